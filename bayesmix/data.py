@@ -1,0 +1,531 @@
+"""From a DataFrame to named arrays: every check of the user's data, patterns with counts, coords.
+
+Nothing is computed for an individual that does not vary between individuals: rows that are equal in
+all that the model uses become one pattern with a count. Depends on the floors beneath: spec, params,
+quadrature, families.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from bayesmix.families import Family, Normal, Nominal, Ordinal
+from bayesmix.params import Packing
+from bayesmix.quadrature import Nodes, default_nodes
+from bayesmix.spec import Covariates, Model, Response, terms
+
+Array = NDArray[np.float64]
+MAX_CATEGORIES = 30
+
+
+@dataclass(frozen=True)
+class Named:
+    """An array and the names of its dims."""
+
+    dims: tuple[str, ...]
+    values: np.ndarray
+
+
+@dataclass(frozen=True)
+class Data:
+    """A data set as the graph takes it.
+
+    Attributes
+    ----------
+    arrays : dict of str to Named
+        Inputs of the graph by name.
+    coords : dict of str to list
+        Labels of every dim of the parameters.
+    categories : dict of str to list
+        The categories of each categorical item, in the order of their codes.
+    packing : Packing
+        Where each parameter's free entries stand in theta.
+    pattern_of : array of int
+        The pattern of each row of the data; -1 for a row without any answer, which is left out.
+    responses : dict of str to array
+        Coded responses of each pattern, (individual, item), NaN where missing.
+    counts : array
+        Individuals of each pattern.
+    clusters : list, optional
+        Labels of the clusters in the order of the dim `cluster`.
+    nodes : dict of str to Nodes
+        The integration method at each level that has integrated effects.
+    """
+
+    model: Model
+    arrays: Mapping[str, Named]
+    coords: Mapping[str, Sequence]
+    categories: Mapping[str, list]
+    packing: Packing
+    pattern_of: NDArray[np.int64]
+    index: pd.Index
+    responses: Mapping[str, Array]
+    counts: Array
+    clusters: list | None = None
+    cluster_of_row: NDArray[np.int64] | None = None
+    nodes: Mapping[str, Nodes] = field(default_factory=dict)
+
+    @property
+    def unit(self) -> str:
+        """The dim over which the log-likelihood adds up."""
+        return "cluster" if self.clusters is not None else "individual"
+
+    @cached_property
+    def n_individuals(self) -> int:
+        """Individuals that enter the analysis, frequency weights counted."""
+        return int(round(self.counts.sum()))
+
+    @property
+    def n_clusters(self) -> int | None:
+        """Clusters that enter the analysis."""
+        return None if self.clusters is None else len(self.clusters)
+
+    @property
+    def n_left_out(self) -> int:
+        """Rows without any answer."""
+        return int((self.pattern_of < 0).sum())
+
+    @cached_property
+    def n_missing_patterns(self) -> int:
+        """How many patterns of missing and observed items occur."""
+        seen = np.concatenate([np.isnan(y) for y in self.responses.values()], axis=1)
+        return len(np.unique(seen, axis=0))
+
+    @property
+    def signature(self) -> tuple:
+        """Names, dims and types of the inputs: with the model's structure, the compiled function's key."""
+        return tuple((k, v.dims, str(v.values.dtype)) for k, v in self.arrays.items())
+
+    def values(self) -> dict[str, np.ndarray]:
+        """The inputs as plain arrays."""
+        return {k: v.values for k, v in self.arrays.items()}
+
+
+def prepare(
+    model: Model,
+    df: pd.DataFrame,
+    nodes: Nodes | None = None,
+    sampled: tuple[str, ...] = (),
+    collapse: bool = True,
+) -> Data:
+    """Check the data and make the graph's inputs.
+
+    Parameters
+    ----------
+    model : Model
+        The declaration.
+    df : pandas.DataFrame
+        One row an individual; `model.freq` counts rows that stand for several.
+    nodes : Nodes, optional
+        How effects are integrated; left out, `default_nodes` chooses.
+    sampled : tuple of str
+        Levels whose effects are given values (one node a unit) instead of being integrated.
+    collapse : bool
+        Merge equal rows into patterns (of each cluster, for a two-level model).
+
+    Raises
+    ------
+    ValueError, TypeError
+        What came, what was expected, and what to do.
+    """
+    _check_frame(model, df)
+    freq = _frequencies(model, df)
+    coded = {r.name: _encode_response(r, df) for r in model.responses}
+    seen = np.concatenate([~np.isnan(c.y) for c in coded.values()], axis=1).any(axis=1) & (freq > 0)
+    if not seen.any():
+        raise ValueError("No row has an answer to any of the items: all are missing. Check the missing-value code.")
+    labels, cluster = _clusters(model, df, seen)
+    designs = {c.name: _design(c, df, seen, cluster, model) for c in model.covariates}
+    varies = "cluster" in sampled or any(
+        t.covariates for e in model.effects_at("cluster") for t in (*e.mean, *([e.sd] if e.sd else []))
+    )
+    keys = [c.y for c in coded.values()]
+    keys += [d.values for c, d in zip(model.covariates, designs.values(), strict=True) if c.level == "individual"]
+    keys += [cluster[:, None].astype(float)] if cluster is not None else []
+    first, pattern_of = _patterns(keys, seen, collapse and "individual" not in sampled)
+    if not varies and cluster is not None and collapse and "individual" not in sampled:
+        first, pattern_of = _patterns(keys[:-1], seen, True)
+
+    counts = np.bincount(pattern_of[seen], weights=freq[seen], minlength=len(first))
+    arrays: dict[str, Named] = {}
+    for r in model.responses:
+        arrays |= _response_arrays(r, coded[r.name], first)
+    for c in model.covariates:
+        d = designs[c.name].values
+        arrays[c.name] = Named((c.level, c.name), d[first] if c.level == "individual" else d)
+    if cluster is None:
+        arrays["weight"] = Named(("individual",), counts)
+    else:
+        table = np.zeros((len(labels), len(first)))
+        np.add.at(table, (cluster[seen], pattern_of[seen]), freq[seen])
+        arrays["counts"] = Named(("cluster", "individual"), table)
+        arrays["weight"] = Named(("cluster",), np.ones(len(labels)))
+        if varies:
+            arrays["cluster_of"] = Named(("individual",), cluster[first])
+    chosen = {}
+    for level in ("individual", "cluster"):
+        if n := len(model.effects_at(level)):
+            size = len(first) if level == "individual" else len(labels or [])
+            added, method = _node_arrays(level, n, nodes, level in sampled, size)
+            arrays |= added
+            chosen |= {level: method} if method else {}
+
+    coords = _coords(model, coded, designs)
+    if too_many := [c for c in model.classes if c.level != "item" and c.size > int(seen.sum())]:
+        raise ValueError(
+            f"{too_many[0].size} classes came for {int(seen.sum())} rows with an answer: ask for fewer classes."
+        )
+    return Data(
+        model=model,
+        arrays={k: Named(v.dims, np.asarray(v.values, order="C")) for k, v in arrays.items()},
+        coords=coords,
+        categories={i: list(c) for e in coded.values() for i, c in zip(e.items, e.categories, strict=True)},
+        packing=Packing(model.parameters, coords, _absent(model, coded, coords)),
+        pattern_of=pattern_of,
+        index=df.index,
+        responses={name: e.y[first] for name, e in coded.items()},
+        counts=counts,
+        clusters=labels,
+        cluster_of_row=cluster,
+        nodes=chosen,
+    )
+
+
+# checks -------------------------------------------------------------------------------------------
+
+
+def _check_frame(model: Model, df: pd.DataFrame) -> None:
+    if not isinstance(df, pd.DataFrame):
+        raise TypeError(f"The data came as {type(df).__name__}, expected a pandas DataFrame: pd.DataFrame(data).")
+    if len(df) == 0:
+        raise ValueError("The data frame is empty (0 rows): give at least one row.")
+    wanted = [*model.items, *(c for c in (model.cluster, model.freq) if c)]
+    for column in wanted:
+        if column not in df.columns:
+            raise ValueError(_missing_column(column, df))
+    twice = df.columns[df.columns.duplicated()]
+    if len(hit := [c for c in wanted if c in twice]):
+        raise ValueError(f"The data have more than one column named '{hit[0]}': rename or drop one of them.")
+
+
+def _missing_column(column: str, df: pd.DataFrame) -> str:
+    near = difflib.get_close_matches(str(column), [str(c) for c in df.columns], n=1)
+    hint = f"Did you mean '{near[0]}'?" if near else f"Columns are: {', '.join(map(str, df.columns[:12]))}."
+    return f"The data have no column '{column}'. {hint}"
+
+
+def _frequencies(model: Model, df: pd.DataFrame) -> Array:
+    if model.freq is None:
+        return np.ones(len(df))
+    freq = _numbers(df[model.freq], f"The freq column '{model.freq}'")
+    if not np.isfinite(freq).all() or (freq < 0).any():
+        raise ValueError(f"The freq column '{model.freq}' has missing, infinite or negative values: give counts.")
+    if freq.sum() == 0:
+        raise ValueError(f"The freq column '{model.freq}' is zero in every row: give counts.")
+    return freq
+
+
+def _numbers(column: pd.Series, what: str) -> Array:
+    try:
+        return pd.to_numeric(column, errors="raise").to_numpy(dtype=float, na_value=np.nan)
+    except (ValueError, TypeError):
+        bad = column[pd.to_numeric(column, errors="coerce").isna() & column.notna()]
+        raise ValueError(
+            f"{what} came with text such as {bad.iloc[0]!r} (row {bad.index[0]}), expected numbers: "
+            "convert it with pd.to_numeric, or treat it as categorical."
+        ) from None
+
+
+def _clusters(model: Model, df: pd.DataFrame, seen) -> tuple[list | None, NDArray[np.int64] | None]:
+    if model.cluster is None:
+        return None, None
+    column = df[model.cluster]
+    if n := int(column.isna().sum()):
+        raise ValueError(
+            f"The cluster column '{model.cluster}' has {n} missing values: every row needs a cluster; "
+            "drop or label them."
+        )
+    codes, labels = pd.factorize(column[seen], sort=True)
+    if len(labels) < 2:
+        raise ValueError(
+            f"The cluster column '{model.cluster}' has one cluster only ({labels[0]!r}): a two-level model "
+            "needs several; leave cluster= out."
+        )
+    out = np.full(len(df), -1, dtype=np.int64)
+    out[seen] = codes
+    return list(labels), out
+
+
+# items --------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Coded:
+    items: tuple[str, ...]
+    y: Array
+    categories: list[list]
+
+    @property
+    def width(self) -> int:
+        return max((len(c) for c in self.categories), default=0)
+
+
+def _encode_response(r: Response, df: pd.DataFrame) -> _Coded:
+    pairs = [_encode(item, df[item], r.family) for item in r.items]
+    return _Coded(r.items, np.stack([y for y, _ in pairs], axis=1), [c for _, c in pairs])
+
+
+def _encode(item: str, column: pd.Series, family: Family) -> tuple[Array, list]:
+    if column.isna().all():
+        raise ValueError(f"Item '{item}' is missing in every row: leave it out.")
+    if family.kind == "categorical":
+        return _encode_categories(item, column, family)
+    y = _numbers(column, f"Item '{item}'")
+    name = type(family).__name__.lower()
+    if np.isinf(y).any():
+        raise ValueError(f"Item '{item}' has infinite values: set them to missing (NaN) or drop the rows.")
+    if family.kind == "count" and ((y[~np.isnan(y)] < 0).any() or (y[~np.isnan(y)] % 1 != 0).any()):
+        bad = y[~np.isnan(y) & ((y < 0) | (y % 1 != 0))][0]
+        raise ValueError(f"Item '{item}' came with {bad:g}, expected counts 0, 1, 2, ... for the family {name}.")
+    if np.nanmin(y) == np.nanmax(y):
+        raise ValueError(_constant(item, np.nanmin(y)))
+    return y, []
+
+
+def _encode_categories(item: str, column: pd.Series, family: Family) -> tuple[Array, list]:
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        column = column.cat.remove_unused_categories()
+        labels = list(column.cat.categories)
+        y = column.cat.codes.to_numpy().astype(float)
+    else:
+        if pd.api.types.is_float_dtype(column) and np.isinf(column.to_numpy(dtype=float, na_value=np.nan)).any():
+            raise ValueError(f"Item '{item}' has infinite values: set them to missing (NaN).")
+        try:
+            codes, uniques = pd.factorize(column, sort=True)
+        except TypeError:
+            raise ValueError(
+                f"Item '{item}' mixes text and numbers: give one kind, e.g. df['{item}'].astype(str)."
+            ) from None
+        labels, y = [_plain(u) for u in uniques], codes.astype(float)
+    y = np.where(y < 0, np.nan, y)
+    n, name = len(labels), type(family).__name__.lower()
+    if n == 1:
+        raise ValueError(_constant(item, labels[0]))
+    if name == "bernoulli" and n > 2:
+        raise ValueError(
+            f"Item '{item}' has {n} categories ({', '.join(map(str, labels[:5]))}...), expected 2 for the family "
+            "bernoulli: use nominal() or ordinal(), or set the missing-value code to NaN."
+        )
+    if n > MAX_CATEGORIES:
+        raise ValueError(
+            f"Item '{item}' has {n} distinct values, too many for the family {name}: "
+            "is it a measurement (normal()) or a count (poisson())?"
+        )
+    return y, labels
+
+
+def _plain(value):
+    value = value.item() if hasattr(value, "item") else value
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _constant(item: str, value) -> str:
+    return (
+        f"Item '{item}' is constant (every answer is {value!r}): it carries no information about the classes. "
+        "Leave it out."
+    )
+
+
+def _response_arrays(r: Response, coded: _Coded, first) -> dict[str, Named]:
+    y, item = coded.y[first], r.item_dim
+    n_categories = [len(c) for c in coded.categories]
+    width, x = coded.width, y
+    out: dict[str, Named] = {}
+    if isinstance(r.family, Normal):
+        center = np.nanmean(coded.y, axis=0)
+        scale = np.nanstd(coded.y, axis=0)
+        x = (y - center) / scale
+        out = {f"{r.name}:center": Named((item,), center), f"{r.name}:scale": Named((item,), scale)}
+    elif isinstance(r.family, Nominal):
+        missing = np.arange(width) >= np.array(n_categories)[:, None]
+        out = {f"{r.name}:missing_category": Named((item, "feature"), missing.astype(float))}
+    elif isinstance(r.family, Ordinal):
+        over = np.arange(width - 1)[None, :] - np.array(n_categories)[:, None] + 2.0
+        out = {
+            f"{r.name}:beyond": Named((item, "threshold"), np.maximum(over, 0.0)),
+            f"{r.name}:beyond_last": Named((), np.asarray(float(width))),
+        }
+    return {f"{r.name}:features": Named(("individual", item, "feature"), r.family.features(x, width))} | out
+
+
+# covariates ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Design:
+    columns: list[str]
+    values: Array
+
+
+def _design(c: Covariates, df: pd.DataFrame, seen, cluster, model: Model) -> _Design:
+    columns = parse_formula(c.formula)
+    for column in columns:
+        if column not in df.columns:
+            raise ValueError(f"The formula '{c.formula}' names a missing column. {_missing_column(column, df)}")
+        _check_covariate(column, df[column], seen)
+    from formulaic import model_matrix
+
+    sub = df.loc[:, list(columns)].astype({k: object for k in columns if _is_text(df[k])})
+    if c.level == "cluster":
+        sub = _between(c, sub, cluster)
+    else:
+        sub = sub.iloc[np.flatnonzero(seen)] if not seen.all() else sub
+    wide = pd.DataFrame(model_matrix(c.formula, sub, na_action="raise")).drop(columns="Intercept", errors="ignore")
+    x = wide.to_numpy(dtype=float)
+    if x.shape[1] == 0:
+        raise ValueError(f"The formula '{c.formula}' has no covariates: leave it out, or name at least one column.")
+    if np.linalg.matrix_rank(np.column_stack([np.ones(len(x)), x])) < x.shape[1] + 1:
+        raise ValueError(
+            f"The covariates of '{c.formula}' are collinear or constant in these data "
+            f"({', '.join(wide.columns)}): leave one out."
+        )
+    values = np.full((len(df), x.shape[1]), np.nan) if c.level == "individual" else x
+    if c.level == "individual":
+        values[seen] = x
+    return _Design([str(k) for k in wide.columns], values)
+
+
+def _is_text(column: pd.Series) -> bool:
+    return not (pd.api.types.is_numeric_dtype(column) or isinstance(column.dtype, pd.CategoricalDtype))
+
+
+def _check_covariate(column: str, values: pd.Series, seen) -> None:
+    used = values[seen]
+    if n := int(used.isna().sum()):
+        raise ValueError(
+            f"Covariate '{column}' has {n} missing values (first in row {used.index[used.isna()][0]}): responses may "
+            f"be missing, covariates may not. Impute, or drop the rows: df.dropna(subset=['{column}'])."
+        )
+    if pd.api.types.is_float_dtype(used) and not np.isfinite(used.to_numpy(dtype=float)).all():
+        raise ValueError(f"Covariate '{column}' has infinite values: correct them or drop the rows.")
+
+
+def _between(c: Covariates, sub: pd.DataFrame, cluster) -> pd.DataFrame:
+    kept = sub[cluster >= 0].assign(_cluster=cluster[cluster >= 0])
+    varies = kept.groupby("_cluster").nunique(dropna=False).gt(1).any()
+    if varies.any():
+        raise ValueError(
+            f"Covariate '{varies[varies].index[0]}' of '{c.formula}' varies within clusters, expected one value a "
+            "cluster: use it at the individual level, or its cluster mean."
+        )
+    return kept.groupby("_cluster").first()
+
+
+def parse_formula(formula: str) -> list[str]:
+    """Columns of a formula. Only column names, numbers, + - * : / ** ( ) and C(column) are allowed.
+
+    A formula can therefore not run code, wherever it comes from.
+
+    Raises
+    ------
+    ValueError
+        The formula has anything else, or cannot be read.
+    """
+    from formulaic import Formula
+    from formulaic.parser.types import Factor
+
+    if not isinstance(formula, str) or not formula.strip():
+        raise ValueError(f"The formula came as {formula!r}: give text such as 'age + sex'.")
+    try:
+        parsed = Formula(formula)
+        factors = [f for t in parsed for f in t.factors]
+    except Exception as error:
+        raise ValueError(f"The formula '{formula}' cannot be read ({error}): write it as 'age + sex'.") from None
+    columns: dict[str, None] = {}
+    for f in factors:
+        inner = f.expr[2:-1].strip() if f.expr.startswith("C(") and f.expr.endswith(")") else f.expr
+        allowed = f.eval_method is Factor.EvalMethod.PYTHON and inner != f.expr and inner.isidentifier()
+        if f.eval_method is Factor.EvalMethod.LOOKUP or allowed:
+            columns[inner] = None
+        elif f.eval_method is not Factor.EvalMethod.LITERAL:
+            raise ValueError(
+                f"The formula '{formula}' has '{f.expr}', expected column names, C(column), and + - * : only: "
+                "formulas do not run code; compute the column in the data first."
+            )
+    return list(columns)
+
+
+# patterns, nodes, coords --------------------------------------------------------------------------
+
+
+def _patterns(keys: list[Array], seen, collapse: bool) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """First row of each pattern, and the pattern of each row (-1 where not seen)."""
+    rows = np.flatnonzero(seen)
+    pattern_of = np.full(len(seen), -1, dtype=np.int64)
+    if not collapse:
+        pattern_of[rows] = np.arange(len(rows))
+        return rows, pattern_of
+    wide = np.ascontiguousarray(np.column_stack(keys)[rows] + 0.0)
+    wide[np.isnan(wide)] = -np.inf
+    as_bytes = wide.view(np.dtype((np.void, wide.dtype.itemsize * wide.shape[1]))).ravel()
+    _, first, inverse = np.unique(as_bytes, return_index=True, return_inverse=True)
+    pattern_of[rows] = inverse
+    return rows[first], pattern_of
+
+
+def _node_arrays(level: str, n: int, nodes: Nodes | None, sampled: bool, size: int):
+    effect, node = f"effect_{level}", f"node_{level}"
+    if sampled:
+        return {f"z_{level}": Named((level, effect), np.zeros((size, n)))}, None
+    method = nodes or default_nodes(n)
+    z, log_weights = method.grid(n)
+    return {
+        f"z_{level}": Named((node, effect), z),
+        f"log_weight_{level}": Named((node,), log_weights),
+    }, method
+
+
+def _coords(model: Model, coded: Mapping[str, _Coded], designs: Mapping[str, _Design]) -> dict[str, list]:
+    coords: dict[str, list] = {c.name: list(range(1, c.size + 1)) for c in model.classes}
+    for r in model.responses:
+        e = coded[r.name]
+        coords.setdefault(r.item_dim, list(r.items))
+        if r.family.kind == "categorical":
+            same = all(c == e.categories[0] for c in e.categories)
+            labels = e.categories[0] if same else list(range(1, e.width + 1))
+            if len(labels) > len(coords.get(r.category_dim, [])):
+                coords[r.category_dim] = labels
+                coords[r.threshold_dim] = list(range(1, len(labels)))
+    for t in terms(model):
+        if t.covariates:
+            coords[t.covariates.name] = designs[t.covariates.name].columns
+        if t.effects and t.effect_dim in t.parameter.dims:
+            coords[t.effect_dim] = list(t.effects)
+        for shared, here in t.rename:
+            if here in coords:
+                coords.setdefault(shared, coords[here])
+    return coords
+
+
+def _absent(model: Model, coded: Mapping[str, _Coded], coords) -> dict[str, NDArray[np.bool_]]:
+    """Entries of category logits and thresholds that an item with fewer categories does not have."""
+    out = {}
+    for r in model.responses:
+        n = np.array([len(c) for c in coded[r.name].categories])
+        for t in (*r.predictor, *r.auxiliary):
+            p = t.parameter
+            for dim, extra in ((r.category_dim, 0), (r.threshold_dim, 1)):
+                if dim in p.dims and r.item_dim in p.dims and r.family.kind == "categorical":
+                    gone = np.arange(len(coords[dim])) >= (n - extra)[:, None]
+                    axes = [p.dims.index(r.item_dim), p.dims.index(dim)]
+                    shape = [len(coords[d]) if i in axes else 1 for i, d in enumerate(p.dims)]
+                    gone = gone if axes[0] < axes[1] else gone.T
+                    out[p.name] = np.broadcast_to(gone.reshape(shape), [len(coords[d]) for d in p.dims])
+    return out

@@ -1,0 +1,183 @@
+"""Compiled functions of the one graph, made once for each structure of a model.
+
+Data, sizes and fixed values are inputs of a function and no part of its type: random starts, K = 1..5,
+replications of a study and a second data set reuse it. Depends on likelihood and the floors beneath.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import pytensor
+import pytensor.tensor as pt
+from pytensor import xtensor as px
+from pytensor.compile.mode import Mode, get_mode
+from pytensor.graph.rewriting.utils import rewrite_graph
+from pytensor.link.vm import VMLinker
+
+from bayesmix import likelihood
+from bayesmix.data import Data, Named
+from bayesmix.params import natural
+from bayesmix.spec import Model, structure
+
+What = Literal["total", "units", "gradient", "curvature", "factors", "probabilities", "jacobian"]
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """A compiled function, the names of its inputs after theta, and the dims of its named outputs."""
+
+    function: Callable
+    inputs: tuple[str, ...]
+    dims: dict[str, tuple[str, ...]]
+
+
+_CACHE: dict[tuple, Compiled] = {}
+
+
+def lower(outputs):
+    """Named-dim operations to plain PyTensor ones, which differentiate."""
+    return rewrite_graph(outputs, include=("lower_xtensor",), clone=False)
+
+
+def numpy_mode() -> Mode:
+    """PyTensor on plain NumPy: nothing to compile, ready in under a second."""
+    return Mode(linker=VMLinker(use_cloop=False, c_thunks=False), optimizer="fast_run").excluding("fusion")
+
+
+def placeholder(name: str, dims: tuple[str, ...], dtype: str, shape: tuple | None = None):
+    """An input and the same with its dims named."""
+    plain = pt.tensor(name, shape=shape or (None,) * len(dims), dtype=dtype)
+    return plain, px.as_xtensor(plain, dims=dims)
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """The graph's inputs: theta, where each parameter's entries stand in it, and the data."""
+
+    theta: Any
+    plain: dict[str, Any]
+    values: dict[str, Any]
+    data: dict[str, Any]
+
+
+def make_inputs(model: Model, data: Data, static: bool = False) -> Inputs:
+    """Placeholders for everything; with `static`, of known shape (JAX asks for it)."""
+    theta = pt.vector("theta", shape=(data.packing.size,) if static else (None,))
+    plain: dict[str, Any] = {}
+    values: dict[str, Any] = {}
+    for p in model.parameters:
+        shape = data.packing.shape(p) if static else (None,) * len(p.dims)
+        index = pt.tensor(f"index:{p.name}", shape=shape, dtype="int64")
+        fixed = pt.tensor(f"fixed:{p.name}", shape=shape, dtype="float64")
+        plain |= {f"index:{p.name}": index, f"fixed:{p.name}": fixed}
+        values[p.name] = natural(theta, p, index, fixed)
+    named = {}
+    for key, v in data.arrays.items():
+        plain[key], named[key] = placeholder(key, v.dims, str(v.values.dtype), v.values.shape if static else None)
+    return Inputs(theta, plain, values, named)
+
+
+def input_values(data: Data) -> dict[str, np.ndarray]:
+    """What the placeholders of :func:`make_inputs` stand for."""
+    packed = {f"index:{k}": v for k, v in data.packing.index.items()}
+    packed |= {f"fixed:{k}": v for k, v in data.packing.fixed.items()}
+    return packed | data.values()
+
+
+def compiled(what: What, data: Data, mode: str | Mode | None = None, probes: tuple = ()) -> Compiled:
+    """A function of ``(theta, *further, **inputs)`` over the graph, from the cache or new.
+
+    ``total``: the log-likelihood. ``units``: of each unit. ``gradient``: the log-likelihood and its
+    gradient. ``curvature`` (a further argument v): H v and, for each unit, score . v.
+    ``factors``: natural parameters, effects, class log probabilities, response tables. ``probabilities``: gradients with
+    respect to the zero log factors over the dims of `probes`. ``jacobian`` (further v): what
+    ``factors`` returns, differentiated in the direction v.
+    """
+    static = isinstance(mode, str) and mode.upper() == "JAX"
+    shapes = tuple(v.values.shape for v in data.arrays.values()) if static else ()
+    key = (what, structure(data.model), data.signature, str(mode), shapes, probes)
+    if key not in _CACHE:
+        _CACHE[key] = _compile(what, data, mode, static, probes)
+    return _CACHE[key]
+
+
+def bind(what: What, data: Data, mode: str | Mode | None = None, probes: tuple = ()) -> Callable:
+    """The compiled function with the data put in: a function of theta (and v) alone."""
+    made = compiled(what, data, mode, probes)
+    held = input_values(data) | {f"probe:{i}": _zeros(data, dims) for i, dims in enumerate(probes)}
+    arguments = [held[name] for name in made.inputs]
+    return lambda *moving: made.function(*moving, *arguments)
+
+
+def evaluate(data: Data, theta: np.ndarray, mode: str | Mode | None = None) -> dict[str, Named]:
+    """Natural parameters by name, and the factors ``effect:``, ``class:`` and ``response:``, at theta."""
+    dims = compiled("factors", data, mode).dims
+    arrays = bind("factors", data, mode)(theta)
+    return {k: Named(d, np.asarray(x)) for (k, d), x in zip(dims.items(), arrays, strict=True)}
+
+
+def _zeros(data: Data, dims: tuple[str, ...]) -> np.ndarray:
+    size = {d: n for v in data.arrays.values() for d, n in zip(v.dims, v.values.shape, strict=True)}
+    return np.zeros([size[d] if d in size else len(data.coords[d]) for d in dims])
+
+
+def _compile(what: What, data: Data, mode, static: bool, probes: tuple) -> Compiled:
+    model, inputs = data.model, make_inputs(data.model, data, static)
+    moving, extra, dims = [inputs.theta], {}, {}
+    if what in ("factors", "jacobian"):
+        named = inputs.values | likelihood.factors(model, inputs.values, inputs.data)
+        dims = {k: x.dims for k, x in named.items()}
+        outputs = [lower(x.values) for x in named.values()]
+        if what == "jacobian":
+            v = pt.vector("v", shape=inputs.theta.type.shape)
+            outputs, moving = [_directional(x, inputs.theta, v) for x in outputs], [*moving, v]
+    else:
+        zeros = [placeholder(f"probe:{i}", d, "float64") for i, d in enumerate(probes)]
+        extra = {f"probe:{i}": plain for i, (plain, _) in enumerate(zeros)}
+        units = likelihood.log_likelihood(model, inputs.values, inputs.data, tuple(x for _, x in zeros))
+        units = lower(units.transpose(data.unit).values)
+        outputs, more = _outputs(what, units, inputs, [plain for plain, _ in zeros])
+        moving += more
+    arguments = inputs.plain | extra
+    return Compiled(_function([*moving, *arguments.values()], outputs, mode), tuple(arguments), dims)
+
+
+def _outputs(what: What, units, inputs: Inputs, zeros: list):
+    weight = inputs.plain["weight"]
+    total = (weight * units).sum()
+    if what == "units":
+        return units, []
+    if what == "total":
+        return total, []
+    if what == "probabilities":
+        return pt.grad(units.sum(), zeros, disconnected_inputs="ignore"), []
+    gradient = pt.grad(total, inputs.theta)
+    if what == "gradient":
+        return [total, gradient], []
+    v = pt.vector("v", shape=inputs.theta.type.shape)
+    return pt.grad((gradient * v).sum(), [inputs.theta, weight]), [v]
+
+
+def _directional(x, theta, v):
+    """The derivative of x along v, as the gradient of a gradient (linear in the weights u)."""
+    u = pt.ones_like(x)
+    slope = pt.grad((x * u).sum(), theta, consider_constant=[u], disconnected_inputs="ignore")
+    return pt.grad((slope * v).sum(), u, disconnected_inputs="ignore")
+
+
+def _function(arguments, outputs, mode) -> Callable:
+    if mode is None or mode == "NUMPY":
+        with pytensor.config.change_flags(cxx="", on_unused_input="ignore"):
+            return pytensor.function(arguments, outputs, mode=numpy_mode(), trust_input=True, on_unused_input="ignore")
+    wanted = get_mode({"C": "CVM"}.get(mode, mode)) if isinstance(mode, str) else mode
+    return pytensor.function(arguments, outputs, mode=wanted, trust_input=True, on_unused_input="ignore")
+
+
+def constants_of(data: Data, response: str) -> Mapping[str, np.ndarray]:
+    """The constants of a response as arrays, for its simulator."""
+    prefix = f"{response}:"
+    return {k.removeprefix(prefix): v.values for k, v in data.arrays.items() if k.startswith(prefix)}

@@ -1,0 +1,101 @@
+"""Class labels: which class dims move together, how a solution is permuted, how labels are matched.
+
+The likelihood is the same for every order of the classes. Permuting means permuting every parameter
+along the class dims and putting the reference class of the logits back to zero. Depends on spec.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import linear_sum_assignment
+
+from bayesmix.spec import Model, terms
+
+Array = NDArray[np.float64]
+
+
+def groups(model: Model) -> list[tuple[str, ...]]:
+    """Class dims that must be permuted together: classes that share a measurement (an LTA's occasions).
+
+    The dim under which a shared parameter is declared is in the group too.
+    """
+    out: list[set[str]] = [{c.name} for c in model.classes]
+    names = {c.name for c in model.classes}
+    for t in terms(model):
+        for shared, here in t.rename:
+            if here in names:
+                joined = {shared, here}.union(*(g for g in out if g & {shared, here}))
+                out = [g for g in out if not g & joined] + [joined]
+    return [tuple(sorted(g)) for g in out]
+
+
+def permute(model: Model, values: Mapping[str, Array], dims: tuple[str, ...], order: NDArray) -> dict[str, Array]:
+    """Parameters with the classes of `dims` in another order: new class k is old class order[k].
+
+    Parameters
+    ----------
+    values : mapping of str to array
+        Natural values; further leading axes (chain, draw) are carried along.
+    dims : tuple of str
+        One of :func:`groups`.
+    order : array of int
+        A permutation.
+
+    Returns
+    -------
+    dict of str to array
+    """
+    out = {}
+    for p in model.parameters:
+        x = np.asarray(values[p.name])
+        for axis, dim in enumerate(p.dims, start=-len(p.dims)):
+            if dim in dims:
+                x = np.take(x, order, axis=axis)
+        for fixed in p.fixed:
+            for dim, position in fixed.positions:
+                if dim in dims and fixed.value == 0.0 and len(fixed.positions) == 1:
+                    axis = p.dims.index(dim) - len(p.dims)
+                    x = x - np.take(x, [position], axis=axis)
+        out[p.name] = x
+    return out
+
+
+def profiles(model: Model, values: Mapping[str, Array], dims: tuple[str, ...]) -> Array:
+    """What tells classes apart: response parameters that depend on the class, (..., class, feature)."""
+    used = {t.parameter.name for r in model.responses for t in (*r.predictor, *r.auxiliary)}
+    columns = []
+    for p in model.parameters:
+        hit = [d for d in p.dims if d in dims]
+        if p.name in used and len(hit) == 1:
+            x = np.asarray(values[p.name])
+            lead = x.ndim - len(p.dims)
+            x = np.moveaxis(x, p.dims.index(hit[0]) + lead, lead)
+            columns.append(_squash(x.reshape(*x.shape[: lead + 1], -1), p.support))
+    return np.concatenate(columns, axis=-1)
+
+
+def _squash(x: Array, support: str) -> Array:
+    """Bounded near zero, so that a logit of 15 and one of 30 are the same."""
+    x = np.log(x) if support == "positive" else x
+    return np.sign(x) * np.log1p(np.abs(x))
+
+
+def match(draws: Array, pivot: Array) -> NDArray[np.int64]:
+    """For each draw the order of its classes that is nearest to the pivot (linear assignment).
+
+    Parameters
+    ----------
+    draws : array (draw, class, feature)
+    pivot : array (class, feature)
+
+    Returns
+    -------
+    array of int (draw, class)
+        ``draws[s][result[s]]`` has the pivot's labels.
+    """
+    scale = draws.std(axis=(0, 1)) + 1e-6
+    cost = (((draws[:, None, :, :] - pivot[None, :, None, :]) / scale) ** 2).sum(-1)
+    return np.stack([linear_sum_assignment(c)[1] for c in cost])

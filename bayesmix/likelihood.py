@@ -1,0 +1,175 @@
+"""The one graph: the log-likelihood of every model by elimination over named dims.
+
+A model is a list of log factors, tensors with named dims. Climbing the ladder item, individual,
+cluster, each latent variable that lives at a level is eliminated (add the factors that carry its dim,
+logsumexp over it), then the level's own dim is contracted with the data: items with the features of
+the responses, individuals with the counts of each pattern in each cluster. A class is a dim named
+after it; the continuous latents of a level are one dim of nodes, `node_individual` or `node_cluster`.
+A sampled effect is a grid with one node per unit and no dim of nodes; nothing here knows which.
+Depends on the floors beneath: spec, families, params.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from pytensor import xtensor as px
+
+from bayesmix.families import logsumexp, log_softmax
+from bayesmix.spec import Effect, LatentClass, Model, Predictor, Response, Term
+
+Tensors = Mapping[str, object]
+"""Named-dim tensors by name: parameters, and the data of :func:`inputs`."""
+
+
+def term(t: Term, values: Tensors, data: Tensors, effects: Tensors):
+    """One summand: parameter . covariates . effects, over the dims that remain."""
+    out = values[t.parameter.name]
+    out = out.rename(dict(t.rename)) if t.rename else out
+    if t.effects and t.effect_dim in out.dims:
+        each = [out.isel({t.effect_dim: k}) * effects[e] for k, e in enumerate(t.effects)]
+        out = sum(each[1:], each[0])
+    elif t.effects:
+        (only,) = t.effects
+        out = out * effects[only]
+    if t.covariates is not None:
+        out = contract(data[t.covariates.name], out, (t.covariates.name,))
+    return out
+
+
+def predictor(terms: Predictor, values: Tensors, data: Tensors, effects: Tensors):
+    """eta, the sum of the terms; None where there is none."""
+    each = [term(t, values, data, effects) for t in terms]
+    return sum(each[1:], each[0]) if each else None
+
+
+def effect_values(model: Model, values: Tensors, data: Tensors) -> dict[str, object]:
+    """Each effect at the nodes: mean + sd * z, (5), (10), (18), (25)."""
+    out: dict[str, object] = {}
+    for level in ("cluster", "individual"):
+        for k, e in enumerate(model.effects_at(level)):
+            z = data[f"z_{level}"].isel({f"effect_{level}": k})
+            out[e.name] = _effect(e, z, values, data, out)
+    return out
+
+
+def _effect(e: Effect, z, values: Tensors, data: Tensors, effects: Tensors):
+    mean = predictor(e.mean, values, data, effects)
+    spread = z if e.sd is None else term(e.sd, values, data, effects) * z
+    out = spread if mean is None else mean + spread
+    if "cluster" in out.dims and e.level == "individual":
+        return _to_individuals(out, data)
+    return out
+
+
+def _to_individuals(x, data: Tensors):
+    """A tensor over clusters, read off for each individual."""
+    if "cluster" in x.dims:
+        return x.isel(cluster=data["cluster_of"])
+    return x
+
+
+def class_log_probability(c: LatentClass, values: Tensors, data: Tensors, effects: Tensors):
+    """log P(C = c | parents, effects, covariates): (4), (8)-(9), (17), (24), (26), (30), (34)."""
+    return log_softmax(predictor(c.predictor, values, data, effects), c.name)
+
+
+def response_table(r: Response, values: Tensors, data: Tensors, effects: Tensors):
+    """The family's table over (item, feature, classes, nodes, ...), (1)-(2), (6), (22), (27)-(28)."""
+    eta = predictor(r.predictor, values, data, effects) if r.predictor else 0.0
+    extra = {n: term(t, values, data, effects) for n, t in zip(r.family.auxiliary, r.auxiliary, strict=True)}
+    return r.family.table(eta, constants(r, data), **extra)
+
+
+def constants(r: Response, data: Tensors) -> dict[str, object]:
+    """What the family needs to know of the items: categories that exist, centre and scale."""
+    prefix = f"{r.name}:"
+    return {k.removeprefix(prefix): v for k, v in data.items() if k.startswith(prefix)}
+
+
+def factors(model: Model, values: Tensors, data: Tensors) -> dict[str, object]:
+    """Everything the likelihood is made of: effects, class log probabilities, response tables."""
+    effects = effect_values(model, values, data)
+    spread = {k: _to_individuals(v, data) for k, v in effects.items()}
+    out = {f"effect:{k}": v for k, v in effects.items()}
+    for c in model.classes:
+        seen = effects if c.level == "cluster" else spread
+        out[f"class:{c.name}"] = class_log_probability(c, values, data, seen)
+    for r in model.responses:
+        out[f"response:{r.name}"] = response_table(r, values, data, spread)
+    return out
+
+
+def contract(x, y, dims: tuple[str, ...]):
+    """Sum of x * y over dims: a matrix product where no other dim is shared."""
+    shared = [d for d in x.dims if d in y.dims and d not in dims]
+    return (x * y).sum(dims) if shared else px.dot(x, y, dim=dims)
+
+
+def eliminate(factors: list, dim: str) -> list:
+    """Add up the factors that carry `dim` and sum it out in log space."""
+    touching = [f for f in factors if dim in f.dims]
+    rest = [f for f in factors if dim not in f.dims]
+    return [*rest, logsumexp(sum(touching[1:], touching[0]), dim)] if touching else rest
+
+
+def climb_items(r: Response, table, item_factors: Mapping[str, object], data: Tensors):
+    """From items to individuals: eliminate the item-level classes, contract with the features.
+
+    Where the family has finitely many outcomes the classes leave the small table before it meets
+    the data, (28)-(34); else each response's density is formed first.
+    """
+    y, over = data[f"{r.name}:features"], ("feature",)
+    present = [c for c in item_factors if c in table.dims]
+    if present and not r.family.finite:
+        table = contract(y, table, over)
+    for c in present:
+        (table,) = eliminate([table, item_factors[c]], c)
+    if "feature" in table.dims:
+        return contract(y, table, (r.item_dim, *over))
+    return table.sum(r.item_dim)
+
+
+def log_likelihood(model: Model, values: Tensors, data: Tensors, probes: tuple = ()):
+    """Log-likelihood of each unit: over `cluster` for a two-level model, else over `individual`.
+
+    Parameters
+    ----------
+    model : Model
+        The declaration.
+    values : mapping of str to tensor
+        Parameters on the natural scale, by name, with their dims.
+    data : mapping of str to tensor
+        The inputs that :func:`inputs` names.
+    probes : tuple of tensors
+        Log factors of zeros. The gradient of the log-likelihood with respect to one is the
+        posterior probability of what its dims index.
+    """
+    made = factors(model, values, data)
+    at_item = {c.name: made[f"class:{c.name}"] for c in model.classes_at("item")}
+    parts = [climb_items(r, made[f"response:{r.name}"], at_item, data) for r in model.responses]
+
+    parts += [made[f"class:{c.name}"] for c in model.classes_at("individual")]
+    parts += [p for p in probes if "individual" in p.dims]
+    unit = _climb(model, "individual", parts, data)
+    if not model.two_level:
+        return unit
+
+    parts = [contract(data["counts"], unit, ("individual",))]
+    parts += [made[f"class:{c.name}"] for c in model.classes_at("cluster")]
+    parts += [p for p in probes if "individual" not in p.dims]
+    return _climb(model, "cluster", parts, data)
+
+
+def _climb(model: Model, level: str, parts: list, data: Tensors):
+    """Eliminate what lives at the level and add up the rest.
+
+    Individuals: classes, then the effects they may depend on. Clusters: effects, whose distribution
+    may depend on the class, then classes.
+    """
+    node, classes = f"node_{level}", [c.name for c in model.classes_at(level)]
+    if f"log_weight_{level}" in data:
+        parts = [*parts, data[f"log_weight_{level}"]]
+    for dim in (*classes, node) if level == "individual" else (node, *classes):
+        parts = eliminate(parts, dim)
+    return sum(parts[1:], parts[0])

@@ -1,0 +1,204 @@
+"""Ground floor: a parameter, its support, its prior, and the flat vector the optimiser moves.
+
+A :class:`Parameter` is a named array with named dims. Some of its entries may be fixed. All free
+entries of all parameters, unconstrained, are one vector `theta`; a :class:`Packing` says which entry
+of `theta` goes where. Depends on NumPy and PyTensor's named-dim tensors alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+import pytensor.tensor as pt
+from numpy.typing import NDArray
+from pytensor import xtensor as px
+
+DATA = {"data": True}
+"""Metadata of a field that is data to the compiled graph (a size, a column name), not its structure."""
+
+Support = Literal["real", "positive", "ordered"]
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Prior:
+    """A prior by its PyMC name, e.g. ``Prior("Normal", mu=0, sigma=2)``.
+
+    ``Prior("ExchangeableLogit", sigma=s)`` is the prior of logits against a reference category,
+    theta_k = b_k - b_ref with b ~ Normal(0, s) independently for all categories: the same whichever
+    category is the reference, so that relabelling the classes does not change it.
+    """
+
+    distribution: str
+    arguments: tuple[tuple[str, float], ...] = ()
+
+    def __init__(self, distribution: str, **arguments: float) -> None:
+        object.__setattr__(self, "distribution", distribution)
+        object.__setattr__(self, "arguments", tuple(sorted(arguments.items())))
+
+    def __str__(self) -> str:
+        return f"{self.distribution}({', '.join(f'{k}={v:g}' for k, v in self.arguments)})"
+
+
+@dataclass(frozen=True)
+class Fixed:
+    """Entries of a parameter that are not estimated: `value` at the given positions of named dims."""
+
+    value: float
+    positions: tuple[tuple[str, int], ...] = ()
+
+
+def at(value: float, **positions: int) -> Fixed:
+    """Fix a parameter to `value` where its dims are at `positions`: ``at(0.0, C=-1)``."""
+    return Fixed(value, tuple(sorted(positions.items())))
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A named array of the model.
+
+    Attributes
+    ----------
+    name : str
+        The name in results and in the PyMC model.
+    dims : tuple of str
+        Its named dims. For an `ordered` parameter the last dim is the ordered one.
+    support : {"real", "positive", "ordered"}
+        Natural scale; the optimiser sees x, log x, or (x_1, log differences).
+    prior : Prior
+        Stated on the natural scale.
+    fixed : tuple of Fixed
+        Entries that are not estimated.
+    """
+
+    name: str
+    dims: tuple[str, ...] = ()
+    support: Support = "real"
+    prior: Prior = field(default=Prior("Normal", mu=0.0, sigma=2.0), metadata=DATA)
+    fixed: tuple[Fixed, ...] = field(default=(), metadata=DATA)
+
+
+def constrain(x, parameter: Parameter):
+    """Unconstrained to natural scale, on a named-dim tensor."""
+    if parameter.support == "positive":
+        return px.math.exp(x)
+    if parameter.support == "ordered":
+        dim = parameter.dims[-1]
+        first, rest = x.isel({dim: slice(0, 1)}), x.isel({dim: slice(1, None)})
+        return px.concat([first, px.math.exp(rest)], dim=dim).cumsum(dim)
+    return x
+
+
+def unconstrain(value: Array, parameter: Parameter) -> Array:
+    """Natural to unconstrained scale, in NumPy: the inverse of :func:`constrain`."""
+    value = np.asarray(value, dtype=float)
+    if parameter.support == "positive":
+        with np.errstate(divide="ignore"):
+            return np.log(value)
+    if parameter.support == "ordered":
+        return np.concatenate([value[..., :1], np.log(np.diff(value, axis=-1))], axis=-1)
+    return value
+
+
+def natural(theta, parameter: Parameter, index, fixed):
+    """The parameter as a named-dim tensor: entry `index` of theta, or `fixed` where index is -1."""
+    raw = pt.where(pt.ge(index, 0), theta[pt.maximum(index, 0)], fixed)
+    return constrain(px.as_xtensor(raw, dims=parameter.dims), parameter)
+
+
+@dataclass(frozen=True)
+class Packing:
+    """Where each parameter's free entries stand in `theta`.
+
+    Built from the parameters and the size of each dim, and, for categorical items with differing
+    numbers of categories, from `absent`: a mask per parameter of entries that do not exist.
+    """
+
+    parameters: tuple[Parameter, ...]
+    coords: Mapping[str, Sequence]
+    absent: Mapping[str, NDArray[np.bool_]] = field(default_factory=dict)
+    index: dict[str, NDArray[np.int64]] = field(init=False)
+    fixed: dict[str, Array] = field(init=False)
+
+    def __post_init__(self) -> None:
+        index: dict[str, NDArray[np.int64]] = {}
+        fixed: dict[str, Array] = {}
+        start = 0
+        for p in self.parameters:
+            shape = self.shape(p)
+            held = np.full(shape, np.nan)
+            for f in p.fixed:
+                where = dict(f.positions)
+                value = unconstrain(np.asarray(f.value), p) if p.support == "positive" else f.value
+                held[tuple(where.get(d, slice(None)) for d in p.dims)] = value
+            if p.name in self.absent:
+                held[self.absent[p.name]] = 0.0
+            free = np.isnan(held)
+            index[p.name] = np.full(shape, -1, dtype=np.int64)
+            index[p.name][free] = np.arange(start, start + free.sum())
+            fixed[p.name] = np.where(free, 0.0, held)
+            start += int(free.sum())
+        object.__setattr__(self, "index", index)
+        object.__setattr__(self, "fixed", fixed)
+
+    def shape(self, parameter: Parameter) -> tuple[int, ...]:
+        """Sizes of the parameter's dims."""
+        return tuple(len(self.coords[d]) for d in parameter.dims)
+
+    @property
+    def size(self) -> int:
+        """Number of free parameters."""
+        return sum(int((i >= 0).sum()) for i in self.index.values())
+
+    def names(self) -> list[str]:
+        """One label per entry of theta, e.g. ``logit[A, 2, 1]`` (item A, category 2, class 1)."""
+        labels = [""] * self.size
+        for p in self.parameters:
+            for position in zip(*np.nonzero(self.index[p.name] >= 0), strict=True):
+                inside = ", ".join(str(self.coords[d][i]) for d, i in zip(p.dims, position, strict=True))
+                labels[self.index[p.name][position]] = f"{p.name}[{inside}]" if inside else p.name
+            if not p.dims and self.index[p.name] >= 0:
+                labels[int(self.index[p.name])] = p.name
+        return labels
+
+    def unpack_raw(self, theta: Array) -> dict[str, Array]:
+        """Unconstrained values of every parameter, fixed entries included."""
+        return {
+            name: np.where(i >= 0, theta[np.maximum(i, 0)], self.fixed[name])
+            for name, i in self.index.items()
+        }
+
+    def pack(self, values: Mapping[str, Array]) -> Array:
+        """Natural values to theta; entries that are fixed are not read.
+
+        Raises
+        ------
+        ValueError
+            A parameter is missing, has another shape, or lies outside its support.
+        """
+        theta = np.zeros(self.size)
+        for p in self.parameters:
+            if p.name not in values:
+                raise ValueError(
+                    f"No value for the parameter '{p.name}'; the model has "
+                    f"{', '.join(q.name for q in self.parameters)}: give each of them."
+                )
+            value, i = np.asarray(values[p.name], dtype=float), self.index[p.name]
+            if value.shape != i.shape:
+                raise ValueError(
+                    f"Parameter '{p.name}' came with shape {value.shape}, expected {i.shape} = "
+                    f"({', '.join(p.dims)}): give its dims in this order."
+                )
+            with np.errstate(all="ignore"):
+                raw = unconstrain(value, p)
+            free = i >= 0
+            if not np.isfinite(raw[free]).all():
+                raise ValueError(
+                    f"Parameter '{p.name}' came with a value outside its support ({p.support}): "
+                    f"{value[free][~np.isfinite(raw[free])][:3]}. Give finite values inside it."
+                )
+            theta[i[free]] = raw[free]
+        return theta

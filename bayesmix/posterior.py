@@ -1,0 +1,138 @@
+"""Posterior quantities of a fitted model, as gradients and factors of the graph.
+
+The gradient of the log-likelihood with respect to a log factor of zeros is the posterior probability
+of what it indexes: a class, a pair of classes, a node. Depends on functions and the floors beneath.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from bayesmix import functions
+from bayesmix.data import Data, Named
+
+Array = NDArray[np.float64]
+
+
+def class_posteriors(data: Data, theta: Array, mode=None) -> dict[str, Array]:
+    """P(C = c | everything observed) for each class variable, (individual or cluster, class).
+
+    `data` must not merge individuals of different clusters: a two-level model is prepared with
+    ``collapse=False``.
+    """
+    wanted = tuple((c.level, c.name) for c in data.model.classes if c.level != "item")
+    if not wanted:
+        return {}
+    out = functions.bind("probabilities", data, mode, wanted)(theta)
+    return {dims[1]: np.asarray(p) for dims, p in zip(wanted, out, strict=True)}
+
+
+def effect_posteriors(data: Data, theta: Array, mode=None) -> dict[str, tuple[Array, Array]]:
+    """EAP and posterior SD of each integrated effect at its level: sums over the posterior of the nodes.
+
+    Where the distribution of an effect depends on a class, the sum is over the class as well.
+    """
+    out: dict[str, tuple[Array, Array]] = {}
+    made = functions.evaluate(data, theta, mode)
+    for e in data.model.effects:
+        if f"log_weight_{e.level}" not in data.arrays:
+            continue
+        x = xr.DataArray(made[f"effect:{e.name}"].values, dims=made[f"effect:{e.name}"].dims)
+        classes = [d for d in x.dims if d in {c.name for c in data.model.classes}]
+        probe = (e.level, f"node_{e.level}", *classes)
+        (weights,) = functions.bind("probabilities", data, mode, (probe,))(theta)
+        w = xr.DataArray(np.asarray(weights), dims=probe)
+        over = [d for d in dict.fromkeys((*probe, *x.dims)) if d != e.level]
+        mean = (w * x).sum(over)
+        variance = (w * x**2).sum(over) - mean**2
+        out[e.name] = (mean.values, np.sqrt(np.maximum(variance, 0.0)).values)
+    return out
+
+
+@dataclass(frozen=True)
+class Derived:
+    """Functions of the parameters and their derivatives with respect to each entry of theta (stacked first)."""
+
+    values: Mapping[str, xr.DataArray]
+    slopes: Mapping[str, Array]
+
+    def dataset(self) -> xr.Dataset:
+        """The values with dims and coords."""
+        return xr.Dataset(dict(self.values))
+
+    def standard_errors(self, covariance: Array) -> xr.Dataset:
+        """The delta method, sqrt(J V J') entry by entry; NaN where `covariance` is."""
+        out = {}
+        for name, x in self.values.items():
+            j = self.slopes[name].reshape(len(covariance), -1)
+            variance = np.einsum("ik,ij,jk->k", j, covariance, j)
+            out[name] = x.copy(data=np.sqrt(np.maximum(variance, 0.0)).reshape(x.shape))
+        return xr.Dataset(out)
+
+
+def derive(data: Data, theta: Array, mode=None) -> tuple[Derived, Derived]:
+    """Natural parameters, and probabilities of classes and item categories, with derivatives."""
+    made = functions.evaluate(data, theta, mode)
+    slope = functions.bind("jacobian", data, mode)
+    rows = [slope(theta, direction) for direction in np.eye(len(theta))]
+    slopes = {
+        name: np.stack([r[k] for r in rows]) if rows else np.zeros((0, *x.values.shape))
+        for k, (name, x) in enumerate(made.items())
+    }
+    names = {p.name for p in data.model.parameters}
+    natural = Derived({n: label(made[n], data) for n in names}, slopes)
+    values, moved = probabilities(data, made, slopes)
+    return natural, Derived(values, moved)
+
+
+def label(x: Named, data: Data) -> xr.DataArray:
+    """An array with the coords of its dims."""
+    return xr.DataArray(x.values, dims=x.dims, coords={d: list(data.coords[d]) for d in x.dims if d in data.coords})
+
+
+def probabilities(data: Data, made: Mapping[str, Named], slopes: Mapping[str, Array] | None = None):
+    """Probability scale: P(C = c), averaged over individuals and nodes, and P(y = k | class).
+
+    Response probabilities that differ between individuals (covariates) are left out.
+    """
+    values: dict[str, xr.DataArray] = {}
+    moved: dict[str, Array] = {}
+    for name, x in made.items():
+        kind, _, what = name.partition(":")
+        family = {r.name: r.family for r in data.model.responses}.get(what)
+        if kind == "class":
+            title = f"{what}_probability"
+        elif kind == "response" and family.finite and "individual" not in x.dims:
+            title = "item_probability" + ("" if len(data.model.responses) == 1 else f"_{what}")
+        else:
+            continue
+        p = np.exp(x.values)
+        rename = {"feature": _category_dim(data, what)} if kind == "response" else {}
+        average = lambda a, lead=(): _average(a, (*lead, *x.dims), data)  # noqa: E731, B023
+        flat = average(p)
+        values[title] = label(Named(tuple(rename.get(str(d), str(d)) for d in flat.dims), flat.values), data)
+        if slopes is not None:
+            moved[title] = average(slopes[name] * p, ("theta",)).values
+    return values, moved
+
+
+def _category_dim(data: Data, response: str) -> str:
+    (r,) = [r for r in data.model.responses if r.name == response]
+    return r.category_dim
+
+
+def _average(x: Array, dims: tuple[str, ...], data: Data) -> xr.DataArray:
+    """Means over individuals (by count), clusters and nodes (by weight)."""
+    out = xr.DataArray(x, dims=dims)
+    for level in ("individual", "cluster"):
+        node = f"node_{level}"
+        if node in dims:
+            out = (out * xr.DataArray(np.exp(data.arrays[f"log_weight_{level}"].values), dims=[node])).sum(node)
+    if "individual" in dims:
+        out = (out * xr.DataArray(data.counts / data.counts.sum(), dims=["individual"])).sum("individual")
+    return out.mean("cluster") if "cluster" in dims else out

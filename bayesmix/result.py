@@ -1,0 +1,243 @@
+"""What maximum likelihood returns: a frozen :class:`Fit`, kept on disk as one NetCDF file.
+
+Depends on NumPy, pandas and xarray alone.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from numpy.typing import NDArray
+from scipy import stats
+
+REPLICATED = 1e-3
+"""Two log-likelihoods that differ by less are the same maximum."""
+
+
+@dataclass(frozen=True, repr=False)
+class Fit:
+    """A maximum-likelihood solution.
+
+    Attributes
+    ----------
+    params, se : xarray.Dataset
+        Parameters on their natural scales with dims, and their standard errors (NaN at a boundary).
+    se_hessian : xarray.Dataset
+        Standard errors from the inverse Hessian; `se` are robust (sandwich) unless asked otherwise.
+    probabilities, probabilities_se : xarray.Dataset
+        Probability scale: classes, and item categories by class.
+    loglik : float
+        Log-likelihood at the maximum.
+    n_parameters, n_individuals, n_clusters : int
+        Free parameters and sample sizes (`n_clusters` None for a single-level model).
+    starts : pandas.DataFrame
+        Every random start: seed, log-likelihood after the short and after the long run, status.
+    classes : xarray.Dataset
+        Posterior class probabilities, one row a row of the data (NaN for rows without answers).
+    effect_scores : xarray.Dataset
+        EAP and posterior SD of the random effects.
+    quality : dict
+        Condition number, largest gradient entry, scaling factor, quadrature audit, boundary names.
+    info : dict
+        Settings and versions: enough to run the fit again.
+    """
+
+    params: xr.Dataset
+    se: xr.Dataset
+    se_hessian: xr.Dataset
+    probabilities: xr.Dataset
+    probabilities_se: xr.Dataset
+    loglik: float
+    n_parameters: int
+    n_individuals: int
+    n_clusters: int | None
+    starts: pd.DataFrame
+    classes: xr.Dataset
+    effect_scores: xr.Dataset
+    free: xr.Dataset
+    quality: Mapping[str, Any] = field(default_factory=dict)
+    info: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def aic(self) -> float:
+        """-2 log L + 2 p."""
+        return -2 * self.loglik + 2 * self.n_parameters
+
+    @property
+    def bic(self) -> float:
+        """-2 log L + p log n with n individuals, R(33)."""
+        return -2 * self.loglik + self.n_parameters * float(np.log(self.n_individuals))
+
+    @property
+    def bic_clusters(self) -> float | None:
+        """-2 log L + p log J with J clusters."""
+        return None if not self.n_clusters else -2 * self.loglik + self.n_parameters * float(np.log(self.n_clusters))
+
+    @property
+    def adjusted_bic(self) -> float:
+        """The sample-size-adjusted BIC: n replaced by (n + 2) / 24."""
+        return -2 * self.loglik + self.n_parameters * float(np.log((self.n_individuals + 2) / 24))
+
+    @property
+    def replicated(self) -> int:
+        """How many starts that ran to convergence reached the best log-likelihood."""
+        finals = self.starts["loglik"].dropna()
+        return int((finals > finals.max() - REPLICATED).sum())
+
+    @property
+    def entropy(self) -> float:
+        """1 - (mean entropy of the class probabilities) / log K, for the first class variable; NaN for K = 1."""
+        if not self.classes.data_vars:
+            return float("nan")
+        p, w, _ = self._used(None)
+        if p.shape[1] < 2:  # noqa: PLR2004
+            return float("nan")
+        with np.errstate(divide="ignore", invalid="ignore"):
+            terms = np.where(p > 0, -p * np.log(p), 0.0).sum(axis=1)
+        return float(1 - (w @ terms) / (w.sum() * np.log(p.shape[1])))
+
+    def _posterior(self, name: str | None) -> tuple[str, xr.DataArray]:
+        names = [str(v).removesuffix("_posterior") for v in self.classes.data_vars]
+        if not names:
+            raise ValueError("The model has no class variable of individuals or clusters.")
+        if name is not None and name not in names:
+            raise ValueError(f"No class variable '{name}'; there are {', '.join(names)}.")
+        name = name or names[0]
+        return name, self.classes[f"{name}_posterior"]
+
+    def _used(self, name: str | None) -> tuple[NDArray, NDArray, NDArray]:
+        """Posterior probabilities of the rows in the analysis, their weights, and the labels."""
+        _, x = self._posterior(name)
+        p = x.values
+        kept = ~np.isnan(p).any(axis=1)
+        weight = self.classes["weight"].values if "row" in x.dims else np.ones(len(p))
+        return p[kept], weight[kept], x[x.dims[1]].values
+
+    def class_probabilities(self, name: str | None = None) -> pd.DataFrame:
+        """Posterior class probabilities and the most likely class, keyed to the rows of the data.
+
+        Parameters
+        ----------
+        name : str, optional
+            The class variable; the first one if left out.
+        """
+        name, x = self._posterior(name)
+        out = pd.DataFrame(x.values, index=x.indexes[x.dims[0]], columns=[f"{name}={c}" for c in x[x.dims[1]].values])
+        some = ~out.isna().any(axis=1)
+        modal = pd.Series(pd.NA, index=range(len(out)), dtype="Int64")
+        modal[some.to_numpy()] = x[x.dims[1]].values[np.argmax(out[some].to_numpy(), axis=1)]
+        return out.assign(most_likely=modal.to_numpy())
+
+    def classification(self, name: str | None = None) -> pd.DataFrame:
+        """Average posterior probabilities (columns) of those most likely in each class (rows)."""
+        name, _ = self._posterior(name)
+        p, w, labels = self._used(name)
+        modal = p.argmax(axis=1)
+        rows = [
+            np.average(p[modal == k], axis=0, weights=w[modal == k]) if (modal == k).any() else np.full(len(labels), np.nan)
+            for k in range(len(labels))
+        ]
+        return pd.DataFrame(rows, index=pd.Index(labels, name="most likely"), columns=pd.Index(labels, name=name))
+
+    def class_counts(self, name: str | None = None) -> pd.DataFrame:
+        """Individuals in each class three ways: by the model, by posterior probability, by most likely class."""
+        name, _ = self._posterior(name)
+        p, w, labels = self._used(name)
+        model = self.probabilities[f"{name}_probability"]
+        model = model.values if model.ndim == 1 else (p * w[:, None]).sum(0) / w.sum()
+        modal = np.bincount(p.argmax(axis=1), weights=w, minlength=len(labels))
+        counts = {"model": model * w.sum(), "posterior": (p * w[:, None]).sum(0), "most likely": modal}
+        out = pd.DataFrame(counts, index=pd.Index(labels, name=name))
+        return out.join((out / w.sum()).add_suffix(" %").mul(1.0))
+
+    def effects(self) -> xr.Dataset:
+        """EAP (`<name>`) and posterior SD (`<name>_sd`) of each random effect."""
+        return self.effect_scores
+
+    def summary(self) -> pd.DataFrame:
+        """Every parameter: estimate, SE, ratio, two-sided p, 95% interval; fixed ones are marked."""
+        frames = []
+        for name, x in self.params.data_vars.items():
+            rows = pd.DataFrame(
+                {
+                    "estimate": x.values.ravel(),
+                    "se": self.se[name].values.ravel(),
+                    "free": self.free[name].values.ravel(),
+                },
+                index=[entry(name, x, i) for i in np.ndindex(x.shape)],
+            )
+            frames.append(rows)
+        out = pd.concat(frames)
+        out.loc[~out["free"], "se"] = np.nan
+        ratio = out["estimate"] / out["se"].where(out["se"] > 0)
+        out["ratio"], out["p"] = ratio, 2 * stats.norm.sf(np.abs(ratio))
+        out["lower"] = out["estimate"] - 1.959964 * out["se"]
+        out["upper"] = out["estimate"] + 1.959964 * out["se"]
+        return out[["estimate", "se", "ratio", "p", "lower", "upper", "free"]]
+
+    def __repr__(self) -> str:
+        return (
+            f"<Fit {self.info.get('model', '')}: log-likelihood {self.loglik:.3f}, {self.n_parameters} parameters, "
+            f"BIC {self.bic:.2f}, entropy {self.entropy:.3f}, best value reached {self.replicated} times>"
+        )
+
+    def _repr_html_(self) -> str:
+        head = repr(self).strip("<>")
+        return f"<p>{head}</p>{self.class_counts().round(3).to_html()}{self.summary().round(4).to_html()}"
+
+    def save(self, path: str | Path) -> Path:
+        """Write the fit to one NetCDF file."""
+        path = Path(path)
+        parts = {k: getattr(self, k) for k in _DATASETS} | {"starts": _starts_dataset(self.starts)}
+        tree = xr.DataTree.from_dict({f"/{k}": _plain_index(v) for k, v in parts.items()})
+        scalars = {k: getattr(self, k) for k in ("loglik", "n_parameters", "n_individuals", "n_clusters")}
+        tree.attrs["bayesmix"] = json.dumps({**scalars, "quality": dict(self.quality), "info": dict(self.info)})
+        tree.to_netcdf(path)
+        return path
+
+    @classmethod
+    def load(cls, path: str | Path) -> Fit:
+        """Read what :meth:`save` wrote.
+
+        Raises
+        ------
+        ValueError
+            The file is not a saved fit.
+        """
+        with xr.open_datatree(path) as tree:
+            if "bayesmix" not in tree.attrs:
+                raise ValueError(f"{path} is not a fit saved by bayesmix: give a file written by Fit.save.")
+            held = json.loads(tree.attrs["bayesmix"])
+            parts = {k: tree[k].to_dataset().load() for k in _DATASETS}
+            starts = tree["starts"].to_dataset().load().to_dataframe().reset_index(drop=True)
+        parts["free"] = parts["free"].astype(bool)
+        return cls(**parts, starts=starts, **held)
+
+
+_DATASETS = ("params", "se", "se_hessian", "probabilities", "probabilities_se", "classes", "effect_scores", "free")
+
+
+def entry(name: str, x: xr.DataArray, position: tuple[int, ...]) -> str:
+    """The label of one entry, ArviZ's way: ``item_logit[A, 2]``."""
+    inside = ", ".join(str(x[d].values[i]) if d in x.coords else str(i) for d, i in zip(x.dims, position, strict=True))
+    return f"{name}[{inside}]" if inside else str(name)
+
+
+def _plain_index(ds: xr.Dataset) -> xr.Dataset:
+    """Coords that NetCDF can hold: numbers, else text."""
+    for name in ds.coords:
+        if ds[name].dtype == object:
+            ds = ds.assign_coords({name: ds[name].astype(str)})
+    return ds
+
+
+def _starts_dataset(starts: pd.DataFrame) -> xr.Dataset:
+    ds = xr.Dataset.from_dataframe(starts)
+    return ds.assign({k: ds[k].astype(str) for k in ds if ds[k].dtype == object})

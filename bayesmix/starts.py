@@ -1,0 +1,136 @@
+"""Starting values: random around what the margins of the data say, or from a simpler solution.
+
+Depends on data and the floors beneath.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bayesmix.data import Data
+from bayesmix.params import unconstrain
+from bayesmix.spec import Response, terms
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Ranges:
+    """Where random starts lie, per entry of theta.
+
+    Attributes
+    ----------
+    center : array
+        The solution without classes, as far as the margins give it.
+    unit : array
+        The natural size of a step: 1 for logits, the item's SD for means, 1/SD(x) for slopes.
+    spread : array
+        SD of the random part, in units.
+    """
+
+    center: Array
+    unit: Array
+    spread: Array
+
+    def draw(self, seed: int) -> Array:
+        """A random start."""
+        noise = np.random.default_rng(seed).standard_normal(self.center.size)
+        return self.center + self.unit * self.spread * noise
+
+
+def ranges(data: Data) -> Ranges:
+    """Ranges of the starts for these data."""
+    raw = {p.name: [np.zeros(data.packing.shape(p)), np.ones(data.packing.shape(p)), 0.5] for p in data.model.parameters}
+    for t in terms(data.model):
+        if t.covariates is not None:
+            x = data.arrays[t.covariates.name].values
+            axis = t.parameter.dims.index(t.covariates.name)
+            sd = np.maximum(x.std(axis=0), 1e-12)
+            shape = [-1 if i == axis else 1 for i in range(len(t.parameter.dims))]
+            raw[t.parameter.name][1] = raw[t.parameter.name][1] / sd.reshape(shape)
+            raw[t.parameter.name][2] = 0.2
+        elif t.effects:
+            raw[t.parameter.name][0] = raw[t.parameter.name][0] + 0.7
+    for r in data.model.responses:
+        _response_ranges(r, data, raw)
+    parts = []
+    for k in range(3):
+        full = {n: np.broadcast_to(v[k], data.packing.index[n].shape) for n, v in raw.items()}
+        flat = np.zeros(data.packing.size)
+        for name, i in data.packing.index.items():
+            flat[i[i >= 0]] = full[name][i >= 0]
+        parts.append(flat)
+    return Ranges(*parts)
+
+
+def _response_ranges(r: Response, data: Data, raw: dict[str, list]) -> None:
+    """Intercepts, thresholds and SDs at the margins of the items."""
+    y = data.responses[r.name]
+    n_categories = [len(data.categories.get(i, ())) for i in r.items]
+    margins = [r.family.baseline(y[:, k], data.counts, n) for k, n in enumerate(n_categories)]
+    sd = np.array([np.nanstd(y[:, k]) for k in range(len(r.items))])
+    for t in r.predictor:
+        if t.covariates is None and not t.effects and r.item_dim in t.parameter.dims:
+            shape = data.packing.shape(t.parameter)
+            raw[t.parameter.name][0] = _spread_over(margins, t.parameter.dims, shape, r.item_dim, r.category_dim)
+            if r.family.kind == "real":
+                raw[t.parameter.name][1] = _over_items(sd, t.parameter.dims, shape, r.item_dim)
+            raw[t.parameter.name][2] = 1.0
+        elif r.family.kind == "real" and r.item_dim in t.parameter.dims:
+            raw[t.parameter.name][1] = raw[t.parameter.name][1] * _over_items(sd, t.parameter.dims, data.packing.shape(t.parameter), r.item_dim)
+    for name, t in zip(r.family.auxiliary, r.auxiliary, strict=True):
+        p, shape = t.parameter, data.packing.shape(t.parameter)
+        if name == "threshold":
+            filled = [np.concatenate([m, m[-1] + np.arange(1, shape[-1] - len(m) + 1)]) for m in margins]
+            values = _spread_over(filled, p.dims, shape, r.item_dim, r.threshold_dim)
+            noise = np.where(np.arange(shape[-1]) == 0, 1.0, 0.2)
+            raw[p.name] = [unconstrain(values, p), np.ones(shape), np.broadcast_to(noise, shape)]
+        elif r.item_dim in p.dims:
+            raw[p.name] = [np.log(0.8 * _over_items(sd, p.dims, shape, r.item_dim)), np.ones(shape), 0.1]
+
+
+def _over_items(x: Array, dims: tuple[str, ...], shape: tuple[int, ...], item_dim: str) -> Array:
+    view = [-1 if d == item_dim else 1 for d in dims]
+    return np.broadcast_to(x.reshape(view), shape)
+
+
+def _spread_over(margins: list, dims, shape, item_dim: str, inner_dim: str) -> Array:
+    """Ragged margins (item, inner) over the dims of a parameter."""
+    if inner_dim not in dims:
+        return _over_items(np.array([float(m) for m in margins]), dims, shape, item_dim)
+    width = shape[dims.index(inner_dim)]
+    table = np.zeros((len(margins), width))
+    for k, m in enumerate(margins):
+        table[k, : len(m)] = m
+    ordered = table if dims.index(item_dim) < dims.index(inner_dim) else table.T
+    view = [n if d in (item_dim, inner_dim) else 1 for d, n in zip(dims, shape, strict=True)]
+    return np.broadcast_to(ordered.reshape(view), shape)
+
+
+def split_class(values: Mapping[str, Array], data: Data, dim: str, split: int, seed: int) -> Array:
+    """A start for one class more: class `split` of the simpler solution, twice, a little apart.
+
+    Parameters
+    ----------
+    values : mapping of str to array
+        Natural parameters of the solution with K - 1 classes.
+    data : Data
+        The data prepared for the model with K classes.
+    dim : str
+        The class variable.
+    """
+    rng = np.random.default_rng(seed)
+    wide = {}
+    for p in data.model.parameters:
+        x = np.asarray(values[p.name], dtype=float)
+        if dim in p.dims:
+            axis = p.dims.index(dim)
+            x = np.concatenate([np.take(x, [split], axis=axis), x], axis=axis)
+        wide[p.name] = x
+    limits = ranges(data)
+    theta = np.clip(data.packing.pack(wide), limits.center - 8 * limits.unit, limits.center + 8 * limits.unit)
+    return theta + 0.5 * limits.unit * limits.spread * rng.standard_normal(theta.size)
