@@ -9,17 +9,17 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from bayesmix.families import Family, Normal, Nominal, Ordinal
-from bayesmix.params import Packing
+from bayesmix.families import Bernoulli, Family, Nominal, Normal, Ordinal
+from bayesmix.params import Packing, Parameter
 from bayesmix.quadrature import Nodes, default_nodes
-from bayesmix.spec import Covariates, Model, Response, terms
+from bayesmix.spec import Covariates, Model, Response, Term, terms
 
 Array = NDArray[np.float64]
 MAX_CATEGORIES = 30
@@ -137,14 +137,16 @@ def prepare(
     """
     _check_frame(model, df)
     freq = _frequencies(model, df)
-    coded = {r.name: _encode_response(r, df) for r in model.responses}
+    coded = _share_categories(model, {r.name: _encode_response(r, df) for r in model.responses})
     seen = np.concatenate([~np.isnan(c.y) for c in coded.values()], axis=1).any(axis=1) & (freq > 0)
     if not seen.any():
         raise ValueError("No row has an answer to any of the items: all are missing. Check the missing-value code.")
     labels, cluster = _clusters(model, df, seen)
     designs = {c.name: _design(c, df, seen, cluster, model) for c in model.covariates}
     varies = "cluster" in sampled or any(
-        t.covariates for e in model.effects_at("cluster") for t in (*e.mean, *([e.sd] if e.sd else []))
+        t.covariates and t.covariates.level == "cluster"
+        for e in model.effects
+        for t in (*e.mean, *([e.sd] if e.sd else []))
     )
     keys = [c.y for c in coded.values()]
     keys += [d.values for c, d in zip(model.covariates, designs.values(), strict=True) if c.level == "individual"]
@@ -271,15 +273,59 @@ class _Coded:
     items: tuple[str, ...]
     y: Array
     categories: list[list]
-
-    @property
-    def width(self) -> int:
-        return max((len(c) for c in self.categories), default=0)
+    width: int
 
 
 def _encode_response(r: Response, df: pd.DataFrame) -> _Coded:
     pairs = [_encode(item, df[item], r.family) for item in r.items]
-    return _Coded(r.items, np.stack([y for y, _ in pairs], axis=1), [c for _, c in pairs])
+    return _Coded(
+        r.items, np.stack([y for y, _ in pairs], axis=1), [c for _, c in pairs], max(len(c) for _, c in pairs)
+    )
+
+
+def _share_categories(model: Model, coded: Mapping[str, _Coded]) -> dict[str, _Coded]:
+    """Items that share a parameter share the codes of their categories, whether all occur in each or not.
+
+    Responses with the same dim of categories share its length.
+    """
+    out = dict(coded)
+    for p in model.parameters:
+        sharing = [r for r in model.responses if r.family.kind == "categorical" and _by_item(r, p)]
+        for items in zip(*(r.items for r in sharing), strict=False) if len(sharing) > 1 else ():
+            _merge_categories(items, sharing, out)
+    lengths: dict[str, int] = {}
+    for r in model.responses:
+        width = max(len(c) for c in out[r.name].categories)
+        lengths[r.category_dim] = max(width, lengths.get(r.category_dim, 0))
+    return {r.name: replace(out[r.name], width=lengths[r.category_dim]) for r in model.responses}
+
+
+def _by_item(r: Response, p: Parameter) -> bool:
+    used = [t for t in (*r.predictor, *r.auxiliary) if t.parameter == p]
+    return any(r.item_dim in _dims(t) for t in used)
+
+
+def _dims(t: Term) -> list[str]:
+    return [dict(t.rename).get(d, d) for d in t.parameter.dims]
+
+
+def _merge_categories(items: tuple[str, ...], sharing: Sequence[Response], coded: dict[str, _Coded]) -> None:
+    each = [coded[r.name].categories[r.items.index(i)] for r, i in zip(sharing, items, strict=True)]
+    merged = max(each, key=len)
+    if not all(set(c) <= set(merged) for c in each):
+        merged = sorted(set().union(*each))
+    if any(isinstance(r.family, Bernoulli) for r in sharing) and len(merged) > 2:
+        raise ValueError(
+            f"The items {', '.join(items)} share parameters but have {len(merged)} categories between them "
+            f"({', '.join(map(str, merged[:5]))}), expected 2 for the family bernoulli: code them alike."
+        )
+    for r, item, old in zip(sharing, items, each, strict=True):
+        k, e = r.items.index(item), coded[r.name]
+        recode = np.array([merged.index(c) for c in old], dtype=float)
+        y = e.y.copy()
+        y[:, k] = np.where(np.isnan(y[:, k]), np.nan, recode[np.nan_to_num(y[:, k]).astype(int)])
+        categories = [merged if j == k else c for j, c in enumerate(e.categories)]
+        coded[r.name] = replace(e, y=y, categories=categories)
 
 
 def _encode(item: str, column: pd.Series, family: Family) -> tuple[Array, list]:
@@ -522,9 +568,10 @@ def _absent(model: Model, coded: Mapping[str, _Coded], coords) -> dict[str, NDAr
         for t in (*r.predictor, *r.auxiliary):
             p = t.parameter
             for dim, extra in ((r.category_dim, 0), (r.threshold_dim, 1)):
-                if dim in p.dims and r.item_dim in p.dims and r.family.kind == "categorical":
+                dims = _dims(t)
+                if dim in dims and r.item_dim in dims and r.family.kind == "categorical":
                     gone = np.arange(len(coords[dim])) >= (n - extra)[:, None]
-                    axes = [p.dims.index(r.item_dim), p.dims.index(dim)]
+                    axes = [dims.index(r.item_dim), dims.index(dim)]
                     shape = [len(coords[d]) if i in axes else 1 for i, d in enumerate(p.dims)]
                     gone = gone if axes[0] < axes[1] else gone.T
                     out[p.name] = np.broadcast_to(gone.reshape(shape), [len(coords[d]) for d in p.dims])

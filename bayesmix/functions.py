@@ -98,7 +98,7 @@ def compiled(what: What, data: Data, mode: str | Mode | None = None, probes: tup
     ``factors`` returns, differentiated in the direction v.
     """
     static = isinstance(mode, str) and mode.upper() == "JAX"
-    shapes = tuple(v.values.shape for v in data.arrays.values()) if static else ()
+    shapes = (data.packing.size, *(v.shape for v in input_values(data).values())) if static else ()
     key = (what, structure(data.model), data.signature, str(mode), shapes, probes)
     if key not in _CACHE:
         _CACHE[key] = _compile(what, data, mode, static, probes)

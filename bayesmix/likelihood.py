@@ -120,14 +120,24 @@ def climb_items(r: Response, table, item_factors: Mapping[str, object], data: Te
     the data, (28)-(34); else each response's density is formed first.
     """
     y, over = data[f"{r.name}:features"], ("feature",)
-    present = [c for c in item_factors if c in table.dims]
+    present = _needed(item_factors, table.dims)
     if present and not r.family.finite:
         table = contract(y, table, over)
+    parts = [table, *(item_factors[c] for c in present)]
     for c in present:
-        (table,) = eliminate([table, item_factors[c]], c)
+        parts = eliminate(parts, c)
+    table = sum(parts[1:], parts[0])
     if "feature" in table.dims:
         return contract(y, table, (r.item_dim, *over))
     return table.sum(r.item_dim)
+
+
+def _needed(item_factors: Mapping[str, object], dims: tuple[str, ...]) -> list[str]:
+    """The classes among `dims` and their parents, in the order given (a parent before its child)."""
+    wanted = set(dims)
+    for c in reversed(list(item_factors)):
+        wanted |= set(item_factors[c].dims) if c in wanted else set()
+    return [c for c in item_factors if c in wanted]
 
 
 def log_likelihood(model: Model, values: Tensors, data: Tensors, probes: tuple = ()):

@@ -109,6 +109,27 @@ def natural(theta, parameter: Parameter, index, fixed):
     return constrain(px.as_xtensor(raw, dims=parameter.dims), parameter)
 
 
+def _held(p: Parameter, shape: tuple[int, ...]) -> Array:
+    """Fixed entries on the unconstrained scale, NaN where free."""
+    held = np.full(shape, np.nan)
+    for f in p.fixed:
+        where = dict(f.positions)
+        if unknown := [d for d in where if d not in p.dims]:
+            raise ValueError(
+                f"Parameter '{p.name}' is fixed at a position of '{unknown[0]}', which is not among its dims "
+                f"({', '.join(p.dims)}): name one of them."
+            )
+        held[tuple(where.get(d, slice(None)) for d in p.dims)] = f.value
+    with np.errstate(all="ignore"):
+        raw = unconstrain(held, p)
+    if (np.isnan(raw) != np.isnan(held)).any():
+        raise ValueError(
+            f"Parameter '{p.name}' is fixed outside its support ({p.support}): a positive one takes positive values; "
+            "an ordered one increasing values, without a free entry before a fixed one."
+        )
+    return raw
+
+
 @dataclass(frozen=True)
 class Packing:
     """Where each parameter's free entries stand in `theta`.
@@ -129,11 +150,7 @@ class Packing:
         start = 0
         for p in self.parameters:
             shape = self.shape(p)
-            held = np.full(shape, np.nan)
-            for f in p.fixed:
-                where = dict(f.positions)
-                value = unconstrain(np.asarray(f.value), p) if p.support == "positive" else f.value
-                held[tuple(where.get(d, slice(None)) for d in p.dims)] = value
+            held = _held(p, shape)
             if p.name in self.absent:
                 held[self.absent[p.name]] = 0.0
             free = np.isnan(held)
@@ -157,11 +174,9 @@ class Packing:
         """One label per entry of theta, e.g. ``logit[A, 2, 1]`` (item A, category 2, class 1)."""
         labels = [""] * self.size
         for p in self.parameters:
-            for position in zip(*np.nonzero(self.index[p.name] >= 0), strict=True):
+            for position in map(tuple, np.argwhere(self.index[p.name] >= 0)):
                 inside = ", ".join(str(self.coords[d][i]) for d, i in zip(p.dims, position, strict=True))
                 labels[self.index[p.name][position]] = f"{p.name}[{inside}]" if inside else p.name
-            if not p.dims and self.index[p.name] >= 0:
-                labels[int(self.index[p.name])] = p.name
         return labels
 
     def unpack_raw(self, theta: Array) -> dict[str, Array]:

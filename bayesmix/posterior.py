@@ -103,27 +103,34 @@ def probabilities(data: Data, made: Mapping[str, Named], slopes: Mapping[str, Ar
     values: dict[str, xr.DataArray] = {}
     moved: dict[str, Array] = {}
     for name, x in made.items():
-        kind, _, what = name.partition(":")
-        family = {r.name: r.family for r in data.model.responses}.get(what)
-        if kind == "class":
-            title = f"{what}_probability"
-        elif kind == "response" and family.finite and "individual" not in x.dims:
-            title = "item_probability" + ("" if len(data.model.responses) == 1 else f"_{what}")
-        else:
+        if (named := probability_name(name, x.dims, data)) is None:
             continue
         p = np.exp(x.values)
-        rename = {"feature": _category_dim(data, what)} if kind == "response" else {}
-        average = lambda a, lead=(): _average(a, (*lead, *x.dims), data)  # noqa: E731, B023
-        flat = average(p)
-        values[title] = label(Named(tuple(rename.get(str(d), str(d)) for d in flat.dims), flat.values), data)
+        flat = _average(p, named[1], data)
+        shown = ordered_dims(tuple(map(str, flat.dims)), data)
+        values[named[0]] = label(Named(shown, flat.transpose(*shown).values), data)
         if slopes is not None:
-            moved[title] = average(slopes[name] * p, ("theta",)).values
+            moved[named[0]] = _average(slopes[name] * p, ("theta", *named[1]), data).transpose("theta", *shown).values
     return values, moved
 
 
-def _category_dim(data: Data, response: str) -> str:
-    (r,) = [r for r in data.model.responses if r.name == response]
-    return r.category_dim
+def ordered_dims(dims: tuple[str, ...], data: Data) -> tuple[str, ...]:
+    """Classes first, categories last: one order for all tables."""
+    classes = [c.name for c in data.model.classes if c.name in dims]
+    last = [r.category_dim for r in data.model.responses if r.category_dim in dims][:1]
+    return (*classes, *(d for d in dims if d not in (*classes, *last)), *last)
+
+
+def probability_name(key: str, dims: tuple[str, ...], data: Data) -> tuple[str, tuple[str, ...]] | None:
+    """The name and dims under which a factor is shown on the probability scale; None where it is not."""
+    kind, _, what = key.partition(":")
+    if kind == "class":
+        return f"{what}_probability", dims
+    (r,) = [r for r in data.model.responses if r.name == what] or (None,)
+    if kind != "response" or r is None or not r.family.finite or "individual" in dims:
+        return None
+    title = "item_probability" if len(data.model.responses) == 1 else f"item_probability_{what}"
+    return title, tuple(r.category_dim if d == "feature" else d for d in dims)
 
 
 def _average(x: Array, dims: tuple[str, ...], data: Data) -> xr.DataArray:

@@ -77,7 +77,7 @@ def lca(
     responses = tuple(_response(f, tuple(i), variance, len(by_family) > 1) for f, i in by_family.items())
     logits = [Term(Parameter("class_logit", ("C",), prior=LOGIT, fixed=(at(0.0, C=-1),)))]
     if covariates is not None:
-        slope = Parameter("class_slope", ("covariate", "C"), prior=LOGIT, fixed=(at(0.0, C=-1),))
+        slope = Parameter("class_slope", ("C", "covariate"), prior=LOGIT, fixed=(at(0.0, C=-1),))
         logits.append(Term(slope, covariates=Covariates("covariate", covariates)))
     return Model("lca", responses, (LatentClass("C", classes, "individual", tuple(logits)),), freq=freq)
 
@@ -89,19 +89,19 @@ def _response(family: Family, items: tuple[str, ...], variance: str, several: bo
     predictor: tuple[Term, ...] = ()
     auxiliary: tuple[Term, ...] = ()
     if name == "nominal":
-        p = Parameter(f"item_logit{suffix}", (item, "C", category), prior=LOGIT, fixed=(at(0.0, **{category: 0}),))
+        p = Parameter(f"item_logit{suffix}", ("C", item, category), prior=LOGIT, fixed=(at(0.0, **{category: 0}),))
         predictor = (Term(p),)
     elif name == "ordinal":
-        p = Parameter(f"threshold{suffix}", (item, "C", threshold), "ordered", Prior("Normal", mu=0, sigma=3))
+        p = Parameter(f"item_threshold{suffix}", ("C", item, threshold), "ordered", Prior("Normal", mu=0, sigma=3))
         auxiliary = (Term(p),)
     else:
         prior = {
             "normal": Prior("DataNormal", sigma=2.5),
             "poisson": Prior("Normal", mu=0, sigma=3),
         }.get(name, Prior("Normal", mu=0, sigma=2))
-        predictor = (Term(Parameter(f"intercept{suffix}", (item, "C"), prior=prior)),)
+        predictor = (Term(Parameter(f"item_intercept{suffix}", ("C", item), prior=prior)),)
     if name == "normal":
-        dims = (item, "C") if variance == "class" else (item,)
-        sigma = Parameter(f"sigma{suffix}", dims, "positive", Prior("DataHalfNormal", sigma=2.5))
+        dims = ("C", item) if variance == "class" else (item,)
+        sigma = Parameter(f"item_sd{suffix}", dims, "positive", Prior("DataHalfNormal", sigma=2.5))
         auxiliary = (Term(sigma),)
     return Response(name, items, family, predictor, auxiliary, item, category, threshold)

@@ -1,0 +1,50 @@
+# `make help` lists what there is. Every target but clean builds .venv first, where it has to.
+.DEFAULT_GOAL := help
+.PHONY: help env demo test slow bench check floors clean rebuild
+
+BIN := .venv/bin
+STAMP := .venv/stamp
+export PYTHON
+export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
+
+# An environment that was moved or copied, or whose interpreter is gone, is made again.
+ifneq "$(shell cat .venv/made-in 2>/dev/null && $(BIN)/python -c '' 2>/dev/null && echo runs)" "$(CURDIR) runs"
+$(STAMP): rebuild
+endif
+
+help:
+	@sed -n 's/^\([a-z]*\):.*## */make \1: /p' Makefile
+
+env: $(STAMP)  ## build .venv: needs only some Python 3.12 or newer, and a package index
+
+$(STAMP): pyproject.toml
+	@sh tools/make-env
+	@touch $(STAMP)
+
+demo: env  ## a first fit, by maximum likelihood and by NUTS
+	@$(BIN)/bayesmix demo
+
+test: env  ## the tests, but for the slow ones
+	@$(BIN)/python -m pytest
+
+slow: env  ## the slow tests
+	@$(BIN)/python -m pytest -m slow
+
+check: env floors  ## style, types and floors
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/pyright --pythonpath $(BIN)/python
+
+# import-linter and pyright want to see the package as it is installed: models/ inside bayesmix/.
+floors: env
+	@rm -rf build/floors && mkdir -p build/floors
+	@cp -R bayesmix build/floors/ && cp -R models build/floors/bayesmix/models
+	cd build/floors && ../../$(BIN)/lint-imports --config ../../pyproject.toml --no-cache
+
+bench: env  ## timings against peers
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[bench]'
+	@for script in benchmarks/*.py; do echo "$$script"; $(BIN)/python "$$script" || exit 1; done
+
+clean:  ## remove everything that make made, .venv too
+	rm -rf .venv build dist *.egg-info .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,200 @@
+"""Data from a model: down the ladder, from clusters to items, with the densities' own factors.
+
+Depends on functions and the floors beneath.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from bayesmix import functions
+from bayesmix.data import Data, Named, prepare
+from bayesmix.spec import Model, Response, terms
+
+Array = NDArray[np.float64]
+LEVELS = ("cluster", "individual", "item")
+
+
+def simulate(
+    model: Model,
+    params: Mapping[str, Any],
+    n: int | None = None,
+    *,
+    df: pd.DataFrame | None = None,
+    clusters: int | None = None,
+    categories: Mapping[str, Sequence] | None = None,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Draw a data set and the truth behind it.
+
+    Parameters
+    ----------
+    model : Model
+        The declaration.
+    params : mapping of str to array
+        Every parameter on its natural scale, with the dims it declares (a `Fit.params` will do).
+    n : int
+        Number of individuals; left out, the rows of `df`.
+    df : pandas.DataFrame, optional
+        Covariates, cluster labels and frequencies; needed if the model has covariates.
+    clusters : int, optional
+        Number of clusters of (nearly) equal size, if `df` does not bring their labels.
+    categories : mapping of str to sequence, optional
+        Categories of items; 0, 1, ... if left out.
+    seed : int
+        For ``numpy.random.default_rng``.
+
+    Returns
+    -------
+    pandas.DataFrame
+        `df`, the items, and the truth: columns ``true_<class>`` (1, 2, ...; for item-level classes
+        one an item) and ``true_<effect>``.
+
+    Raises
+    ------
+    ValueError
+        No n, covariates missing, or parameters of another shape.
+    """
+    rng = np.random.default_rng(seed)
+    frame = _frame(model, n, df, clusters)
+    labels = _categories(model, params, categories or {})
+    width = max((len(c) for c in labels.values()), default=3)
+    data = prepare(model, _with_items(model, frame, labels, width), sampled=_levels(model), collapse=False)
+    theta = data.packing.pack({p.name: np.asarray(params[p.name]) for p in model.parameters if p.name in params})
+    drawn, truth = draw(data, theta, rng)
+    kept = slice(0, len(frame))
+    out = frame.copy()
+    for item, y in drawn.items():
+        known = data.categories[item]
+        out[item] = [known[int(k)] for k in y[kept]] if known else y[kept]
+    for name, value in truth.items():
+        out[f"true_{name}"] = value[kept]
+    return out
+
+
+def _levels(model: Model) -> tuple[str, ...]:
+    return tuple({e.level for e in model.effects})
+
+
+def _frame(model: Model, n: int | None, df: pd.DataFrame | None, clusters: int | None) -> pd.DataFrame:
+    if df is None and n is None:
+        raise ValueError("Neither n nor df came: say how many individuals to draw, e.g. n=1000.")
+    if df is None and any(t.covariates for t in terms(model)):
+        raise ValueError("The model has covariates: give their values as df=, one row an individual.")
+    size = len(df) if df is not None else n
+    if not isinstance(size, (int, np.integer)) or size < 1:
+        raise ValueError(f"n came as {size!r}: give a whole number of at least 1.")
+    if df is not None and n is not None and n != len(df):
+        raise ValueError(f"n came as {n} and df with {len(df)} rows: give one of them.")
+    frame = pd.DataFrame(index=range(size)) if df is None else df.drop(columns=list(model.items), errors="ignore").copy()
+    if model.cluster is not None and model.cluster not in frame:
+        if not clusters:
+            raise ValueError(f"The model has the cluster column '{model.cluster}': give clusters= or df= with it.")
+        frame[model.cluster] = np.sort(np.arange(size) % clusters) + 1
+    return frame
+
+
+def _categories(model: Model, params: Mapping[str, Any], given: Mapping[str, Sequence]) -> dict[str, list]:
+    out: dict[str, list] = {}
+    for r in model.responses:
+        if r.family.kind != "categorical":
+            continue
+        size = _n_categories(r, params)
+        out |= {item: list(given.get(item, range(size))) for item in r.items}
+    return out
+
+
+def _n_categories(r: Response, params: Mapping[str, Any]) -> int:
+    for t in (*r.predictor, *r.auxiliary):
+        shape = dict(zip(t.parameter.dims, np.shape(params.get(t.parameter.name, ())), strict=False))
+        for dim, extra in ((r.category_dim, 0), (r.threshold_dim, 1)):
+            if dim in shape:
+                return shape[dim] + extra
+    return 2
+
+
+def _with_items(model: Model, frame: pd.DataFrame, labels: Mapping[str, list], width: int) -> pd.DataFrame:
+    """The frame with every category of every item in it, on rows added at its end if it is short."""
+    if len(frame) < width:
+        frame = pd.concat([frame, *[frame.iloc[[-1]]] * (width - len(frame))], ignore_index=True)
+    wide = {i: np.resize(np.asarray(labels.get(i, [-1, 1]), dtype=object), len(frame)) for i in model.items}
+    counts = {i for r in model.responses if r.family.kind == "count" for i in r.items}
+    columns = {i: np.arange(len(frame)) % 3 if i in counts else x for i, x in wide.items()}
+    items = pd.DataFrame({i: pd.Series(x).infer_objects() for i, x in columns.items()}).set_index(frame.index)
+    for i, known in labels.items():
+        items[i] = pd.Categorical(items[i], categories=known)
+    out = pd.concat([frame, items], axis=1)
+    return out.assign(**{model.freq: 1}) if model.freq else out
+
+
+def draw(data: Data, theta: Array, rng: np.random.Generator) -> tuple[dict[str, Array], dict[str, Array]]:
+    """One data set at theta: coded responses by item, and the latent variables by name, both by row.
+
+    `data` must be prepared with ``collapse=False`` and, if the model has effects, all of them sampled.
+    """
+    data = _with_effects(data, rng)
+    made = functions.evaluate(data, theta)
+    n = len(data.counts)
+    at: dict[str, NDArray] = {"individual": np.arange(n)}
+    at_cluster: dict[str, NDArray] = {}
+    cluster_of = None
+    if data.cluster_of_row is not None:
+        cluster_of = data.cluster_of_row[data.pattern_of >= 0]
+        at |= {"cluster": cluster_of}
+        at_cluster = {"cluster": np.arange(len(data.clusters or ()))}
+    truth: dict[str, Array] = {}
+    for c in sorted(data.model.classes, key=lambda c: LEVELS.index(c.level)):
+        if c.level == "item":
+            continue
+        size = len(at_cluster["cluster"]) if c.level == "cluster" else n
+        logits = pick(made[f"class:{c.name}"], at_cluster if c.level == "cluster" else at, c.name, (size,))
+        drawn = _categorical(logits, rng)
+        if c.level == "cluster":
+            at_cluster[c.name], drawn = drawn, drawn[cluster_of]
+        at[c.name] = drawn
+        truth[c.name] = drawn + 1
+    for e in data.model.effects:
+        truth[e.name] = pick(made[f"effect:{e.name}"], at, None, (n,))
+    responses: dict[str, Array] = {}
+    for r in data.model.responses:
+        y, item_truth = _responses(r, made, data, at, n, rng)
+        responses |= {item: y[:, k] for k, item in enumerate(r.items)}
+        truth |= item_truth
+    return responses, truth
+
+
+def _responses(r: Response, made: Mapping[str, Named], data: Data, at, n: int, rng):
+    shape = (n, len(r.items))
+    where = {k: v[:, None] for k, v in at.items()} | {r.item_dim: np.arange(len(r.items))[None, :]}
+    truth: dict[str, Array] = {}
+    for c in data.model.classes_at("item"):
+        where[c.name] = _categorical(pick(made[f"class:{c.name}"], where, c.name, shape), rng)
+        truth |= {f"{c.name}_{item}": where[c.name][:, k] + 1 for k, item in enumerate(r.items)}
+    table = pick(made[f"response:{r.name}"], where, "feature", shape)
+    return r.family.draw(table, rng, functions.constants_of(data, r.name)), truth
+
+
+def pick(x: Named, at: Mapping[str, NDArray], last: str | None, shape: tuple[int, ...]) -> Array:
+    """Entries of a named array at index arrays of the given shape; the dim `last` is kept whole."""
+    values = np.moveaxis(x.values, x.dims.index(last), -1) if last else x.values
+    dims = [d for d in x.dims if d != last]
+    if not dims:
+        return np.broadcast_to(values, (*shape, *values.shape))
+    index = np.broadcast_arrays(*(at[d] for d in dims))
+    return np.broadcast_to(values[tuple(index)], (*shape, *values.shape[len(dims) :]))
+
+
+def _categorical(log_probability: Array, rng: np.random.Generator) -> NDArray[np.int64]:
+    return np.argmax(log_probability + rng.gumbel(size=log_probability.shape), axis=-1)
+
+
+def _with_effects(data: Data, rng: np.random.Generator) -> Data:
+    keys = [k for k in data.arrays if k in ("z_individual", "z_cluster")]
+    fresh = {k: Named(data.arrays[k].dims, rng.standard_normal(data.arrays[k].values.shape)) for k in keys}
+    return replace(data, arrays={**data.arrays, **fresh})

@@ -1,0 +1,329 @@
+"""The graph against a loop over every class path and node, for declared and for random models."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from declare import (
+    LEVELS,
+    W,
+    X,
+    by_unit,
+    effect,
+    evaluate,
+    frame,
+    give_effects,
+    logits,
+    mean,
+    measure,
+    model,
+    on_logits,
+    oracle_for,
+    random_values,
+)
+from numpy.testing import assert_allclose
+from pytensor.compile.mode import Mode
+from pytensor.link.vm import VMLinker
+
+import bayesmix as bm
+from bayesmix.functions import bind
+from bayesmix.spec import LatentClass, Parameter, Response, Term
+
+RTOL = 1e-10
+FAST = Mode(linker=VMLinker(use_cloop=False, c_thunks=False), optimizer="fast_compile")
+"""Fewer rewrites than the default, half the time to compile: for what is evaluated once."""
+NODES = {"trapezoid": bm.trapezoid(4, 2.5), "gauss_hermite": bm.gauss_hermite(3), "monte_carlo": bm.monte_carlo(5)}
+
+
+# declared models ----------------------------------------------------------------------------------
+
+
+def lca_ragged():
+    return model([measure("nominal", "C"), measure("ordinal", "C")], [logits("C", size=3)], freq=True)
+
+
+def lca_covariates():
+    c = logits("C", size=3, more=(on_logits("C", covariates=X),))
+    return model([measure("oprobit", "C"), measure("count", "C"), measure("normal", "C", sd_by=("C",))], [c])
+
+
+def one_class():
+    return model([measure("binary", "C"), measure("normal", "C")], [logits("C", size=1)])
+
+
+def factor_model():
+    """No class at all."""
+    return model([measure("probit", effects=("f",)), measure("normal", effects=("f",))], (), [effect("f", "individual")])
+
+
+def gom():
+    """(28)-(35), finite families."""
+    c = logits("C", level="item", more=(on_logits("C", effects=("f",)),))
+    return model([measure(k, "C") for k in ("binary", "nominal", "ordinal")], [c], [effect("f", "individual")])
+
+
+def gom_not_finite():
+    c = logits("C", level="item", size=3, more=(on_logits("C", effects=("f",), covariates=X),))
+    return model([measure("normal", "C", sd_by=("C",)), measure("count", "C")], [c], [effect("f", "individual")])
+
+
+def gom_two_level():
+    """Item-level classes of persons in clusters, some families finite, some not."""
+    c = logits("C", level="item", more=(on_logits("C", effects=("f", "u")),))
+    effects = [effect("u"), effect("f", "individual", (mean("f", effects=("u",)),))]
+    return model([measure("binary", "C"), measure("count", "C")], [c], effects, two_level=True)
+
+
+def factor_mixture():
+    """(36)-(37): a factor whose mean and SD depend on the class."""
+    f = effect("f", "individual", (mean("f", "C"),), ("C",))
+    return model([measure("probit", "C", effects=("f",)), measure("nominal", effects=("f",))], [logits("C")], [f])
+
+
+def fma_gom():
+    """(38)-(41): one effect in the responses, one in the item-level class logits, both in one family."""
+    c = logits("C", level="item", more=(on_logits("C", effects=("m",)),))
+    effects = [effect("m", "individual"), effect("f", "individual", (mean("f", effects=("m",)),))]
+    return model([measure("binary", "C", effects=("f", "m")), measure("ordinal", "C", effects=("f",))], [c], effects)
+
+
+def irt_3pl():
+    """(42)-(50): in class 1 the answer is right whatever the ability, tau = (15, free)."""
+    c = LatentClass("C", 2, "item", (Term(Parameter("guess", ("item_binary", "C"), fixed=(bm.at(0.0, C=-1),))),))
+    tau = Parameter("tau", ("item_binary", "C"), fixed=(bm.at(15.0, C=0),))
+    slope = Parameter("slope", ("item_binary", "C"), fixed=(bm.at(0.0, C=0),))
+    r = replace(measure("binary"), predictor=(Term(tau), Term(slope, None, ("f",))))
+    return model([r], [c], [effect("f", "individual")])
+
+
+def _waves(kind: str = "binary"):
+    """Two occasions of the same items, one parameter: the second is other columns."""
+    first = measure(kind, "C")
+    again = {"binary": ("b3", "b4"), "ordinal": ("p3", "p4")}[kind]
+    for name, items in (("C1", first.items), ("C2", again)):
+        rename = (("C", name),)
+        terms, auxiliary = (
+            tuple(replace(t, rename=rename) for t in each) for each in (first.predictor, first.auxiliary)
+        )
+        yield replace(first, name=name, items=items, predictor=terms, auxiliary=auxiliary)
+
+
+def lta():
+    """(6)-(9): C2 given C1 and covariates, measurement shared by rename."""
+    c2 = logits("C2", "C1", more=(on_logits("C2", "C1", covariates=X),))
+    return model(_waves(), [logits("C1"), c2])
+
+
+def lta_two_level():
+    """(10)-(15): random logits of both occasions, the second's regressed on the first's."""
+    c1 = logits("C1", more=(on_logits("C1", effects=("u1",)),))
+    c2 = logits("C2", "C1", more=(on_logits("C2", effects=("u2",)),))
+    effects = [effect("u1"), effect("u2", mean=(mean("u2", effects=("u1",)), mean("u2", covariates=W)))]
+    return model(_waves(), [c1, c2], effects, two_level=True, freq=True)
+
+
+def triangular_loadings():
+    """(4)-(5): two factors in three class logits, the loadings a lower triangle of fixed entries."""
+    fixed = (bm.at(0.0, C=-1), bm.at(1.0, C=0, effect=0), bm.at(0.0, C=0, effect=1), bm.at(1.0, C=1, effect=1))
+    load = Term(Parameter("load", ("effect", "C"), fixed=fixed), None, ("u1", "u2"))
+    return model([measure("nominal", "C")], [logits("C", size=3, more=(load,))], [effect("u1"), effect("u2")], True)
+
+
+def between_class():
+    """(16)-(18): D at the cluster level, class logits, effect mean and SD by D."""
+    c = logits("C", "D", more=(on_logits("C", effects=("u",)),))
+    d = logits("D", level="cluster", more=(on_logits("D", covariates=W),))
+    return model([measure("binary", "C"), measure("count", "C")], [d, c], [effect("u", mean=(mean("u", "D"),), sd_by=("D",))], True)
+
+
+def within_and_between():
+    """(22)-(26): responses by both classes, and the effect with a slope in them."""
+    d, c = logits("D", level="cluster"), logits("C", "D", size=3)
+    r = [measure("normal", "D", "C", effects=("u",), sd_by=("D",)), measure("ordinal", "C")]
+    return model(r, [d, c], [effect("u", mean=(mean("u", "D"),))], True, freq=True)
+
+
+def regression_mixture():
+    """R(1)-R(2): slopes by class."""
+    return model([measure("normal", "C", covariates=X, sd_by=("C",)), measure("count", "C", covariates=X)], [logits("C")])
+
+
+def random_slopes():
+    """R(18)-R(25): covariates times effects, in the responses and in the class logits."""
+    r = measure("normal", "C", covariates=X)
+    slope = Term(Parameter("random", ("x", "item_normal", "effect")), X, ("u", "b"), "effect")
+    c = logits("C", more=(on_logits("C", covariates=X, effects=("b",), tag="b"),))
+    return model([replace(r, predictor=(*r.predictor, slope))], [c], [effect("u"), effect("b")], two_level=True)
+
+
+def effects_of_both_levels():
+    """A factor of persons that loads on one of clusters and on covariates, class in between."""
+    f = effect("f", "individual", (mean("f", effects=("u",)), mean("f", covariates=X), mean("f", "C")))
+    c = logits("C", more=(on_logits("C", effects=("u",)),))
+    return model([measure("probit", effects=("f",)), measure("normal", "C", effects=("f", "u"))], [c], [effect("u"), f], True)
+
+
+def cluster_covariates_of_individuals():
+    """Covariates of clusters in class logits and responses of individuals, without effects."""
+    c = logits("C", more=(on_logits("C", covariates=W),))
+    return model([measure("binary", "C"), measure("normal", "C", covariates=W)], [c], two_level=True)
+
+
+def cluster_covariates_of_factor():
+    """Covariates of clusters in the mean of an effect of individuals."""
+    f = effect("f", "individual", (mean("f", covariates=W),))
+    return model([measure("normal", effects=("f",))], (), [f], two_level=True)
+
+
+def between_chain():
+    """Two cluster-level classes, the second given the first, and two individual-level ones."""
+    d = [logits("D", level="cluster"), logits("E", "D", level="cluster", more=(on_logits("E", covariates=W),))]
+    return model(_waves(), [*d, logits("C1", "D"), logits("C2", "C1", "E")], two_level=True)
+
+
+def class_logits_on_factor():
+    """An individual-level class that depends on an individual-level factor."""
+    c = logits("C", size=3, more=(on_logits("C", effects=("f",)),))
+    return model([measure("binary", "C"), measure("oprobit", effects=("f",))], [c], [effect("f", "individual")])
+
+
+def between_class_on_effect():
+    """A cluster-level class that depends on a cluster-level effect."""
+    d = logits("D", level="cluster", more=(on_logits("D", effects=("u",)),))
+    return model([measure("binary", "D", effects=("u",))], [d], [effect("u")], two_level=True)
+
+
+def shared_by_items():
+    """Parameters without a dim of items."""
+    r = [replace(measure(k), predictor=(Term(Parameter(f"nu_{k}", ("C",))),)) for k in ("binary", "count", "normal")]
+    return model(r, [logits("C")])
+
+
+def item_chain():
+    """Two item-level classes, the second given the first, of which alone the answer depends."""
+    c = [logits("A", level="item", more=(on_logits("A", effects=("f",)),)), logits("B", "A", level="item")]
+    return model([measure("binary", "B"), measure("count", "B")], c, [effect("f", "individual")])
+
+
+def waves_of_ordinal():
+    return model(_waves("ordinal"), [logits("C1"), logits("C2", "C1")])
+
+
+def unequal_waves():
+    """Shared measurement, where one occasion has a category that the other lacks."""
+    first, second = _waves("ordinal")
+    return model([replace(first, items=("o2", "o5")), second], [logits("C1"), logits("C2", "C1")])
+
+
+def unequal_widths():
+    """Two responses with one dim of categories, of which one has fewer, and no shared parameter."""
+    other = Parameter("nu_other", ("item_other", "C", "category_nominal"), fixed=(bm.at(0.0, category_nominal=0),))
+    second = Response("other", ("p4",), bm.nominal(), (Term(other),), (), "item_other", "category_nominal")
+    return model([measure("nominal", "C"), second], [logits("C")])
+
+
+DECLARED = [
+    lca_ragged, lca_covariates, one_class, factor_model, gom, gom_not_finite, gom_two_level, factor_mixture, fma_gom,
+    irt_3pl, lta, lta_two_level, triangular_loadings, between_class, within_and_between, regression_mixture,
+    random_slopes, effects_of_both_levels, cluster_covariates_of_individuals, cluster_covariates_of_factor,
+    between_chain, class_logits_on_factor, between_class_on_effect, shared_by_items, item_chain, waves_of_ordinal,
+    unequal_waves, unequal_widths,
+]  # fmt: skip
+
+
+def ways(declared) -> list:
+    """Every way to treat its effects: which nodes, and which levels are sampled."""
+    levels = [level for level in ("cluster", "individual") if declared().effects_at(level)]
+    sampled = [(level,) for level in levels] + ([tuple(levels)] if len(levels) == 2 else [])
+    each = [(n, ()) for n in (NODES if levels else ["trapezoid"])] + [("trapezoid", s) for s in sampled]
+    return [pytest.param(declared, n, s, id="-".join((declared.__name__, n, *s))) for n, s in each]
+
+
+@pytest.mark.parametrize(("declared", "nodes", "sampled"), [way for d in DECLARED for way in ways(d)])
+def test_units_equal_enumeration(declared, nodes, sampled):
+    df = frame()
+    data, given = give_effects(bm.prepare(declared(), df, NODES[nodes], sampled))
+    values = random_values(data, seed=1)
+    expected = oracle_for(data, df, values, given).units()
+    assert_allclose(by_unit(data, evaluate(data, values)), expected, rtol=RTOL)
+
+
+# random models ------------------------------------------------------------------------------------
+
+
+def some(rng, names, most: int = 2) -> tuple:
+    """A random subset, in order."""
+    names = list(names)
+    kept = rng.choice(len(names), size=min(len(names), rng.integers(0, most + 1)), replace=False) if names else []
+    return tuple(names[k] for k in sorted(kept))
+
+
+def random_effects(rng, two_level: bool, between: tuple, within: tuple) -> list:
+    """Up to two effects of clusters and one of persons; means by classes, effects, covariates."""
+    out: list = []
+    for name in ("u1", "u2")[: rng.integers(0, 3)] if two_level else ():
+        terms = [mean(name, *some(rng, between, 1))]
+        terms += [mean(name, effects=(e.name,)) for e in out] if rng.random() < 0.5 else []
+        terms += [mean(name, covariates=W)] if rng.random() < 0.3 else []
+        out.append(effect(name, "cluster", tuple(terms), some(rng, between, 1)))
+    if rng.random() < 0.5:
+        terms = [mean("f", *some(rng, (*between, *within)))]
+        terms += [mean("f", effects=tuple(e.name for e in out))] if out and rng.random() < 0.5 else []
+        terms += [mean("f", covariates=W if two_level and rng.random() < 0.5 else X)] if rng.random() < 0.4 else []
+        out.append(effect("f", "individual", tuple(terms), some(rng, within, 1)))
+    return out
+
+
+def random_class(rng, name: str, parents: tuple, level: str, two_level: bool, effects: tuple) -> LatentClass:
+    """A class with covariates, effects and random slopes in its logits, each with luck."""
+    covariates = [W] if level == "cluster" else [X, W] if two_level else [X]
+    pick = covariates[rng.integers(len(covariates))]
+    more = [on_logits(name, covariates=pick)] if rng.random() < 0.3 else []
+    if loads := some(rng, effects):
+        more += [on_logits(name, *some(rng, parents, 1), effects=loads, tag="e")]
+        more += [on_logits(name, covariates=pick, effects=loads[:1], tag="s")] if rng.random() < 0.3 else []
+    return logits(name, *parents, level=level, size=int(rng.integers(2, 4)) if level != "item" else 2, more=tuple(more))
+
+
+def random_response(rng, kind: str, classes: tuple, effects: tuple, two_level: bool) -> Response:
+    """A response by some of the classes, effects and covariates."""
+    by, x = some(rng, classes), (None, X, W)[rng.integers(0, 2 + two_level)]
+    r = measure(kind, *by, covariates=x, effects=some(rng, effects), sd_by=by[:1], items=int(rng.integers(1, 3)))
+    if effects and x and kind != "nominal" and rng.random() < 0.5:
+        slope = Parameter(f"random_{kind}", (x.name, r.item_dim, *by[:1]))
+        return replace(r, predictor=(*r.predictor, Term(slope, x, effects[:1])))
+    return r
+
+
+def random_model(seed: int):
+    """A small model of any shape that the declaration allows."""
+    rng = np.random.default_rng(seed)
+    two_level, item = bool(rng.random() < 0.6), rng.random() < 0.4
+    between = ("D",) if two_level and rng.random() < 0.6 else ()
+    within = ("C1", "C2")[: rng.integers(0, 3)]
+    effects = random_effects(rng, two_level, between, within)
+    names, of_clusters = tuple(e.name for e in effects), tuple(e.name for e in effects if e.level == "cluster")
+    classes = [random_class(rng, n, (), "cluster", two_level, ()) for n in between]
+    for k, name in enumerate(within):
+        parents = (*some(rng, between, 1), *within[:k])
+        classes.append(random_class(rng, name, parents, "individual", two_level, of_clusters))
+    classes += [random_class(rng, "G", some(rng, within, 1), "item", two_level, names)] if item else []
+    kinds = rng.choice(["binary", "probit", "nominal", "ordinal", "oprobit", "normal", "count"], 2, replace=False)
+    known = tuple(c.name for c in classes)
+    responses = [random_response(rng, str(k), known, names, two_level) for k in kinds]
+    return model(responses, classes, effects, two_level, freq=bool(rng.random() < 0.5))
+
+
+@pytest.mark.parametrize("seed", range(24))
+def test_random_models_equal_enumeration(seed):
+    declared, df = random_model(seed), frame(seed, rows=3)
+    sampled = tuple(level for level in ("cluster", "individual") if (seed + len(level)) % 3 == 0)
+    sampled = tuple(level for level in sampled if declared.effects_at(level))
+    data, given = give_effects(bm.prepare(declared, df, list(NODES.values())[seed % 3], sampled, bool(seed % 2)))
+    values = random_values(data, seed)
+    expected = oracle_for(data, df, values, given).units()
+    units = bind("units", data, FAST)(data.packing.pack(values))
+    assert_allclose(by_unit(data, units), expected, rtol=RTOL)
