@@ -39,7 +39,7 @@ check: env floors  ## style, types and floors
 floors: env
 	@rm -rf build/floors && mkdir -p build/floors
 	@cp -R bayesmix build/floors/ && cp -R models build/floors/bayesmix/models
-	cd build/floors && ../../$(BIN)/lint-imports --config ../../pyproject.toml --no-cache
+	cd build/floors && ../../$(BIN)/lint-imports --config ../../pyproject.toml --no-cache --no-logo
 
 bench: env  ## timings against peers
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[bench]'

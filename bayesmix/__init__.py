@@ -7,6 +7,7 @@ from bayesmix.data import Data, prepare
 from bayesmix.families import FAMILIES, Family, bernoulli, nominal, normal, ordinal, poisson
 from bayesmix.ml import Enumeration, enumerate_classes, fit
 from bayesmix.params import Fixed, Parameter, Prior, at
+from bayesmix.posterior import log_likelihood
 from bayesmix.quadrature import gauss_hermite, monte_carlo, trapezoid
 from bayesmix.result import Fit
 from bayesmix.simulate import simulate

@@ -101,7 +101,7 @@ def _data_coords(data: Data) -> dict[str, Any]:
 def _input(name: str, x: Named, data: Data):
     if name in ("z_individual", "z_cluster") and f"log_weight_{name[2:]}" not in data.arrays:
         return pm.Normal(name, 0.0, 1.0, dims=x.dims)
-    return pm.Data(f"data:{name}", x.values, dims=x.dims)
+    return pt.cast(pm.Data(f"data:{name}", x.values, dims=x.dims), str(x.values.dtype))
 
 
 def _graph(data: Data, values: dict[str, Any], arrays: dict[str, Any]):
@@ -114,7 +114,7 @@ def _graph(data: Data, values: dict[str, Any], arrays: dict[str, Any]):
         plain[p.name], named[p.name] = functions.placeholder(p.name, p.dims, "float64", data.packing.shape(p))
     inputs = {}
     for k, v in data.arrays.items():
-        plain[k], inputs[k] = functions.placeholder(k, v.dims, str(v.values.dtype), v.values.shape)
+        plain[k], inputs[k] = functions.placeholder(k, v.dims, str(v.values.dtype))
     units = likelihood.log_likelihood(data.model, named, inputs).transpose(data.unit)
     made = likelihood.factors(data.model, named, inputs)
     kept = {k: x for k, x in made.items() if _is_table(k, x, data)}
@@ -321,7 +321,7 @@ def _nuts(made: pm.Model, data: Data, fit: Fit, priors, draws, tune, chains, cor
     initial = initial_point(made, data, fit, priors)
     program = nutpie.compile_pymc_model(made, initial_points=initial, jitter_rvs=set())
     return nutpie.sample(
-        program, draws=draws, tune=tune, chains=chains, cores=cores, seed=seed, progress_bar=progress, **nuts
+        program, draws=draws, tune=tune, chains=chains, cores=cores, seed=seed, progress_bar=progress, **{"adaptation": "low_rank", **nuts}
     )
 
 

@@ -353,12 +353,13 @@ def _encode_categories(item: str, column: pd.Series, family: Family) -> tuple[Ar
     else:
         if pd.api.types.is_float_dtype(column) and np.isinf(column.to_numpy(dtype=float, na_value=np.nan)).any():
             raise ValueError(f"Item '{item}' has infinite values: set them to missing (NaN).")
-        try:
-            codes, uniques = pd.factorize(column, sort=True)
-        except TypeError:
+        if column.dtype == object and len({isinstance(v, str) for v in column.dropna()}) > 1:
+            text = next(v for v in column if isinstance(v, str))
             raise ValueError(
-                f"Item '{item}' mixes text and numbers: give one kind, e.g. df['{item}'].astype(str)."
-            ) from None
+                f"Item '{item}' mixes text and numbers (such as {text!r}): give one kind, or set the "
+                "missing-value code to NaN."
+            )
+        codes, uniques = pd.factorize(column, sort=True)
         labels, y = [_plain(u) for u in uniques], codes.astype(float)
     y = np.where(y < 0, np.nan, y)
     n, name = len(labels), type(family).__name__.lower()

@@ -23,6 +23,7 @@ from bayesmix import functions, labels
 from bayesmix.data import Data, prepare
 from bayesmix.result import Fit
 from bayesmix.simulate import draw as draw_data
+from bayesmix.spec import parts
 
 Array = NDArray[np.float64]
 FREE = "_free"
@@ -59,7 +60,7 @@ def assemble(
     groups |= _data_groups(data, df) | _predictive(data, made, theta, df, drawn, seed)
     tree = xr.DataTree.from_dict({f"/{k}": v for k, v in groups.items()})
     found = _diagnose(groups, theta, fit, orders)
-    tree.attrs["bayesmix"] = json.dumps(found)
+    tree.attrs["bayesmix"] = json.dumps(found | {"parts": parts(model)})
     _warn(found)
     return tree
 

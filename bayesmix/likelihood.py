@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import pytensor.tensor as pt
 from pytensor import xtensor as px
 
 from bayesmix.families import logsumexp, log_softmax
@@ -101,9 +102,12 @@ def factors(model: Model, values: Tensors, data: Tensors) -> dict[str, object]:
 
 
 def contract(x, y, dims: tuple[str, ...]):
-    """Sum of x * y over dims: a matrix product where no other dim is shared."""
-    shared = [d for d in x.dims if d in y.dims and d not in dims]
-    return (x * y).sum(dims) if shared else px.dot(x, y, dim=dims)
+    """Sum of x * y over dims of both: a matrix product where no other dim is shared."""
+    if any(d in y.dims for d in x.dims if d not in dims):
+        return (x * y).sum(dims)
+    left, right = [d for d in x.dims if d not in dims], [d for d in y.dims if d not in dims]
+    product = pt.tensordot(x.transpose(*left, *dims).values, y.transpose(*dims, *right).values, axes=len(dims))
+    return px.as_xtensor(product, dims=(*left, *right))
 
 
 def eliminate(factors: list, dim: str) -> list:

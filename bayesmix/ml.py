@@ -30,8 +30,8 @@ from threadpoolctl import threadpool_limits
 from bayesmix import functions, labels, posterior
 from bayesmix.data import Data, prepare
 from bayesmix.quadrature import Nodes
-from bayesmix.result import REPLICATED, Fit
-from bayesmix.spec import Model, structure
+from bayesmix.result import Fit, same_maximum
+from bayesmix.spec import Model, parts, structure
 from bayesmix.starts import Ranges, ranges, split_class
 
 Array = NDArray[np.float64]
@@ -291,7 +291,7 @@ def _remove(done: list[Start], s: Start) -> None:
 
 def _times_reached(done: list[Start]) -> int:
     finals = [s.loglik for s in done if np.isfinite(s.loglik)]
-    return sum(v > max(finals) - REPLICATED for v in finals)
+    return sum(same_maximum(v, max(finals)) for v in finals)
 
 
 def _ranked(done: list[Start]) -> list[Start]:
@@ -413,7 +413,7 @@ def _finish(data: Data, df, found: list[Start], search: _Search, standard_errors
     chosen = robust if standard_errors == "robust" else inverse
     natural, probability = posterior.derive(data, theta, mode)
     finals = [s for s in found if np.isfinite(s.loglik)]
-    if finals and value > finals[0].loglik - REPLICATED:
+    if finals and same_maximum(value, finals[0].loglik):
         found = [replace(s, loglik=value) if s is finals[0] else s for s in found]
     eigen = c.spectrum[0]
     quality = {
@@ -481,7 +481,7 @@ def _distinct(data: Data, found: list[Start], value: float) -> int:
     """How many different solutions share the best log-likelihood, the order of the classes apart."""
     kept: list[Mapping] = []
     for s in found:
-        if s.loglik > value - REPLICATED:
+        if same_maximum(s.loglik, value):
             made = functions.evaluate(data, s.theta)
             tables = {k: np.exp(x.values) for k, x in made.items() if k.startswith("response:")}
             if not any(_same(data, tables, other, made) for other in kept):
@@ -582,6 +582,7 @@ def _info(data: Data, search: _Search, standard_errors: str) -> dict[str, Any]:
         "classes": {c.name: c.size for c in model.classes},
         "covariates": {c.name: c.formula for c in model.covariates},
         "families": {r.name: str(r.family) for r in model.responses},
+        "parts": parts(model),
         "cluster": model.cluster,
         "freq": model.freq,
         "categories": {k: [str(x) for x in v] for k, v in data.categories.items()},

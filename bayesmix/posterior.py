@@ -8,15 +8,53 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
 from bayesmix import functions
-from bayesmix.data import Data, Named
+from bayesmix.data import Data, Named, prepare
+from bayesmix.quadrature import Nodes
+from bayesmix.spec import Model
 
 Array = NDArray[np.float64]
+
+
+def log_likelihood(
+    model: Model,
+    df: pd.DataFrame,
+    params: Mapping[str, Any],
+    *,
+    nodes: Nodes | None = None,
+    units: bool = False,
+) -> float | pd.Series:
+    """The log-likelihood at given parameters.
+
+    Parameters
+    ----------
+    model, df, nodes
+        As for a fit.
+    params : mapping of str to array
+        Every parameter on its natural scale (a `Fit.params` will do).
+    units : bool
+        One value a cluster (or a row of the data, for a single-level model) instead of their sum.
+
+    Returns
+    -------
+    float or pandas.Series
+        Rows without answers have NaN; frequency weights are not applied to the values of rows.
+    """
+    data = prepare(model, df, nodes=nodes)
+    theta = data.packing.pack({k: np.asarray(v) for k, v in params.items()})
+    if not units:
+        return float(functions.bind("total", data)(theta))
+    each = np.asarray(functions.bind("units", data)(theta))
+    if data.clusters is not None:
+        return pd.Series(each, index=pd.Index(data.clusters, name=model.cluster), name="loglik")
+    return pd.Series(np.where(data.pattern_of >= 0, each[data.pattern_of], np.nan), index=df.index, name="loglik")
 
 
 def class_posteriors(data: Data, theta: Array, mode=None) -> dict[str, Array]:

@@ -17,8 +17,11 @@ import xarray as xr
 from numpy.typing import NDArray
 from scipy import stats
 
-REPLICATED = 1e-3
-"""Two log-likelihoods that differ by less are the same maximum."""
+
+
+def same_maximum(loglik: float, best: float) -> bool:
+    """Whether two converged log-likelihoods are the same maximum: within 1e-5, and nine digits."""
+    return loglik > best - 1e-5 - 1e-9 * abs(best)
 
 
 @dataclass(frozen=True, repr=False)
@@ -89,7 +92,7 @@ class Fit:
     def replicated(self) -> int:
         """How many starts that ran to convergence reached the best log-likelihood."""
         finals = self.starts["loglik"].dropna()
-        return int((finals > finals.max() - REPLICATED).sum())
+        return sum(same_maximum(v, finals.max()) for v in finals)
 
     @property
     def entropy(self) -> float:

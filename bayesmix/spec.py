@@ -201,6 +201,39 @@ def structure(value: Any) -> Any:
     return value
 
 
+def parts(model: Model) -> list[dict[str, Any]]:
+    """What each parameter belongs to, in plain values that a saved fit can hold.
+
+    One entry a class variable, effect and response: `kind`, `name`, `level`, `dims` and `parameters`
+    (name, `use`, and the dims of the covariates and effects that it multiplies, or None).
+    """
+
+    def used(predictor: Predictor, use: str) -> list[dict[str, Any]]:
+        return [
+            {
+                "name": t.parameter.name,
+                "use": use,
+                "covariates": t.covariates.name if t.covariates else None,
+                "effects": (t.effect_dim if len(t.effects) > 1 else "") if t.effects else None,
+            }
+            for t in predictor
+        ]
+
+    out: list[dict[str, Any]] = [
+        {"kind": "class", "name": c.name, "level": c.level, "dims": {}, "parameters": used(c.predictor, "predictor")}
+        for c in model.classes
+    ]
+    for e in model.effects:
+        parameters = used(e.mean, "predictor") + used((e.sd,) if e.sd else (), "sd")
+        out.append({"kind": "effect", "name": e.name, "level": e.level, "dims": {}, "parameters": parameters})
+    for r in model.responses:
+        dims = {"item": r.item_dim, "category": r.category_dim, "threshold": r.threshold_dim}
+        parameters = used(r.predictor, "predictor") + used(r.auxiliary, "auxiliary")
+        head = {"kind": "response", "name": r.name, "level": "individual", "family": type(r.family).__name__.lower()}
+        out.append({**head, "dims": dims, "parameters": parameters})
+    return out
+
+
 def _duplicates(names) -> list[str]:
     seen: set[str] = set()
     return [n for n in names if n in seen or seen.add(n)]

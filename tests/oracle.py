@@ -231,4 +231,4 @@ def tabulate(states: list, dims: tuple) -> np.ndarray:
     out = np.zeros([1 + max(here[d] for here, _ in states) for d in dims])
     for here, p in states:
         out[tuple(here[d] for d in dims)] += p
-    return out / out.sum()
+    return out / (out.sum() or 1.0)

@@ -1,0 +1,146 @@
+"""The PyMC model is the same likelihood; its draws are an ArviZ DataTree with the labels of the fit."""
+
+import json
+
+import arviz as az
+import numpy as np
+import pytest
+import xarray as xr
+
+import bayesmix as bm
+from bayesmix import bayes, draws, labels
+from bayesmix.models.lca import lca
+
+ITEMS = ["a", "b", "c", "d", "e"]
+GROUPS = {
+    "posterior", "posterior_raw", "sample_stats", "log_likelihood", "observed_data", "constant_data",
+    "posterior_predictive", "prior",
+}
+
+
+@pytest.mark.parametrize("family", [bm.nominal(), bm.bernoulli(), bm.bernoulli("probit"), bm.ordinal()])
+def test_the_models_likelihood_is_the_fits(two_classes, family):
+    model = lca(ITEMS, 2, family=family)
+    fit = bm.fit(model, two_classes, starts=4, finals=2)
+    data = bm.prepare(model, two_classes)
+    made = bayes.build_from(data)
+    chosen = {p.name: p.prior for p in model.parameters}
+    exact = {}
+    for p in model.parameters:
+        for b in bayes._blocks(p, data, chosen[p.name]):
+            exact[b.name] = b.initial(fit.params[p.name].values)
+    with made:
+        value = made["loglik"].eval({made[k]: v for k, v in exact.items()})
+    assert value == pytest.approx(fit.loglik, abs=1e-8)
+
+
+def test_the_tree_has_every_group(sampled, two_classes):
+    assert set(sampled.children) == GROUPS
+    assert sampled["log_likelihood"]["loglik"].dims == ("chain", "draw", "row")
+    assert sampled["log_likelihood"].sizes["row"] == len(two_classes)
+    y = sampled["observed_data"]["y_nominal"]
+    assert y.values == pytest.approx(two_classes[ITEMS].to_numpy(), nan_ok=True)
+
+
+def test_chains_agree_and_the_posterior_is_near_the_estimate(sampled, fitted):
+    found = json.loads(sampled.attrs["bayesmix"])
+    assert found["max_rhat"] < 1.02
+    assert found["min_ess_bulk"] > 300
+    assert found["divergences"] == 0
+    assert not found["second_mode"]
+    assert found["mean_loglik"] < found["ml_loglik"]
+    assert found["ml_loglik"] - found["mean_loglik"] == pytest.approx(fitted.n_parameters / 2, abs=3)
+    mean = sampled["posterior"]["item_logit"].mean(("chain", "draw"))
+    free = fitted.free["item_logit"]
+    gap = np.abs(mean - fitted.params["item_logit"]).where(free) / fitted.se["item_logit"]
+    assert gap.max() < 1.0
+
+
+def test_loo_and_summary_run_and_the_labels_are_right(sampled):
+    assert np.isfinite(az.loo(sampled).elpd)
+    table = az.summary(sampled, var_names=["item_probability", "C_probability"], round_to="none")
+    for (k, item), value in {(1, "a"): None, (2, "e"): None}.items():
+        direct = sampled["posterior"]["item_probability"].sel(C=k, item=item, category=1).mean().item()
+        assert float(table.loc[f"item_probability[{k}, {item}, 1]", "mean"]) == pytest.approx(direct, rel=1e-3), value
+
+
+def test_predictions_keep_what_is_missing_and_match_the_margins(sampled, two_classes):
+    y = sampled["posterior_predictive"]["y_nominal"]
+    gone = np.isnan(sampled["observed_data"]["y_nominal"].values)
+    assert np.isnan(y.values[..., gone]).all()
+    assert y.mean(("chain", "draw", "row")).values == pytest.approx(two_classes[ITEMS].mean().to_numpy(), abs=0.05)
+
+
+def test_labels_are_put_back(sampled, fitted, two_classes):
+    data = bm.prepare(lca(ITEMS, 2), two_classes)
+    values = {p.name: sampled["posterior"][p.name].transpose("chain", "draw", *p.dims).values.copy() for p in data.model.parameters}
+    flipped = labels.permute(data.model, {k: v[1] for k, v in values.items()}, ("C",), np.array([1, 0]))
+    mixed = {k: v.copy() for k, v in values.items()}
+    for k in mixed:
+        mixed[k][1] = flipped[k]
+    back, orders = draws.relabelled(data, mixed, fitted)
+    for k in values:
+        assert back[k] == pytest.approx(values[k])
+    assert (orders["C",][1] == [1, 0]).all()
+    assert (orders["C",][0] == [0, 1]).all()
+
+
+def test_permuted_parameters_have_the_same_likelihood(two_classes, fitted):
+    values = {k: v.values for k, v in fitted.params.items()}
+    other = labels.permute(lca(ITEMS, 2), values, ("C",), np.array([1, 0]))
+    assert bm.log_likelihood(lca(ITEMS, 2), two_classes, other) == pytest.approx(fitted.loglik, abs=1e-9)
+    assert other["class_logit"] == pytest.approx([-values["class_logit"][0], 0.0])
+
+
+def test_dims_are_put_in_one_order():
+    ds = xr.Dataset(
+        {"a": (("chain", "draw", "C"), np.zeros((1, 2, 2))), "b": (("chain", "draw", "item", "C"), np.arange(12.0).reshape(1, 2, 3, 2))},
+        coords={"C": [1, 2], "item": list("xyz")},
+    )
+    out = draws.aligned(ds)
+    assert list(out.sizes) == ["chain", "draw", "item", "C"]
+    assert out["b"].equals(ds["b"])
+
+
+def test_priors_are_stated_and_replaced(two_classes):
+    model = lca(ITEMS, 2)
+    table = bm.prior_table(model, {"item_logit": bm.Prior("Laplace", mu=0, b=1)})
+    assert table.loc["item_logit", "prior"] == "Laplace(b=1, mu=0)"
+    assert table.loc["class_logit", "prior"] == "ExchangeableLogit(sigma=1.5)"
+    made = bm.build(model, two_classes, priors={"item_logit": bm.Prior("Laplace", mu=0, b=1)})
+    assert "laplace" in str(made["item_logit_free"].owner.op).lower()
+
+
+@pytest.mark.parametrize(
+    ("priors", "words"),
+    [
+        ({"tau": bm.Prior("Normal", mu=0, sigma=1)}, "prior came for 'tau', but the parameters are class_logit, item_logit"),
+        ({"item_logit": "Normal"}, "came as str: give bm.Prior"),
+        ({"item_logit": bm.Prior("Nrmal")}, "'Nrmal', which PyMC does not have"),
+    ],
+)
+def test_wrong_priors_are_answered_with_words(two_classes, priors, words):
+    with pytest.raises((ValueError, TypeError), match=words):
+        bm.build(lca(ITEMS, 2), two_classes, priors=priors)
+
+
+@pytest.mark.parametrize(("settings", "words"), [({"draws": 0}, "draws came as 0"), ({"effects": "none"}, "give 'integrate' or 'sample'")])
+def test_wrong_settings_are_answered_before_anything_runs(two_classes, settings, words):
+    with pytest.raises(ValueError, match=words):
+        bm.sample(lca(ITEMS, 2), two_classes, **settings)
+
+
+def test_the_exchangeable_prior_does_not_know_the_reference(two_classes):
+    prior = bm.build(lca(ITEMS, 3), two_classes)
+    import pymc as pm
+
+    with prior:
+        x = pm.draw(prior["class_logit"], 4000, random_seed=1)
+    differences = np.stack([x[:, 0] - x[:, 1], x[:, 0], x[:, 1]], 1)
+    assert differences.std(axis=0) == pytest.approx(1.5 * np.sqrt(2), rel=0.08)
+
+
+def test_the_tree_survives_the_disk(sampled, tmp_path):
+    sampled.to_netcdf(tmp_path / "post.nc")
+    with xr.open_datatree(tmp_path / "post.nc") as again:
+        assert again["posterior"]["item_logit"].load().equals(sampled["posterior"]["item_logit"])
