@@ -21,8 +21,12 @@ $(STAMP): pyproject.toml
 	@sh tools/make-env
 	@touch $(STAMP)
 
-demo: env  ## a first fit, by maximum likelihood and by NUTS
-	@$(BIN)/bayesmix demo
+demo: env  ## generated classroom data: classes chosen, fitted by ML and by NUTS, beside the truth
+	@$(BIN)/python data/toca.py
+	@$(BIN)/bayesmix enumerate lca data/toca.csv --items stubborn-defies_authority --classes 1-3
+	@$(BIN)/bayesmix fit lca data/toca.csv --items stubborn-defies_authority --classes 2 --sample --plots --out demo
+	@$(BIN)/bayesmix compare demo --published data/toca_published.csv
+	@echo "Pictures, tables, the fit and the posterior are in demo/."
 
 test: env  ## the tests, but for the slow ones
 	@$(BIN)/python -m pytest

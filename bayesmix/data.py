@@ -409,7 +409,8 @@ def _response_arrays(r: Response, coded: _Coded, first) -> dict[str, Named]:
             f"{r.name}:beyond": Named((item, "threshold"), np.maximum(over, 0.0)),
             f"{r.name}:beyond_last": Named((), np.asarray(float(width))),
         }
-    return {f"{r.name}:features": Named(("individual", item, "feature"), r.family.features(x, width))} | out
+    features = np.moveaxis(r.family.features(x, width), 0, -1)  # individuals last: sums over classes run along memory
+    return {f"{r.name}:features": Named((item, "feature", "individual"), features)} | out
 
 
 # covariates ---------------------------------------------------------------------------------------

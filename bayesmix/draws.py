@@ -6,6 +6,7 @@ Depends on simulate, posterior, labels, result and the floors beneath.
 from __future__ import annotations
 
 import json
+import logging
 import warnings
 from collections.abc import Mapping
 from graphlib import CycleError, TopologicalSorter
@@ -195,6 +196,7 @@ def _predictive(data: Data, made: pm.Model, theta: Array, df: pd.DataFrame, draw
     names = [p.name for p in data.model.parameters]
     with made, warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # the likelihood is a potential, which the prior does not know
+        logging.getLogger("pymc").setLevel(logging.WARNING)
         prior = pm.sample_prior_predictive(500, var_names=names, random_seed=seed)
     return {"posterior_predictive": xr.Dataset(variables, coords=coords), "prior": prior["prior"].to_dataset()}
 

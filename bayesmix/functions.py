@@ -170,11 +170,23 @@ def _directional(x, theta, v):
 
 
 def _function(arguments, outputs, mode) -> Callable:
+    flags = {"cxx": ""} if mode is None or mode == "NUMPY" else {}
+    with pytensor.config.change_flags(**flags):
+        return pytensor.function(arguments, outputs, mode=pytensor_mode(mode), trust_input=True, on_unused_input="ignore")
+
+
+def pytensor_mode(mode: str | Mode | None) -> Mode:
+    """A PyTensor mode by name, without what the graph does for itself or does not need.
+
+    Its logsumexp is shifted already, and its shapes are right by the names of the dims.
+    """
+    if isinstance(mode, Mode):
+        return mode
     if mode is None or mode == "NUMPY":
-        with pytensor.config.change_flags(cxx="", on_unused_input="ignore"):
-            return pytensor.function(arguments, outputs, mode=numpy_mode(), trust_input=True, on_unused_input="ignore")
-    wanted = get_mode({"C": "CVM"}.get(mode, mode)) if isinstance(mode, str) else mode
-    return pytensor.function(arguments, outputs, mode=wanted, trust_input=True, on_unused_input="ignore")
+        made = numpy_mode()
+    else:
+        made = get_mode({"C": "CVM"}.get(mode, mode))
+    return made.excluding("local_log_sum_exp").including("local_remove_all_assert")
 
 
 def constants_of(data: Data, response: str) -> Mapping[str, np.ndarray]:

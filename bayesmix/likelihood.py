@@ -106,8 +106,8 @@ def contract(x, y, dims: tuple[str, ...]):
     if any(d in y.dims for d in x.dims if d not in dims):
         return (x * y).sum(dims)
     left, right = [d for d in x.dims if d not in dims], [d for d in y.dims if d not in dims]
-    product = pt.tensordot(x.transpose(*left, *dims).values, y.transpose(*dims, *right).values, axes=len(dims))
-    return px.as_xtensor(product, dims=(*left, *right))
+    product = pt.tensordot(y.transpose(*right, *dims).values, x.transpose(*dims, *left).values, axes=len(dims))
+    return px.as_xtensor(product, dims=(*right, *left))
 
 
 def eliminate(factors: list, dim: str) -> list:

@@ -377,34 +377,66 @@ def forest(f: Forest) -> Figure:
     """Draw points and intervals of several series beside each other, a panel a class."""
     import matplotlib.pyplot as plt
 
-    blocks = [(name, b) for name, b in f.table.groupby("block", sort=False)]
-    panels = [b["panel"].nunique() for _, b in blocks]
-    rows = [b["row"].nunique() for _, b in blocks]
-    columns = min(max(panels), 4)
-    lines = [-(-n // columns) for n in panels]
-    heights = [0.55 + 0.24 * max(r, 2) for r, n in zip(rows, lines, strict=True) for _ in range(n)]
-    figure = plt.figure(figsize=(1.5 + 2.7 * columns, 0.7 + sum(heights)), layout="constrained")
-    grid = figure.add_gridspec(sum(lines), columns, height_ratios=heights)
-    at = 0
-    for (name, block), n in zip(blocks, lines, strict=True):
-        _draw_block(figure, grid, at, columns, str(name), block, f)
-        at += n
+    blocks = [_Block(str(name), b, 0.13 + 0.1 * len(f.series)) for name, b in f.table.groupby("block", sort=False)]
+    left = 0.3 + 0.085 * max(len(r) for b in blocks for r in b.rows)
+    columns = max(b.columns for b in blocks)
+    size = (left + max(columns * PANEL, 2 * PANEL) + GAP, 0.45 + sum(b.height for b in blocks))
+    figure, top = plt.figure(figsize=size), size[1] - 0.35
+    for b in blocks:
+        _draw_block(figure, b, f, (left, top, size[0] - left - GAP))
+        top -= b.height
     handles, labels = figure.axes[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper center", ncols=len(f.series), frameon=False)
+    figure.legend(handles, labels, loc="upper center", ncols=len(f.series), frameon=False, borderaxespad=0.2)
     return figure
 
 
-def _draw_block(figure: Figure, grid, top: int, columns: int, name: str, block: pd.DataFrame, f: Forest) -> None:
-    names = list(dict.fromkeys(block["panel"]))
-    labels = list(dict.fromkeys(block["row"]))
-    limits = f.limits.get(name) or _limits(block, f.series)
-    for k, panel in enumerate(names):
-        line, column = divmod(k, columns)
-        whole = len(names) == 1
-        ax = figure.add_subplot(grid[top + line, :] if whole else grid[top + line, column])
-        _draw_forest(ax, block[block["panel"] == panel], labels, f.series, limits)
-        ax.set_yticks(np.arange(len(labels)), labels if column == 0 else [""] * len(labels))
-        ax.set_title(f"{name}, {panel}" if panel else name, fontsize="medium", loc="left" if whole else "center")
+PANEL, GAP, TITLE, TICKS = 2.5, 0.25, 0.32, 0.38
+"""Inches: the width of a panel, what parts two panels, and the room above and beneath a panel."""
+
+
+@dataclass(frozen=True)
+class _Block:
+    """The rows of one variable; its panels are in lines of at most four. Sizes are inches."""
+
+    name: str
+    table: pd.DataFrame
+    line: float
+
+    @property
+    def panels(self) -> list[str]:
+        return list(dict.fromkeys(self.table["panel"]))
+
+    @property
+    def rows(self) -> list[str]:
+        return list(dict.fromkeys(self.table["row"]))
+
+    @property
+    def columns(self) -> int:
+        return min(len(self.panels), 4)
+
+    @property
+    def panel_height(self) -> float:
+        return self.line * (len(self.rows) + 0.2)
+
+    @property
+    def height(self) -> float:
+        return -(-len(self.panels) // self.columns) * (TITLE + self.panel_height + TICKS)
+
+
+def _draw_block(figure: Figure, b: _Block, f: Forest, place: tuple[float, float, float]) -> None:
+    """Panels at `place`: left edge, top edge and width in inches."""
+    left, top, across = place
+    limits = f.limits.get(b.name) or _limits(b.table, f.series)
+    wide, high = figure.get_size_inches()
+    width = (across - GAP * (b.columns - 1)) / b.columns
+    for k, panel in enumerate(b.panels):
+        line, column = divmod(k, b.columns)
+        x = left + column * (width + GAP)
+        y = top - line * (TITLE + b.panel_height + TICKS) - TITLE - b.panel_height
+        ax = figure.add_axes((x / wide, y / high, width / wide, b.panel_height / high))
+        _draw_forest(ax, b.table[b.table["panel"] == panel], b.rows, f.series, limits)
+        ax.set_yticks(np.arange(len(b.rows)), b.rows if column == 0 else [""] * len(b.rows))
+        ax.set_title(f"{b.name}, {panel}" if panel else b.name, fontsize="medium", loc="left")
 
 
 def _limits(block: pd.DataFrame, series: Sequence[Series]) -> tuple[float, float]:
@@ -422,17 +454,21 @@ def _limits(block: pd.DataFrame, series: Sequence[Series]) -> tuple[float, float
 
 
 def _draw_forest(ax: Axes, rows: pd.DataFrame, labels: list[str], series: Sequence[Series], limits) -> None:
-    apart = 0.30 if len(series) > 1 else 0.0
+    apart = 0.62 / (len(series) + 0.4)
     y = rows["row"].map({k: i for i, k in enumerate(labels)}).to_numpy(dtype=float)
+    for stripe in range(0, len(labels), 2):
+        ax.axhspan(stripe - 0.5, stripe + 0.5, color="0.965", zorder=0)
     for k, s in enumerate(series):
         at = y + apart * (k - (len(series) - 1) / 2)
         x, low, high = (rows[c].to_numpy(dtype=float) for c in (s.value, s.lower, s.upper))
         bars = np.maximum(np.nan_to_num(np.stack([x - low, high - x])), 0.0)
-        ax.errorbar(x, at, xerr=bars, fmt=s.marker, color=s.colour, label=s.label, markersize=4.5, linewidth=1.3, capsize=0)
+        ax.errorbar(x, at, xerr=bars, fmt=s.marker, color=s.colour, label=s.label, markersize=4.5, linewidth=1.3)
         for edge, arrow, out in ((limits[0], "<", x < limits[0]), (limits[1], ">", x > limits[1])):
-            ax.plot(np.full(out.sum(), edge), at[out], arrow, color=s.colour, markersize=5, clip_on=False)
+            ax.plot(np.full(out.sum(), edge), at[out], arrow, color=s.colour, markersize=6, clip_on=False)
     ax.set_xlim(*limits)
     ax.set_ylim(len(labels) - 0.4, -0.6)
+    ax.locator_params(axis="x", nbins=6)
     if limits[0] < 0 < limits[1] and limits[1] > 1.2:  # noqa: PLR2004
         ax.axvline(0, color="0.6", linewidth=0.8, zorder=0)
     _bare(ax, "x")
+    ax.tick_params(axis="y", length=0)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special, stats
+from scipy import special
 
 Array = NDArray[np.float64]
 MAX_NODES = 200_000
@@ -69,7 +69,8 @@ class GaussHermite:
     def grid(self, n_effects: int) -> tuple[Array, Array]:
         """Nodes (node, effect) and log weights (node,)."""
         points, weights = special.roots_hermitenorm(self.n)
-        return _product(points, np.log(weights) - np.log(weights.sum()), n_effects, str(self))
+        log_weights = np.log(np.maximum(weights, np.finfo(float).tiny))  # beyond 380 points some vanish
+        return _product(points, log_weights - np.log(weights.sum()), n_effects, str(self))
 
     def finer(self) -> GaussHermite:
         """The rule with twice the points, for the audit of a fit."""
@@ -88,9 +89,11 @@ class MonteCarlo:
 
     def grid(self, n_effects: int) -> tuple[Array, Array]:
         """Nodes (node, effect) and log weights (node,)."""
+        from scipy.stats import qmc  # a second to import, and seldom wanted
+
         power = int(np.ceil(np.log2(self.n))) if self.n > 1 else 0
-        uniform = stats.qmc.Sobol(n_effects, rng=np.random.default_rng(self.seed)).random_base2(power)
-        return stats.norm.ppf(uniform[: self.n]), np.full(self.n, -np.log(self.n))
+        uniform = qmc.Sobol(n_effects, rng=np.random.default_rng(self.seed)).random_base2(power)
+        return special.ndtri(uniform[: self.n]), np.full(self.n, -np.log(self.n))
 
     def finer(self) -> MonteCarlo:
         """Four times the points with another scrambling, for the audit of a fit."""

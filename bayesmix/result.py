@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import special
 
 
 
@@ -180,7 +180,7 @@ class Fit:
         out = pd.concat(frames)
         out.loc[~out["free"], "se"] = np.nan
         ratio = out["estimate"] / out["se"].where(out["se"] > 0)
-        out["ratio"], out["p"] = ratio, 2 * stats.norm.sf(np.abs(ratio))
+        out["ratio"], out["p"] = ratio, 2 * special.ndtr(-np.abs(ratio))
         out["lower"] = out["estimate"] - 1.959964 * out["se"]
         out["upper"] = out["estimate"] + 1.959964 * out["se"]
         return out[["estimate", "se", "ratio", "p", "lower", "upper", "free"]]

@@ -7,7 +7,6 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytensor
-from oracle import Oracle
 from pytensor.compile.mode import Mode
 from pytensor.link.vm import VMLinker
 
@@ -15,6 +14,7 @@ import bayesmix as bm
 from bayesmix.data import Data, Named
 from bayesmix.functions import bind
 from bayesmix.spec import Covariates, Effect, LatentClass, Model, Parameter, Response, Term
+from oracle import Oracle
 
 FAMILY = {
     "binary": bm.bernoulli(),
@@ -111,7 +111,9 @@ def mean(name: str, *classes: str, covariates=None, effects: tuple = ()) -> Term
 
 def model(responses, classes=(), effects=(), two_level: bool = False, freq: bool = False) -> Model:
     """The declaration over the columns of :func:`frame`."""
-    return Model("test", tuple(responses), tuple(classes), tuple(effects), "g" if two_level else None, freq and "f" or None)
+    return Model(
+        "test", tuple(responses), tuple(classes), tuple(effects), "g" if two_level else None, "f" if freq else None
+    )
 
 
 # values, and both sides of a comparison -----------------------------------------------------------
@@ -161,5 +163,5 @@ def by_unit(data: Data, units: np.ndarray) -> np.ndarray:
 
 def evaluate(data: Data, values: dict, what: str = "units", mode=FAST, probes: tuple = ()):
     """The graph at natural values."""
-    with pytensor.config.change_flags(cxx=""):
+    with pytensor.config.change_flags(cxx="", traceback__limit=0):
         return bind(what, data, mode, probes)(data.packing.pack(values))

@@ -159,12 +159,15 @@ class Oracle:
         classes = self.model.classes_at(level)
         for path in itertools.product(*(range(c.size) for c in classes)):
             here = at | {c.name: k for c, k in zip(classes, path, strict=True)}
-            for node, (z, p) in enumerate(self.nodes(level, unit)):
+            for node, (z, weight) in enumerate(self.nodes(level, unit)):
                 values = self.effects(level, z, here, effects, row)
-                for c in classes:
-                    others = {k: v for k, v in here.items() if k != c.name}
-                    p = p * softmax(self.predict(c.predictor, others, values, row))[here[c.name]]
-                yield here | {f"node_{level}": node}, values, p
+                p = math.prod(self.class_probability(c, here, values, row) for c in classes)
+                yield here | {f"node_{level}": node}, values, weight * p
+
+    def class_probability(self, c, at: dict, effects: dict, row: int) -> float:
+        """P(the class that stands in `at` | its parents there)."""
+        parents = {k: v for k, v in at.items() if k != c.name}
+        return softmax(self.predict(c.predictor, parents, effects, row))[at[c.name]]
 
     # the climb ------------------------------------------------------------------------------------
 
@@ -191,10 +194,10 @@ class Oracle:
         """(where, probability) of each state of a cluster, and each row's posterior over `row_dims`."""
         rows = list(self.rows.values())[unit]
         states, tables = [], []
-        for here, effects, p in self.states("cluster", {}, {}, rows[0], unit):
+        for here, effects, prior in self.states("cluster", {}, {}, rows[0], unit):
             inside = {row: self.individual(row, here, effects) for row in rows}
-            p *= math.prod(sum(q for _, q in inside[row]) ** self.freq[row] for row in rows)
-            states.append((here, p))
+            answers = math.prod(sum(q for _, q in inside[row]) ** self.freq[row] for row in rows)
+            states.append((here, prior * answers))
             tables.append({row: tabulate(inside[row], row_dims) for row in rows})
         total = sum(p for _, p in states)
         mixed = {row: sum(p / total * t[row] for (_, p), t in zip(states, tables, strict=True)) for row in rows}

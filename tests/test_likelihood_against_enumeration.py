@@ -7,8 +7,12 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from numpy.testing import assert_allclose
+
+import bayesmix as bm
+from bayesmix.functions import bind, compiled
+from bayesmix.spec import LatentClass, Parameter, Response, Term
 from declare import (
-    LEVELS,
     W,
     X,
     by_unit,
@@ -24,11 +28,6 @@ from declare import (
     oracle_for,
     random_values,
 )
-from numpy.testing import assert_allclose
-
-import bayesmix as bm
-from bayesmix.functions import bind, compiled
-from bayesmix.spec import LatentClass, Parameter, Response, Term
 
 RTOL = 1e-10
 NODES = {"trapezoid": bm.trapezoid(4, 2.5), "gauss_hermite": bm.gauss_hermite(3), "monte_carlo": bm.monte_carlo(5)}
@@ -52,7 +51,9 @@ def one_class():
 
 def factor_model():
     """No class at all."""
-    return model([measure("probit", effects=("f",)), measure("normal", effects=("f",))], (), [effect("f", "individual")])
+    return model(
+        [measure("probit", effects=("f",)), measure("normal", effects=("f",))], (), [effect("f", "individual")]
+    )
 
 
 def gom():
@@ -132,7 +133,12 @@ def between_class():
     """(16)-(18): D at the cluster level, class logits, effect mean and SD by D."""
     c = logits("C", "D", more=(on_logits("C", effects=("u",)),))
     d = logits("D", level="cluster", more=(on_logits("D", covariates=W),))
-    return model([measure("binary", "C"), measure("count", "C")], [d, c], [effect("u", mean=(mean("u", "D"),), sd_by=("D",))], True)
+    return model(
+        [measure("binary", "C"), measure("count", "C")],
+        [d, c],
+        [effect("u", mean=(mean("u", "D"),), sd_by=("D",))],
+        True,
+    )
 
 
 def within_and_between():
@@ -144,7 +150,9 @@ def within_and_between():
 
 def regression_mixture():
     """R(1)-R(2): slopes by class."""
-    return model([measure("normal", "C", covariates=X, sd_by=("C",)), measure("count", "C", covariates=X)], [logits("C")])
+    return model(
+        [measure("normal", "C", covariates=X, sd_by=("C",)), measure("count", "C", covariates=X)], [logits("C")]
+    )
 
 
 def random_slopes():
@@ -159,7 +167,9 @@ def effects_of_both_levels():
     """A factor of persons that loads on one of clusters and on covariates, class in between."""
     f = effect("f", "individual", (mean("f", effects=("u",)), mean("f", covariates=X), mean("f", "C")))
     c = logits("C", more=(on_logits("C", effects=("u",)),))
-    return model([measure("probit", effects=("f",)), measure("normal", "C", effects=("f", "u"))], [c], [effect("u"), f], True)
+    return model(
+        [measure("probit", effects=("f",)), measure("normal", "C", effects=("f", "u"))], [c], [effect("u"), f], True
+    )
 
 
 def cluster_covariates_of_individuals():
@@ -368,7 +378,10 @@ def test_units_weighted_add_up_to_the_total():
 
 
 def test_one_compiled_function_serves_every_size():
-    made = {id(compiled("units", bm.prepare(model([measure("nominal", "C")], [logits("C", size=k)]), frame(k)))) for k in (1, 2, 3)}
+    made = {
+        id(compiled("units", bm.prepare(model([measure("nominal", "C")], [logits("C", size=k)]), frame(k))))
+        for k in (1, 2, 3)
+    }
     assert len(made) == 1
 
 
@@ -412,7 +425,9 @@ def test_frequencies_equal_repeated_rows(declared):
 def test_order_of_nodes_does_not_matter():
     data = bm.prepare(lta_two_level(), frame(), NODES["trapezoid"])
     order = np.random.default_rng(0).permutation(len(data.arrays["log_weight_cluster"].values))
-    moved = {k: replace(data.arrays[k], values=data.arrays[k].values[order]) for k in ("z_cluster", "log_weight_cluster")}
+    moved = {
+        k: replace(data.arrays[k], values=data.arrays[k].values[order]) for k in ("z_cluster", "log_weight_cluster")
+    }
     values = random_values(data, seed=4)
     shuffled = replace(data, arrays=data.arrays | moved)
     assert_allclose(evaluate(shuffled, values), evaluate(data, values), rtol=1e-13)

@@ -1,0 +1,432 @@
+"""Maximum likelihood beside Bayes beside what was published: one table, one picture.
+
+Depends on plots, result and the floors beneath; ArviZ makes the posterior summaries.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from bayesmix import plots
+from bayesmix.result import Fit, entry
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+LEVEL = 0.95
+ML = ("ml", "ml_se", "ml_lower", "ml_upper")
+BAYES = ("mean", "sd", "eti_lower", "eti_upper", "r_hat", "ess_bulk")
+Published = Mapping[str, Any]
+
+
+@dataclass(frozen=True, repr=False)
+class Comparison:
+    """Estimates of one model side by side.
+
+    Attributes
+    ----------
+    table : pandas.DataFrame
+        One row a free parameter entry, then one a class or category probability (of two categories
+        the second): `ml`, `ml_se`, `ml_lower`, `ml_upper`, posterior `mean`, `sd`, `eti_lower`,
+        `eti_upper`, `r_hat`, `ess_bulk`, and `published`. Intervals are 95%; NaN where there is none.
+    entries : pandas.DataFrame
+        What each row is: `scale` (parameter or probability), `variable`, `panel` (its class), `row`.
+    loglik : str
+        The two levels of log-likelihood, and whether they agree.
+    diagnostics : mapping
+        What the sampler said of itself.
+    """
+
+    table: pd.DataFrame
+    entries: pd.DataFrame
+    loglik: str = ""
+    diagnostics: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def probabilities(self) -> pd.DataFrame:
+        """The rows on the probability scale."""
+        return self.table[(self.entries["scale"] == "probability").to_numpy()]
+
+    @property
+    def parameters(self) -> pd.DataFrame:
+        """The rows of the parameters."""
+        return self.table[(self.entries["scale"] == "parameter").to_numpy()]
+
+    def plot(self, scale: str | None = None) -> Figure:
+        """A forest: ML (point, 95% interval) beside the posterior (mean, 95% equal-tailed interval).
+
+        Parameters
+        ----------
+        scale : {"probability", "parameter"}, optional
+            Left out: probabilities where the model has any of them for its items, else parameters.
+            An arrow at the edge is an estimate further out, such as a logit at its boundary.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+
+        Raises
+        ------
+        ValueError
+            Another scale, or nothing to draw on it.
+        """
+        if scale not in (None, "probability", "parameter"):
+            raise ValueError(f"The scale came as {scale!r}: give 'probability' or 'parameter'.")
+        scale = scale or ("probability" if (self.entries["scale"] == "probability").any() else "parameter")
+        wanted = self.entries["scale"] == scale
+        if not wanted.any():
+            raise ValueError(f"There is nothing to draw on the {scale} scale.")
+        rows = self.table[wanted.to_numpy()].join(self.entries[wanted].rename(columns={"variable": "block"}))
+        unit = (-0.02, 1.02)
+        limits = dict.fromkeys(rows["block"].unique(), unit) if scale == "probability" else {}
+        return plots.forest(plots.Forest(rows.assign(_none=np.nan), self._series(), limits))
+
+    def _series(self) -> list[plots.Series]:
+        out = []
+        if self.table["ml"].notna().any():
+            out.append(plots.Series("maximum likelihood", "ml", "ml_lower", "ml_upper", plots.COLOURS[0], "o"))
+        if self.table["mean"].notna().any():
+            out.append(plots.Series("posterior mean", "mean", "eti_lower", "eti_upper", plots.COLOURS[1], "s"))
+        if self.table["published"].notna().any():
+            out.append(plots.Series("published", "published", "_none", "_none", plots.COLOURS[6], "X"))
+        return out
+
+    def __repr__(self) -> str:
+        with pd.option_context("display.width", 160, "display.max_columns", None, "display.max_rows", None):
+            text = self._shown().to_string(na_rep="")
+        return "\n".join(filter(None, [text, f"Intervals: {LEVEL:.0%}.", self.loglik]))
+
+    def _repr_html_(self) -> str:
+        note = "" if not self.loglik else f"<p>{self.loglik}</p>"
+        return f"{self._shown().to_html(na_rep='')}<p>Intervals: {LEVEL:.0%}.</p>{note}"
+
+    def _shown(self) -> pd.DataFrame:
+        """The columns that hold something, rounded."""
+        out = self.table.dropna(axis=1, how="all").round(3)
+        return out.assign(ess_bulk=out["ess_bulk"].round().astype("Int64")) if "ess_bulk" in out else out
+
+
+def compare(fit: Fit | None = None, post: xr.DataTree | None = None, published: Published | None = None) -> Comparison:
+    """Lay maximum likelihood and the posterior of one model side by side.
+
+    Parameters
+    ----------
+    fit : Fit, optional
+        What :func:`bayesmix.fit` returns.
+    post : xarray.DataTree, optional
+        What :func:`bayesmix.sample` returns.
+    published : mapping, optional
+        Values to stand beside them: by row label (``"C_probability[1]"``) a number, by the name of a
+        variable (``"item_probability"``) an array of its shape.
+
+    Returns
+    -------
+    Comparison
+
+    Raises
+    ------
+    ValueError
+        Neither came, the two are not of one model, or a published value is for nothing in the table.
+    """
+    if fit is None and post is None:
+        raise ValueError("Neither a fit nor a posterior came: give bm.compare(fit, post), or one of them.")
+    variables = list(_variables(fit, post))
+    frames = [_rows(v, fit, post) for v in variables]
+    frames = [f for f in frames if len(f)]
+    wide = pd.concat(frames)
+    wide["published"] = _published(published or {}, variables, wide.index)
+    diagnostics = {} if post is None else json.loads(post.attrs.get("bayesmix", "{}"))
+    names = ["scale", "variable", "panel", "row"]
+    table = wide[[*ML, *BAYES, "published"]].astype(float)
+    return Comparison(table, wide[names], _loglik(fit, post), {k: v for k, v in diagnostics.items() if k != "parts"})
+
+
+# which rows there are -----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Variable:
+    """A parameter or a table of probabilities, with the entries to show."""
+
+    name: str
+    scale: str
+    shape: xr.DataArray
+    shown: np.ndarray
+    classes: tuple[str, ...]
+    item: str | None
+    category: str | None
+    threshold: str | None
+
+    @property
+    def positions(self) -> list[tuple[int, ...]]:
+        return [at for at in np.ndindex(self.shape.shape) if self.shown[at]]
+
+
+def _variables(fit: Fit | None, post: xr.DataTree | None) -> Iterator[_Variable]:
+    parts = plots.parts_of(fit if fit is not None else post)  # pyright: ignore[reportArgumentType]
+    for name, scale, x in _shapes(fit, post, parts):
+        roles = [_dim(parts, x, role) for role in ("item", "category", "threshold")]
+        yield _Variable(name, scale, x, _shown(name, scale, x, fit, parts), plots.class_dims(parts, x.dims), *roles)
+
+
+def _dim(parts: plots.Parts, x: xr.DataArray, role: str) -> str | None:
+    known = {p["dims"][role] for p in parts if p["kind"] == "response"}
+    return next((str(d) for d in x.dims if d in known), None)
+
+
+def _shapes(fit: Fit | None, post: xr.DataTree | None, parts: plots.Parts) -> Iterator[tuple[str, str, xr.DataArray]]:
+    """Name, scale and an array with the dims and coords of each variable."""
+    if fit is not None:
+        yield from ((str(k), "parameter", x) for k, x in fit.params.data_vars.items())
+        yield from ((str(k), "probability", x) for k, x in fit.probabilities.data_vars.items())
+        return
+    assert post is not None  # noqa: S101 - one of the two came
+    draws = post["posterior"].to_dataset()
+    known = list(dict.fromkeys(q["name"] for p in parts for q in p["parameters"]))
+    sizes = [f"{p['name']}_probability" for p in parts if p["kind"] == "class"]
+    rest = [str(k) for k in draws.data_vars if "_probability" in str(k) and k not in (*known, *sizes)]
+    yield from ((k, "parameter", draws[k].std(("chain", "draw"))) for k in known if k in draws)
+    yield from ((k, "probability", draws[k].isel(chain=0, draw=0)) for k in (*sizes, *rest) if k in draws)
+
+
+def _shown(self) -> pd.DataFrame:
+        """The columns that hold something, rounded."""
+        out = self.table.dropna(axis=1, how="all").round(3)
+        return out.assign(ess_bulk=out["ess_bulk"].round().astype("Int64")) if "ess_bulk" in out else out
+
+
+def compare(fit: Fit | None = None, post: xr.DataTree | None = None, published: Published | None = None) -> Comparison:
+    """Lay maximum likelihood and the posterior of one model side by side.
+
+    Parameters
+    ----------
+    fit : Fit, optional
+        What :func:`bayesmix.fit` returns.
+    post : xarray.DataTree, optional
+        What :func:`bayesmix.sample` returns.
+    published : mapping, optional
+        Values to stand beside them: by row label (``"C_probability[1]"``) a number, by the name of a
+        variable (``"item_probability"``) an array of its shape.
+
+    Returns
+    -------
+    Comparison
+
+    Raises
+    ------
+    ValueError
+        Neither came, the two are not of one model, or a published value is for nothing in the table.
+    """
+    if fit is None and post is None:
+        raise ValueError("Neither a fit nor a posterior came: give bm.compare(fit, post), or one of them.")
+    variables = list(_variables(fit, post))
+    frames = [_rows(v, fit, post) for v in variables]
+    frames = [f for f in frames if len(f)]
+    wide = pd.concat(frames)
+    wide["published"] = _published(published or {}, variables, wide.index)
+    diagnostics = {} if post is None else json.loads(post.attrs.get("bayesmix", "{}"))
+    names = ["scale", "variable", "panel", "row"]
+    table = wide[[*ML, *BAYES, "published"]].astype(float)
+    return Comparison(table, wide[names], _loglik(fit, post), {k: v for k, v in diagnostics.items() if k != "parts"})
+
+
+# which rows there are -----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Variable:
+    """A parameter or a table of probabilities, with the entries to show."""
+
+    name: str
+    scale: str
+    shape: xr.DataArray
+    shown: np.ndarray
+    classes: tuple[str, ...]
+    item: str | None
+    category: str | None
+    threshold: str | None
+
+    @property
+    def positions(self) -> list[tuple[int, ...]]:
+        return [at for at in np.ndindex(self.shape.shape) if self.shown[at]]
+
+
+def _variables(fit: Fit | None, post: xr.DataTree | None) -> Iterator[_Variable]:
+    parts = plots.parts_of(fit if fit is not None else post)  # pyright: ignore[reportArgumentType]
+    for name, scale, x in _shapes(fit, post, parts):
+        roles = [_dim(parts, x, role) for role in ("item", "category", "threshold")]
+        yield _Variable(name, scale, x, _shown(name, scale, x, fit, parts), plots.class_dims(parts, x.dims), *roles)
+
+
+def _dim(parts: plots.Parts, x: xr.DataArray, role: str) -> str | None:
+    known = {p["dims"][role] for p in parts if p["kind"] == "response"}
+    return next((str(d) for d in x.dims if d in known), None)
+
+
+def _shapes(fit: Fit | None, post: xr.DataTree | None, parts: plots.Parts) -> Iterator[tuple[str, str, xr.DataArray]]:
+    """Name, scale and an array with the dims and coords of each variable."""
+    if fit is not None:
+        yield from ((str(k), "parameter", x) for k, x in fit.params.data_vars.items())
+        yield from ((str(k), "probability", x) for k, x in fit.probabilities.data_vars.items())
+        return
+    assert post is not None  # noqa: S101 - one of the two came
+    draws = post["posterior"].to_dataset()
+    known = {q["name"] for p in parts for q in p["parameters"]}
+    for k, x in draws.data_vars.items():
+        scale = "parameter" if k in known else "probability" if "_probability" in str(k) else ""
+        if scale:
+            yield str(k), scale, x.std(("chain", "draw")) if scale == "parameter" else x.isel(chain=0, draw=0)
+
+
+def _shown(name: str, scale: str, x: xr.DataArray, fit: Fit | None, parts: plots.Parts) -> np.ndarray:
+    """Free entries of a parameter; of probabilities those that exist, of two categories the second."""
+    if scale == "parameter":
+        return fit.free[name].transpose(*x.dims).values if fit is not None else x.values > 0
+    out = x.notnull()
+    categories = {p["dims"]["category"] for p in parts if p["kind"] == "response"}
+    for d in (d for d in x.dims if d in categories):
+        two = out.sum(d) == 2  # noqa: PLR2004
+        first = xr.DataArray(np.arange(x.sizes[d]) == 0, dims=d)
+        out = out & ~(two & first)
+    return out.transpose(*x.dims).values
+
+
+# the rows of a variable ---------------------------------------------------------------------------
+
+
+def _rows(v: _Variable, fit: Fit | None, post: xr.DataTree | None) -> pd.DataFrame:
+    labels = [entry(v.name, v.shape, at) for at in v.positions]
+    out = pd.DataFrame(index=pd.Index(labels, name="entry"))
+    out["scale"], out["variable"] = v.scale, v.name
+    out["panel"] = [_panel(v, at) for at in v.positions]
+    out["row"] = [_row_label(v, at) for at in v.positions]
+    out[list(ML)] = _ml(v, fit)
+    out[list(BAYES)] = _bayes(v, post)
+    return out
+
+
+def _in_panels(v: _Variable) -> bool:
+    return bool(v.classes) and v.item is not None
+
+
+def _panel(v: _Variable, at: tuple[int, ...]) -> str:
+    """The class of an item's entry: ``C = 1``."""
+    if not _in_panels(v):
+        return ""
+    return ", ".join(f"{d} = {k}" for d, k in _labels(v, at) if d in v.classes)
+
+
+def _row_label(v: _Variable, at: tuple[int, ...]) -> str:
+    """What tells an entry from others of its panel: ``A = 2`` (item and category), ``age, C = 1``."""
+    out = ""
+    for d, k in sorted(_labels(v, at), key=lambda pair: pair[0] in v.classes):
+        if d in v.classes and _in_panels(v):
+            continue
+        mark = " = " if d == v.category else " | " if d == v.threshold else ", "
+        out += (mark if out else "") + (f"{d} = {k}" if d in v.classes else k)
+    return out or v.name
+
+
+def _labels(v: _Variable, at: tuple[int, ...]) -> list[tuple[str, str]]:
+    """Dims and coords of an entry, the item first."""
+    pairs = [(str(d), str(v.shape[d].values[i])) for d, i in zip(v.shape.dims, at, strict=True)]
+    return sorted(pairs, key=lambda pair: pair[0] != v.item)
+
+
+def _ml(v: _Variable, fit: Fit | None) -> np.ndarray:
+    """Estimate, SE, interval."""
+    out = np.full((len(v.positions), len(ML)), np.nan)
+    if fit is None or not len(out):
+        return out
+    values, errors = (fit.params, fit.se) if v.scale == "parameter" else (fit.probabilities, fit.probabilities_se)
+    x, se = (np.array([ds[v.name].values[at] for at in v.positions]) for ds in (values, errors))
+    if v.scale == "probability":
+        lower, upper = plots.probability_interval(x, se)
+        se = np.where(np.isnan(lower), np.nan, se)
+    else:
+        lower, upper = x - plots.Z95 * se, x + plots.Z95 * se
+    return np.column_stack([x, se, lower, upper])
+
+
+def _bayes(v: _Variable, post: xr.DataTree | None) -> np.ndarray:
+    """Posterior mean, SD, equal-tailed interval, R-hat and bulk ESS, by ArviZ."""
+    out = np.full((len(v.positions), len(BAYES)), np.nan)
+    if post is None or not len(out) or v.name not in post["posterior"]:
+        return out
+    import arviz as az
+
+    draws = post["posterior"][v.name].transpose("chain", "draw", *v.shape.dims)
+    if draws.shape[2:] != v.shape.shape:
+        raise ValueError(
+            f"'{v.name}' is {v.shape.shape} in the fit and {draws.shape[2:]} in the posterior: they are not of one "
+            "model; compare a fit and a posterior of the same one."
+        )
+    chosen = np.stack([draws.values[(..., *at)] for at in v.positions], axis=-1)
+    flat = xr.Dataset({"x": (("chain", "draw", "entry"), chosen)})
+    table = az.summary(flat, kind="all", ci_kind="eti", ci_prob=LEVEL, round_to="none")
+    return table[["mean", "sd", "eti95_lb", "eti95_ub", "r_hat", "ess_bulk"]].to_numpy(dtype=float)
+
+
+def _published(given: Published, variables: list[_Variable], labels: pd.Index) -> pd.Series:
+    out, by_name = pd.Series(np.nan, index=labels), {v.name: v for v in variables}
+    for name, value in given.items():
+        if name in out.index:
+            out[name] = float(value)
+        elif name in by_name:
+            v = by_name[name]
+            x = value.transpose(*v.shape.dims).values if isinstance(value, xr.DataArray) else np.asarray(value, dtype=float)
+            if x.shape != v.shape.shape:
+                raise ValueError(
+                    f"The published '{name}' has the shape {x.shape}, expected {v.shape.shape} for the dims "
+                    f"({', '.join(map(str, v.shape.dims))})."
+                )
+            out.update(pd.Series({entry(name, v.shape, at): x[at] for at in v.positions}))
+        else:
+            near = difflib.get_close_matches(name, [*out.index, *by_name], n=1)
+            hint = f"Did you mean '{near[0]}'?" if near else f"Rows are such as '{out.index[0]}'."
+            raise ValueError(f"A published value came for '{name}', which is not in the table. {hint}")
+    return out
+
+
+# levels of log-likelihood -------------------------------------------------------------------------
+
+
+def _loglik(fit: Fit | None, post: xr.DataTree | None) -> str:
+    """The maximum beside the posterior mean, which lies about half a unit a parameter beneath it."""
+    ml = "" if fit is None else f"maximum likelihood {fit.loglik:.3f}"
+    total = _total(post)
+    if total is None:
+        return f"Log-likelihood: {ml}." if ml else ""
+    chains = ", ".join(f"{x:.1f}" for x in total.mean(axis=1))
+    text = "; ".join(filter(None, [ml, f"posterior mean {total.mean():.3f} (chains {chains})"]))
+    return f"Log-likelihood: {text}." + ("" if fit is None else " " + _verdict(fit, total))
+
+
+def _total(post: xr.DataTree | None) -> np.ndarray | None:
+    if post is None or "log_likelihood" not in post.children:
+        return None
+    x = post["log_likelihood"]["loglik"]
+    return x.sum([d for d in x.dims if d not in ("chain", "draw")]).transpose("chain", "draw").values
+
+
+def _verdict(fit: Fit, total: np.ndarray) -> str:
+    if total.max() > fit.loglik + 1e-2:  # noqa: PLR2004
+        return (
+            f"A draw reaches {total.max():.3f}, above the maximum: the ML solution is a local one; fit again with more "
+            "starts."
+        )
+    gap, expected = fit.loglik - total.mean(), fit.n_parameters / 2
+    if gap > 3 * expected + 5:  # noqa: PLR2004
+        return (
+            f"The posterior lies {gap:.1f} below the maximum, where about {expected:.1f} is expected: the chains may be in "
+            "another mode, or the priors weigh against the data."
+        )
+    return f"The gap is {gap:.1f}; about {expected:.1f} (half a unit a parameter) is expected."

@@ -1,0 +1,643 @@
+"""The listing: everything of a fit as text, in the order in which users of Mplus look for it.
+
+Depends on compare, result and the floors beneath; rich lays the tables out.
+"""
+
+from __future__ import annotations
+
+import html
+import io
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from rich.box import Box
+from rich.console import Console, Group
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from bayesmix import plots
+from bayesmix.result import Fit, entry
+
+if TYPE_CHECKING:
+    from bayesmix.ml import Enumeration
+
+WIDTH = 100
+PLAIN = Box("    \n    \n -- \n    \n    \n    \n    \n    \n", ascii=True)
+SHOWN_STARTS = 12
+TINY = 1e-6
+"""A probability nearer to 0 or 1 is at its boundary and has no standard error."""
+Z95 = plots.Z95
+
+
+@dataclass(frozen=True)
+class Section:
+    """A title and what stands under it."""
+
+    title: str
+    body: Sequence[Any]
+
+
+class Listing(str):
+    """Text that shows itself as it is, at the prompt and in a notebook."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return str(self)
+
+    def _repr_html_(self) -> str:
+        return f"<pre>{html.escape(self)}</pre>"
+
+
+def listing(what: Fit | Enumeration, post: xr.DataTree | None = None) -> Listing:
+    """The whole of a fit as plain text of at most 100 columns.
+
+    Parameters
+    ----------
+    what : Fit or Enumeration
+        What :func:`bayesmix.fit` or :func:`bayesmix.enumerate_classes` returns.
+    post : xarray.DataTree, optional
+        The posterior of the same model, to stand beside the fit.
+
+    Returns
+    -------
+    Listing
+        A `str`. Of a fit: model and data, random starts, fit, class counts, classification, results,
+        probability scale, odds ratios, quality of the numerical results, and the posterior if there
+        is one. Of an enumeration: the information criteria.
+    """
+    return _text(_any_sections(what, post))
+
+
+def enumeration_listing(found: Enumeration) -> Listing:
+    """Fits with different numbers of classes as plain text of at most 100 columns."""
+    return _text(_enumeration(found))
+
+
+def show(what: Fit | Enumeration, post: xr.DataTree | None = None, console: Console | None = None) -> None:
+    """Print the listing: with styles on a terminal, else the plain text.
+
+    Parameters
+    ----------
+    what : Fit or Enumeration
+    post : xarray.DataTree, optional
+        The posterior of the same model.
+    console : rich.console.Console, optional
+        Where to; standard output if left out.
+    """
+    console = console or Console(highlight=False)
+    sections = _any_sections(what, post)
+    if console.is_terminal:
+        console.print(Group(*_laid_out(sections)), width=min(WIDTH, console.width))
+    else:
+        console.file.write(_text(sections))
+
+
+def _any_sections(what: Fit | Enumeration, post: xr.DataTree | None) -> list[Section]:
+    return _sections(what, post) if isinstance(what, Fit) else _enumeration(what)
+
+
+def _text(sections: Iterable[Section]) -> Listing:
+    console = Console(file=io.StringIO(), width=WIDTH, color_system=None, highlight=False, legacy_windows=False)
+    console.print(Group(*_laid_out(sections)))
+    written = console.file.getvalue()  # pyright: ignore[reportAttributeAccessIssue]
+    return Listing("\n".join(line.rstrip() for line in written.splitlines()).lstrip("\n") + "\n")
+
+
+def _laid_out(sections: Iterable[Section]) -> Iterator[Any]:
+    for s in sections:
+        yield Text(f"\n{s.title.upper()}\n", style="bold")
+        for k, block in enumerate(s.body):
+            yield Padding(Text(block) if isinstance(block, str) else block, (0 if k == 0 else 1, 0, 0, 2))
+
+
+def _sections(fit: Fit, post: xr.DataTree | None) -> list[Section]:
+    found = [
+        _model(fit), _starts(fit), _fit(fit), _counts(fit), _classification(fit), *_results(fit),
+        _probability_scale(fit), _odds(fit), _quality(fit), _posterior(fit, post), _saved(fit),
+    ]  # fmt: skip
+    return [s for s in found if s is not None and s.body]
+
+
+# numbers and tables -------------------------------------------------------------------------------
+
+
+def number(x: Any, digits: int = 3) -> str:
+    """A number for people: `digits` decimals, more for what would round to nothing; "-" for none."""
+    if x is None or (isinstance(x, float) and math.isnan(x)):
+        return "-"
+    if isinstance(x, (int, np.integer)):
+        return str(x)
+    if np.isinf(x):
+        return "inf" if x > 0 else "-inf"
+    if abs(x) >= 1e7 or 0 < abs(x) < 0.5 * 10.0**-digits:  # noqa: PLR2004
+        return f"{x:.2e}"
+    return f"{x:.{digits}f}"
+
+
+def p_value(p: float) -> str:
+    """A p value to three decimals."""
+    return "-" if math.isnan(p) else "<0.001" if p < 0.0005 else f"{p:.3f}"  # noqa: PLR2004
+
+
+def probability(p: float) -> str:
+    """A probability to three decimals."""
+    return "-" if math.isnan(p) else f"{p:.3f}"
+
+
+def _packed(labels: Iterable[str]) -> str:
+    """Labels separated by commas, in lines that break between two of them."""
+    lines = [""]
+    for label in labels:
+        if len(lines[-1]) + len(label) > WIDTH - 8:
+            lines.append("")
+        lines[-1] += (", " if lines[-1] else "") + label
+    return ",\n".join(lines)
+
+
+def _percent(x: float) -> str:
+    return f"{100 * x:.1f}%"
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]], left: int = 1, title: str = ""):
+    """A table whose first `left` columns are text."""
+    out = Table(box=PLAIN, show_edge=False, pad_edge=False)
+    for k, name in enumerate(head):
+        out.add_column(name, justify="left" if k < left else "right", overflow="fold")
+    for row in rows:
+        out.add_row(*(Text(str(cell)) for cell in row))
+    return Group(Text(title, style="bold"), out) if title else out
+
+
+def _pairs(rows: Iterable[tuple[str, Any]]) -> Table:
+    """Names and values without a head."""
+    out = Table(box=None, show_header=False, pad_edge=False, padding=(0, 3, 0, 0))
+    out.add_column(min_width=30)
+    out.add_column(overflow="fold")
+    for name, value in rows:
+        if value not in (None, "", {}, []):
+            out.add_row(Text(name), Text(str(value)))
+    return out
+
+
+# model and data, starts, fit ----------------------------------------------------------------------
+
+
+def _model(fit: Fit) -> Section:
+    info = fit.info
+    errors = {"robust": "robust (sandwich)", "hessian": "inverse Hessian"}.get(info.get("standard_errors", ""), "-")
+    size = {} if not fit.n_clusters else {"Average cluster size": number(fit.n_individuals / fit.n_clusters, 1)}
+    integration = ", ".join(f"{k}: {v}" for k, v in info.get("nodes", {}).items())
+    rows = {
+        "Model": info.get("model"),
+        "Class variables": ", ".join(f"{k} ({n} classes)" for k, n in info.get("classes", {}).items()),
+        "Items": f"{len(info.get('items', []))}: {', '.join(map(str, info.get('items', [])))}",
+        "Families": ", ".join(dict.fromkeys(_family(f) for f in info.get("families", {}).values())),
+        "Covariates": "; ".join(dict.fromkeys(info.get("covariates", {}).values())),
+        "Cluster column": info.get("cluster"),
+        "Frequency column": info.get("freq"),
+        "Estimator": f"maximum likelihood, {errors} standard errors",
+        "Integration": integration or "none needed",
+        "Rows in the data": info.get("n_rows"),
+        "Rows left out (no answer)": info.get("n_left_out"),
+        "Individuals": fit.n_individuals,
+        "Clusters": fit.n_clusters,
+        **size,
+        "Distinct response patterns": info.get("n_patterns"),
+        "Missing-data patterns": info.get("n_missing_patterns"),
+        "Random starts": f"{info.get('starts')} a round (at most {info.get('rounds')}), "
+        f"{info.get('finals')} of them to convergence, seed {info.get('seed')}",
+        "Time": f"{number(info.get('seconds', float('nan')), 1)} s ({info.get('mode', '')})",
+    }
+    return Section("Model and data", [_pairs(rows.items())])
+
+
+def _family(written: str) -> str:
+    """``Bernoulli(link='logit')`` as people write it: ``bernoulli (logit)``."""
+    name, _, arguments = written.partition("(")
+    inside = ", ".join(a.partition("=")[2].strip("' ") for a in arguments.rstrip(")").split(",") if a)
+    return name.lower() + (f" ({inside})" if inside else "")
+
+
+def _starts(fit: Fit) -> Section:
+    done = fit.starts[fit.starts["loglik"].notna()]
+    rows = [
+        (str(k), number(s.loglik), _seed(s.seed), number(s.short), str(s.iterations), s.status)
+        for k, s in enumerate(done.head(SHOWN_STARTS).itertuples(), start=1)
+    ]
+    table = _table(("rank", "log-likelihood", "seed", "after short run", "iterations", "status"), rows, left=0)
+    return Section("Random starts, ranked", [table, _replication(fit, len(done)), *_other_starts(fit, len(done))])
+
+
+def _seed(seed: Any) -> str:
+    return str(seed) if int(seed) >= 0 else "given"
+
+
+def _replication(fit: Fit, n: int) -> str:
+    k = fit.replicated
+    if k >= 2:  # noqa: PLR2004
+        return f"Best value replicated: reached by {k} of {n} starts that ran to convergence."
+    return (
+        f"Best value NOT replicated: reached by {k} of {n} starts that ran to convergence. It may be a local\n"
+        "maximum; ask for more starts."
+    )
+
+
+def _other_starts(fit: Fit, n: int) -> list[str]:
+    out = []
+    if n > SHOWN_STARTS:
+        out.append(f"{n - SHOWN_STARTS} more ran to convergence; the best of them {fit.starts['loglik'].iloc[SHOWN_STARTS]:.3f}.")
+    rest = fit.starts[fit.starts["loglik"].isna()]
+    failed = rest[rest["status"].str.startswith("failed")]
+    if len(rest) > len(failed):
+        short = rest["short"].max()
+        out.append(f"{len(rest) - len(failed)} more stopped after the short run; the best of them {number(short)}.")
+    if len(failed):
+        out.append(f"{len(failed)} failed ({failed['status'].iloc[0].removeprefix('failed: ')}).")
+    if fit.quality.get("interrupted"):
+        out.append("The search was INTERRUPTED: these are the starts that were finished.")
+    return ["\n".join(out)] if out else []
+
+
+def _fit(fit: Fit) -> Section:
+    rows = {
+        "Free parameters": fit.n_parameters,
+        "Log-likelihood": number(fit.loglik),
+        "Scaling factor (robust)": number(fit.quality.get("scaling", float("nan"))),
+        "AIC": number(fit.aic),
+        f"BIC (n = {fit.n_individuals} individuals)": number(fit.bic),
+        f"BIC (n = {fit.n_clusters} clusters)": number(fit.bic_clusters) if fit.n_clusters else None,
+        "Sample-size-adjusted BIC": number(fit.adjusted_bic),
+    }
+    return Section("Fit", [_pairs(rows.items())])
+
+
+# classes ------------------------------------------------------------------------------------------
+
+
+def _class_variables(fit: Fit) -> list[str]:
+    """Class variables with posterior probabilities of individuals or clusters."""
+    return [str(v).removesuffix("_posterior") for v in fit.classes.data_vars]
+
+
+def _counts(fit: Fit) -> Section:
+    tables = []
+    for name in _class_variables(fit):
+        counts = fit.class_counts(name)
+        rows = [
+            (str(k), *(cell for way in COUNTED for cell in (number(float(c[way]), 1), _percent(c[f"{way} %"]))))
+            for k, c in counts.iterrows()
+        ]
+        head = (name, *(h for way in COUNTED for h in (way, "")))
+        tables.append(_table(head, rows, title=f"{name}, {_unit(fit, name)}"))
+    return Section("Class counts: by model, by posterior probability, by most likely class", tables)
+
+
+def _unit(fit: Fit, name: str) -> str:
+    return "individuals" if "row" in fit.classes[f"{name}_posterior"].dims else "clusters"
+
+
+COUNTED = ("model", "posterior", "most likely")
+
+
+def _classification(fit: Fit) -> Section | None:
+    names = [n for n in _class_variables(fit) if fit.classes.sizes[n] > 1]
+    if not names:
+        return None
+    body: list[Any] = [f"Entropy: {number(fit.entropy)}" + (f" ({names[0]})" if len(names) > 1 else "")]
+    for name in names:
+        average, rates = fit.classification(name), classification_rates(fit, name)
+        body += [
+            _square(f"Average posterior probability of {name} (columns) by most likely class (rows)", average, probability),
+            _square(f"Probability of the most likely class (columns) given {name} (rows)", rates, probability),
+            _square("Their logits, the last column as reference", _logits(rates), number),
+        ]
+    return Section("Classification quality", body)
+
+
+def _square(title: str, x: pd.DataFrame, shown: Callable[[float], str]):
+    rows = [(str(k), *map(shown, r)) for k, r in zip(x.index, x.to_numpy(), strict=True)]
+    return _table(("", *map(str, x.columns)), rows, title=title)
+
+
+def classification_rates(fit: Fit, name: str | None = None) -> pd.DataFrame:
+    """P(most likely class = s | C = k): the classification error matrix of three-step methods.
+
+    Parameters
+    ----------
+    fit : Fit
+    name : str, optional
+        The class variable; the first one if left out.
+
+    Returns
+    -------
+    pandas.DataFrame
+        True class in the rows, most likely class in the columns; rows sum to one.
+    """
+    average, counts = fit.classification(name), fit.class_counts(name)["most likely"].to_numpy()
+    joint = np.nan_to_num(average.to_numpy()) * counts[:, None]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        rates = (joint / joint.sum(axis=0)).T
+    return pd.DataFrame(rates, index=average.columns, columns=average.index)
+
+
+def _logits(rates: pd.DataFrame) -> pd.DataFrame:
+    p = rates.clip(lower=TINY)
+    return np.log(p.div(p.iloc[:, -1], axis=0))
+
+
+# results ------------------------------------------------------------------------------------------
+
+
+def _results(fit: Fit) -> list[Section]:
+    """Parameters by level and class variable, item parameters by class."""
+    parts = plots.parts_of(fit)
+    rows, out, seen = _Rows(fit), [], set()
+    responses = sum(p["kind"] == "response" for p in parts)
+    for part in sorted(parts, key=lambda p: (p["kind"] == "response", p["level"] == "cluster")):
+        names = [q["name"] for q in part["parameters"] if q["name"] not in seen]
+        seen.update(names)
+        tables = _by_class(fit, part, names, rows) if part["kind"] == "response" else [_flat(names, rows)]
+        if names:
+            out.append(Section(_part_title(part, responses), [*tables, *_reference_note(fit, part, names)]))
+    return out
+
+
+def _part_title(part: Mapping[str, Any], n: int) -> str:
+    if part["kind"] == "response":
+        return "Results: items by class" + (f" ({part['name']})" if n > 1 else "")
+    what = "class variable" if part["kind"] == "class" else "effect"
+    return f"Results: {part['level']} level, {what} {part['name']}"
+
+
+class _Rows:
+    """Cells of the results: estimate, SE, ratio, p, and what is fixed or at a boundary."""
+
+    head = ("estimate", "SE", "est/SE", "p", "")
+
+    def __init__(self, fit: Fit) -> None:
+        self.fit, self.summary = fit, fit.summary()
+        self.boundary = set(fit.quality.get("boundary", []))
+
+    def entries(self, name: str) -> Iterator[tuple[tuple[int, ...], str]]:
+        """Positions and labels of the entries that exist."""
+        x = self.fit.params[name]
+        absent = _absent(self.fit, x)
+        return ((at, entry(name, x, at)) for at in np.ndindex(x.shape) if not absent[at])
+
+    def cells(self, label: str) -> tuple[str, ...]:
+        s = self.summary.loc[label]
+        if not s["free"]:
+            return (number(s["estimate"]), "-", "-", "-", "fixed")
+        mark = "boundary" if label in self.boundary or math.isnan(s["se"]) else ""
+        return (number(s["estimate"]), number(s["se"]), number(s["ratio"]), p_value(s["p"]), mark)
+
+
+def _absent(fit: Fit, x: xr.DataArray) -> np.ndarray:
+    """Entries of categories and thresholds that an item does not have."""
+    out = xr.zeros_like(x, dtype=bool)
+    known = fit.info.get("categories", {})
+    for part in (p for p in plots.parts_of(fit) if p["kind"] == "response"):
+        item = part["dims"]["item"]
+        for dim, less in ((part["dims"]["category"], 0), (part["dims"]["threshold"], 1)):
+            if item in x.dims and dim in x.dims:
+                n = [len(known.get(str(i), range(x.sizes[dim] + less))) - less for i in x[item].values]
+                position = xr.DataArray(np.arange(x.sizes[dim]), dims=dim)
+                out = out | (position >= xr.DataArray(n, dims=item))
+    return out.transpose(*x.dims).values
+
+
+def _flat(names: Sequence[str], rows: _Rows) -> Table:
+    return _table(("", *rows.head), [(label, *rows.cells(label)) for n in names for _, label in rows.entries(n)])
+
+
+def _by_class(fit: Fit, part: Mapping[str, Any], names: Sequence[str], rows: _Rows) -> list[Table]:
+    """One table a class (or combination of classes), then what does not depend on a class."""
+    blocks: dict[str, list[tuple[str, ...]]] = {}
+    hidden = _references(fit, part, names)
+    for name in names:
+        x = fit.params[name]
+        first: set[str] = set()
+        for at, label in sorted(rows.entries(name), key=lambda pair: _item_position(x, part, pair[0])):
+            if any(n == name and at[x.dims.index(d)] == k for n, d, k in hidden):
+                continue
+            block = _class_label(fit, x, at)
+            shown = "" if block in first else name
+            first.add(block)
+            blocks.setdefault(block, []).append((shown, _item_label(fit, x, at, part), *rows.cells(label)))
+    order = sorted(blocks, key=lambda b: b == "")
+    return [_table(("parameter", "item", *rows.head), blocks[b], left=2, title=b or _rest(blocks)) for b in order]
+
+
+def _rest(blocks: Mapping[str, Any]) -> str:
+    return "All classes" if len(blocks) > 1 else ""
+
+
+def _item_position(x: xr.DataArray, part: Mapping[str, Any], at: tuple[int, ...]) -> tuple[int, ...]:
+    item = part["dims"]["item"]
+    return (at[x.dims.index(item)] if item in x.dims else 0, *at)
+
+
+def _class_label(fit: Fit, x: xr.DataArray, at: tuple[int, ...]) -> str:
+    dims = plots.class_dims(plots.parts_of(fit), x.dims)
+    inside = ", ".join(f"{d} = {x[d].values[at[x.dims.index(d)]]}" for d in dims)
+    return f"Class {inside}" if inside else ""
+
+
+def _item_label(fit: Fit, x: xr.DataArray, at: tuple[int, ...], part: Mapping[str, Any]) -> str:
+    """``A = 2``: item and category; ``A | 1``: item and threshold; further dims by their labels."""
+    where = {str(d): str(x[d].values[i]) for d, i in zip(x.dims, at, strict=True)}
+    item, category, threshold = (part["dims"][k] for k in ("item", "category", "threshold"))
+    out = where.pop(item, "")
+    if category in where:
+        known = fit.info.get("categories", {}).get(out)
+        position = at[x.dims.index(category)]
+        out += f" = {known[position] if known else where[category]}"
+        where.pop(category)
+    if threshold in where:
+        out += f" | {where.pop(threshold)}"
+    for d in plots.class_dims(plots.parts_of(fit), x.dims):
+        where.pop(d, None)
+    return ", ".join(filter(None, [out, *where.values()])) or "-"
+
+
+def _references(fit: Fit, part: Mapping[str, Any], names: Sequence[str]) -> list[tuple[str, str, int]]:
+    """Reference categories: a whole category of a parameter fixed at zero."""
+    category, out = part["dims"].get("category"), []
+    for name in names:
+        x, free = fit.params[name], fit.free[name]
+        if category in x.dims and x.sizes[category] > 1:
+            for k in range(x.sizes[category]):
+                if not free.isel({category: k}).any() and (x.isel({category: k}) == 0).all():
+                    out.append((name, str(category), k))
+    return out
+
+
+def _reference_note(fit: Fit, part: Mapping[str, Any], names: Sequence[str]) -> list[str]:
+    hidden = _references(fit, part, names) if part["kind"] == "response" else []
+    return [f"The first category of each item is the reference ({', '.join(n for n, _, k in hidden)} = 0, fixed)."] if hidden else []
+
+
+# probability scale and odds ratios ----------------------------------------------------------------
+
+
+def _probability_scale(fit: Fit) -> Section:
+    parts = plots.parts_of(fit)
+    body = []
+    for name, p in fit.probabilities.data_vars.items():
+        items = [q for q in parts if q["kind"] == "response" and q["dims"]["item"] in p.dims]
+        if items:
+            body.append(_item_probabilities(fit, str(name), items[0]))
+        else:
+            body.append(_plain_probabilities(fit, str(name)))
+    return Section("Results on the probability scale (standard errors in brackets)", [t for b in body for t in b])
+
+
+def _with_error(p: float, se: float) -> str:
+    if math.isnan(p):
+        return "-"
+    return f"{p:.3f} ({se:.3f})" if TINY < p < 1 - TINY else f"{p:.3f} (-)"
+
+
+def _plain_probabilities(fit: Fit, name: str) -> list[Table]:
+    p, se = fit.probabilities[name], fit.probabilities_se[name]
+    rows = [(entry(name, p, at), _with_error(float(p.values[at]), float(se.values[at]))) for at in np.ndindex(p.shape)]
+    return [_table(("", "probability"), rows)]
+
+
+def _item_probabilities(fit: Fit, name: str, part: Mapping[str, Any]) -> list[Table]:
+    """Items and categories in the rows, classes in the columns, in as many tables as they need."""
+    p, se = fit.probabilities[name], fit.probabilities_se[name]
+    item, category = part["dims"]["item"], part["dims"]["category"]
+    dims = plots.class_dims(plots.parts_of(fit), p.dims)
+    columns = list(np.ndindex(*(p.sizes[d] for d in dims)))
+    heads = [", ".join(f"{d} = {p[d].values[i]}" for d, i in zip(dims, at, strict=True)) or name for at in columns]
+    rows = []
+    for i, k in np.ndindex(p.sizes[item], p.sizes[category]):
+        at = {item: i, category: k}
+        if p.isel(at).isnull().all():
+            continue
+        cells = [dict(zip(dims, c, strict=True)) for c in columns]
+        label = _category_label(fit, p, item, i, category, k)
+        rows.append((label, *(_with_error(float(p.isel(at | c)), float(se.isel(at | c))) for c in cells)))
+    room = 1 + max(1, (WIDTH - 4 - max(len(r[0]) for r in rows)) // 17)
+    starts = range(1, len(heads) + 1, room - 1)
+    return [
+        _table(("item", *heads[s - 1 : s + room - 2]), [(r[0], *r[s : s + room - 1]) for r in rows]) for s in starts
+    ]
+
+
+def _category_label(fit: Fit, p: xr.DataArray, item: str, i: int, category: str, k: int) -> str:
+    name = str(p[item].values[i])
+    known = fit.info.get("categories", {}).get(name)
+    return f"{name} = {known[k] if known and k < len(known) else p[category].values[k]}"
+
+
+def _odds(fit: Fit) -> Section | None:
+    """exp(slope) of the class logits, with a 95% interval from the logit scale."""
+    summary, rows = fit.summary(), []
+    for part in (p for p in plots.parts_of(fit) if p["kind"] == "class"):
+        for name in [q["name"] for q in part["parameters"] if q["covariates"] is not None]:
+            x = fit.params[name]
+            labels = [entry(name, x, at) for at in np.ndindex(x.shape)]
+            for label in (k for k in labels if summary.loc[k, "free"]):
+                s = summary.loc[label]
+                ratio = math.exp(min(s["estimate"], 700.0))
+                ends = (np.exp(s["lower"]), np.exp(s["upper"]))
+                rows.append((label, *map(number, (ratio, ratio * s["se"], *ends)), p_value(s["p"])))
+    if not rows:
+        return None
+    head = ("", "odds ratio", "SE", "95% lower", "upper", "p (log odds = 0)")
+    return Section("Odds ratios of the covariates, against the reference class", [_table(head, rows)])
+
+
+# numerical quality, posterior, files --------------------------------------------------------------
+
+
+def _quality(fit: Fit) -> Section:
+    q = fit.quality
+    rows = [
+        ("Condition number (smallest / largest eigenvalue of the information)", f"{q.get('condition', math.nan):.2e}"),
+        ("Largest entry of the gradient", f"{q.get('gradient', math.nan):.2e}"),
+        ("Parameters at a boundary", len(q.get("boundary", [])) or "none"),
+    ]
+    body: list[Any] = [_pairs(rows)]
+    if q.get("boundary"):
+        body.append(_packed(q["boundary"]) + ":\nno standard errors.")
+    if "audit" in q:
+        body.append(_audit(q))
+    if q.get("equal_solutions", 1) > 1:
+        body.append(
+            f"{q['equal_solutions']} DIFFERENT solutions have this log-likelihood: the model is not identified by these "
+            "data."
+        )
+    return Section("Quality of the numerical results", body)
+
+
+def _audit(q: Mapping[str, Any]) -> str:
+    verdict = "fine" if abs(q["audit"]) < 0.1 else "LARGE: take more nodes"  # noqa: PLR2004
+    return (
+        f"Quadrature audit: {q['audit']:+.4f} in log-likelihood from {q['nodes']} to {q['audit_nodes']} ({verdict})."
+    )
+
+
+def _posterior(fit: Fit, post: xr.DataTree | None) -> Section | None:
+    if post is None:
+        return None
+    from bayesmix.compare import compare
+
+    found = compare(fit, post)
+    d = found.diagnostics
+    pairs = {
+        "Draws": f"{d.get('chains')} chains of {d.get('draws')}",
+        "Largest R-hat": number(d.get("max_rhat")),
+        "Smallest bulk ESS": number(d.get("min_ess_bulk"), 0),
+        "Divergent transitions": d.get("divergences"),
+        "Draws relabelled": ", ".join(f"{k}: {_percent(v)}" for k, v in d.get("relabelled", {}).items()),
+        "Second mode": "YES: chains stay at different levels of log-likelihood" if d.get("second_mode") else "none seen",
+    }
+    head = ("", "ML", "SE", "mean", "SD", "95% lower", "upper", "R-hat", "ESS")
+    columns = ["ml", "ml_se", "mean", "sd", "eti_lower", "eti_upper", "r_hat"]
+    table = found.table.where(found.table.abs() > TINY, found.table * 0.0)
+    rows = [(k, *map(number, r[columns]), number(r["ess_bulk"], 0)) for k, r in table.iterrows()]
+    body = [_pairs(pairs.items()), _table(head, rows), found.loglik]
+    return Section("Posterior (NUTS) beside maximum likelihood; equal-tailed intervals", body)
+
+
+def _saved(fit: Fit) -> Section | None:
+    if not _class_variables(fit):
+        return None
+    units = [f"{name} of {len(fit.class_probabilities(name))} {_rows_or_clusters(fit, name)}" for name in _class_variables(fit)]
+    return Section("Saved", [f"Class probabilities: fit.class_probabilities(): {'; '.join(units)}."])
+
+
+def _rows_or_clusters(fit: Fit, name: str) -> str:
+    return _unit(fit, name).replace("individuals", "rows of the data")
+
+
+# enumeration --------------------------------------------------------------------------------------
+
+
+def _enumeration(found: Enumeration) -> list[Section]:
+    table = found.table
+    rows = [
+        (
+            str(k), number(r["loglik"]), str(int(r["parameters"])), *(number(r[c], 2) for c in ("AIC", "BIC", "aBIC")),
+            number(r["entropy"]), _percent(r["smallest class"]), str(int(r["replicated"])),
+        )
+        for k, r in table.iterrows()
+    ]  # fmt: skip
+    head = ("classes", "log-lik.", "param.", "AIC", "BIC", "aBIC", "entropy", "smallest", "replicated")
+    best = "; ".join(f"{c}: {table[c].idxmin()} classes" for c in ("AIC", "BIC", "aBIC"))
+    notes = [f"Smallest {best}. Column `smallest`: the smallest class."]
+    if len(weak := table.index[table["replicated"] < 2]):  # noqa: PLR2004
+        notes.append(f"Best value NOT replicated with {', '.join(map(str, weak))} classes: ask for more starts.")
+    if edges := {k: len(f.quality.get("boundary", [])) for k, f in found.fits.items() if f.quality.get("boundary")}:
+        notes.append("Parameters at a boundary: " + ", ".join(f"{n} with {k} classes" for k, n in edges.items()) + ".")
+    return [Section(f"Class enumeration: {found.best.info.get('model')}", [_table(head, rows, left=0), "\n".join(notes)])]
