@@ -19,8 +19,8 @@ from pytensor.graph.replace import graph_replace
 from pytensor.graph.traversal import explicit_graph_inputs
 
 from bayesmix import functions, likelihood, ml, posterior
-from bayesmix.draws import FREE, assemble
 from bayesmix.data import Data, Named, prepare
+from bayesmix.draws import FREE, assemble
 from bayesmix.params import Parameter, Prior
 from bayesmix.quadrature import Nodes
 from bayesmix.result import Fit
@@ -315,13 +315,22 @@ def _check_sampler(draws: int, tune: int, chains: int, seed: int) -> None:
             raise ValueError(f"{name} came as {value!r}: give a whole number of at least {least}.")
 
 
-def _nuts(made: pm.Model, data: Data, fit: Fit, priors, draws, tune, chains, cores, seed, progress, nuts) -> xr.DataTree:
+def _nuts(
+    made: pm.Model, data: Data, fit: Fit, priors, draws, tune, chains, cores, seed, progress, nuts
+) -> xr.DataTree:
     import nutpie
 
     initial = initial_point(made, data, fit, priors)
     program = nutpie.compile_pymc_model(made, initial_points=initial, jitter_rvs=set())
     return nutpie.sample(
-        program, draws=draws, tune=tune, chains=chains, cores=cores, seed=seed, progress_bar=progress, **{"adaptation": "low_rank", **nuts}
+        program,
+        draws=draws,
+        tune=tune,
+        chains=chains,
+        cores=cores,
+        seed=seed,
+        progress_bar=progress,
+        **{"adaptation": "low_rank", **nuts},
     )
 
 

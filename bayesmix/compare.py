@@ -1,6 +1,6 @@
 """Maximum likelihood beside Bayes beside what was published: one table, one picture.
 
-Depends on plots, result and the floors beneath; ArviZ makes the posterior summaries.
+Depends on forest, solution and the floors beneath; ArviZ makes the posterior summaries.
 """
 
 from __future__ import annotations
@@ -15,8 +15,10 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from bayesmix import plots
+from bayesmix.forest import Forest, Series, forest
+from bayesmix.plots import COLOURS
 from bayesmix.result import Fit, entry
+from bayesmix.solution import Z95, Parts, class_dims, parts_of, probability_interval
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -87,16 +89,16 @@ class Comparison:
         rows = self.table[wanted.to_numpy()].join(self.entries[wanted].rename(columns={"variable": "block"}))
         unit = (-0.02, 1.02)
         limits = dict.fromkeys(rows["block"].unique(), unit) if scale == "probability" else {}
-        return plots.forest(plots.Forest(rows.assign(_none=np.nan), self._series(), limits))
+        return forest(Forest(rows.assign(_none=np.nan), self._series(), limits))
 
-    def _series(self) -> list[plots.Series]:
+    def _series(self) -> list[Series]:
         out = []
         if self.table["ml"].notna().any():
-            out.append(plots.Series("maximum likelihood", "ml", "ml_lower", "ml_upper", plots.COLOURS[0], "o"))
+            out.append(Series("maximum likelihood", "ml", "ml_lower", "ml_upper", COLOURS[0], "o"))
         if self.table["mean"].notna().any():
-            out.append(plots.Series("posterior mean", "mean", "eti_lower", "eti_upper", plots.COLOURS[1], "s"))
+            out.append(Series("posterior mean", "mean", "eti_lower", "eti_upper", COLOURS[1], "s"))
         if self.table["published"].notna().any():
-            out.append(plots.Series("published", "published", "_none", "_none", plots.COLOURS[6], "X"))
+            out.append(Series("published", "published", "_none", "_none", COLOURS[6], "X"))
         return out
 
     def __repr__(self) -> str:
@@ -171,129 +173,45 @@ class _Variable:
 
 
 def _variables(fit: Fit | None, post: xr.DataTree | None) -> Iterator[_Variable]:
-    parts = plots.parts_of(fit if fit is not None else post)  # pyright: ignore[reportArgumentType]
+    parts = parts_of(fit if fit is not None else post)  # pyright: ignore[reportArgumentType]
     for name, scale, x in _shapes(fit, post, parts):
         roles = [_dim(parts, x, role) for role in ("item", "category", "threshold")]
-        yield _Variable(name, scale, x, _shown(name, scale, x, fit, parts), plots.class_dims(parts, x.dims), *roles)
+        yield _Variable(name, scale, x, _shown(name, scale, x, fit, parts), class_dims(parts, x.dims), *roles)
 
 
-def _dim(parts: plots.Parts, x: xr.DataArray, role: str) -> str | None:
+def _dim(parts: Parts, x: xr.DataArray, role: str) -> str | None:
     known = {p["dims"][role] for p in parts if p["kind"] == "response"}
     return next((str(d) for d in x.dims if d in known), None)
 
 
-def _shapes(fit: Fit | None, post: xr.DataTree | None, parts: plots.Parts) -> Iterator[tuple[str, str, xr.DataArray]]:
+def _shapes(fit: Fit | None, post: xr.DataTree | None, parts: Parts) -> Iterator[tuple[str, str, xr.DataArray]]:
     """Name, scale and an array with the dims and coords of each variable."""
     if fit is not None:
         yield from ((str(k), "parameter", x) for k, x in fit.params.data_vars.items())
         yield from ((str(k), "probability", x) for k, x in fit.probabilities.data_vars.items())
         return
-    assert post is not None  # noqa: S101 - one of the two came
+    assert post is not None
     draws = post["posterior"].to_dataset()
     known = list(dict.fromkeys(q["name"] for p in parts for q in p["parameters"]))
     sizes = [f"{p['name']}_probability" for p in parts if p["kind"] == "class"]
     rest = [str(k) for k in draws.data_vars if "_probability" in str(k) and k not in (*known, *sizes)]
     yield from ((k, "parameter", draws[k].std(("chain", "draw"))) for k in known if k in draws)
-    yield from ((k, "probability", draws[k].isel(chain=0, draw=0)) for k in (*sizes, *rest) if k in draws)
+    yield from ((k, "probability", _moving(draws[k])) for k in (*sizes, *rest) if k in draws)
 
 
-def _shown(self) -> pd.DataFrame:
-        """The columns that hold something, rounded."""
-        out = self.table.dropna(axis=1, how="all").round(3)
-        return out.assign(ess_bulk=out["ess_bulk"].round().astype("Int64")) if "ess_bulk" in out else out
+def _moving(draws: xr.DataArray) -> xr.DataArray:
+    """The posterior mean; NaN where no draw differs: a category that the item does not have."""
+    return draws.mean(("chain", "draw")).where(draws.std(("chain", "draw")) > 0)
 
 
-def compare(fit: Fit | None = None, post: xr.DataTree | None = None, published: Published | None = None) -> Comparison:
-    """Lay maximum likelihood and the posterior of one model side by side.
-
-    Parameters
-    ----------
-    fit : Fit, optional
-        What :func:`bayesmix.fit` returns.
-    post : xarray.DataTree, optional
-        What :func:`bayesmix.sample` returns.
-    published : mapping, optional
-        Values to stand beside them: by row label (``"C_probability[1]"``) a number, by the name of a
-        variable (``"item_probability"``) an array of its shape.
-
-    Returns
-    -------
-    Comparison
-
-    Raises
-    ------
-    ValueError
-        Neither came, the two are not of one model, or a published value is for nothing in the table.
-    """
-    if fit is None and post is None:
-        raise ValueError("Neither a fit nor a posterior came: give bm.compare(fit, post), or one of them.")
-    variables = list(_variables(fit, post))
-    frames = [_rows(v, fit, post) for v in variables]
-    frames = [f for f in frames if len(f)]
-    wide = pd.concat(frames)
-    wide["published"] = _published(published or {}, variables, wide.index)
-    diagnostics = {} if post is None else json.loads(post.attrs.get("bayesmix", "{}"))
-    names = ["scale", "variable", "panel", "row"]
-    table = wide[[*ML, *BAYES, "published"]].astype(float)
-    return Comparison(table, wide[names], _loglik(fit, post), {k: v for k, v in diagnostics.items() if k != "parts"})
-
-
-# which rows there are -----------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class _Variable:
-    """A parameter or a table of probabilities, with the entries to show."""
-
-    name: str
-    scale: str
-    shape: xr.DataArray
-    shown: np.ndarray
-    classes: tuple[str, ...]
-    item: str | None
-    category: str | None
-    threshold: str | None
-
-    @property
-    def positions(self) -> list[tuple[int, ...]]:
-        return [at for at in np.ndindex(self.shape.shape) if self.shown[at]]
-
-
-def _variables(fit: Fit | None, post: xr.DataTree | None) -> Iterator[_Variable]:
-    parts = plots.parts_of(fit if fit is not None else post)  # pyright: ignore[reportArgumentType]
-    for name, scale, x in _shapes(fit, post, parts):
-        roles = [_dim(parts, x, role) for role in ("item", "category", "threshold")]
-        yield _Variable(name, scale, x, _shown(name, scale, x, fit, parts), plots.class_dims(parts, x.dims), *roles)
-
-
-def _dim(parts: plots.Parts, x: xr.DataArray, role: str) -> str | None:
-    known = {p["dims"][role] for p in parts if p["kind"] == "response"}
-    return next((str(d) for d in x.dims if d in known), None)
-
-
-def _shapes(fit: Fit | None, post: xr.DataTree | None, parts: plots.Parts) -> Iterator[tuple[str, str, xr.DataArray]]:
-    """Name, scale and an array with the dims and coords of each variable."""
-    if fit is not None:
-        yield from ((str(k), "parameter", x) for k, x in fit.params.data_vars.items())
-        yield from ((str(k), "probability", x) for k, x in fit.probabilities.data_vars.items())
-        return
-    assert post is not None  # noqa: S101 - one of the two came
-    draws = post["posterior"].to_dataset()
-    known = {q["name"] for p in parts for q in p["parameters"]}
-    for k, x in draws.data_vars.items():
-        scale = "parameter" if k in known else "probability" if "_probability" in str(k) else ""
-        if scale:
-            yield str(k), scale, x.std(("chain", "draw")) if scale == "parameter" else x.isel(chain=0, draw=0)
-
-
-def _shown(name: str, scale: str, x: xr.DataArray, fit: Fit | None, parts: plots.Parts) -> np.ndarray:
+def _shown(name: str, scale: str, x: xr.DataArray, fit: Fit | None, parts: Parts) -> np.ndarray:
     """Free entries of a parameter; of probabilities those that exist, of two categories the second."""
     if scale == "parameter":
         return fit.free[name].transpose(*x.dims).values if fit is not None else x.values > 0
-    out = x.notnull()
+    out = ~np.isnan(x)
     categories = {p["dims"]["category"] for p in parts if p["kind"] == "response"}
     for d in (d for d in x.dims if d in categories):
-        two = out.sum(d) == 2  # noqa: PLR2004
+        two = out.sum(d) == 2
         first = xr.DataArray(np.arange(x.sizes[d]) == 0, dims=d)
         out = out & ~(two & first)
     return out.transpose(*x.dims).values
@@ -349,10 +267,10 @@ def _ml(v: _Variable, fit: Fit | None) -> np.ndarray:
     values, errors = (fit.params, fit.se) if v.scale == "parameter" else (fit.probabilities, fit.probabilities_se)
     x, se = (np.array([ds[v.name].values[at] for at in v.positions]) for ds in (values, errors))
     if v.scale == "probability":
-        lower, upper = plots.probability_interval(x, se)
+        lower, upper = probability_interval(x, se)
         se = np.where(np.isnan(lower), np.nan, se)
     else:
-        lower, upper = x - plots.Z95 * se, x + plots.Z95 * se
+        lower, upper = x - Z95 * se, x + Z95 * se
     return np.column_stack([x, se, lower, upper])
 
 
@@ -382,7 +300,11 @@ def _published(given: Published, variables: list[_Variable], labels: pd.Index) -
             out[name] = float(value)
         elif name in by_name:
             v = by_name[name]
-            x = value.transpose(*v.shape.dims).values if isinstance(value, xr.DataArray) else np.asarray(value, dtype=float)
+            x = (
+                value.transpose(*v.shape.dims).values
+                if isinstance(value, xr.DataArray)
+                else np.asarray(value, dtype=float)
+            )
             if x.shape != v.shape.shape:
                 raise ValueError(
                     f"The published '{name}' has the shape {x.shape}, expected {v.shape.shape} for the dims "
@@ -418,15 +340,15 @@ def _total(post: xr.DataTree | None) -> np.ndarray | None:
 
 
 def _verdict(fit: Fit, total: np.ndarray) -> str:
-    if total.max() > fit.loglik + 1e-2:  # noqa: PLR2004
+    if total.max() > fit.loglik + 1e-2:
         return (
             f"A draw reaches {total.max():.3f}, above the maximum: the ML solution is a local one; fit again with more "
             "starts."
         )
     gap, expected = fit.loglik - total.mean(), fit.n_parameters / 2
-    if gap > 3 * expected + 5:  # noqa: PLR2004
+    if gap > 3 * expected + 5:
         return (
-            f"The posterior lies {gap:.1f} below the maximum, where about {expected:.1f} is expected: the chains may be in "
-            "another mode, or the priors weigh against the data."
+            f"The posterior lies {gap:.1f} below the maximum, where about {expected:.1f} is expected: the chains "
+            "may be in another mode, or the priors weigh against the data."
         )
     return f"The gap is {gap:.1f}; about {expected:.1f} (half a unit a parameter) is expected."

@@ -80,7 +80,7 @@ class Data:
     @cached_property
     def n_individuals(self) -> int:
         """Individuals that enter the analysis, frequency weights counted."""
-        return int(round(self.counts.sum()))
+        return round(float(self.counts.sum()))
 
     @property
     def n_clusters(self) -> int | None:
@@ -213,7 +213,7 @@ def _check_frame(model: Model, df: pd.DataFrame) -> None:
         if column not in df.columns:
             raise ValueError(_missing_column(column, df))
     twice = df.columns[df.columns.duplicated()]
-    if len(hit := [c for c in wanted if c in twice]):
+    if hit := [c for c in wanted if c in twice]:
         raise ValueError(f"The data have more than one column named '{hit[0]}': rename or drop one of them.")
 
 

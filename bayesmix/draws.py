@@ -158,13 +158,13 @@ def _group(drawn: xr.Dataset, variables: dict, **coords) -> xr.Dataset:
 def _data_groups(data: Data, df: pd.DataFrame) -> dict[str, xr.Dataset]:
     rows, index = _rows_of(data, df)
     pattern = data.pattern_of[rows]
-    observed = {
-        f"y_{r.name}": (("row", r.item_dim), data.responses[r.name][pattern]) for r in data.model.responses
-    }
+    observed = {f"y_{r.name}": (("row", r.item_dim), data.responses[r.name][pattern]) for r in data.model.responses}
     coords = {"row": index} | {r.item_dim: list(data.coords[r.item_dim]) for r in data.model.responses}
     constant = {
-        c.name + "_values": ((("row" if c.level == "individual" else "cluster"), c.name),
-                   data.arrays[c.name].values[pattern] if c.level == "individual" else data.arrays[c.name].values)
+        c.name + "_values": (
+            (("row" if c.level == "individual" else "cluster"), c.name),
+            data.arrays[c.name].values[pattern] if c.level == "individual" else data.arrays[c.name].values,
+        )
         for c in data.model.covariates
     }
     more = {c.name: list(data.coords[c.name]) for c in data.model.covariates}
@@ -174,7 +174,9 @@ def _data_groups(data: Data, df: pd.DataFrame) -> dict[str, xr.Dataset]:
     }
 
 
-def _predictive(data: Data, made: pm.Model, theta: Array, df: pd.DataFrame, drawn: xr.Dataset, seed: int) -> dict[str, xr.Dataset]:
+def _predictive(
+    data: Data, made: pm.Model, theta: Array, df: pd.DataFrame, drawn: xr.Dataset, seed: int
+) -> dict[str, xr.Dataset]:
     """Replicated responses at some of the draws (missing ones stay missing), and draws of the prior."""
     rng = np.random.default_rng(seed)
     levels = tuple({e.level for e in data.model.effects})
@@ -226,9 +228,9 @@ def _warn(d: Mapping[str, Any]) -> None:
     said = []
     if d["divergences"]:
         said.append(f"{d['divergences']} divergent transitions: raise target_accept, or look at the priors")
-    if d["max_rhat"] > 1.01:  # noqa: PLR2004
+    if d["max_rhat"] > 1.01:
         said.append(f"the largest R-hat is {d['max_rhat']:.3f}: run longer (draws=, tune=)")
-    if d["min_ess_bulk"] < 400:  # noqa: PLR2004
+    if d["min_ess_bulk"] < 400:
         said.append(f"the smallest bulk ESS is {d['min_ess_bulk']:.0f}: run longer (draws=)")
     if d["second_mode"]:
         said.append("chains stay at different levels of log-likelihood: there is a second mode")

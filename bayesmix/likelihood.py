@@ -16,7 +16,7 @@ from collections.abc import Mapping
 import pytensor.tensor as pt
 from pytensor import xtensor as px
 
-from bayesmix.families import logsumexp, log_softmax
+from bayesmix.families import log_softmax, logsumexp
 from bayesmix.spec import Effect, LatentClass, Model, Predictor, Response, Term
 
 Tensors = Mapping[str, object]
@@ -102,8 +102,8 @@ def factors(model: Model, values: Tensors, data: Tensors) -> dict[str, object]:
 
 
 def contract(x, y, dims: tuple[str, ...]):
-    """Sum of x * y over dims of both: a matrix product where no other dim is shared."""
-    if any(d in y.dims for d in x.dims if d not in dims):
+    """Sum of x * y over dims: a matrix product where these, and no others, are dims of both."""
+    if {*x.dims} & {*y.dims} != {*dims}:
         return (x * y).sum(dims)
     left, right = [d for d in x.dims if d not in dims], [d for d in y.dims if d not in dims]
     product = pt.tensordot(y.transpose(*right, *dims).values, x.transpose(*dims, *left).values, axes=len(dims))

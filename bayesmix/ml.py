@@ -131,8 +131,9 @@ def fit(
     standard_errors : {"robust", "hessian"}
         Sandwich from unit (cluster) scores, or inverse Hessian.
     mode : str, optional
-        A PyTensor mode ("NUMPY", "NUMBA", "C", "JAX"). Left out, the fit begins on NumPy, which
-        needs no compiler, and turns to numba when the remaining work is worth its compilation.
+        The PyTensor mode of the search ("NUMPY", "NUMBA", "C", "JAX"). Left out, it begins on NumPy,
+        which needs no compiler, and turns to numba when the remaining work is worth a compilation.
+        What comes once, at the end, is on NumPy always.
     executor : concurrent.futures.Executor, optional
         Where the starts run. Left out: here, or in processes when they would take long.
     progress : bool
@@ -215,7 +216,7 @@ class _Search:
                 for r in range(self.rounds):
                     some = seeds[r * self.n_starts : (r + 1) * self.n_starts]
                     self._round(r, [Start(s, self.limits.draw(s)) for s in some], done, advance)
-                    if _times_reached(done) >= 2:  # noqa: PLR2004
+                    if _times_reached(done) >= 2:
                         break
         except KeyboardInterrupt:
             self.interrupted = True
@@ -252,6 +253,8 @@ class _Search:
     def _map(self, tasks: list[_Task]) -> Iterator[Start]:
         """Run the tasks: the first here, to time it; the rest where it pays."""
         if self.executor is None and tasks:
+            if self.mode is None and functions.is_ready("gradient", self.data, "NUMBA"):
+                self.mode, tasks = "NUMBA", [replace(t, mode="NUMBA") for t in tasks]
             functions.bind("gradient", self.data, self.mode)  # made before the clock starts
             began = time.perf_counter()
             yield _run(tasks[0])
@@ -277,7 +280,9 @@ class _Search:
     def _bar(self):
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
         console = Console(stderr=True)
-        with Progress(*columns, console=console, transient=True, disable=not (self.progress and console.is_terminal)) as bar:
+        with Progress(
+            *columns, console=console, transient=True, disable=not (self.progress and console.is_terminal)
+        ) as bar:
 
             def advance(what: str, total: int) -> Callable:
                 task = bar.add_task(what, total=total)
@@ -383,7 +388,7 @@ def newton(data: Data, theta: Array, mode: str | None = None, iterations: int = 
                 break
         else:
             return theta, value, c
-        if gain < 1e-10 and gained < 1e-9:  # noqa: PLR2004
+        if gain < 1e-10 and gained < 1e-9:
             break
     return theta, value, curvature(data, theta, mode)
 
@@ -396,7 +401,7 @@ def covariances(c: Curvature) -> tuple[Array, Array, NDArray[np.bool_]]:
     meat = (c.scores * c.weight[:, None]).T @ c.scores
     flat = vectors[:, ~keep]
     size = np.abs(flat) / c.unit[:, None]
-    boundary = (size > 0.1).any(axis=1) if flat.size else np.zeros(len(values), dtype=bool)  # noqa: PLR2004
+    boundary = (size > 0.1).any(axis=1) if flat.size else np.zeros(len(values), dtype=bool)
     return inverse @ meat @ inverse, inverse, boundary
 
 
@@ -407,7 +412,7 @@ def _finish(data: Data, df, found: list[Start], search: _Search, standard_errors
             f"All {len(found)} starts failed ({found[0].status if found else 'none ran'}): check the scale of the "
             "covariates, or take fewer classes."
         )
-    mode = search.mode
+    mode = None  # a handful of calls: not worth a compilation
     theta, value, c = newton(data, usable[0].theta, mode)
     theta, value, c = _at_edges(data, *_in_order(data, theta, value, c, mode), mode)
     robust, inverse, boundary = covariances(c)
@@ -456,7 +461,7 @@ def _at_edges(data: Data, theta: Array, value: float, c: Curvature, mode) -> tup
     if (trial == theta).all():
         return theta, value, c
     again = float(functions.bind("total", data, mode)(trial))
-    return (trial, again, curvature(data, trial, mode)) if again > value - 1e-5 else (theta, value, c)  # noqa: PLR2004
+    return (trial, again, curvature(data, trial, mode)) if again > value - 1e-5 else (theta, value, c)
 
 
 def _in_order(data: Data, theta: Array, value: float, c: Curvature, mode) -> tuple[Array, float, Curvature]:
@@ -465,15 +470,13 @@ def _in_order(data: Data, theta: Array, value: float, c: Curvature, mode) -> tup
     for dims in labels.groups(data.model):
         made = functions.evaluate(data, moved, mode)
         probability = posterior.probabilities(data, made)[0]
-        sizes = next(
-            (probability[f"{d}_probability"].values for d in dims if f"{d}_probability" in probability), None
-        )
+        sizes = next((probability[f"{d}_probability"].values for d in dims if f"{d}_probability" in probability), None)
         if sizes is None or sizes.ndim != 1:
             continue
         natural = {p.name: made[p.name].values for p in data.model.parameters}
         order = np.argsort(-sizes, kind="stable")
         trial = data.packing.pack(labels.permute(data.model, natural, dims, order))
-        if abs(float(functions.bind("total", data, mode)(trial)) - value) < 1e-6:  # noqa: PLR2004
+        if abs(float(functions.bind("total", data, mode)(trial)) - value) < 1e-6:
             moved = trial
     return (theta, value, c) if moved is theta else (moved, value, curvature(data, moved, mode))
 
@@ -500,7 +503,7 @@ def _same(data: Data, a: Mapping[str, Array], b: Mapping[str, Array], made) -> b
         p, q = (np.moveaxis(t, axes[0], 0).reshape(t.shape[axes[0]], -1) for t in (x, b[key]))
         gap = np.abs(p[:, None, :] - q[None, :, :]).max(axis=-1)
         row, column = optimize.linear_sum_assignment(gap)
-        if gap[row, column].max() > 0.02:  # noqa: PLR2004
+        if gap[row, column].max() > 0.02:
             return False
     return True
 
@@ -605,7 +608,7 @@ def _info(data: Data, search: _Search, standard_errors: str) -> dict[str, Any]:
 
 def _warn(out: Fit) -> None:
     level = 4
-    if out.replicated < 2 and not out.quality["interrupted"]:  # noqa: PLR2004
+    if out.replicated < 2 and not out.quality["interrupted"]:
         warnings.warn(
             f"The best log-likelihood ({out.loglik:.3f}) was reached by one start only, of "
             f"{len(out.starts)}: it may be a local maximum. Ask for more starts (starts=, rounds=).",
@@ -622,7 +625,9 @@ def _warn(out: Fit) -> None:
 # enumeration --------------------------------------------------------------------------------------
 
 
-def enumerate_classes(model: Model, df: pd.DataFrame, classes: Sequence[int], *, name: str | None = None, **settings) -> Enumeration:
+def enumerate_classes(
+    model: Model, df: pd.DataFrame, classes: Sequence[int], *, name: str | None = None, **settings
+) -> Enumeration:
     """Fit a model with several numbers of classes and lay the fits side by side.
 
     Parameters

@@ -181,10 +181,7 @@ class Packing:
 
     def unpack_raw(self, theta: Array) -> dict[str, Array]:
         """Unconstrained values of every parameter, fixed entries included."""
-        return {
-            name: np.where(i >= 0, theta[np.maximum(i, 0)], self.fixed[name])
-            for name, i in self.index.items()
-        }
+        return {name: np.where(i >= 0, theta[np.maximum(i, 0)], self.fixed[name]) for name, i in self.index.items()}
 
     def pack(self, values: Mapping[str, Array]) -> Array:
         """Natural values to theta; entries that are fixed are not read.

@@ -5,54 +5,37 @@ Depends on compare, result and the floors beneath; rich lays the tables out.
 
 from __future__ import annotations
 
-import html
-import io
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 import xarray as xr
-from rich.box import Box
 from rich.console import Console, Group
-from rich.padding import Padding
 from rich.table import Table
-from rich.text import Text
 
-from bayesmix import plots
 from bayesmix.result import Fit, entry
+from bayesmix.solution import TINY, class_dims, parts_of
+from bayesmix.tables import (
+    WIDTH,
+    Listing,
+    Section,
+    laid_out,
+    make_table,
+    number,
+    p_value,
+    packed,
+    pairs,
+    percent,
+    probability,
+    to_text,
+)
 
 if TYPE_CHECKING:
     from bayesmix.ml import Enumeration
 
-WIDTH = 100
-PLAIN = Box("    \n    \n -- \n    \n    \n    \n    \n    \n", ascii=True)
 SHOWN_STARTS = 12
-TINY = 1e-6
-"""A probability nearer to 0 or 1 is at its boundary and has no standard error."""
-Z95 = plots.Z95
-
-
-@dataclass(frozen=True)
-class Section:
-    """A title and what stands under it."""
-
-    title: str
-    body: Sequence[Any]
-
-
-class Listing(str):
-    """Text that shows itself as it is, at the prompt and in a notebook."""
-
-    __slots__ = ()
-
-    def __repr__(self) -> str:
-        return str(self)
-
-    def _repr_html_(self) -> str:
-        return f"<pre>{html.escape(self)}</pre>"
 
 
 def listing(what: Fit | Enumeration, post: xr.DataTree | None = None) -> Listing:
@@ -72,12 +55,12 @@ def listing(what: Fit | Enumeration, post: xr.DataTree | None = None) -> Listing
         probability scale, odds ratios, quality of the numerical results, and the posterior if there
         is one. Of an enumeration: the information criteria.
     """
-    return _text(_any_sections(what, post))
+    return to_text(_any_sections(what, post))
 
 
 def enumeration_listing(found: Enumeration) -> Listing:
     """Fits with different numbers of classes as plain text of at most 100 columns."""
-    return _text(_enumeration(found))
+    return to_text(_enumeration(found))
 
 
 def show(what: Fit | Enumeration, post: xr.DataTree | None = None, console: Console | None = None) -> None:
@@ -94,27 +77,13 @@ def show(what: Fit | Enumeration, post: xr.DataTree | None = None, console: Cons
     console = console or Console(highlight=False)
     sections = _any_sections(what, post)
     if console.is_terminal:
-        console.print(Group(*_laid_out(sections)), width=min(WIDTH, console.width))
+        console.print(Group(*laid_out(sections)), width=min(WIDTH, console.width))
     else:
-        console.file.write(_text(sections))
+        console.file.write(to_text(sections))
 
 
 def _any_sections(what: Fit | Enumeration, post: xr.DataTree | None) -> list[Section]:
     return _sections(what, post) if isinstance(what, Fit) else _enumeration(what)
-
-
-def _text(sections: Iterable[Section]) -> Listing:
-    console = Console(file=io.StringIO(), width=WIDTH, color_system=None, highlight=False, legacy_windows=False)
-    console.print(Group(*_laid_out(sections)))
-    written = console.file.getvalue()  # pyright: ignore[reportAttributeAccessIssue]
-    return Listing("\n".join(line.rstrip() for line in written.splitlines()).lstrip("\n") + "\n")
-
-
-def _laid_out(sections: Iterable[Section]) -> Iterator[Any]:
-    for s in sections:
-        yield Text(f"\n{s.title.upper()}\n", style="bold")
-        for k, block in enumerate(s.body):
-            yield Padding(Text(block) if isinstance(block, str) else block, (0 if k == 0 else 1, 0, 0, 2))
 
 
 def _sections(fit: Fit, post: xr.DataTree | None) -> list[Section]:
@@ -123,67 +92,6 @@ def _sections(fit: Fit, post: xr.DataTree | None) -> list[Section]:
         _probability_scale(fit), _odds(fit), _quality(fit), _posterior(fit, post), _saved(fit),
     ]  # fmt: skip
     return [s for s in found if s is not None and s.body]
-
-
-# numbers and tables -------------------------------------------------------------------------------
-
-
-def number(x: Any, digits: int = 3) -> str:
-    """A number for people: `digits` decimals, more for what would round to nothing; "-" for none."""
-    if x is None or (isinstance(x, float) and math.isnan(x)):
-        return "-"
-    if isinstance(x, (int, np.integer)):
-        return str(x)
-    if np.isinf(x):
-        return "inf" if x > 0 else "-inf"
-    if abs(x) >= 1e7 or 0 < abs(x) < 0.5 * 10.0**-digits:  # noqa: PLR2004
-        return f"{x:.2e}"
-    return f"{x:.{digits}f}"
-
-
-def p_value(p: float) -> str:
-    """A p value to three decimals."""
-    return "-" if math.isnan(p) else "<0.001" if p < 0.0005 else f"{p:.3f}"  # noqa: PLR2004
-
-
-def probability(p: float) -> str:
-    """A probability to three decimals."""
-    return "-" if math.isnan(p) else f"{p:.3f}"
-
-
-def _packed(labels: Iterable[str]) -> str:
-    """Labels separated by commas, in lines that break between two of them."""
-    lines = [""]
-    for label in labels:
-        if len(lines[-1]) + len(label) > WIDTH - 8:
-            lines.append("")
-        lines[-1] += (", " if lines[-1] else "") + label
-    return ",\n".join(lines)
-
-
-def _percent(x: float) -> str:
-    return f"{100 * x:.1f}%"
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]], left: int = 1, title: str = ""):
-    """A table whose first `left` columns are text."""
-    out = Table(box=PLAIN, show_edge=False, pad_edge=False)
-    for k, name in enumerate(head):
-        out.add_column(name, justify="left" if k < left else "right", overflow="fold")
-    for row in rows:
-        out.add_row(*(Text(str(cell)) for cell in row))
-    return Group(Text(title, style="bold"), out) if title else out
-
-
-def _pairs(rows: Iterable[tuple[str, Any]]) -> Table:
-    """Names and values without a head."""
-    out = Table(box=None, show_header=False, pad_edge=False, padding=(0, 3, 0, 0))
-    out.add_column(min_width=30)
-    out.add_column(overflow="fold")
-    for name, value in rows:
-        if value not in (None, "", {}, []):
-            out.add_row(Text(name), Text(str(value)))
-    return out
 
 
 # model and data, starts, fit ----------------------------------------------------------------------
@@ -215,7 +123,7 @@ def _model(fit: Fit) -> Section:
         f"{info.get('finals')} of them to convergence, seed {info.get('seed')}",
         "Time": f"{number(info.get('seconds', float('nan')), 1)} s ({info.get('mode', '')})",
     }
-    return Section("Model and data", [_pairs(rows.items())])
+    return Section("Model and data", [pairs(rows.items())])
 
 
 def _family(written: str) -> str:
@@ -231,7 +139,7 @@ def _starts(fit: Fit) -> Section:
         (str(k), number(s.loglik), _seed(s.seed), number(s.short), str(s.iterations), s.status)
         for k, s in enumerate(done.head(SHOWN_STARTS).itertuples(), start=1)
     ]
-    table = _table(("rank", "log-likelihood", "seed", "after short run", "iterations", "status"), rows, left=0)
+    table = make_table(("rank", "log-likelihood", "seed", "after short run", "iterations", "status"), rows, left=0)
     return Section("Random starts, ranked", [table, _replication(fit, len(done)), *_other_starts(fit, len(done))])
 
 
@@ -241,7 +149,7 @@ def _seed(seed: Any) -> str:
 
 def _replication(fit: Fit, n: int) -> str:
     k = fit.replicated
-    if k >= 2:  # noqa: PLR2004
+    if k >= 2:
         return f"Best value replicated: reached by {k} of {n} starts that ran to convergence."
     return (
         f"Best value NOT replicated: reached by {k} of {n} starts that ran to convergence. It may be a local\n"
@@ -252,7 +160,9 @@ def _replication(fit: Fit, n: int) -> str:
 def _other_starts(fit: Fit, n: int) -> list[str]:
     out = []
     if n > SHOWN_STARTS:
-        out.append(f"{n - SHOWN_STARTS} more ran to convergence; the best of them {fit.starts['loglik'].iloc[SHOWN_STARTS]:.3f}.")
+        out.append(
+            f"{n - SHOWN_STARTS} more ran to convergence, the best to {fit.starts['loglik'].iloc[SHOWN_STARTS]:.3f}."
+        )
     rest = fit.starts[fit.starts["loglik"].isna()]
     failed = rest[rest["status"].str.startswith("failed")]
     if len(rest) > len(failed):
@@ -275,7 +185,7 @@ def _fit(fit: Fit) -> Section:
         f"BIC (n = {fit.n_clusters} clusters)": number(fit.bic_clusters) if fit.n_clusters else None,
         "Sample-size-adjusted BIC": number(fit.adjusted_bic),
     }
-    return Section("Fit", [_pairs(rows.items())])
+    return Section("Fit", [pairs(rows.items())])
 
 
 # classes ------------------------------------------------------------------------------------------
@@ -291,11 +201,11 @@ def _counts(fit: Fit) -> Section:
     for name in _class_variables(fit):
         counts = fit.class_counts(name)
         rows = [
-            (str(k), *(cell for way in COUNTED for cell in (number(float(c[way]), 1), _percent(c[f"{way} %"]))))
+            (str(k), *(cell for way in COUNTED for cell in (number(float(c[way]), 1), percent(c[f"{way} %"]))))
             for k, c in counts.iterrows()
         ]
         head = (name, *(h for way in COUNTED for h in (way, "")))
-        tables.append(_table(head, rows, title=f"{name}, {_unit(fit, name)}"))
+        tables.append(make_table(head, rows, title=f"{name}, {_unit(fit, name)}"))
     return Section("Class counts: by model, by posterior probability, by most likely class", tables)
 
 
@@ -314,7 +224,9 @@ def _classification(fit: Fit) -> Section | None:
     for name in names:
         average, rates = fit.classification(name), classification_rates(fit, name)
         body += [
-            _square(f"Average posterior probability of {name} (columns) by most likely class (rows)", average, probability),
+            _square(
+                f"Average posterior probability of {name} (columns) by most likely class (rows)", average, probability
+            ),
             _square(f"Probability of the most likely class (columns) given {name} (rows)", rates, probability),
             _square("Their logits, the last column as reference", _logits(rates), number),
         ]
@@ -323,7 +235,7 @@ def _classification(fit: Fit) -> Section | None:
 
 def _square(title: str, x: pd.DataFrame, shown: Callable[[float], str]):
     rows = [(str(k), *map(shown, r)) for k, r in zip(x.index, x.to_numpy(), strict=True)]
-    return _table(("", *map(str, x.columns)), rows, title=title)
+    return make_table(("", *map(str, x.columns)), rows, title=title)
 
 
 def classification_rates(fit: Fit, name: str | None = None) -> pd.DataFrame:
@@ -357,7 +269,7 @@ def _logits(rates: pd.DataFrame) -> pd.DataFrame:
 
 def _results(fit: Fit) -> list[Section]:
     """Parameters by level and class variable, item parameters by class."""
-    parts = plots.parts_of(fit)
+    parts = parts_of(fit)
     rows, out, seen = _Rows(fit), [], set()
     responses = sum(p["kind"] == "response" for p in parts)
     for part in sorted(parts, key=lambda p: (p["kind"] == "response", p["level"] == "cluster")):
@@ -403,7 +315,7 @@ def _absent(fit: Fit, x: xr.DataArray) -> np.ndarray:
     """Entries of categories and thresholds that an item does not have."""
     out = xr.zeros_like(x, dtype=bool)
     known = fit.info.get("categories", {})
-    for part in (p for p in plots.parts_of(fit) if p["kind"] == "response"):
+    for part in (p for p in parts_of(fit) if p["kind"] == "response"):
         item = part["dims"]["item"]
         for dim, less in ((part["dims"]["category"], 0), (part["dims"]["threshold"], 1)):
             if item in x.dims and dim in x.dims:
@@ -414,7 +326,7 @@ def _absent(fit: Fit, x: xr.DataArray) -> np.ndarray:
 
 
 def _flat(names: Sequence[str], rows: _Rows) -> Table:
-    return _table(("", *rows.head), [(label, *rows.cells(label)) for n in names for _, label in rows.entries(n)])
+    return make_table(("", *rows.head), [(label, *rows.cells(label)) for n in names for _, label in rows.entries(n)])
 
 
 def _by_class(fit: Fit, part: Mapping[str, Any], names: Sequence[str], rows: _Rows) -> list[Table]:
@@ -432,7 +344,7 @@ def _by_class(fit: Fit, part: Mapping[str, Any], names: Sequence[str], rows: _Ro
             first.add(block)
             blocks.setdefault(block, []).append((shown, _item_label(fit, x, at, part), *rows.cells(label)))
     order = sorted(blocks, key=lambda b: b == "")
-    return [_table(("parameter", "item", *rows.head), blocks[b], left=2, title=b or _rest(blocks)) for b in order]
+    return [make_table(("parameter", "item", *rows.head), blocks[b], left=2, title=b or _rest(blocks)) for b in order]
 
 
 def _rest(blocks: Mapping[str, Any]) -> str:
@@ -445,7 +357,7 @@ def _item_position(x: xr.DataArray, part: Mapping[str, Any], at: tuple[int, ...]
 
 
 def _class_label(fit: Fit, x: xr.DataArray, at: tuple[int, ...]) -> str:
-    dims = plots.class_dims(plots.parts_of(fit), x.dims)
+    dims = class_dims(parts_of(fit), x.dims)
     inside = ", ".join(f"{d} = {x[d].values[at[x.dims.index(d)]]}" for d in dims)
     return f"Class {inside}" if inside else ""
 
@@ -462,7 +374,7 @@ def _item_label(fit: Fit, x: xr.DataArray, at: tuple[int, ...], part: Mapping[st
         where.pop(category)
     if threshold in where:
         out += f" | {where.pop(threshold)}"
-    for d in plots.class_dims(plots.parts_of(fit), x.dims):
+    for d in class_dims(parts_of(fit), x.dims):
         where.pop(d, None)
     return ", ".join(filter(None, [out, *where.values()])) or "-"
 
@@ -481,14 +393,18 @@ def _references(fit: Fit, part: Mapping[str, Any], names: Sequence[str]) -> list
 
 def _reference_note(fit: Fit, part: Mapping[str, Any], names: Sequence[str]) -> list[str]:
     hidden = _references(fit, part, names) if part["kind"] == "response" else []
-    return [f"The first category of each item is the reference ({', '.join(n for n, _, k in hidden)} = 0, fixed)."] if hidden else []
+    return (
+        [f"The first category of each item is the reference ({', '.join(n for n, _, k in hidden)} = 0, fixed)."]
+        if hidden
+        else []
+    )
 
 
 # probability scale and odds ratios ----------------------------------------------------------------
 
 
 def _probability_scale(fit: Fit) -> Section:
-    parts = plots.parts_of(fit)
+    parts = parts_of(fit)
     body = []
     for name, p in fit.probabilities.data_vars.items():
         items = [q for q in parts if q["kind"] == "response" and q["dims"]["item"] in p.dims]
@@ -508,20 +424,20 @@ def _with_error(p: float, se: float) -> str:
 def _plain_probabilities(fit: Fit, name: str) -> list[Table]:
     p, se = fit.probabilities[name], fit.probabilities_se[name]
     rows = [(entry(name, p, at), _with_error(float(p.values[at]), float(se.values[at]))) for at in np.ndindex(p.shape)]
-    return [_table(("", "probability"), rows)]
+    return [make_table(("", "probability"), rows)]
 
 
 def _item_probabilities(fit: Fit, name: str, part: Mapping[str, Any]) -> list[Table]:
     """Items and categories in the rows, classes in the columns, in as many tables as they need."""
     p, se = fit.probabilities[name], fit.probabilities_se[name]
     item, category = part["dims"]["item"], part["dims"]["category"]
-    dims = plots.class_dims(plots.parts_of(fit), p.dims)
+    dims = class_dims(parts_of(fit), p.dims)
     columns = list(np.ndindex(*(p.sizes[d] for d in dims)))
     heads = [", ".join(f"{d} = {p[d].values[i]}" for d, i in zip(dims, at, strict=True)) or name for at in columns]
     rows = []
     for i, k in np.ndindex(p.sizes[item], p.sizes[category]):
         at = {item: i, category: k}
-        if p.isel(at).isnull().all():
+        if np.isnan(p.isel(at)).all():
             continue
         cells = [dict(zip(dims, c, strict=True)) for c in columns]
         label = _category_label(fit, p, item, i, category, k)
@@ -529,7 +445,7 @@ def _item_probabilities(fit: Fit, name: str, part: Mapping[str, Any]) -> list[Ta
     room = 1 + max(1, (WIDTH - 4 - max(len(r[0]) for r in rows)) // 17)
     starts = range(1, len(heads) + 1, room - 1)
     return [
-        _table(("item", *heads[s - 1 : s + room - 2]), [(r[0], *r[s : s + room - 1]) for r in rows]) for s in starts
+        make_table(("item", *heads[s - 1 : s + room - 2]), [(r[0], *r[s : s + room - 1]) for r in rows]) for s in starts
     ]
 
 
@@ -542,7 +458,7 @@ def _category_label(fit: Fit, p: xr.DataArray, item: str, i: int, category: str,
 def _odds(fit: Fit) -> Section | None:
     """exp(slope) of the class logits, with a 95% interval from the logit scale."""
     summary, rows = fit.summary(), []
-    for part in (p for p in plots.parts_of(fit) if p["kind"] == "class"):
+    for part in (p for p in parts_of(fit) if p["kind"] == "class"):
         for name in [q["name"] for q in part["parameters"] if q["covariates"] is not None]:
             x = fit.params[name]
             labels = [entry(name, x, at) for at in np.ndindex(x.shape)]
@@ -554,7 +470,7 @@ def _odds(fit: Fit) -> Section | None:
     if not rows:
         return None
     head = ("", "odds ratio", "SE", "95% lower", "upper", "p (log odds = 0)")
-    return Section("Odds ratios of the covariates, against the reference class", [_table(head, rows)])
+    return Section("Odds ratios of the covariates, against the reference class", [make_table(head, rows)])
 
 
 # numerical quality, posterior, files --------------------------------------------------------------
@@ -567,24 +483,23 @@ def _quality(fit: Fit) -> Section:
         ("Largest entry of the gradient", f"{q.get('gradient', math.nan):.2e}"),
         ("Parameters at a boundary", len(q.get("boundary", [])) or "none"),
     ]
-    body: list[Any] = [_pairs(rows)]
+    body: list[Any] = [pairs(rows)]
     if q.get("boundary"):
-        body.append(_packed(q["boundary"]) + ":\nno standard errors.")
+        body.append(packed(q["boundary"]) + ":\nno standard errors.")
     if "audit" in q:
         body.append(_audit(q))
     if q.get("equal_solutions", 1) > 1:
         body.append(
-            f"{q['equal_solutions']} DIFFERENT solutions have this log-likelihood: the model is not identified by these "
-            "data."
+            f"{q['equal_solutions']} DIFFERENT solutions have this log-likelihood: the model is not identified "
+            "by these data."
         )
     return Section("Quality of the numerical results", body)
 
 
 def _audit(q: Mapping[str, Any]) -> str:
-    verdict = "fine" if abs(q["audit"]) < 0.1 else "LARGE: take more nodes"  # noqa: PLR2004
-    return (
-        f"Quadrature audit: {q['audit']:+.4f} in log-likelihood from {q['nodes']} to {q['audit_nodes']} ({verdict})."
-    )
+    verdict = "fine" if abs(q["audit"]) < 0.1 else "LARGE: take more nodes"
+    change = round(q["audit"], 4) + 0.0  # no "-0.0000"
+    return f"Quadrature audit: {change:+.4f} in log-likelihood from {q['nodes']} to {q['audit_nodes']} ({verdict})."
 
 
 def _posterior(fit: Fit, post: xr.DataTree | None) -> Section | None:
@@ -594,27 +509,32 @@ def _posterior(fit: Fit, post: xr.DataTree | None) -> Section | None:
 
     found = compare(fit, post)
     d = found.diagnostics
-    pairs = {
+    said = {
         "Draws": f"{d.get('chains')} chains of {d.get('draws')}",
         "Largest R-hat": number(d.get("max_rhat")),
         "Smallest bulk ESS": number(d.get("min_ess_bulk"), 0),
         "Divergent transitions": d.get("divergences"),
-        "Draws relabelled": ", ".join(f"{k}: {_percent(v)}" for k, v in d.get("relabelled", {}).items()),
-        "Second mode": "YES: chains stay at different levels of log-likelihood" if d.get("second_mode") else "none seen",
+        "Draws relabelled": ", ".join(f"{k}: {percent(v)}" for k, v in d.get("relabelled", {}).items()),
+        "Second mode": "YES: chains stay at different levels of log-likelihood"
+        if d.get("second_mode")
+        else "none seen",
     }
     head = ("", "ML", "SE", "mean", "SD", "95% lower", "upper", "R-hat", "ESS")
     columns = ["ml", "ml_se", "mean", "sd", "eti_lower", "eti_upper", "r_hat"]
     table = found.table.where(found.table.abs() > TINY, found.table * 0.0)
     rows = [(k, *map(number, r[columns]), number(r["ess_bulk"], 0)) for k, r in table.iterrows()]
-    body = [_pairs(pairs.items()), _table(head, rows), found.loglik]
+    body = [pairs(said.items()), make_table(head, rows), found.loglik]
     return Section("Posterior (NUTS) beside maximum likelihood; equal-tailed intervals", body)
 
 
 def _saved(fit: Fit) -> Section | None:
     if not _class_variables(fit):
         return None
-    units = [f"{name} of {len(fit.class_probabilities(name))} {_rows_or_clusters(fit, name)}" for name in _class_variables(fit)]
-    return Section("Saved", [f"Class probabilities: fit.class_probabilities(): {'; '.join(units)}."])
+    units = [
+        f"{name} of {len(fit.class_probabilities(name))} {_rows_or_clusters(fit, name)}"
+        for name in _class_variables(fit)
+    ]
+    return Section("Saved", [f"Class probabilities, by fit.class_probabilities(): {'; '.join(units)}."])
 
 
 def _rows_or_clusters(fit: Fit, name: str) -> str:
@@ -629,15 +549,19 @@ def _enumeration(found: Enumeration) -> list[Section]:
     rows = [
         (
             str(k), number(r["loglik"]), str(int(r["parameters"])), *(number(r[c], 2) for c in ("AIC", "BIC", "aBIC")),
-            number(r["entropy"]), _percent(r["smallest class"]), str(int(r["replicated"])),
+            number(r["entropy"]), percent(r["smallest class"]), str(int(r["replicated"])),
         )
         for k, r in table.iterrows()
     ]  # fmt: skip
     head = ("classes", "log-lik.", "param.", "AIC", "BIC", "aBIC", "entropy", "smallest", "replicated")
     best = "; ".join(f"{c}: {table[c].idxmin()} classes" for c in ("AIC", "BIC", "aBIC"))
     notes = [f"Smallest {best}. Column `smallest`: the smallest class."]
-    if len(weak := table.index[table["replicated"] < 2]):  # noqa: PLR2004
+    if len(weak := table.index[table["replicated"] < 2]):
         notes.append(f"Best value NOT replicated with {', '.join(map(str, weak))} classes: ask for more starts.")
     if edges := {k: len(f.quality.get("boundary", [])) for k, f in found.fits.items() if f.quality.get("boundary")}:
         notes.append("Parameters at a boundary: " + ", ".join(f"{n} with {k} classes" for k, n in edges.items()) + ".")
-    return [Section(f"Class enumeration: {found.best.info.get('model')}", [_table(head, rows, left=0), "\n".join(notes)])]
+    return [
+        Section(
+            f"Class enumeration: {found.best.info.get('model')}", [make_table(head, rows, left=0), "\n".join(notes)]
+        )
+    ]

@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 from scipy import special
 
 
-
 def same_maximum(loglik: float, best: float) -> bool:
     """Whether two converged log-likelihoods are the same maximum: within 1e-5, and nine digits."""
     return loglik > best - 1e-5 - 1e-9 * abs(best)
@@ -100,7 +99,7 @@ class Fit:
         if not self.classes.data_vars:
             return float("nan")
         p, w, _ = self._used(None)
-        if p.shape[1] < 2:  # noqa: PLR2004
+        if p.shape[1] < 2:
             return float("nan")
         with np.errstate(divide="ignore", invalid="ignore"):
             terms = np.where(p > 0, -p * np.log(p), 0.0).sum(axis=1)
@@ -144,7 +143,9 @@ class Fit:
         p, w, labels = self._used(name)
         modal = p.argmax(axis=1)
         rows = [
-            np.average(p[modal == k], axis=0, weights=w[modal == k]) if (modal == k).any() else np.full(len(labels), np.nan)
+            np.average(p[modal == k], axis=0, weights=w[modal == k])
+            if (modal == k).any()
+            else np.full(len(labels), np.nan)
             for k in range(len(labels))
         ]
         return pd.DataFrame(rows, index=pd.Index(labels, name="most likely"), columns=pd.Index(labels, name=name))

@@ -92,7 +92,9 @@ def _frame(model: Model, n: int | None, df: pd.DataFrame | None, clusters: int |
         raise ValueError(f"n came as {size!r}: give a whole number of at least 1.")
     if df is not None and n is not None and n != len(df):
         raise ValueError(f"n came as {n} and df with {len(df)} rows: give one of them.")
-    frame = pd.DataFrame(index=range(size)) if df is None else df.drop(columns=list(model.items), errors="ignore").copy()
+    frame = (
+        pd.DataFrame(index=range(size)) if df is None else df.drop(columns=list(model.items), errors="ignore").copy()
+    )
     if model.cluster is not None and model.cluster not in frame:
         if not clusters:
             raise ValueError(f"The model has the cluster column '{model.cluster}': give clusters= or df= with it.")

@@ -44,7 +44,9 @@ class Ranges:
 
 def ranges(data: Data) -> Ranges:
     """Ranges of the starts for these data."""
-    raw = {p.name: [np.zeros(data.packing.shape(p)), np.ones(data.packing.shape(p)), 0.5] for p in data.model.parameters}
+    raw = {
+        p.name: [np.zeros(data.packing.shape(p)), np.ones(data.packing.shape(p)), 0.5] for p in data.model.parameters
+    }
     for t in terms(data.model):
         if t.covariates is not None:
             x = data.arrays[t.covariates.name].values
@@ -81,7 +83,9 @@ def _response_ranges(r: Response, data: Data, raw: dict[str, list]) -> None:
                 raw[t.parameter.name][1] = _over_items(sd, t.parameter.dims, shape, r.item_dim)
             raw[t.parameter.name][2] = 1.0
         elif r.family.kind == "real" and r.item_dim in t.parameter.dims:
-            raw[t.parameter.name][1] = raw[t.parameter.name][1] * _over_items(sd, t.parameter.dims, data.packing.shape(t.parameter), r.item_dim)
+            raw[t.parameter.name][1] = raw[t.parameter.name][1] * _over_items(
+                sd, t.parameter.dims, data.packing.shape(t.parameter), r.item_dim
+            )
     for name, t in zip(r.family.auxiliary, r.auxiliary, strict=True):
         p, shape = t.parameter, data.packing.shape(t.parameter)
         if name == "threshold":

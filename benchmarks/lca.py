@@ -19,9 +19,9 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from bayesmix.models.lca import lca
 
 import bayesmix as bm
-from bayesmix.models.lca import lca
 
 warnings.simplefilter("ignore")
 STARTS = 20
@@ -63,8 +63,14 @@ def theirs(df, k):
     items = df.drop(columns="freq", errors="ignore")
     weight = df["freq"].to_numpy(dtype=float) if "freq" in df else None
     model = StepMix(
-        n_components=k, measurement="binary", n_init=STARTS, random_state=0, max_iter=3000, abs_tol=1e-6,
-        rel_tol=0.0, progress_bar=0,
+        n_components=k,
+        measurement="binary",
+        n_init=STARTS,
+        random_state=0,
+        max_iter=3000,
+        abs_tol=1e-6,
+        rel_tol=0.0,
+        progress_bar=0,
     )
     began = time.perf_counter()
     model.fit(items, sample_weight=weight)
@@ -77,8 +83,15 @@ def main():
     folder = sys.argv[1] if len(sys.argv) > 1 else os.environ.get("BAYESMIX_REAL_DATA")
     for title, (df, k) in {"3 classes x 10 items x 2,000": three_classes(), "nltcs, K=4": nltcs(folder)}.items():
         peer, peer_loglik = theirs(df, k)
-        print(f"\n{title}, {STARTS} starts\n  stepmix            {peer:8.2f} s            log-likelihood {peer_loglik:.4f}")
-        for label, mode in (("NumPy, first", "NUMPY"), ("NumPy, warm", "NUMPY"), ("numba, first", "NUMBA"), ("numba, warm", "NUMBA")):
+        print(
+            f"\n{title}, {STARTS} starts\n  stepmix            {peer:8.2f} s            log-likelihood {peer_loglik:.4f}"
+        )
+        for label, mode in (
+            ("NumPy, first", "NUMPY"),
+            ("NumPy, warm", "NUMPY"),
+            ("numba, first", "NUMBA"),
+            ("numba, warm", "NUMBA"),
+        ):
             whole, search, loglik = ours(df, k, mode)
             print(
                 f"  bayesmix {label:13s}{whole:6.2f} s ({peer / whole:5.1f} x; starts alone {search:.2f} s, "

@@ -8,9 +8,9 @@ os.environ.setdefault("MPLBACKEND", "Agg")
 import numpy as np
 import pandas as pd
 import pytest
+from bayesmix.models.lca import lca
 
 import bayesmix as bm
-from bayesmix.models.lca import lca
 
 ITEMS = ["a", "b", "c", "d", "e"]
 TRUTH = {

@@ -6,15 +6,21 @@ import arviz as az
 import numpy as np
 import pytest
 import xarray as xr
+from bayesmix.models.lca import lca
 
 import bayesmix as bm
 from bayesmix import bayes, draws, functions, labels
-from bayesmix.models.lca import lca
 
 ITEMS = ["a", "b", "c", "d", "e"]
 GROUPS = {
-    "posterior", "posterior_raw", "sample_stats", "log_likelihood", "observed_data", "constant_data",
-    "posterior_predictive", "prior",
+    "posterior",
+    "posterior_raw",
+    "sample_stats",
+    "log_likelihood",
+    "observed_data",
+    "constant_data",
+    "posterior_predictive",
+    "prior",
 }
 
 
@@ -73,7 +79,10 @@ def test_predictions_keep_what_is_missing_and_match_the_margins(sampled, two_cla
 
 def test_labels_are_put_back(sampled, fitted, two_classes):
     data = bm.prepare(lca(ITEMS, 2), two_classes)
-    values = {p.name: sampled["posterior"][p.name].transpose("chain", "draw", *p.dims).values.copy() for p in data.model.parameters}
+    values = {
+        p.name: sampled["posterior"][p.name].transpose("chain", "draw", *p.dims).values.copy()
+        for p in data.model.parameters
+    }
     flipped = labels.permute(data.model, {k: v[1] for k, v in values.items()}, ("C",), np.array([1, 0]))
     mixed = {k: v.copy() for k, v in values.items()}
     for k in mixed:
@@ -94,7 +103,10 @@ def test_permuted_parameters_have_the_same_likelihood(two_classes, fitted):
 
 def test_dims_are_put_in_one_order():
     ds = xr.Dataset(
-        {"a": (("chain", "draw", "C"), np.zeros((1, 2, 2))), "b": (("chain", "draw", "item", "C"), np.arange(12.0).reshape(1, 2, 3, 2))},
+        {
+            "a": (("chain", "draw", "C"), np.zeros((1, 2, 2))),
+            "b": (("chain", "draw", "item", "C"), np.arange(12.0).reshape(1, 2, 3, 2)),
+        },
         coords={"C": [1, 2], "item": list("xyz")},
     )
     out = draws.aligned(ds)
@@ -115,7 +127,10 @@ def test_priors_are_stated_and_replaced(two_classes):
 @pytest.mark.parametrize(
     ("priors", "words"),
     [
-        ({"tau": bm.Prior("Normal", mu=0, sigma=1)}, "prior came for 'tau', but the parameters are class_logit, item_logit"),
+        (
+            {"tau": bm.Prior("Normal", mu=0, sigma=1)},
+            "prior came for 'tau', but the parameters are class_logit, item_logit",
+        ),
         ({"item_logit": "Normal"}, "came as str: give bm.Prior"),
         ({"item_logit": bm.Prior("Nrmal")}, "'Nrmal', which PyMC does not have"),
     ],
@@ -125,7 +140,9 @@ def test_wrong_priors_are_answered_with_words(two_classes, priors, words):
         bm.build(lca(ITEMS, 2), two_classes, priors=priors)
 
 
-@pytest.mark.parametrize(("settings", "words"), [({"draws": 0}, "draws came as 0"), ({"effects": "none"}, "give 'integrate' or 'sample'")])
+@pytest.mark.parametrize(
+    ("settings", "words"), [({"draws": 0}, "draws came as 0"), ({"effects": "none"}, "give 'integrate' or 'sample'")]
+)
 def test_wrong_settings_are_answered_before_anything_runs(two_classes, settings, words):
     with pytest.raises(ValueError, match=words):
         bm.sample(lca(ITEMS, 2), two_classes, **settings)

@@ -3,9 +3,9 @@
 import numpy as np
 import pandas as pd
 import pytest
+from bayesmix.models.lca import lca
 
 import bayesmix as bm
-from bayesmix.models.lca import lca
 from bayesmix.spec import LatentClass, Model, Parameter, Response, Term
 
 ITEMS = ["a", "b", "c"]
@@ -34,25 +34,33 @@ CASES = {
     "no items": (lambda: fit(items=[]), "no items: give at least one column name"),
     "items as text": (lambda: fit(items="abc"), "give a list of column names"),
     "item twice": (lambda: fit(items=["a", "a"]), "Duplicate names among the items: a"),
-    "column twice": (
-        lambda: fit(df=pd.concat([frame(), frame()[["a"]]], axis=1)), "more than one column named 'a'"),
+    "column twice": (lambda: fit(df=pd.concat([frame(), frame()[["a"]]], axis=1)), "more than one column named 'a'"),
     "constant item": (lambda: fit(df=frame().assign(a=1)), "'a' is constant .* Leave it out"),
     "item all missing": (lambda: fit(df=frame().assign(a=np.nan)), "'a' is missing in every row"),
-    "infinite item": (
-        lambda: fit(df=frame().assign(a=np.r_[np.inf, np.arange(29) % 2])), "'a' has infinite values"),
+    "infinite item": (lambda: fit(df=frame().assign(a=np.r_[np.inf, np.arange(29) % 2])), "'a' has infinite values"),
     "text among numbers": (lambda: fit(df=with_value("a", "yes")), "'a' mixes text and numbers"),
     "text for a normal item": (
-        lambda: fit(df=with_value("a", "yes"), family=bm.normal()), "came with text such as 'yes' .row 3., expected numbers"),
-    "infinite normal item": (
-        lambda: fit(df=with_value("a", np.inf), family=bm.normal()), "'a' has infinite values"),
-    "negative count": (lambda: fit(df=with_value("a", -1), family=bm.poisson()), "came with -1, expected counts 0, 1, 2"),
+        lambda: fit(df=with_value("a", "yes"), family=bm.normal()),
+        "came with text such as 'yes' .row 3., expected numbers",
+    ),
+    "infinite normal item": (lambda: fit(df=with_value("a", np.inf), family=bm.normal()), "'a' has infinite values"),
+    "negative count": (
+        lambda: fit(df=with_value("a", -1), family=bm.poisson()),
+        "came with -1, expected counts 0, 1, 2",
+    ),
     "half a count": (lambda: fit(df=with_value("a", 0.5), family=bm.poisson()), "came with 0.5, expected counts"),
     "third category": (
-        lambda: fit(df=with_value("a", 9), family=bm.bernoulli()), "3 categories .*, expected 2 for the family bernoulli"),
+        lambda: fit(df=with_value("a", 9), family=bm.bernoulli()),
+        "3 categories .*, expected 2 for the family bernoulli",
+    ),
     "a measurement as nominal": (
-        lambda: fit(df=frame(z=np.arange(30.0)), items=["a", "z"]) if False else fit(
-            df=pd.DataFrame({"a": [0, 1] * 20, "z": np.arange(40.0)}), items=["a", "z"]),
-        r"40 distinct values, too many .* is it a measurement \(normal\(\)\)"),
+        lambda: (
+            fit(df=frame(z=np.arange(30.0)), items=["a", "z"])
+            if False
+            else fit(df=pd.DataFrame({"a": [0, 1] * 20, "z": np.arange(40.0)}), items=["a", "z"])
+        ),
+        r"40 distinct values, too many .* is it a measurement \(normal\(\)\)",
+    ),
     "zero classes": (lambda: fit(classes=0), "number of classes came as 0: give a whole number of at least 1"),
     "half a class": (lambda: fit(classes=2.5), "number of classes came as 2.5"),
     "more classes than rows": (lambda: fit(classes=31), "31 classes came for 30 rows"),
@@ -61,14 +69,22 @@ CASES = {
     "unknown link": (lambda: bm.bernoulli("cloglog"), "give 'logit' or 'probit'"),
     "covariate missing column": (lambda: fit(covariates="y"), "formula 'y' names a missing column"),
     "covariate with NaN": (
-        lambda: fit(df=frame(y=np.r_[np.nan, np.ones(29)]), covariates="y"), r"'y' has 1 missing values .*dropna\(subset=\['y'\]\)"),
+        lambda: fit(df=frame(y=np.r_[np.nan, np.ones(29)]), covariates="y"),
+        r"'y' has 1 missing values .*dropna\(subset=\['y'\]\)",
+    ),
     "covariate with infinity": (
-        lambda: fit(df=frame(y=np.r_[np.inf, np.ones(29)]), covariates="y"), "Covariate 'y' has infinite values"),
+        lambda: fit(df=frame(y=np.r_[np.inf, np.ones(29)]), covariates="y"),
+        "Covariate 'y' has infinite values",
+    ),
     "constant covariate": (lambda: fit(df=frame(y=1.0), covariates="y"), "collinear or constant"),
     "collinear covariates": (
-        lambda: fit(df=frame().assign(y=lambda d: 2 * d["x"]), covariates="x + y"), "collinear .* leave one out"),
+        lambda: fit(df=frame().assign(y=lambda d: 2 * d["x"]), covariates="x + y"),
+        "collinear .* leave one out",
+    ),
     "formula runs code": (
-        lambda: fit(covariates="__import__('os').getcwd()"), "formulas do not run code|cannot be read"),
+        lambda: fit(covariates="__import__('os').getcwd()"),
+        "formulas do not run code|cannot be read",
+    ),
     "formula calls a function": (lambda: fit(covariates="np.exp(x)"), "compute the column in the data first"),
     "formula in braces": (lambda: fit(covariates="{x.pop()}"), "formulas do not run code|cannot be read"),
     "broken formula": (lambda: fit(covariates="x +* g"), "formulas do not run code|cannot be read"),
@@ -83,22 +99,37 @@ CASES = {
     "unknown errors": (lambda: fit(settings={"standard_errors": "hc3"}), "give 'robust' or 'hessian'"),
     "start of another shape": (
         lambda: fit(settings={"start": {"class_logit": np.zeros(3), "item_logit": np.zeros((2, 3, 2))}}),
-        r"'class_logit' came with shape \(3,\), expected \(2,\)"),
+        r"'class_logit' came with shape \(3,\), expected \(2,\)",
+    ),
     "start without a parameter": (
-        lambda: fit(settings={"start": {"class_logit": np.zeros(2)}}), "No value for the parameter 'item_logit'"),
+        lambda: fit(settings={"start": {"class_logit": np.zeros(2)}}),
+        "No value for the parameter 'item_logit'",
+    ),
     "enumerate nothing": (lambda: bm.enumerate_classes(lca(ITEMS, 1), frame(), []), r"classes=range\(1, 6\)"),
     "enumerate no class": (
-        lambda: bm.enumerate_classes(lca(ITEMS, 1), frame(), [1], name="D"), "No class variable 'D'; there are C"),
+        lambda: bm.enumerate_classes(lca(ITEMS, 1), frame(), [1], name="D"),
+        "No class variable 'D'; there are C",
+    ),
     "no data to simulate": (lambda: bm.simulate(lca(ITEMS, 2), {}), "Neither n nor df came"),
     "covariates to simulate": (
-        lambda: bm.simulate(lca(ITEMS, 2, covariates="x"), {}, n=10), "give their values as df="),
+        lambda: bm.simulate(lca(ITEMS, 2, covariates="x"), {}, n=10),
+        "give their values as df=",
+    ),
     "nodes": (lambda: bm.trapezoid(0), "number of nodes came as 0"),
     "too many nodes": (lambda: bm.gauss_hermite(20).grid(5), r"20\^5 = 3,200,000 nodes, more than"),
     "unknown name": (lambda: bm.no_such_thing, "no attribute 'no_such_thing'"),
     "cluster missing values": (
-        lambda: bm.prepare(two_level(), frame().assign(g=["u", None, "v"] * 10)), "'g' has 10 missing values"),
-    "one cluster": (lambda: bm.prepare(two_level(), frame(g2="u").drop(columns="g").rename(columns={"g2": "g"})), "one cluster only"),
-    "cluster class without clusters": (lambda: two_level(cluster=None), "lives at the cluster level, but the model has no cluster"),
+        lambda: bm.prepare(two_level(), frame().assign(g=["u", None, "v"] * 10)),
+        "'g' has 10 missing values",
+    ),
+    "one cluster": (
+        lambda: bm.prepare(two_level(), frame(g2="u").drop(columns="g").rename(columns={"g2": "g"})),
+        "one cluster only",
+    ),
+    "cluster class without clusters": (
+        lambda: two_level(cluster=None),
+        "lives at the cluster level, but the model has no cluster",
+    ),
     "effect that nobody declared": (lambda: undeclared(), "loads on 'f', which is not declared before it"),
     "one name for two parameters": (lambda: clash(), "Two different parameters are named 'tau'"),
 }
@@ -119,7 +150,14 @@ def undeclared():
 
 
 def clash():
-    return Model("toy", (response(Term(Parameter("tau", ())),),))
+    return Model(
+        "toy",
+        (
+            response(
+                Term(Parameter("tau", ())),
+            ),
+        ),
+    )
 
 
 @pytest.mark.parametrize("case", CASES)

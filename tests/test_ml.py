@@ -7,11 +7,11 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from bayesmix.models.lca import lca
 from scipy import optimize
 
 import bayesmix as bm
 from bayesmix import functions, ml
-from bayesmix.models.lca import lca
 
 ITEMS = ["a", "b", "c", "d", "e"]
 
@@ -56,14 +56,18 @@ def test_robust_errors_are_the_sandwich_of_unit_scores(two_classes, fitted):
     bread = np.linalg.inv(c.information)
     sandwich = bread @ (scores.T * data.counts) @ scores @ bread
     index = data.packing.index["class_logit"]
-    assert fitted.se["class_logit"].values[index >= 0] == pytest.approx(np.sqrt(np.diag(sandwich))[index[index >= 0]], rel=1e-5)
+    assert fitted.se["class_logit"].values[index >= 0] == pytest.approx(
+        np.sqrt(np.diag(sandwich))[index[index >= 0]], rel=1e-5
+    )
 
 
 def test_probability_errors_are_the_delta_method(fitted):
     logit, se = (x["item_logit"].sel(category=1.0) for x in (fitted.params, fitted.se))
     p = 1 / (1 + np.exp(-logit))
     assert fitted.probabilities["item_probability"].sel(category=1.0).values == pytest.approx(p.values)
-    assert fitted.probabilities_se["item_probability"].sel(category=1.0).values == pytest.approx((se * p * (1 - p)).values)
+    assert fitted.probabilities_se["item_probability"].sel(category=1.0).values == pytest.approx(
+        (se * p * (1 - p)).values
+    )
 
 
 def test_class_probabilities_are_keyed_to_the_rows(two_classes, fitted):
@@ -74,7 +78,9 @@ def test_class_probabilities_are_keyed_to_the_rows(two_classes, fitted):
     assert max(agree, 1 - agree) > 0.9
     shuffled = two_classes.sample(frac=1.0, random_state=1)
     again = bm.fit(lca(ITEMS, 2), shuffled, start=fitted)
-    assert again.class_probabilities().loc[table.index, "C=1"].to_numpy() == pytest.approx(table["C=1"].to_numpy(), abs=1e-5)
+    assert again.class_probabilities().loc[table.index, "C=1"].to_numpy() == pytest.approx(
+        table["C=1"].to_numpy(), abs=1e-5
+    )
 
 
 def test_information_criteria_and_entropy(fitted):
@@ -164,7 +170,11 @@ def test_a_single_reached_maximum_is_said(two_classes):
 
 
 def test_a_model_that_is_not_identified_is_said():
-    df = bm.simulate(lca(["a", "b"], 2), {"class_logit": [0.0, 0.0], "item_logit": np.stack([np.zeros((2, 2)), [[2.0, 1.0], [-1.0, -2.0]]], -1)}, n=300)
+    df = bm.simulate(
+        lca(["a", "b"], 2),
+        {"class_logit": [0.0, 0.0], "item_logit": np.stack([np.zeros((2, 2)), [[2.0, 1.0], [-1.0, -2.0]]], -1)},
+        n=300,
+    )
     with pytest.warns(UserWarning, match="different solutions have the same best log-likelihood"):
         fit = bm.fit(lca(["a", "b"], 2), df, starts=8, finals=4)
     assert fit.quality["equal_solutions"] > 1
@@ -176,15 +186,17 @@ def test_boundary_logits_are_named_and_have_no_standard_error():
     assert len(fit.quality["boundary"]) >= 6
     assert np.isnan(fit.se["item_logit"].sel(item="a", category=1)).all()
     assert np.isfinite(fit.se["class_logit"].sel(C=1))
-    assert fit.probabilities["item_probability"].sel(item="a", category=1).values == pytest.approx([1, 0], abs=1e-6) or (
-        fit.probabilities["item_probability"].sel(item="a", category=1).values == pytest.approx([0, 1], abs=1e-6)
-    )
+    assert fit.probabilities["item_probability"].sel(item="a", category=1).values == pytest.approx(
+        [1, 0], abs=1e-6
+    ) or (fit.probabilities["item_probability"].sel(item="a", category=1).values == pytest.approx([0, 1], abs=1e-6))
 
 
 def test_one_class_is_the_margins(two_classes):
     fit = bm.fit(lca(ITEMS, 1), two_classes)
     margins = two_classes[ITEMS].mean()
-    assert fit.probabilities["item_probability"].sel(C=1, category=1.0).values == pytest.approx(margins.to_numpy(), abs=1e-6)
+    assert fit.probabilities["item_probability"].sel(C=1, category=1.0).values == pytest.approx(
+        margins.to_numpy(), abs=1e-6
+    )
     assert np.isnan(fit.entropy)
 
 
@@ -229,7 +241,9 @@ def test_an_interrupted_enumeration_keeps_the_finished_fits(two_classes, monkeyp
 
 def test_frequencies_are_repeated_rows(two_classes):
     counts = two_classes[ITEMS].groupby(ITEMS, dropna=False).size().rename("n").reset_index()
-    assert bm.fit(lca(ITEMS, 2, freq="n"), counts).loglik == pytest.approx(bm.fit(lca(ITEMS, 2), two_classes).loglik, abs=1e-7)
+    assert bm.fit(lca(ITEMS, 2, freq="n"), counts).loglik == pytest.approx(
+        bm.fit(lca(ITEMS, 2), two_classes).loglik, abs=1e-7
+    )
 
 
 def test_covariates_predict_the_class():

@@ -59,7 +59,11 @@ def by_hand(df, truth, n=15):
     for _, g in df.groupby("g"):
         at_node = []
         for zk in z:
-            each = [p * stats.poisson.pmf(y, np.exp(2.0 + 0.4 * zk)) + (1 - p) * stats.poisson.pmf(y, np.exp(0.2 + 0.4 * zk)) for y in g["y"]]
+            each = [
+                p * stats.poisson.pmf(y, np.exp(2.0 + 0.4 * zk))
+                + (1 - p) * stats.poisson.pmf(y, np.exp(0.2 + 0.4 * zk))
+                for y in g["y"]
+            ]
             at_node.append(np.log(each).sum())
         total += special.logsumexp(at_node, b=w / w.sum())
     return total

@@ -1,0 +1,79 @@
+"""What a solution holds, be it a fit or a posterior: its parts, its values with intervals.
+
+Depends on result and the floors beneath.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from bayesmix.result import Fit
+
+Array = NDArray[np.float64]
+Parts = Sequence[Mapping[str, Any]]
+Z95 = 1.959964
+TINY = 1e-6
+"""A probability nearer to 0 or 1 is at its boundary and has no standard error."""
+
+
+def parts_of(result: Fit | xr.DataTree) -> Parts:
+    """What each parameter belongs to (`bayesmix.spec.parts`), as the fit or the posterior kept it."""
+    held = result.info if isinstance(result, Fit) else json.loads(result.attrs.get("bayesmix", "{}"))
+    return held.get("parts", [])
+
+
+def class_dims(parts: Parts, dims: Iterable[Any]) -> tuple[str, ...]:
+    """The dims that run over latent classes: all but items, categories, covariates and effects."""
+    other = {d for p in parts for d in p["dims"].values()}
+    other |= {q[k] for p in parts for q in p["parameters"] for k in ("covariates", "effects") if q[k]}
+    return tuple(str(d) for d in dims if d not in other)
+
+
+def probability_interval(p: Array, se: Array) -> tuple[Array, Array]:
+    """A 95% interval of a probability, symmetric on the logit scale; NaN at a boundary or without SE."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        logit, half = np.log(p / (1 - p)), Z95 * se / (p * (1 - p))
+        usable = (p > TINY) & (p < 1 - TINY) & (se > 0)
+        ends = [1 / (1 + np.exp(-np.where(usable, logit + s * half, np.nan))) for s in (-1, 1)]
+    return ends[0], ends[1]
+
+
+@dataclass(frozen=True)
+class Values:
+    """A quantity with a 95% interval."""
+
+    value: xr.DataArray
+    lower: xr.DataArray
+    upper: xr.DataArray
+
+    def map(self, change: Callable[[xr.DataArray], xr.DataArray]) -> Values:
+        """The same of a monotone function of it."""
+        return Values(change(self.value), change(self.lower), change(self.upper))
+
+
+def values_of(result: Fit | xr.DataTree, name: str) -> Values | None:
+    """A probability table or a parameter by its name, with intervals; None where there is none.
+
+    Of a fit: from standard errors (NaN at a boundary). Of a posterior: mean and equal-tailed interval.
+    """
+    if not isinstance(result, Fit):
+        draws = result["posterior"].get(name)
+        if draws is None:
+            return None
+        ends = draws.quantile([0.025, 0.975], ("chain", "draw")).drop_vars("quantile")
+        return Values(draws.mean(("chain", "draw")), ends[0], ends[1])
+    if name in result.probabilities:
+        x, se = result.probabilities[name], result.probabilities_se[name]
+        lower, upper = probability_interval(x.values, se.values)
+        return Values(x, x.copy(data=lower), x.copy(data=upper))
+    if name in result.params:
+        x, half = result.params[name], Z95 * result.se[name]
+        return Values(x, x - half, x + half)
+    return None

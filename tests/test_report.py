@@ -1,0 +1,238 @@
+"""The listing holds what a user looks for, with the numbers of the fit."""
+
+from dataclasses import replace
+
+import declare
+import numpy as np
+import pandas as pd
+import pytest
+from bayesmix.models.lca import lca
+from rich.console import Console
+
+import bayesmix as bm
+from bayesmix.report import classification_rates, enumeration_listing, listing, show
+from bayesmix.tables import Listing, number, p_value, packed
+
+ORDER = [
+    "MODEL AND DATA",
+    "RANDOM STARTS, RANKED",
+    "FIT",
+    "CLASS COUNTS",
+    "CLASSIFICATION QUALITY",
+    "RESULTS: INDIVIDUAL LEVEL, CLASS VARIABLE C",
+    "RESULTS: ITEMS BY CLASS",
+    "RESULTS ON THE PROBABILITY SCALE",
+    "QUALITY OF THE NUMERICAL RESULTS",
+    "SAVED",
+]
+
+
+def section(text: str, title: str) -> str:
+    """The lines of one section."""
+    out, inside = [], False
+    for line in text.splitlines():
+        if line and not line.startswith(" "):
+            inside = line.startswith(title)
+        elif inside:
+            out.append(line)
+    assert out, f"no section {title}"
+    return "\n".join(out)
+
+
+def row(text: str, label: str) -> list[str]:
+    """The cells of the line that begins with a label."""
+    (line,) = [k for k in text.splitlines() if k.strip().startswith(label)]
+    return line.strip().removeprefix(label).split()
+
+
+@pytest.fixture(scope="module")
+def covariate_fit():
+    """Two classes of five items and a covariate; one row without an answer, an item that one class never affirms."""
+    rng = np.random.default_rng(7)
+    n = 400
+    x, truth = rng.normal(size=n), rng.random(n) < 0.5
+    p = np.where(truth[:, None], 0.85, 0.15)
+    df = pd.DataFrame((rng.random((n, 5)) < p).astype(float), columns=list("abcde")).assign(x=x + truth)
+    df["e"] = df[list("abcd")].all(axis=1).astype(float)
+    df.loc[5, list("abcde")] = np.nan
+    return bm.fit(lca(list("abcde"), 2, covariates="x", family=bm.bernoulli()), df, starts=6, finals=3)
+
+
+@pytest.fixture(scope="module")
+def two_level_fit():
+    """A class of persons and a class of clusters."""
+    df = declare.frame(seed=1, clusters=12, rows=8, missing=0.0)
+    model = declare.model(
+        [declare.measure("binary", "C")],
+        [declare.logits("B", level="cluster"), declare.logits("C", "B")],
+        two_level=True,
+    )
+    with pytest.warns(UserWarning):
+        return bm.fit(model, df, starts=2, finals=1, rounds=1)
+
+
+def test_sections_stand_in_the_order_users_expect(fitted):
+    titles = [line for line in listing(fitted).splitlines() if line and not line.startswith(" ")]
+    assert len(titles) == len(ORDER)
+    assert all(t.startswith(o) for t, o in zip(titles, ORDER, strict=True))
+
+
+def test_no_line_is_longer_than_a_hundred_columns(fitted, covariate_fit, two_level_fit):
+    for fit in (fitted, covariate_fit, two_level_fit):
+        text = listing(fit)
+        assert max(map(len, text.splitlines())) <= 100
+        assert all(line == line.rstrip() for line in text.splitlines())
+
+
+def test_fit_indices_are_those_of_the_fit(fitted):
+    text = section(listing(fitted), "FIT")
+    assert row(text, "Log-likelihood") == [f"{fitted.loglik:.3f}"]
+    assert row(text, "AIC") == [f"{fitted.aic:.3f}"]
+    assert row(text, f"BIC (n = {fitted.n_individuals} individuals)") == [f"{fitted.bic:.3f}"]
+    assert row(text, "Sample-size-adjusted BIC") == [f"{fitted.adjusted_bic:.3f}"]
+    assert row(text, "Free parameters") == ["11"]
+
+
+def test_starts_say_how_often_the_best_value_was_reached(fitted):
+    text = section(listing(fitted), "RANDOM STARTS")
+    assert f"Best value replicated: reached by {fitted.replicated} of" in text
+    assert str(fitted.starts["seed"].iloc[0]) in text
+    once = fitted.starts.assign(loglik=[fitted.loglik, *[np.nan] * (len(fitted.starts) - 1)])
+    assert "Best value NOT replicated: reached by 1 of 1" in listing(replace(fitted, starts=once))
+
+
+def test_failed_starts_are_counted_and_not_hidden(fitted):
+    starts = fitted.starts.copy()
+    starts.loc[starts.index[-2:], ["short", "status"]] = [np.nan, "failed: not finite"]
+    assert "2 failed (not finite)." in listing(replace(fitted, starts=starts))
+
+
+def test_results_are_by_class_with_the_reference_named(fitted):
+    text = section(listing(fitted), "RESULTS: ITEMS BY CLASS")
+    assert text.index("Class C = 1") < text.index("Class C = 2")
+    summary = fitted.summary()
+    for label in summary.index[summary["free"] & summary.index.str.startswith("item_logit")]:
+        assert f"{summary.loc[label, 'estimate']:.3f}" in text
+        assert f"{summary.loc[label, 'se']:.3f}" in text
+    assert "The first category of each item is the reference (item_logit = 0, fixed)." in text
+    classes = section(listing(fitted), "RESULTS: INDIVIDUAL LEVEL")
+    assert row(classes, "class_logit[2]") == ["0.000", "-", "-", "-", "fixed"]
+
+
+def test_odds_ratios_are_exponentiated_slopes(covariate_fit):
+    text = section(listing(covariate_fit), "ODDS RATIOS")
+    s = covariate_fit.summary().loc["class_slope[1, x]"]
+    expected = [np.exp(s["estimate"]), np.exp(s["estimate"]) * s["se"], np.exp(s["lower"]), np.exp(s["upper"])]
+    assert row(text, "class_slope[1, x]")[:4] == [f"{v:.3f}" for v in expected]
+
+
+def test_boundary_parameters_are_marked_and_named(covariate_fit):
+    (name,) = covariate_fit.quality["boundary"]
+    quality = section(listing(covariate_fit), "QUALITY OF THE NUMERICAL RESULTS")
+    assert row(quality, "Parameters at a boundary") == ["1"]
+    assert name in quality
+    items = section(listing(covariate_fit), "RESULTS: ITEMS BY CLASS")
+    assert sum("boundary" in line for line in items.splitlines()) == 1
+    scale = section(listing(covariate_fit), "RESULTS ON THE PROBABILITY SCALE")
+    assert "0.000 (-)" in " ".join(row(scale, "e = 1"))
+
+
+def test_rows_left_out_are_counted(covariate_fit):
+    text = section(listing(covariate_fit), "MODEL AND DATA")
+    assert row(text, "Rows in the data") == ["400"]
+    assert row(text, "Rows left out (no answer)") == ["1"]
+    assert row(text, "Individuals") == ["399"]
+    assert row(text, "Covariates") == ["x"]
+    assert row(text, "Families") == ["bernoulli", "(logit)"]
+
+
+def test_classification_rates_are_bayes_rule(fitted):
+    p = fitted.classes["C_posterior"].values
+    p = p[~np.isnan(p).any(axis=1)]
+    modal = p.argmax(axis=1)
+    expected = np.stack([p[modal == s].sum(axis=0) for s in range(2)], axis=1) / p.sum(axis=0)[:, None]
+    rates = classification_rates(fitted)
+    assert rates.to_numpy() == pytest.approx(expected)
+    assert rates.sum(axis=1).to_numpy() == pytest.approx(1.0)
+    text = section(listing(fitted), "CLASSIFICATION QUALITY")
+    assert f"{rates.iloc[0, 0]:.3f}" in text
+    assert f"{np.log(rates.iloc[0, 0] / rates.iloc[0, 1]):.3f}" in text
+    assert f"Entropy: {fitted.entropy:.3f}" in text
+
+
+def test_class_counts_come_three_ways(fitted):
+    cells = row(section(listing(fitted), "CLASS COUNTS"), "1 ")
+    counts = fitted.class_counts().iloc[0]
+    assert [float(c) for c in cells[::2]] == pytest.approx(counts[["model", "posterior", "most likely"]], abs=0.051)
+
+
+def test_two_levels_have_their_own_blocks(two_level_fit):
+    text = listing(two_level_fit)
+    assert "B, clusters" in section(text, "CLASS COUNTS")
+    assert "C, individuals" in section(text, "CLASS COUNTS")
+    assert "alpha_B[1]" in section(text, "RESULTS: CLUSTER LEVEL, CLASS VARIABLE B")
+    assert "alpha_C[2, 1]" in section(text, "RESULTS: INDIVIDUAL LEVEL, CLASS VARIABLE C")
+    assert row(section(text, "FIT"), "BIC (n = 12 clusters)") == [f"{two_level_fit.bic_clusters:.3f}"]
+    assert row(section(text, "MODEL AND DATA"), "Average cluster size") == ["8.0"]
+
+
+def test_an_audit_and_equal_solutions_are_reported(fitted):
+    audit = {"audit": -0.3, "nodes": "trapezoid(5)", "audit_nodes": "trapezoid(9)", "equal_solutions": 2}
+    text = section(listing(replace(fitted, quality={**fitted.quality, **audit})), "QUALITY")
+    assert "-0.3000 in log-likelihood from trapezoid(5) to trapezoid(9) (LARGE" in text
+    assert "2 DIFFERENT solutions" in text
+
+
+def test_categories_that_an_item_does_not_have_are_left_out():
+    rng = np.random.default_rng(2)
+    c = rng.random(300) < 0.5
+    df = pd.DataFrame({"u": rng.integers(0, 3, 300), "v": rng.integers(0, 2, 300) | c, "w": rng.integers(0, 2, 300) | c})
+    df["u"] = df["u"].map({0: "low", 1: "mid", 2: "top"}).where(~c, "top")
+    df["v"] = df["v"].map({0: "no", 1: "yes"})
+    fit = bm.fit(lca(["u", "v", "w"], 2), df, starts=3, finals=2, rounds=1, standard_errors="hessian")
+    items = section(listing(fit), "RESULTS: ITEMS BY CLASS")
+    assert [items.count(k) for k in ("u = low", "u = mid", "u = top", "v = no", "v = yes", "w = True")] == [0, 2, 2, 0, 2, 2]
+    scale = section(listing(fit), "RESULTS ON THE PROBABILITY SCALE")
+    assert sum(line.strip().startswith("v = ") for line in scale.splitlines()) == 2
+
+
+def test_enumeration_lists_every_number_of_classes(two_classes):
+    found = bm.enumerate_classes(lca(list("abcde"), 1), two_classes, [1, 2], starts=4, finals=2, rounds=1)
+    text = enumeration_listing(found)
+    assert max(map(len, text.splitlines())) <= 100
+    assert row(text, "2 ")[:2] == [f"{found[2].loglik:.3f}", "11"]
+    assert "BIC: 2 classes" in text
+    assert listing(found) == text
+
+
+def test_one_class_needs_no_classification(two_classes):
+    fit = bm.fit(lca(list("abcde"), 1), two_classes)
+    assert "CLASSIFICATION" not in listing(fit)
+
+
+def test_the_text_shows_itself_and_a_terminal_gets_styles(fitted, capsys):
+    text = listing(fitted)
+    assert isinstance(text, Listing)
+    assert repr(text) == text
+    assert text._repr_html_().startswith("<pre>MODEL AND DATA")
+    show(fitted)
+    assert capsys.readouterr().out == text
+    show(fitted, console=Console(force_terminal=True, width=70, legacy_windows=False))
+    styled = capsys.readouterr().out
+    assert "\x1b[1m" in styled
+    assert f"{fitted.loglik:.3f}" in styled
+
+
+@pytest.mark.parametrize(
+    ("x", "expected"),
+    [(1.23456, "1.235"), (0.0, "0.000"), (1e-6, "1.00e-06"), (float("nan"), "-"), (7, "7"), (np.inf, "inf"), (None, "-")],
+)
+def test_numbers_are_readable(x, expected):
+    assert number(x) == expected
+
+
+def test_p_values_and_lists_of_names():
+    assert [p_value(p) for p in (0.0001, 0.04, float("nan"))] == ["<0.001", "0.040", "-"]
+    lines = packed([f"item_logit[{k}, A, 2]" for k in range(20)]).splitlines()
+    assert all(line.count("[") == line.count("]") for line in lines)
+    assert max(map(len, lines)) <= 95
