@@ -1,7 +1,8 @@
 """Multilevel mixture models by maximum likelihood and by NUTS, from one log-likelihood graph."""
 
 import importlib
-from typing import Any
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
 from bayesmix.compare import Comparison, compare
 from bayesmix.data import Data, prepare
@@ -14,6 +15,12 @@ from bayesmix.report import listing as report
 from bayesmix.result import Fit
 from bayesmix.simulate import simulate
 from bayesmix.spec import Covariates, Effect, LatentClass, Model, Response, Term
+
+if TYPE_CHECKING:
+    from bayesmix import plots
+    from bayesmix.bayes import build, prior_table, sample
+
+    models: ModuleType
 
 _LATER = {
     "build": "bayesmix.bayes",

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import numpy as np
 import pandas as pd
@@ -21,6 +21,7 @@ from pytensor.graph.traversal import explicit_graph_inputs
 from bayesmix import functions, likelihood, ml, posterior
 from bayesmix.data import Data, Named, prepare
 from bayesmix.draws import FREE, assemble
+from bayesmix.families import Tensor
 from bayesmix.params import Parameter, Prior
 from bayesmix.quadrature import Nodes
 from bayesmix.result import Fit
@@ -109,30 +110,31 @@ def _graph(data: Data, values: dict[str, Any], arrays: dict[str, Any]):
 
     Built on placeholders and lowered first: samplers differentiate before named dims are lowered.
     """
-    plain, named = {}, {}
+    plain: dict[str, Tensor] = {}
+    named: dict[str, Tensor] = {}
     for p in data.model.parameters:
         plain[p.name], named[p.name] = functions.placeholder(p.name, p.dims, "float64", data.packing.shape(p))
-    inputs = {}
+    inputs: dict[str, Tensor] = {}
     for k, v in data.arrays.items():
         plain[k], inputs[k] = functions.placeholder(k, v.dims, str(v.values.dtype))
     units = likelihood.log_likelihood(data.model, named, inputs).transpose(data.unit)
     made = likelihood.factors(data.model, named, inputs)
-    kept = {k: x for k, x in made.items() if _is_table(k, x, data)}
-    outputs = functions.lower([units.values, *(x.values for x in kept.values())])
+    kept = [(x, table) for k, x in made.items() if (table := _table_name(k, x, data))]
+    outputs = functions.lower([units.values, *(x.values for x, _ in kept)])
     present = {v.name: v for v in explicit_graph_inputs(outputs) if v.name in plain}
     outputs = graph_replace(outputs, {v: (values | arrays)[k] for k, v in present.items()}, strict=False)
     tables = {}
-    for (key, x), out in zip(kept.items(), outputs[1:], strict=True):
-        title, dims = posterior.probability_name(key, x.dims, data)
+    for (_, (title, dims)), out in zip(kept, outputs[1:], strict=True):
         shown = posterior.ordered_dims(dims, data)
-        tables[title] = (shown, pt.exp(out).transpose([dims.index(d) for d in shown]))
+        tables[title] = (shown, cast(Tensor, pt.exp(out)).transpose([dims.index(d) for d in shown]))
     return outputs[0], tables
 
 
-def _is_table(key: str, x, data: Data) -> bool:
-    return posterior.probability_name(key, x.dims, data) is not None and not {
-        d for d in x.dims if d in ("individual", "cluster") or d.startswith("node_")
-    }
+def _table_name(key: str, x: Tensor, data: Data) -> tuple[str, tuple[str, ...]] | None:
+    """Title and dims of a probability table; None for what is none, or differs between units or nodes."""
+    if any(d in ("individual", "cluster") or d.startswith("node_") for d in x.dims):
+        return None
+    return posterior.probability_name(key, x.dims, data)
 
 
 # priors -------------------------------------------------------------------------------------------
@@ -227,10 +229,10 @@ def _variable(p: Parameter, data: Data, prior: Prior):
     if len(blocks) == 1 and blocks[0].name == p.name:
         return _draws(blocks[0], prior, center, dims=p.dims)
     fixed = data.packing.fixed[p.name]
-    whole = pt.as_tensor(np.exp(fixed) if p.support == "positive" else fixed)
+    whole: Tensor = pt.as_tensor(np.exp(fixed) if p.support == "positive" else fixed)
     for b in blocks:
         rv = _draws(b, prior, center[b.at].reshape(b.shape), shape=b.shape)
-        whole = pt.set_subtensor(whole[b.at], rv.ravel())
+        whole = cast(Tensor, pt.set_subtensor(whole[b.at], rv.ravel()))
     return pm.Deterministic(p.name, whole, dims=p.dims)
 
 
@@ -289,7 +291,7 @@ def sample(
     relabel : bool
         Match the classes of every draw to the fit; the raw draws are kept in `posterior_raw`.
     progress : bool
-        Show the sampler's progress.
+        Show the sampler's progress. Ctrl-C ends sampling; the draws that all chains have are kept.
     pm_model : pymc.Model, optional
         The model of :func:`build`, extended by hand.
     **nuts
@@ -305,8 +307,12 @@ def sample(
     data = _prepare(model, df, effects, nodes)
     fit = fit or ml.fit(model, df, nodes=nodes, progress=progress)
     made = pm_model or build_from(data, priors)
-    raw = _nuts(made, data, fit, _chosen_priors(model, priors), draws, tune, chains, cores, seed, progress, nuts)
-    return assemble(raw, made, data, fit, df, relabel, seed)
+    initial = initial_point(made, data, fit, _chosen_priors(model, priors))
+    settings = {"draws": draws, "tune": tune, "chains": chains, "cores": cores, "seed": seed, "progress_bar": progress}
+    if effects == "integrate":
+        settings["adaptation"] = "low_rank"  # few, correlated parameters: three times the effective draws
+    raw = _nuts(made, initial, **{**settings, **nuts})
+    return assemble(raw, made, data, fit, df, nodes=nodes, relabel=relabel, seed=seed)
 
 
 def _check_sampler(draws: int, tune: int, chains: int, seed: int) -> None:
@@ -315,23 +321,11 @@ def _check_sampler(draws: int, tune: int, chains: int, seed: int) -> None:
             raise ValueError(f"{name} came as {value!r}: give a whole number of at least {least}.")
 
 
-def _nuts(
-    made: pm.Model, data: Data, fit: Fit, priors, draws, tune, chains, cores, seed, progress, nuts
-) -> xr.DataTree:
+def _nuts(made: pm.Model, initial: Mapping[str, Any], /, **settings: Any) -> xr.DataTree:
     import nutpie
 
-    initial = initial_point(made, data, fit, priors)
-    program = nutpie.compile_pymc_model(made, initial_points=initial, jitter_rvs=set())
-    return nutpie.sample(
-        program,
-        draws=draws,
-        tune=tune,
-        chains=chains,
-        cores=cores,
-        seed=seed,
-        progress_bar=progress,
-        **{"adaptation": "low_rank", **nuts},
-    )
+    program = nutpie.compile_pymc_model(made, initial_points={**initial}, jitter_rvs=set())
+    return nutpie.sample(program, **settings)
 
 
 def _natural(data: Data, theta: Array) -> dict[str, Array]:
@@ -350,6 +344,6 @@ def initial_point(made: pm.Model, data: Data, fit: Fit, priors: Mapping[str, Pri
         for b in _blocks(p, data, priors[p.name]):
             if b.name in names:
                 value = b.initial(natural[p.name])
-                jitter = pm.Normal.dist(0.0, 0.1, shape=value.shape)
+                jitter = pm.Normal.dist(0, 0.1, shape=value.shape)
                 out[b.name] = value if b.ordered or p.support == "positive" else value + b.apart * jitter
     return out

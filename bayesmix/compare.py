@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import textwrap
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -104,7 +105,7 @@ class Comparison:
     def __repr__(self) -> str:
         with pd.option_context("display.width", 160, "display.max_columns", None, "display.max_rows", None):
             text = self._shown().to_string(na_rep="")
-        return "\n".join(filter(None, [text, f"Intervals: {LEVEL:.0%}.", self.loglik]))
+        return "\n".join(filter(None, [text, f"Intervals: {LEVEL:.0%}.", textwrap.fill(self.loglik, 110)]))
 
     def _repr_html_(self) -> str:
         note = "" if not self.loglik else f"<p>{self.loglik}</p>"
@@ -196,12 +197,14 @@ def _shapes(fit: Fit | None, post: xr.DataTree | None, parts: Parts) -> Iterator
     sizes = [f"{p['name']}_probability" for p in parts if p["kind"] == "class"]
     rest = [str(k) for k in draws.data_vars if "_probability" in str(k) and k not in (*known, *sizes)]
     yield from ((k, "parameter", draws[k].std(("chain", "draw"))) for k in known if k in draws)
-    yield from ((k, "probability", _moving(draws[k])) for k in (*sizes, *rest) if k in draws)
+    yield from ((k, "probability", _moving(draws[k], parts)) for k in (*sizes, *rest) if k in draws)
 
 
-def _moving(draws: xr.DataArray) -> xr.DataArray:
-    """The posterior mean; NaN where no draw differs: a category that the item does not have."""
-    return draws.mean(("chain", "draw")).where(draws.std(("chain", "draw")) > 0)
+def _moving(draws: xr.DataArray, parts: Parts) -> xr.DataArray:
+    """Posterior means, classes before items; NaN where no draw differs: a category that an item does not have."""
+    out = draws.mean(("chain", "draw")).where(draws.std(("chain", "draw")) > 0)
+    rest = [d for d in (_dim(parts, out, role) for role in ("item", "category")) if d]
+    return out.transpose(*class_dims(parts, out.dims), *rest)
 
 
 def _shown(name: str, scale: str, x: xr.DataArray, fit: Fit | None, parts: Parts) -> np.ndarray:

@@ -11,6 +11,7 @@ import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -162,7 +163,7 @@ def prepare(
     for c in model.covariates:
         d = designs[c.name].values
         arrays[c.name] = Named((c.level, c.name), d[first] if c.level == "individual" else d)
-    if cluster is None:
+    if cluster is None or labels is None:
         arrays["weight"] = Named(("individual",), counts)
     else:
         table = np.zeros((len(labels), len(first)))
@@ -492,7 +493,7 @@ def parse_formula(formula: str) -> list[str]:
     if not isinstance(formula, str) or not formula.strip():
         raise ValueError(f"The formula came as {formula!r}: give text such as 'age + sex'.")
     try:
-        parsed = Formula(formula)
+        parsed = cast(Any, Formula)(formula)  # its metaclass makes it
         factors = [f for t in parsed for f in t.factors]
     except Exception as error:
         raise ValueError(f"The formula '{formula}' cannot be read ({error}): write it as 'age + sex'.") from None

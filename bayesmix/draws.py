@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from bayesmix import functions, labels
 from bayesmix.data import Data, prepare
+from bayesmix.quadrature import Nodes
 from bayesmix.result import Fit
 from bayesmix.simulate import draw as draw_data
 from bayesmix.spec import parts
@@ -34,11 +35,19 @@ PREDICTIVE = 50
 
 
 def assemble(
-    raw: xr.DataTree, made: pm.Model, data: Data, fit: Fit, df: pd.DataFrame, relabel: bool, seed: int
+    raw: xr.DataTree,
+    made: pm.Model,
+    data: Data,
+    fit: Fit,
+    df: pd.DataFrame,
+    *,
+    nodes: Nodes | None = None,
+    relabel: bool = True,
+    seed: int = 0,
 ) -> xr.DataTree:
     """Draws to a DataTree: relabelled, with likelihoods, data, predictions and diagnostics."""
     model = data.model
-    drawn = raw["posterior"].to_dataset()
+    drawn, stats = finished(raw)
     names = [p.name for p in model.parameters]
     values = {n: drawn[n].values for n in names}
     values, orders = relabelled(data, values, fit) if relabel else (values, {})
@@ -55,8 +64,8 @@ def assemble(
     groups = {
         "posterior": posterior_group,
         "posterior_raw": drawn,
-        "sample_stats": raw["sample_stats"].to_dataset(),
-        "log_likelihood": _log_likelihood(data, df, theta, drawn),
+        "sample_stats": stats,
+        "log_likelihood": _log_likelihood(data, df, nodes, theta, drawn),
     }
     groups |= _data_groups(data, df) | _predictive(data, made, theta, df, drawn, seed)
     tree = xr.DataTree.from_dict({f"/{k}": v for k, v in groups.items()})
@@ -64,6 +73,25 @@ def assemble(
     tree.attrs["bayesmix"] = json.dumps(found | {"parts": parts(model)})
     _warn(found)
     return tree
+
+
+def finished(raw: xr.DataTree) -> tuple[xr.Dataset, xr.Dataset]:
+    """Draws and their statistics, up to the last one that every chain has: sampling may have been interrupted.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        Fewer than four such draws.
+    """
+    drawn, stats = raw["posterior"].to_dataset(), raw["sample_stats"].to_dataset()
+    gone = xr.concat([x.isnull().any([d for d in x.dims if d != "draw"]) for x in drawn.data_vars.values()], "v")
+    whole = int((~gone.any("v").values).cumprod().sum())
+    if whole == drawn.sizes["draw"]:
+        return drawn, stats
+    if whole < 4:
+        raise KeyboardInterrupt(f"Interrupted after {whole} draws: nothing to keep.")
+    warnings.warn(f"Interrupted: going on with the first {whole} draws of each chain.", stacklevel=4)
+    return drawn.isel(draw=slice(0, whole)), stats.isel(draw=slice(0, whole))
 
 
 def aligned(ds: xr.Dataset) -> xr.Dataset:
@@ -94,7 +122,7 @@ def _is_ours(name: str, names: list[str]) -> bool:
 def relabelled(data: Data, values: Mapping[str, Array], fit: Fit) -> tuple[dict[str, Array], dict]:
     """Every draw's classes in the order of the fit's, by linear assignment; and the orders by class dims."""
     out, orders = dict(values), {}
-    pivot = {k: v.values for k, v in fit.params.items()}
+    pivot = {str(k): v.values for k, v in fit.params.items()}
     for dims in labels.groups(data.model):
         lead = next(iter(out.values())).shape[:2]
         profile = labels.profiles(data.model, out, dims)
@@ -104,8 +132,8 @@ def relabelled(data: Data, values: Mapping[str, Array], fit: Fit) -> tuple[dict[
         for one in np.unique(order.reshape(-1, order.shape[-1]), axis=0):
             hit = (order == one).all(axis=-1)
             moved = labels.permute(data.model, {k: v[hit] for k, v in out.items()}, dims, one)
-            for k in trial:
-                trial[k][hit] = moved[k]
+            for k, v in trial.items():
+                v[hit] = moved[k]
         out = trial
         orders[dims] = order
     return out, orders
@@ -130,9 +158,9 @@ def _theta(data: Data, values: Mapping[str, Array]) -> Array:
     return out
 
 
-def _log_likelihood(data: Data, df: pd.DataFrame, theta: Array, drawn: xr.Dataset) -> xr.Dataset:
+def _log_likelihood(data: Data, df: pd.DataFrame, nodes: Nodes | None, theta: Array, drawn: xr.Dataset) -> xr.Dataset:
     """The marginal log-likelihood of each unit at each draw, random effects integrated."""
-    marginal = prepare(data.model, df)
+    marginal = prepare(data.model, df, nodes=nodes)
     units = functions.bind("units", marginal)
     lead = theta.shape[:2]
     x = np.stack([units(theta[at]) for at in np.ndindex(*lead)]).reshape(*lead, -1)

@@ -13,7 +13,7 @@ Depends on NumPy and PyTensor's named-dim tensors alone.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,8 @@ from pytensor.gradient import disconnected_grad
 from scipy import special
 
 Array = NDArray[np.float64]
+Tensor = Any
+"""A tensor with named dims, in the graph: PyTensor's annotations do not know its methods."""
 Link = Literal["logit", "probit"]
 FAR = 1e10
 """A threshold that no response reaches: stands for infinity, but keeps gradients finite."""
@@ -175,7 +177,7 @@ class Ordinal:
         cut = px.math.where(beyond > 0, FAR * beyond, threshold - eta)
         edge = px.full_like(cut.isel({dim: slice(0, 1)}), 1.0)
         last = edge * (FAR * constants["beyond_last"])
-        cuts = px.concat([-FAR * edge, cut, last], dim=dim).rename({dim: "feature"})
+        cuts = cast(Tensor, px.concat([-FAR * edge, cut, last], dim=dim)).rename({dim: "feature"})
         upper, lower = cuts.isel(feature=slice(1, None)), cuts.isel(feature=slice(None, -1))
         return _log_interval(upper, lower, self.link)
 

@@ -131,7 +131,8 @@ def _draw_forest(ax: Axes, rows: pd.DataFrame, labels: list[str], series: Sequen
         bars = np.maximum(np.nan_to_num(np.stack([x - low, high - x])), 0.0)
         ax.errorbar(x, at, xerr=bars, fmt=s.marker, color=s.colour, label=s.label, markersize=4.5, linewidth=1.3)
         for edge, arrow, out in ((limits[0], "<", x < limits[0]), (limits[1], ">", x > limits[1])):
-            ax.plot(np.full(out.sum(), edge), at[out], arrow, color=s.colour, markersize=6, clip_on=False)
+            if out.any():
+                ax.plot(np.full(out.sum(), edge), at[out], arrow, color=s.colour, markersize=6, clip_on=False)
     ax.set_xlim(*limits)
     ax.set_ylim(len(labels) - 0.4, -0.6)
     ax.locator_params(axis="x", nbins=6)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import numpy as np
 import pytensor
@@ -20,6 +20,7 @@ from pytensor.link.vm import VMLinker
 
 from bayesmix import likelihood
 from bayesmix.data import Data, Named
+from bayesmix.families import Tensor
 from bayesmix.params import natural
 from bayesmix.spec import Model, structure
 
@@ -38,7 +39,7 @@ class Compiled:
 _CACHE: dict[tuple, Compiled] = {}
 
 
-def lower(outputs):
+def lower(outputs: Any) -> Any:
     """Named-dim operations to plain PyTensor ones, which differentiate."""
     return rewrite_graph(outputs, include=("lower_xtensor",), clone=False)
 
@@ -96,9 +97,9 @@ def compiled(what: What, data: Data, mode: str | Mode | None = None, probes: tup
 
     ``total``: the log-likelihood. ``units``: of each unit. ``gradient``: the log-likelihood and its
     gradient. ``curvature`` (a further argument v): H v and, for each unit, score . v.
-    ``factors``: natural parameters, effects, class log probabilities, response tables. ``probabilities``: gradients with
-    respect to the zero log factors over the dims of `probes`. ``jacobian`` (further v): what
-    ``factors`` returns, differentiated in the direction v.
+    ``factors``: natural parameters, effects, class log probabilities, response tables.
+    ``probabilities``: gradients with respect to the zero log factors over the dims of `probes`.
+    ``jacobian`` (further v): what ``factors`` returns, differentiated in the direction v.
     """
     static = isinstance(mode, str) and mode.upper() == "JAX"
     shapes = (data.packing.size, *(v.shape for v in input_values(data).values())) if static else ()
@@ -172,7 +173,7 @@ def _outputs(what: What, units, inputs: Inputs, zeros: list):
 
 def _directional(x, theta, v):
     """The derivative of x along v, as the gradient of a gradient (linear in the weights u)."""
-    u = pt.ones_like(x)
+    u = cast(Tensor, pt.ones_like(x))
     slope = pt.grad((x * u).sum(), theta, consider_constant=[u], disconnected_inputs="ignore")
     return pt.grad((slope * v).sum(), u, disconnected_inputs="ignore")
 

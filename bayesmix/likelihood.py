@@ -16,14 +16,14 @@ from collections.abc import Mapping
 import pytensor.tensor as pt
 from pytensor import xtensor as px
 
-from bayesmix.families import log_softmax, logsumexp
+from bayesmix.families import Tensor, log_softmax, logsumexp
 from bayesmix.spec import Effect, LatentClass, Model, Predictor, Response, Term
 
-Tensors = Mapping[str, object]
+Tensors = Mapping[str, Tensor]
 """Named-dim tensors by name: parameters, and the data of :func:`inputs`."""
 
 
-def term(t: Term, values: Tensors, data: Tensors, effects: Tensors):
+def term(t: Term, values: Tensors, data: Tensors, effects: Tensors) -> Tensor:
     """One summand: parameter . covariates . effects, over the dims that remain."""
     out = values[t.parameter.name]
     out = out.rename(dict(t.rename)) if t.rename else out
@@ -38,15 +38,15 @@ def term(t: Term, values: Tensors, data: Tensors, effects: Tensors):
     return out
 
 
-def predictor(terms: Predictor, values: Tensors, data: Tensors, effects: Tensors):
+def predictor(terms: Predictor, values: Tensors, data: Tensors, effects: Tensors) -> Tensor | None:
     """eta, the sum of the terms; None where there is none."""
     each = [term(t, values, data, effects) for t in terms]
     return sum(each[1:], each[0]) if each else None
 
 
-def effect_values(model: Model, values: Tensors, data: Tensors) -> dict[str, object]:
+def effect_values(model: Model, values: Tensors, data: Tensors) -> dict[str, Tensor]:
     """Each effect at the nodes: mean + sd * z, (5), (10), (18), (25)."""
-    out: dict[str, object] = {}
+    out: dict[str, Tensor] = {}
     for level in ("cluster", "individual"):
         for k, e in enumerate(model.effects_at(level)):
             z = data[f"z_{level}"].isel({f"effect_{level}": k})
@@ -54,7 +54,7 @@ def effect_values(model: Model, values: Tensors, data: Tensors) -> dict[str, obj
     return out
 
 
-def _effect(e: Effect, z, values: Tensors, data: Tensors, effects: Tensors):
+def _effect(e: Effect, z: Tensor, values: Tensors, data: Tensors, effects: Tensors) -> Tensor:
     mean = predictor(e.mean, values, data, effects)
     spread = z if e.sd is None else term(e.sd, values, data, effects) * z
     out = spread if mean is None else mean + spread
@@ -63,32 +63,32 @@ def _effect(e: Effect, z, values: Tensors, data: Tensors, effects: Tensors):
     return out
 
 
-def _to_individuals(x, data: Tensors):
+def _to_individuals(x: Tensor, data: Tensors) -> Tensor:
     """A tensor over clusters, read off for each individual."""
     if "cluster" in x.dims:
         return x.isel(cluster=data["cluster_of"])
     return x
 
 
-def class_log_probability(c: LatentClass, values: Tensors, data: Tensors, effects: Tensors):
+def class_log_probability(c: LatentClass, values: Tensors, data: Tensors, effects: Tensors) -> Tensor:
     """log P(C = c | parents, effects, covariates): (4), (8)-(9), (17), (24), (26), (30), (34)."""
     return log_softmax(predictor(c.predictor, values, data, effects), c.name)
 
 
-def response_table(r: Response, values: Tensors, data: Tensors, effects: Tensors):
+def response_table(r: Response, values: Tensors, data: Tensors, effects: Tensors) -> Tensor:
     """The family's table over (item, feature, classes, nodes, ...), (1)-(2), (6), (22), (27)-(28)."""
     eta = predictor(r.predictor, values, data, effects) if r.predictor else 0.0
     extra = {n: term(t, values, data, effects) for n, t in zip(r.family.auxiliary, r.auxiliary, strict=True)}
     return r.family.table(eta, constants(r, data), **extra)
 
 
-def constants(r: Response, data: Tensors) -> dict[str, object]:
+def constants(r: Response, data: Tensors) -> dict[str, Tensor]:
     """What the family needs to know of the items: categories that exist, centre and scale."""
     prefix = f"{r.name}:"
     return {k.removeprefix(prefix): v for k, v in data.items() if k.startswith(prefix)}
 
 
-def factors(model: Model, values: Tensors, data: Tensors) -> dict[str, object]:
+def factors(model: Model, values: Tensors, data: Tensors) -> dict[str, Tensor]:
     """Everything the likelihood is made of: effects, class log probabilities, response tables."""
     effects = effect_values(model, values, data)
     spread = {k: _to_individuals(v, data) for k, v in effects.items()}
@@ -101,7 +101,7 @@ def factors(model: Model, values: Tensors, data: Tensors) -> dict[str, object]:
     return out
 
 
-def contract(x, y, dims: tuple[str, ...]):
+def contract(x: Tensor, y: Tensor, dims: tuple[str, ...]) -> Tensor:
     """Sum of x * y over dims: a matrix product where these, and no others, are dims of both."""
     if {*x.dims} & {*y.dims} != {*dims}:
         return (x * y).sum(dims)
@@ -110,14 +110,14 @@ def contract(x, y, dims: tuple[str, ...]):
     return px.as_xtensor(product, dims=(*right, *left))
 
 
-def eliminate(factors: list, dim: str) -> list:
+def eliminate(factors: list[Tensor], dim: str) -> list[Tensor]:
     """Add up the factors that carry `dim` and sum it out in log space."""
     touching = [f for f in factors if dim in f.dims]
     rest = [f for f in factors if dim not in f.dims]
     return [*rest, logsumexp(sum(touching[1:], touching[0]), dim)] if touching else rest
 
 
-def climb_items(r: Response, table, item_factors: Mapping[str, object], data: Tensors):
+def climb_items(r: Response, table: Tensor, item_factors: Tensors, data: Tensors) -> Tensor:
     """From items to individuals: eliminate the item-level classes, contract with the features.
 
     Where the family has finitely many outcomes the classes leave the small table before it meets
@@ -136,7 +136,7 @@ def climb_items(r: Response, table, item_factors: Mapping[str, object], data: Te
     return table.sum(r.item_dim)
 
 
-def _needed(item_factors: Mapping[str, object], dims: tuple[str, ...]) -> list[str]:
+def _needed(item_factors: Tensors, dims: tuple[str, ...]) -> list[str]:
     """The classes among `dims` and their parents, in the order given (a parent before its child)."""
     wanted = set(dims)
     for c in reversed(list(item_factors)):
@@ -144,7 +144,7 @@ def _needed(item_factors: Mapping[str, object], dims: tuple[str, ...]) -> list[s
     return [c for c in item_factors if c in wanted]
 
 
-def log_likelihood(model: Model, values: Tensors, data: Tensors, probes: tuple = ()):
+def log_likelihood(model: Model, values: Tensors, data: Tensors, probes: tuple = ()) -> Tensor:
     """Log-likelihood of each unit: over `cluster` for a two-level model, else over `individual`.
 
     Parameters
@@ -175,7 +175,7 @@ def log_likelihood(model: Model, values: Tensors, data: Tensors, probes: tuple =
     return _climb(model, "cluster", parts, data)
 
 
-def _climb(model: Model, level: str, parts: list, data: Tensors):
+def _climb(model: Model, level: str, parts: list[Tensor], data: Tensors) -> Tensor:
     """Eliminate what lives at the level and add up the rest.
 
     Individuals: classes, then the effects they may depend on. Clusters: effects, whose distribution

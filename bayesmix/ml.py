@@ -15,7 +15,7 @@ from concurrent.futures import Executor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import numpy as np
 import pandas as pd
@@ -178,7 +178,7 @@ def _given(start, data: Data) -> list[Array]:
             out.append(one)
             continue
         values = one.params if isinstance(one, Fit) else one
-        out.append(data.packing.pack({k: np.asarray(v) for k, v in values.items()}))
+        out.append(data.packing.pack({str(k): np.asarray(v) for k, v in values.items()}))
     return out
 
 
@@ -681,7 +681,7 @@ def _from_simpler(model: Model, df, name: str, simpler: Fit | None, settings) ->
     if simpler is None:
         return []
     data = prepare(model, df, nodes=settings.get("nodes"))
-    values = {k: v.values for k, v in simpler.params.items()}
+    values = {str(k): v.values for k, v in simpler.params.items()}
     size = simpler.params.sizes[name]
     return [split_class(values, data, name, k, settings.get("seed", 0) + k) for k in range(size)]
 
@@ -718,7 +718,7 @@ class Enumeration:
     @property
     def best(self) -> Fit:
         """The fit with the smallest BIC."""
-        return self.fits[int(self.table["BIC"].idxmin())]
+        return self.fits[int(cast(int, self.table["BIC"].idxmin()))]
 
     def __getitem__(self, classes: int) -> Fit:
         return self.fits[classes]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal, cast
 
 import numpy as np
 import pytensor.tensor as pt
@@ -88,7 +88,7 @@ def constrain(x, parameter: Parameter):
     if parameter.support == "ordered":
         dim = parameter.dims[-1]
         first, rest = x.isel({dim: slice(0, 1)}), x.isel({dim: slice(1, None)})
-        return px.concat([first, px.math.exp(rest)], dim=dim).cumsum(dim)
+        return cast(Any, px.concat([first, px.math.exp(rest)], dim=dim)).cumsum(dim)
     return x
 
 

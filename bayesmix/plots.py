@@ -6,7 +6,7 @@ Matplotlib's pyplot and returns Axes. Depends on solution and the floors beneath
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -48,6 +48,7 @@ class _Curves:
     lower: Array
     upper: Array
     limits: tuple[float, float] | None = None
+    variable: str = ""
 
 
 def _stacked(x: xr.DataArray, classes: tuple[str, ...], *first: str) -> xr.DataArray:
@@ -94,7 +95,7 @@ def profile(result: Fit | xr.DataTree) -> NDArray[Any]:
     axes = _grid(len(panels), max(len(c.items) for c in panels), len(panels[0].classes))
     for ax, curves in zip(axes, panels, strict=True):
         _draw_curves(ax, curves)
-    _legend(axes, _class_labels(result, panels[0].classes))
+    _legend(axes, _class_labels(result, panels[0]))
     return axes
 
 
@@ -106,25 +107,25 @@ def _response_curves(result: Fit | xr.DataTree, part: Mapping[str, Any]) -> list
     if found is None:
         return []
     item, category = part["dims"]["item"], part["dims"]["category"]
-    classes = tuple(d for d in class_dims(parts_of(result), found.value.dims) if d in found.value.dims)
-    table = found.map(lambda x: _stacked(x, classes, category, item))
-    labels = [str(k) for k in table.value[category].values]
-    shown = [1] if len(labels) == 2 else range(len(labels))
-    same = not isinstance(result, Fit) or _same_categories(result, table.value[item].values)
+    variables = class_dims(parts_of(result), found.value.dims)
+    table = found.map(lambda x: _stacked(x, variables, category, item))
+    labels = _category_labels(result, table.value, item, category)
+    items, classes = ([str(i) for i in table.value[d].values] for d in table.value.dims[1:])
+    head, variable = part["name"] if several else "", "".join(variables)
     return [
-        _curves(table, k, part, f"P(answer = {labels[k]})" if same else f"P(category {k + 1})", several) for k in shown
+        _Curves(head, labels[k], items, classes, *(x.values[k] for x in table), (-0.03, 1.03), variable)
+        for k in ([1] if len(labels) == 2 else range(len(labels)))
     ]
 
 
-def _same_categories(fit: Fit, items: Iterable[Any]) -> bool:
-    known = [fit.info.get("categories", {}).get(str(i)) for i in items]
-    return all(k == known[0] for k in known)
-
-
-def _curves(table: Values, k: int, part: Mapping[str, Any], axis: str, several: bool) -> _Curves:
-    v, low, high = (x.values[k] for x in (table.value, table.lower, table.upper))
-    items, classes = ([str(i) for i in table.value[d].values] for d in table.value.dims[1:])
-    return _Curves(part["name"] if several else "", axis, items, classes, v, low, high, (-0.03, 1.03))
+def _category_labels(result: Fit | xr.DataTree, x: xr.DataArray, item: str, category: str) -> list[str]:
+    """``P(answer = yes)`` where all items have the same categories, else ``P(category 2)``."""
+    numbers = range(1, x.sizes[category] + 1)
+    known = result.info.get("categories", {}) if isinstance(result, Fit) else {}
+    same = all(known.get(str(i)) == known.get(str(x[item].values[0])) for i in x[item].values)
+    if same and (known or list(x[category].values) != list(numbers)):
+        return [f"P(answer = {k})" for k in x[category].values]
+    return [f"P(category {k})" for k in numbers]
 
 
 def _mean_curves(result: Fit | xr.DataTree, part: Mapping[str, Any]) -> list[_Curves]:
@@ -145,7 +146,7 @@ def _mean_curves(result: Fit | xr.DataTree, part: Mapping[str, Any]) -> list[_Cu
     table = table.map(np.exp) if part["family"] == "poisson" else table
     axis = "rate" if part["family"] == "poisson" else "mean"
     items, labels = ([str(i) for i in table.value[d].values] for d in table.value.dims)
-    return [_Curves(part["name"], axis, items, labels, table.value.values, table.lower.values, table.upper.values)]
+    return [_Curves(part["name"], axis, items, labels, *(x.values for x in table), None, "".join(classes))]
 
 
 def _grid(panels: int, items: int, classes: int) -> NDArray[Any]:
@@ -205,17 +206,12 @@ def bare(ax: Axes, along: str = "y") -> None:
     ax.set_axisbelow(True)
 
 
-def _class_labels(result: Fit | xr.DataTree, classes: list[str]) -> list[str]:
-    """``Class 1 (44%)`` where the sizes of these classes are known."""
-    for part in parts_of(result):
-        sizes = values_of(result, f"{part['name']}_probability") if part["kind"] == "class" else None
-        if (
-            sizes is not None
-            and sizes.value.ndim == 1
-            and [str(k) for k in sizes.value[part["name"]].values] == classes
-        ):
-            return [f"Class {k} ({p:.0%})" for k, p in zip(classes, sizes.value.values, strict=True)]
-    return [f"Class {k}" if "=" not in k else k for k in classes]
+def _class_labels(result: Fit | xr.DataTree, c: _Curves) -> list[str]:
+    """``Class 1 (44%)`` where the class variable has sizes of its own, which do not depend on another one."""
+    sizes = values_of(result, f"{c.variable}_probability")
+    if sizes is not None and sizes.value.ndim == 1:
+        return [f"Class {k} ({p:.0%})" for k, p in zip(c.classes, sizes.value.values, strict=True)]
+    return [k if "=" in k else f"Class {k}" for k in c.classes]
 
 
 def _legend(axes: NDArray[Any], labels: Sequence[str]) -> None:

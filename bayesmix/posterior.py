@@ -88,7 +88,7 @@ def effect_posteriors(data: Data, theta: Array, mode=None) -> dict[str, tuple[Ar
         over = [d for d in dict.fromkeys((*probe, *x.dims)) if d != e.level]
         mean = (w * x).sum(over)
         variance = (w * x**2).sum(over) - mean**2
-        out[e.name] = (mean.values, np.sqrt(np.maximum(variance, 0.0)).values)
+        out[e.name] = (mean.values, np.sqrt(np.maximum(variance.values, 0.0)))
     return out
 
 

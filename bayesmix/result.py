@@ -175,7 +175,7 @@ class Fit:
                     "se": self.se[name].values.ravel(),
                     "free": self.free[name].values.ravel(),
                 },
-                index=[entry(name, x, i) for i in np.ndindex(x.shape)],
+                index=[entry(str(name), x, i) for i in np.ndindex(x.shape)],
             )
             frames.append(rows)
         out = pd.concat(frames)

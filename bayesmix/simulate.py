@@ -135,7 +135,7 @@ def _with_items(model: Model, frame: pd.DataFrame, labels: Mapping[str, list], w
     return out.assign(**{model.freq: 1}) if model.freq else out
 
 
-def draw(data: Data, theta: Array, rng: np.random.Generator) -> tuple[dict[str, Array], dict[str, Array]]:
+def draw(data: Data, theta: Array, rng: np.random.Generator) -> tuple[dict[str, Array], dict[str, NDArray]]:
     """One data set at theta: coded responses by item, and the latent variables by name, both by row.
 
     `data` must be prepared with ``collapse=False`` and, if the model has effects, all of them sampled.
@@ -150,7 +150,7 @@ def draw(data: Data, theta: Array, rng: np.random.Generator) -> tuple[dict[str, 
         cluster_of = data.cluster_of_row[data.pattern_of >= 0]
         at |= {"cluster": cluster_of}
         at_cluster = {"cluster": np.arange(len(data.clusters or ()))}
-    truth: dict[str, Array] = {}
+    truth: dict[str, NDArray] = {}
     for c in sorted(data.model.classes, key=lambda c: LEVELS.index(c.level)):
         if c.level == "item":
             continue
@@ -171,10 +171,13 @@ def draw(data: Data, theta: Array, rng: np.random.Generator) -> tuple[dict[str, 
     return responses, truth
 
 
-def _responses(r: Response, made: Mapping[str, Named], data: Data, at, n: int, rng):
+def _responses(
+    r: Response, made: Mapping[str, Named], data: Data, at: Mapping[str, NDArray], n: int, rng: np.random.Generator
+) -> tuple[Array, dict[str, NDArray]]:
+    """Coded responses (individual, item), and the item-level classes behind them."""
     shape = (n, len(r.items))
     where = {k: v[:, None] for k, v in at.items()} | {r.item_dim: np.arange(len(r.items))[None, :]}
-    truth: dict[str, Array] = {}
+    truth: dict[str, NDArray] = {}
     for c in data.model.classes_at("item"):
         where[c.name] = _categorical(pick(made[f"class:{c.name}"], where, c.name, shape), rng)
         truth |= {f"{c.name}_{item}": where[c.name][:, k] + 1 for k, item in enumerate(r.items)}

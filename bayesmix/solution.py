@@ -6,7 +6,7 @@ Depends on result and the floors beneath.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,9 +53,12 @@ class Values:
     lower: xr.DataArray
     upper: xr.DataArray
 
+    def __iter__(self) -> Iterator[xr.DataArray]:
+        yield from (self.value, self.lower, self.upper)
+
     def map(self, change: Callable[[xr.DataArray], xr.DataArray]) -> Values:
         """The same of a monotone function of it."""
-        return Values(change(self.value), change(self.lower), change(self.upper))
+        return Values(*map(change, self))
 
 
 def values_of(result: Fit | xr.DataTree, name: str) -> Values | None:

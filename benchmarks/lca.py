@@ -83,9 +83,8 @@ def main():
     folder = sys.argv[1] if len(sys.argv) > 1 else os.environ.get("BAYESMIX_REAL_DATA")
     for title, (df, k) in {"3 classes x 10 items x 2,000": three_classes(), "nltcs, K=4": nltcs(folder)}.items():
         peer, peer_loglik = theirs(df, k)
-        print(
-            f"\n{title}, {STARTS} starts\n  stepmix            {peer:8.2f} s            log-likelihood {peer_loglik:.4f}"
-        )
+        print(f"\n{title}, {STARTS} starts")
+        print(f"  stepmix            {peer:8.2f} s            log-likelihood {peer_loglik:.4f}")
         for label, mode in (
             ("NumPy, first", "NUMPY"),
             ("NumPy, warm", "NUMPY"),

@@ -85,11 +85,11 @@ def test_labels_are_put_back(sampled, fitted, two_classes):
     }
     flipped = labels.permute(data.model, {k: v[1] for k, v in values.items()}, ("C",), np.array([1, 0]))
     mixed = {k: v.copy() for k, v in values.items()}
-    for k in mixed:
-        mixed[k][1] = flipped[k]
+    for k, v in mixed.items():
+        v[1] = flipped[k]
     back, orders = draws.relabelled(data, mixed, fitted)
-    for k in values:
-        assert back[k] == pytest.approx(values[k])
+    for k, v in values.items():
+        assert back[k] == pytest.approx(v)
     assert (orders["C",][1] == [1, 0]).all()
     assert (orders["C",][0] == [0, 1]).all()
 
@@ -162,3 +162,18 @@ def test_the_tree_survives_the_disk(sampled, tmp_path):
     sampled.to_netcdf(tmp_path / "post.nc")
     with xr.open_datatree(tmp_path / "post.nc") as again:
         assert again["posterior"]["item_logit"].load().equals(sampled["posterior"]["item_logit"])
+
+
+def test_an_interrupted_sampler_keeps_the_draws_that_all_chains_have():
+    x = np.arange(40.0).reshape(2, 20)
+    x[1, 12:] = np.nan
+    stats = xr.Dataset({"diverging": (("chain", "draw"), np.zeros((2, 20), dtype=bool))})
+    tree = xr.DataTree.from_dict({"/posterior": xr.Dataset({"a": (("chain", "draw"), x)}), "/sample_stats": stats})
+    with pytest.warns(UserWarning, match="going on with the first 12 draws"):
+        drawn, kept = draws.finished(tree)
+    assert drawn.sizes["draw"] == kept.sizes["draw"] == 12
+    x[1, 2:] = np.nan
+    with pytest.raises(KeyboardInterrupt):
+        draws.finished(
+            xr.DataTree.from_dict({"/posterior": xr.Dataset({"a": (("chain", "draw"), x)}), "/sample_stats": stats})
+        )

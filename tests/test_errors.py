@@ -27,6 +27,31 @@ def with_value(column, value, row=3):
     return df
 
 
+def response(*terms):
+    tau = Parameter("tau", ("item",))
+    return Response("y", ("a",), bm.bernoulli(), (Term(tau), *terms))
+
+
+def two_level(cluster="g"):
+    d = LatentClass("D", 2, "cluster", (Term(Parameter("delta", ("D",), fixed=(bm.at(0.0, D=-1),))),))
+    return Model("toy", (response(),), classes=(d,), cluster=cluster)
+
+
+def undeclared():
+    return Model("toy", (response(Term(Parameter("loading", ("item",)), effects=("f",))),))
+
+
+def clash():
+    return Model(
+        "toy",
+        (
+            response(
+                Term(Parameter("tau", ())),
+            ),
+        ),
+    )
+
+
 CASES = {
     "not a frame": (lambda: fit(df=[[0, 1, 1]]), "came as list, expected a pandas DataFrame"),
     "empty frame": (lambda: fit(df=frame().iloc[:0]), r"empty \(0 rows\)"),
@@ -130,34 +155,9 @@ CASES = {
         lambda: two_level(cluster=None),
         "lives at the cluster level, but the model has no cluster",
     ),
-    "effect that nobody declared": (lambda: undeclared(), "loads on 'f', which is not declared before it"),
-    "one name for two parameters": (lambda: clash(), "Two different parameters are named 'tau'"),
+    "effect that nobody declared": (undeclared, "loads on 'f', which is not declared before it"),
+    "one name for two parameters": (clash, "Two different parameters are named 'tau'"),
 }
-
-
-def response(*terms):
-    tau = Parameter("tau", ("item",))
-    return Response("y", ("a",), bm.bernoulli(), (Term(tau), *terms))
-
-
-def two_level(cluster="g"):
-    d = LatentClass("D", 2, "cluster", (Term(Parameter("delta", ("D",), fixed=(bm.at(0.0, D=-1),))),))
-    return Model("toy", (response(),), classes=(d,), cluster=cluster)
-
-
-def undeclared():
-    return Model("toy", (response(Term(Parameter("loading", ("item",)), effects=("f",))),))
-
-
-def clash():
-    return Model(
-        "toy",
-        (
-            response(
-                Term(Parameter("tau", ())),
-            ),
-        ),
-    )
 
 
 @pytest.mark.parametrize("case", CASES)

@@ -489,11 +489,17 @@ def test_an_effect_without_variance_has_no_effect():
 
 
 def test_unobserved_categories_of_one_occasion_share_codes_with_the_other():
-    df = frame().assign(p3=lambda d: d["p3"].replace(0.0, 1.0))
+    df = frame().assign(o3=lambda d: d["o3"].replace(2.0, 1.0), p3=lambda d: d["p3"].replace(0.0, 1.0))
     data = bm.prepare(waves_of_ordinal(), df)
     values = random_values(data, seed=4)
     assert data.categories["p3"] == data.categories["o3"] == [0, 1, 2]
     assert_allclose(by_unit(data, evaluate(data, values)), oracle_for(data, df, values).units(), rtol=RTOL, atol=1e-14)
+
+
+def test_binary_items_of_two_occasions_must_be_coded_alike():
+    df = frame().assign(b3=lambda d: d["b3"] + 1)
+    with pytest.raises(ValueError, match=r"b1, b3 share parameters but have 3 categories .*: code them alike"):
+        bm.prepare(lta(), df)
 
 
 # posteriors ---------------------------------------------------------------------------------------

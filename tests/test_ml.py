@@ -4,6 +4,7 @@ import warnings
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
+import loky
 import numpy as np
 import pandas as pd
 import pytest
@@ -111,6 +112,13 @@ def test_starts_are_ranked_and_the_seed_makes_them(two_classes, fitted):
 
 def test_an_executor_gives_the_same_result(two_classes, fitted):
     with ThreadPoolExecutor(1) as executor:
+        again = bm.fit(lca(ITEMS, 2), two_classes, executor=executor)
+    assert again.loglik == pytest.approx(fitted.loglik, abs=1e-9)
+    assert sorted(again.starts["seed"]) == sorted(fitted.starts["seed"])
+
+
+def test_processes_give_the_same_result(two_classes, fitted):
+    with loky.ProcessPoolExecutor(2) as executor:
         again = bm.fit(lca(ITEMS, 2), two_classes, executor=executor)
     assert again.loglik == pytest.approx(fitted.loglik, abs=1e-9)
     assert sorted(again.starts["seed"]) == sorted(fitted.starts["seed"])

@@ -49,9 +49,9 @@ def test_modes_agree(declared, mode):
 
 
 @needs_jax
-def test_jax_serves_another_number_of_classes():
+def test_jax_serves_other_sizes():
     """Its functions are made for one size: a second size must not meet the first's."""
-    for classes in (2, 3):
-        data = bm.prepare(lca(["n3", "n2"], classes), frame())
+    for classes, rows in ((2, 3), (3, 3), (2, 4)):
+        data = bm.prepare(lca(["n3", "n2"], classes), frame(rows=rows), collapse=False)
         theta = data.packing.pack(random_values(data, seed=1))
         assert_allclose(bind("total", data, "JAX")(theta), bind("total", data)(theta), rtol=1e-12)

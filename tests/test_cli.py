@@ -1,0 +1,381 @@
+"""The command line: what it prints, the files it writes, the mistakes it explains, no code from the user."""
+
+import hashlib
+import json
+import shlex
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+from bayesmix.models.lca import lca
+from typer.testing import CliRunner
+
+import bayesmix as bm
+from bayesmix import arguments, bayes, cli, ml
+
+RUN = ("--starts", "4", "--finals", "2", "--rounds", "1")
+
+
+def run(*words: object):
+    """The outcome of a command."""
+    return CliRunner().invoke(cli.app, [str(w) for w in words])
+
+
+@pytest.fixture(scope="module")
+def data(two_classes, tmp_path_factory):
+    """The two-class data as a file: an id, a covariate, 9999 for missing, one row without an answer."""
+    df = two_classes[list("abcde")].copy()
+    df.loc[10] = np.nan
+    rng = np.random.default_rng(0)
+    df = (
+        df.fillna(9999)
+        .astype(int)
+        .assign(age=rng.normal(40, 10, len(df)).round(1), sex=rng.choice(["f", "m"], len(df)))
+    )
+    df.insert(0, "person", [f"p{k}" for k in range(len(df))])
+    path = tmp_path_factory.mktemp("cli") / "data.csv"
+    df.to_csv(path, index=False)
+    return path
+
+
+@pytest.fixture(scope="module")
+def folder(data, tmp_path_factory):
+    """What one command wrote."""
+    out = tmp_path_factory.mktemp("out") / "new" / "folder"
+    words = ["fit", "lca", data, "--items", "a-e", "--classes", 2, "--missing", "9999", "--id", "person"]
+    done = run(*words, "--covariates", "age + sex", "--out", out, "--plots", *RUN)
+    assert done.exit_code == 0, done.output
+    return out
+
+
+# a fit and its files ------------------------------------------------------------------------------
+
+
+def test_a_fit_is_printed(data):
+    done = run("fit", "lca", data, "--items", "a-e", "--classes", 2, "--missing", 9999, *RUN)
+    assert done.exit_code == 0
+    assert done.stdout.startswith("MODEL AND DATA")
+    assert "Rows left out (no answer)        1" in done.stdout
+    assert "Log-likelihood" in done.stdout
+    assert "Fitting" in done.stderr
+
+
+def test_the_folder_holds_everything(folder):
+    assert {p.name for p in folder.iterdir()} == {
+        "fit.nc",
+        "parameters.csv",
+        "probabilities.csv",
+        "class_probabilities.csv",
+        "starts.csv",
+        "listing.txt",
+        "run.json",
+        "profile.png",
+        "classes.png",
+        "estimates.png",
+    }
+    assert all(p.stat().st_size > 0 for p in folder.iterdir())
+
+
+def test_the_saved_fit_is_what_the_engine_finds(folder, data):
+    df = pd.read_csv(data).replace(9999, np.nan)
+    expected = bm.fit(lca(list("abcde"), 2, covariates="age + sex"), df, starts=4, finals=2, rounds=1)
+    saved = bm.Fit.load(folder / "fit.nc")
+    assert saved.loglik == pytest.approx(expected.loglik, abs=1e-6)
+    table = pd.read_csv(folder / "parameters.csv", index_col=0)
+    assert table["estimate"].to_numpy() == pytest.approx(expected.summary()["estimate"].to_numpy(), abs=1e-4)
+    assert f"{expected.loglik:.3f}" in (folder / "listing.txt").read_text(encoding="utf-8")
+
+
+def test_class_probabilities_are_keyed_to_the_rows_and_the_id(folder):
+    table = pd.read_csv(folder / "class_probabilities.csv")
+    assert list(table.columns) == ["row", "person", "C=1", "C=2", "most_likely"]
+    assert list(table["row"]) == list(range(1, 601))
+    assert list(table["person"]) == [f"p{k}" for k in range(600)]
+    assert table.loc[10, ["C=1", "C=2", "most_likely"]].isna().all()
+    rest = table.drop(index=10)
+    assert (rest["C=1"] + rest["C=2"]).to_numpy() == pytest.approx(1.0)
+    assert (rest["most_likely"] == np.where(rest["C=1"] > 0.5, 1, 2)).all()
+
+
+def test_probabilities_have_one_row_a_class_and_item(folder):
+    table = pd.read_csv(folder / "probabilities.csv", index_col=0)
+    assert len(table) == 2 + 10
+    assert table.loc[["C_probability[1]", "C_probability[2]"], "ml"].sum() == pytest.approx(1.0)
+    assert (table["ml_lower"] < table["ml"]).all()
+
+
+def test_the_run_can_be_repeated_from_its_file(folder, data, tmp_path):
+    held = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+    assert held["data"]["sha256"] == hashlib.sha256(data.read_bytes()).hexdigest()
+    assert held["data"]["rows"] == 600
+    assert held["settings"]["seed"] == 0
+    assert {"bayesmix", "python", "pytensor", "numpy", "matplotlib"} <= set(held["versions"])
+    program, *words = shlex.split(held["command"])
+    assert program == "bayesmix"
+    words[words.index("--out") + 1] = str(tmp_path)
+    assert run(*words).exit_code == 0
+    for name in ("parameters.csv", "class_probabilities.csv", "starts.csv"):
+        assert (tmp_path / name).read_text(encoding="utf-8") == (folder / name).read_text(encoding="utf-8")
+
+
+def test_enumeration_prints_and_writes(data, tmp_path):
+    words = ("enumerate", "lca", data, "--items", "a,b,c,d,e", "--missing", 9999, "--out", tmp_path, "--plots", *RUN)
+    done = run(*words, "--classes", "1-2")
+    assert done.exit_code == 0, done.output
+    assert "BIC: 2 classes" in done.stdout
+    table = pd.read_csv(tmp_path / "enumeration.csv", index_col=0)
+    assert list(table.index) == [1, 2]
+    assert table.loc[2, "loglik"] == pytest.approx(bm.Fit.load(tmp_path / "fit_2.nc").loglik)
+    assert {"fit_1.nc", "listing.txt", "run.json", "enumeration.png"} <= {p.name for p in tmp_path.iterdir()}
+
+
+def test_families_and_settings_reach_the_template(data, tmp_path):
+    words = ("fit", "lca", data, "--items", "a-c,age", "--classes", 2, "--missing", 9999, "--out", tmp_path, *RUN)
+    done = run(*words, "--family", "bernoulli,age=normal", "--set", "variance=class")
+    assert done.exit_code == 0, done.output
+    fit = bm.Fit.load(tmp_path / "fit.nc")
+    assert fit.info["families"] == {"bernoulli": "Bernoulli(link='logit')", "normal": "Normal()"}
+    assert set(fit.params["item_sd_normal"].dims) == {"C", "item_normal"}
+
+
+# comparison, sampling, interruption ---------------------------------------------------------------
+
+
+def posterior_of(fit) -> xr.DataTree:
+    """A posterior as narrow as you like, about the fit."""
+    rng, dims = np.random.default_rng(0), ("chain", "draw")
+    values = {
+        k: x.expand_dims(chain=2, draw=20) + 0.01 * xr.DataArray(rng.normal(size=(2, 20)), dims=dims) * fit.free[k]
+        for k, x in fit.params.items()
+    }
+    tree = xr.DataTree.from_dict({"/posterior": xr.Dataset(values).assign_coords(chain=[0, 1], draw=range(20))})
+    tree.attrs["bayesmix"] = json.dumps({"max_rhat": 1.0, "chains": 2, "draws": 20, "parts": fit.info["parts"]})
+    return tree
+
+
+def test_sampling_adds_the_posterior_and_the_comparison(data, tmp_path, monkeypatch):
+    asked = {}
+
+    def sample(model, df, *, fit, **settings):
+        asked.update(settings, rows=len(df))
+        return posterior_of(fit)
+
+    monkeypatch.setattr(bayes, "sample", sample)
+    words = ("fit", "lca", data, "--items", "a-e", "--classes", 2, "--missing", 9999, "--out", tmp_path, *RUN)
+    done = run(*words, "--sample", "--draws", 20, "--tune", 30, "--chains", 2, "--seed", 9)
+    assert done.exit_code == 0, done.output
+    assert asked == {"draws": 20, "tune": 30, "chains": 2, "seed": 9, "nodes": None, "rows": 600}
+    table = pd.read_csv(tmp_path / "comparison.csv", index_col=0)
+    rows = table.index.str.startswith("class_logit")
+    assert table.loc[rows, "mean"].to_numpy() == pytest.approx(table.loc[rows, "ml"].to_numpy(), abs=0.05)
+    assert "POSTERIOR (NUTS)" in (tmp_path / "listing.txt").read_text(encoding="utf-8")
+    assert json.loads((tmp_path / "run.json").read_text(encoding="utf-8"))["sampled"]["chains"] == 2
+    published = tmp_path / "published.csv"
+    published.write_text("row,value\nclass_logit[1],0.4\n", encoding="utf-8")
+    again = run("compare", tmp_path, "--published", published, "--plots")
+    assert again.exit_code == 0, again.output
+    (line,) = [k for k in again.stdout.splitlines() if k.startswith("class_logit[1]")]
+    assert line.endswith("0.4")
+    assert (tmp_path / "comparison.png").stat().st_size > 0
+
+
+def test_ctrl_c_while_sampling_keeps_the_fit(data, tmp_path, monkeypatch):
+    def sample(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(bayes, "sample", sample)
+    words = ("fit", "lca", data, "--items", "a-e", "--classes", 2, "--missing", 9999, "--out", tmp_path, *RUN)
+    done = run(*words, "--sample")
+    assert done.exit_code == 130
+    assert "Ctrl-C" in done.stderr
+    assert bm.Fit.load(tmp_path / "fit.nc").n_parameters == 11
+
+
+def test_ctrl_c_while_fitting_keeps_what_was_finished(data, tmp_path, monkeypatch):
+    before, calls = ml._run, []
+
+    def stop_later(task):
+        calls.append(1)
+        if len(calls) > 5:
+            raise KeyboardInterrupt
+        return before(task)
+
+    monkeypatch.setattr(ml, "_run", stop_later)
+    words = ("fit", "lca", data, "--items", "a-e", "--classes", 2, "--missing", 9999, "--out", tmp_path)
+    done = run(*words, "--starts", 4, "--finals", 2, "--rounds", 1)
+    assert done.exit_code == 130
+    assert "INTERRUPTED" in (tmp_path / "listing.txt").read_text(encoding="utf-8")
+    assert (tmp_path / "run.json").is_file()
+
+
+# mistakes -----------------------------------------------------------------------------------------
+
+FIT = ("fit", "lca", "DATA")
+MISTAKES = [
+    (("fit", "lca", "no_such_file.csv", "--items", "a"), "No file 'no_such_file.csv'"),
+    (("fit", "lcaa", "DATA", "--items", "a-e", "--classes", 2), "No model 'lcaa': there are"),
+    ((*FIT, "--items", "a,bb", "--classes", 2), "no column 'bb'"),
+    ((*FIT, "--items", "a-f", "--classes", 2), "no column 'f'"),
+    ((*FIT, "--items", "e-a", "--classes", 2), "runs backwards"),
+    ((*FIT, "--items", ",", "--classes", 2), "No columns in"),
+    ((*FIT, "--items", "a-e"), "needs classes: give --classes"),
+    ((*FIT, "--classes", 2), "needs items: give --items"),
+    ((*FIT, "--items", "a-e", "--classes", 0), "number of classes came as 0"),
+    ((*FIT, "--items", "a-e", "--classes", 2, "--cluster", "sex"), "takes no 'cluster'"),
+    ((*FIT, "--items", "a-e", "--classes", 2, "--freq", "weight"), "no column 'weight'"),
+    ((*FIT, "--items", "a-e", "--classes", 2, "--id", "name"), "no column 'name'"),
+    ((*FIT, "--items", "a-e", "--classes", 2, "--family", "gaussian"), "The family came as 'gaussian'"),
+    ((*FIT, "--items", "a-e", "--classes", 2, "--family", "normal,poisson"), "came for all items"),
+    ((*FIT, "--items", "a-e", "--classes", 2, "--family", "bernoulli:cloglog"), "link came as 'cloglog'"),
+    ((*FIT, "--items", "a-e", "--classes", 2, "--nodes", "simpson:9"), "The nodes came as 'simpson:9'"),
+    ((*FIT, "--items", "a-e", "--classes", 2, "--nodes", "trapezoid:0"), "number of nodes came as 0"),
+    ((*FIT, "--items", "a-e", "--classes", 2, "--set", "variance"), "give key=value"),
+    ((*FIT, "--items", "a-e", "--classes", 2, "--set", "varianze=class"), "takes no 'varianze'"),
+    ((*FIT, "--items", "a-e", "--classes", 2, "--set", "variance=both"), "give 'equal' or 'class'"),
+    ((*FIT, "--items", "a-e", "--classes", 2, "--starts", 0), "starts came as 0"),
+    ((*FIT, "--items", "a-e", "--classes", 2, "--se", "bootstrap"), "standard_errors came as 'bootstrap'"),
+    ((*FIT, "--items", "person,a", "--classes", 2), "distinct values"),
+    ((*FIT, "--items", "a-e", "--classes", 2, "--plots"), "--plots came without --out"),
+    ((*FIT, "--items", "a-e", "--classes", 2, "--out", "DATA"), "which is a file"),
+    ((*FIT, "--items", "a-e", "--classes", 2, "--covariates", "height"), "no column 'height'"),
+    (("enumerate", "lca", "DATA", "--items", "a-e", "--classes", "one"), "numbers of classes came as 'one'"),
+    (("enumerate", "lca", "DATA", "--items", "a-e", "--classes", "5-1"), "numbers of classes came as '5-1'"),
+    (("compare", "."), "neither fit.nc nor posterior.nc"),
+]
+
+
+@pytest.mark.parametrize(("words", "said"), MISTAKES)
+def test_a_mistake_is_one_clear_line_and_exit_code_2(data, words, said, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    done = run(*(data if w == "DATA" else w for w in words))
+    assert done.exit_code == 2
+    assert said in done.stderr
+    assert "Traceback" not in done.output
+    assert done.stdout == ""
+    assert sum(line.startswith("Error:") for line in done.stderr.splitlines()) == 1
+
+
+CODE = [
+    "__import__('os').system('x')",
+    "age + __import__('os').system('touch hacked')",
+    "C(__import__('os').system('x'))",
+    "{open('hacked', 'w')}",
+    "I(age**2)",
+    "np.log(age)",
+    "age.map(open)",
+    "exec('1')",
+]
+
+
+@pytest.mark.parametrize("formula", CODE)
+def test_a_formula_runs_no_code(data, formula, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    def never(*_):
+        raise AssertionError("code ran")
+
+    monkeypatch.setattr("os.system", never)
+    done = run("fit", "lca", data, "--items", "a-e", "--classes", 2, "--covariates", formula)
+    assert done.exit_code == 2
+    assert "formula" in done.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_debug_shows_where(data):
+    done = run("fit", "lca", data, "--items", "a-e", "--debug")
+    assert isinstance(done.exception, ValueError)
+
+
+def test_files_that_cannot_be_read(tmp_path):
+    (tmp_path / "latin.csv").write_bytes("a,b\né,1\n".encode("latin-1"))
+    (tmp_path / "data.abc").write_text("a", encoding="utf-8")
+    (tmp_path / "empty.csv").write_text("", encoding="utf-8")
+    (tmp_path / "broken.dta").write_text("no", encoding="utf-8")
+    for name, said in (
+        ("latin.csv", "not text in UTF-8"),
+        ("data.abc", "expected one of .csv"),
+        ("empty.csv", "cannot be read"),
+        ("broken.dta", "cannot be read"),
+    ):
+        done = run("fit", "lca", tmp_path / name, "--items", "a", "--classes", 2)
+        assert done.exit_code == 2
+        assert said in done.stderr
+
+
+def test_a_folder_with_something_else_in_it_is_refused(tmp_path):
+    (tmp_path / "fit.nc").write_text("not a fit", encoding="utf-8")
+    done = run("compare", tmp_path)
+    assert done.exit_code == 2
+    assert done.stderr.splitlines()[-1].startswith("Error:")
+
+
+# words --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("ending", "separator"), [("csv", ","), ("tsv", "\t"), ("txt", ";"), ("csv", "\t")])
+def test_tables_are_read_by_their_separator(tmp_path, ending, separator):
+    path = tmp_path / f"d.{ending}"
+    pd.DataFrame({"a": [1, 2], "b": ["x, y", "z"]}).to_csv(path, sep=separator, index=False)
+    df = arguments.read_table(path)
+    assert list(df.columns) == ["a", "b"]
+    assert list(df["b"]) == ["x, y", "z"]
+    assert list(df.index) == [1, 2]
+
+
+def test_stata_files_are_read(tmp_path):
+    pd.DataFrame({"a": [1, 2], "b": [0.5, 1.5]}).to_stata(tmp_path / "d.dta", write_index=False)
+    assert list(arguments.read_table(tmp_path / "d.dta")["b"]) == [0.5, 1.5]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "expected"),
+    [
+        ("a,c", ["a", "c"]),
+        ("a-c", ["a", "b", "c"]),
+        (" b - x-1 ", ["b", "c", "x-1"]),
+        ("x-1", ["x-1"]),
+        ("a-b,b-c", ["a", "b", "c"]),
+        ("all", ["a", "b", "c", "x-1"]),
+    ],
+)
+def test_columns_by_name_range_and_all(wanted, expected):
+    assert arguments.columns(wanted, ["id", "a", "b", "c", "x-1"], leave_out=["id"]) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"), [("1-4", [1, 2, 3, 4]), ("2,4", [2, 4]), ("3", [3]), ("1..3,3-4", [1, 2, 3, 4])]
+)
+def test_numbers_of_classes(text, expected):
+    assert arguments.numbers_of(text) == expected
+
+
+def test_missing_codes_are_blanked_where_they_are_used():
+    df = pd.DataFrame({"a": [1, 9999], "b": ["-", "x"], "id": [9999, 1]})
+    out = arguments.blank(df, ["9999", "-"], ["a", "b"])
+    assert out["a"].isna().tolist() == [False, True]
+    assert out["b"].isna().tolist() == [True, False]
+    assert out["id"].tolist() == [9999, 1]
+    with pytest.warns(UserWarning, match="777 does not occur"):
+        arguments.blank(df, ["777"], ["a"])
+
+
+def test_templates_are_found_by_their_file(monkeypatch, tmp_path):
+    import bayesmix.models
+
+    (tmp_path / "pairs.py").write_text(
+        "from collections.abc import Sequence\n"
+        "def pairs(waves: Sequence[Sequence[str]], classes: int = 2, invariant: bool = True, power: float = 1.0,"
+        " first: Sequence[str] = (), label: str | None = None):\n"
+        "    return waves, classes, invariant, power, first, label\n",
+        encoding="utf-8",
+    )
+    monkeypatch.setattr(bayesmix.models, "__path__", [*bayesmix.models.__path__, str(tmp_path)])
+    assert {"lca", "pairs"} <= set(arguments.templates())
+    words = ["waves=a-b;c,d", "invariant=false", "power=2.5", "first=a-b", "label=x"]
+    made = arguments.declare("pairs", {"classes": 3, "items": None}, words, list("abcd"))
+    assert made == ([["a", "b"], ["c", "d"]], 3, False, 2.5, ["a", "b"], "x")
+    with pytest.raises(ValueError, match="expected a number"):
+        arguments.declare("pairs", {}, ["waves=a", "power=much"], list("abcd"))
+    with pytest.raises(ValueError, match="--set waves="):
+        arguments.declare("pairs", {}, [], list("abcd"))
