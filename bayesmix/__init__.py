@@ -1,35 +1,26 @@
 """Multilevel mixture models by maximum likelihood and by NUTS, from one log-likelihood graph."""
 
 import importlib
+import sys
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
-
-from bayesmix.compare import Comparison, compare
-from bayesmix.data import Data, prepare
-from bayesmix.families import Family, bernoulli, nominal, normal, ordinal, poisson
-from bayesmix.ml import Enumeration, enumerate_classes, fit
-from bayesmix.params import Fixed, Parameter, Prior, at
-from bayesmix.posterior import log_likelihood
-from bayesmix.quadrature import gauss_hermite, monte_carlo, trapezoid
-from bayesmix.report import listing as report
-from bayesmix.result import Fit
-from bayesmix.simulate import simulate
-from bayesmix.spec import Covariates, Effect, LatentClass, Model, Response, Term
 
 if TYPE_CHECKING:
     from bayesmix import plots
     from bayesmix.bayes import build, prior_table, sample
+    from bayesmix.compare import Comparison, compare
+    from bayesmix.data import Data, prepare
+    from bayesmix.families import Family, bernoulli, nominal, normal, ordinal, poisson
+    from bayesmix.ml import Enumeration, enumerate_classes, fit
+    from bayesmix.params import Fixed, Parameter, Prior, at
+    from bayesmix.posterior import log_likelihood
+    from bayesmix.quadrature import gauss_hermite, monte_carlo, trapezoid
+    from bayesmix.report import listing as report
+    from bayesmix.result import Fit
+    from bayesmix.simulate import simulate
+    from bayesmix.spec import Covariates, Effect, LatentClass, Model, Response, Term
 
     models: ModuleType
-
-_LATER = {
-    "build": "bayesmix.bayes",
-    "sample": "bayesmix.bayes",
-    "prior_table": "bayesmix.bayes",
-    "models": "bayesmix.models",
-    "plots": "bayesmix.plots",
-}
-"""Loaded when first used: PyMC and the plots cost seconds that a fit need not wait for."""
 
 __all__ = [
     "Comparison",
@@ -69,13 +60,46 @@ __all__ = [
     "trapezoid",
 ]
 
+_HOMES = {
+    "bayes": "build prior_table sample",
+    "compare": "Comparison compare",
+    "data": "Data prepare",
+    "families": "Family bernoulli nominal normal ordinal poisson",
+    "ml": "Enumeration enumerate_classes fit",
+    "params": "Fixed Parameter Prior at",
+    "posterior": "log_likelihood",
+    "quadrature": "gauss_hermite monte_carlo trapezoid",
+    "result": "Fit",
+    "simulate": "simulate",
+    "spec": "Covariates Effect LatentClass Model Response Term",
+}
+_HOME = {name: (home, name) for home, names in _HOMES.items() for name in names.split()} | {
+    "report": ("report", "listing"),
+    "models": ("models", ""),
+    "plots": ("plots", ""),
+}
+"""Where each name lives. Loaded when first used: the command line answers at once, a fit does not wait for PyMC."""
+
 
 def __getattr__(name: str) -> Any:
-    if name not in _LATER:
+    if name not in _HOME:
         raise AttributeError(f"module 'bayesmix' has no attribute {name!r}")
-    module = importlib.import_module(_LATER[name])
-    return module if name == _LATER[name].rpartition(".")[2] else getattr(module, name)
+    home, attribute = _HOME[name]
+    module = importlib.import_module(f"bayesmix.{home}")
+    globals()[name] = getattr(module, attribute) if attribute else module
+    return globals()[name]
 
 
 def __dir__() -> list[str]:
     return __all__
+
+
+class _Package(ModuleType):
+    """Keeps `bayesmix.compare` the function, though importing the module of that name would put the module there."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if not (isinstance(value, ModuleType) and _HOME.get(name, ("", ""))[1]):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package

@@ -20,7 +20,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 from typer.core import TyperGroup
@@ -275,7 +275,7 @@ def fit_command(  # noqa: PLR0917 - options, by name only
     with status("Fitting"):
         found = ml.fit(
             run.model, run.df, starts=starts, finals=finals, rounds=rounds, seed=seed, nodes=method,
-            standard_errors=errors, mode=mode,
+            standard_errors=cast(Any, errors), mode=mode,
         )  # fmt: skip
     with unbroken():
         _write_fit(run, found, id_column, plots)
@@ -326,7 +326,7 @@ def enumerate_command(  # noqa: PLR0917 - options, by name only
     with status("Fitting"):
         found = ml.enumerate_classes(
             run.model, run.df, wanted, starts=starts, finals=finals, rounds=rounds, seed=seed, nodes=method,
-            standard_errors=errors, mode=mode,
+            standard_errors=cast(Any, errors), mode=mode,
         )  # fmt: skip
     with unbroken():
         _write_enumeration(run, found, plots)
@@ -405,7 +405,8 @@ def _write_enumeration(run: _Run, found: Enumeration, plots: bool) -> None:
         _agg()
         from bayesmix.plots import enumeration
 
-        run.write("enumeration.png", lambda p: enumeration(found).figure.savefig(p, dpi=150))
+        figure = cast(Any, enumeration(found).figure)
+        run.write("enumeration.png", lambda p: figure.savefig(p, dpi=150))
 
 
 def _write_classes(run: _Run, found: Fit, id_column: str | None) -> None:
@@ -453,7 +454,7 @@ def _saved(run: _Run) -> None:
         typer.echo(f"\nFiles are in {run.out}: {', '.join(sorted(p.name for p in run.out.iterdir()))}")
 
 
-def _sample(run: _Run, data: Path, found: Fit, settings: dict[str, int], method: Any, plots: bool) -> None:
+def _sample(run: _Run, data: Path, found: Fit, settings: dict[str, Any], method: Any, plots: bool) -> None:
     with status("Compiling and sampling"):
         from bayesmix import bayes
         from bayesmix.compare import compare

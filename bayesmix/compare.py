@@ -6,11 +6,10 @@ Depends on forest, solution and the floors beneath; ArviZ makes the posterior su
 from __future__ import annotations
 
 import difflib
-import json
 import textwrap
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import pandas as pd
@@ -19,7 +18,7 @@ import xarray as xr
 from bayesmix.forest import Forest, Series, forest
 from bayesmix.plots import COLOURS
 from bayesmix.result import Fit, entry
-from bayesmix.solution import Z95, Parts, class_dims, parts_of, probability_interval
+from bayesmix.solution import Z95, Parts, class_dims, kept, parts_of, probability_interval
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -146,10 +145,10 @@ def compare(fit: Fit | None = None, post: xr.DataTree | None = None, published: 
     frames = [f for f in frames if len(f)]
     wide = pd.concat(frames)
     wide["published"] = _published(published or {}, variables, wide.index)
-    diagnostics = {} if post is None else json.loads(post.attrs.get("bayesmix", "{}"))
+    found = {} if post is None else {k: v for k, v in kept(post).items() if k not in ("parts", "categories")}
     names = ["scale", "variable", "panel", "row"]
     table = wide[[*ML, *BAYES, "published"]].astype(float)
-    return Comparison(table, wide[names], _loglik(fit, post), {k: v for k, v in diagnostics.items() if k != "parts"})
+    return Comparison(table, wide[names], _loglik(fit, post), found)
 
 
 # which rows there are -----------------------------------------------------------------------------
@@ -211,9 +210,9 @@ def _shown(name: str, scale: str, x: xr.DataArray, fit: Fit | None, parts: Parts
     """Free entries of a parameter; of probabilities those that exist, of two categories the second."""
     if scale == "parameter":
         return fit.free[name].transpose(*x.dims).values if fit is not None else x.values > 0
-    out = ~np.isnan(x)
+    out = cast(xr.DataArray, ~np.isnan(x))
     categories = {p["dims"]["category"] for p in parts if p["kind"] == "response"}
-    for d in (d for d in x.dims if d in categories):
+    for d in (str(d) for d in x.dims if d in categories):
         two = out.sum(d) == 2
         first = xr.DataArray(np.arange(x.sizes[d]) == 0, dims=d)
         out = out & ~(two & first)
@@ -293,7 +292,7 @@ def _bayes(v: _Variable, post: xr.DataTree | None) -> np.ndarray:
     chosen = np.stack([draws.values[(..., *at)] for at in v.positions], axis=-1)
     flat = xr.Dataset({"x": (("chain", "draw", "entry"), chosen)})
     table = az.summary(flat, kind="all", ci_kind="eti", ci_prob=LEVEL, round_to="none")
-    return table[["mean", "sd", "eti95_lb", "eti95_ub", "r_hat", "ess_bulk"]].to_numpy(dtype=float)
+    return pd.DataFrame(table)[["mean", "sd", "eti95_lb", "eti95_ub", "r_hat", "ess_bulk"]].to_numpy(dtype=float)
 
 
 def _published(given: Published, variables: list[_Variable], labels: pd.Index) -> pd.Series:
@@ -313,7 +312,8 @@ def _published(given: Published, variables: list[_Variable], labels: pd.Index) -
                     f"The published '{name}' has the shape {x.shape}, expected {v.shape.shape} for the dims "
                     f"({', '.join(map(str, v.shape.dims))})."
                 )
-            out.update(pd.Series({entry(name, v.shape, at): x[at] for at in v.positions}))
+            for at in v.positions:
+                out[entry(name, v.shape, at)] = x[at]
         else:
             near = difflib.get_close_matches(name, [*out.index, *by_name], n=1)
             hint = f"Did you mean '{near[0]}'?" if near else f"Rows are such as '{out.index[0]}'."

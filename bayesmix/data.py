@@ -218,6 +218,11 @@ def _check_frame(model: Model, df: pd.DataFrame) -> None:
         raise ValueError(f"The data have more than one column named '{hit[0]}': rename or drop one of them.")
 
 
+def texts(categories: Mapping[str, list]) -> dict[str, list[str]]:
+    """Categories of each item as text, for what is kept on disk."""
+    return {k: [str(x) for x in v] for k, v in categories.items()}
+
+
 def _missing_column(column: str, df: pd.DataFrame) -> str:
     near = difflib.get_close_matches(str(column), [str(c) for c in df.columns], n=1)
     hint = f"Did you mean '{near[0]}'?" if near else f"Columns are: {', '.join(map(str, df.columns[:12]))}."

@@ -21,7 +21,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from bayesmix import functions, labels
-from bayesmix.data import Data, prepare
+from bayesmix.data import Data, prepare, texts
 from bayesmix.quadrature import Nodes
 from bayesmix.result import Fit
 from bayesmix.simulate import draw as draw_data
@@ -70,7 +70,7 @@ def assemble(
     groups |= _data_groups(data, df) | _predictive(data, made, theta, df, drawn, seed)
     tree = xr.DataTree.from_dict({f"/{k}": v for k, v in groups.items()})
     found = _diagnose(groups, theta, fit, orders)
-    tree.attrs["bayesmix"] = json.dumps(found | {"parts": parts(model)})
+    tree.attrs["bayesmix"] = json.dumps(found | {"parts": parts(model), "categories": texts(data.categories)})
     _warn(found)
     return tree
 
@@ -84,8 +84,8 @@ def finished(raw: xr.DataTree) -> tuple[xr.Dataset, xr.Dataset]:
         Fewer than four such draws.
     """
     drawn, stats = raw["posterior"].to_dataset(), raw["sample_stats"].to_dataset()
-    gone = xr.concat([x.isnull().any([d for d in x.dims if d != "draw"]) for x in drawn.data_vars.values()], "v")
-    whole = int((~gone.any("v").values).cumprod().sum())
+    gone = [np.isnan(x.transpose("draw", ...).values).reshape(drawn.sizes["draw"], -1) for x in drawn.values()]
+    whole = int((~np.concatenate(gone, axis=1).any(axis=1)).cumprod().sum())
     if whole == drawn.sizes["draw"]:
         return drawn, stats
     if whole < 4:

@@ -101,6 +101,7 @@ def compiled(what: What, data: Data, mode: str | Mode | None = None, probes: tup
     ``probabilities``: gradients with respect to the zero log factors over the dims of `probes`.
     ``jacobian`` (further v): what ``factors`` returns, differentiated in the direction v.
     """
+    mode = mode or "NUMPY"
     static = isinstance(mode, str) and mode.upper() == "JAX"
     shapes = (data.packing.size, *(v.shape for v in input_values(data).values())) if static else ()
     key = (what, structure(data.model), data.signature, str(mode), shapes, probes)
@@ -179,21 +180,21 @@ def _directional(x, theta, v):
 
 
 def _function(arguments, outputs, mode) -> Callable:
-    flags = {"cxx": ""} if mode is None or mode == "NUMPY" else {}
+    flags = {"cxx": ""} if mode == "NUMPY" else {}
     with pytensor.config.change_flags(**flags):
         return pytensor.function(
             arguments, outputs, mode=pytensor_mode(mode), trust_input=True, on_unused_input="ignore"
         )
 
 
-def pytensor_mode(mode: str | Mode | None) -> Mode:
+def pytensor_mode(mode: str | Mode) -> Mode:
     """A PyTensor mode by name, without what the graph does for itself or does not need.
 
     Its logsumexp is shifted already, and its shapes are right by the names of the dims.
     """
     if isinstance(mode, Mode):
         return mode
-    made = numpy_mode() if mode in (None, "NUMPY") else get_mode({"C": "CVM"}.get(mode, mode))
+    made = numpy_mode() if mode == "NUMPY" else get_mode({"C": "CVM"}.get(mode, mode))
     return made.excluding("local_log_sum_exp").including("local_remove_all_assert")
 
 

@@ -28,9 +28,10 @@ from scipy import optimize
 from threadpoolctl import threadpool_limits
 
 from bayesmix import functions, labels, posterior
-from bayesmix.data import Data, prepare
+from bayesmix.data import Data, prepare, texts
 from bayesmix.quadrature import Nodes
 from bayesmix.result import Fit, same_maximum
+from bayesmix.solution import TINY
 from bayesmix.spec import Model, parts, structure
 from bayesmix.starts import Ranges, ranges, split_class
 
@@ -431,13 +432,14 @@ def _finish(data: Data, df, found: list[Start], search: _Search, standard_errors
         "interrupted": search.interrupted,
     } | _audit(data, df, theta, value, nodes, mode)
     names = [p.name for p in data.model.parameters]
+    shown = _existing(probability.dataset(), data)
     free = xr.Dataset({n: natural.values[n].copy(data=data.packing.index[n] >= 0) for n in names})
     out = Fit(
         params=natural.dataset()[names],
         se=_blank(natural.standard_errors(chosen), free, boundary, data)[names],
         se_hessian=_blank(natural.standard_errors(inverse), free, boundary, data)[names],
-        probabilities=_existing(probability.dataset(), data),
-        probabilities_se=_existing(probability.standard_errors(chosen), data),
+        probabilities=shown,
+        probabilities_se=_inside(shown, probability.standard_errors(chosen)),
         loglik=value,
         n_parameters=data.packing.size,
         n_individuals=data.n_individuals,
@@ -527,6 +529,11 @@ def _blank(se: xr.Dataset, free: xr.Dataset, boundary, data: Data) -> xr.Dataset
     return xr.Dataset(out)
 
 
+def _inside(p: xr.Dataset, se: xr.Dataset) -> xr.Dataset:
+    """No standard error for a probability of 0 or 1."""
+    return se.where((p > TINY) & (p < 1 - TINY))
+
+
 def _existing(ds: xr.Dataset, data: Data) -> xr.Dataset:
     """Categories that an item does not have are missing, not zero."""
     out = ds
@@ -589,7 +596,7 @@ def _info(data: Data, search: _Search, standard_errors: str) -> dict[str, Any]:
         "parts": parts(model),
         "cluster": model.cluster,
         "freq": model.freq,
-        "categories": {k: [str(x) for x in v] for k, v in data.categories.items()},
+        "categories": texts(data.categories),
         "n_rows": len(data.pattern_of),
         "n_left_out": data.n_left_out,
         "n_patterns": len(data.counts),

@@ -105,7 +105,8 @@ def unconstrain(value: Array, parameter: Parameter) -> Array:
 
 def natural(theta, parameter: Parameter, index, fixed):
     """The parameter as a named-dim tensor: entry `index` of theta, or `fixed` where index is -1."""
-    raw = pt.where(pt.ge(index, 0), theta[pt.maximum(index, 0)], fixed)
+    padded: Any = pt.concatenate([theta, np.zeros(1)])  # -1 reads the zero at the end
+    raw = padded[index] + fixed
     return constrain(px.as_xtensor(raw, dims=parameter.dims), parameter)
 
 

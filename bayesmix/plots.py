@@ -16,7 +16,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from bayesmix.result import Fit
-from bayesmix.solution import Values, class_dims, parts_of, values_of
+from bayesmix.solution import Values, class_dims, kept, parts_of, values_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -51,7 +51,7 @@ class _Curves:
     variable: str = ""
 
 
-def _stacked(x: xr.DataArray, classes: tuple[str, ...], *first: str) -> xr.DataArray:
+def _stacked(x: xr.DataArray, classes: Sequence[str], *first: str) -> xr.DataArray:
     """Dims (*first, class): several class dims become one, labelled ``C1=1, C2=2``."""
     if not classes:
         return x.expand_dims("all", -1).transpose(*first, "all").assign_coords(all=["all classes"])
@@ -121,7 +121,7 @@ def _response_curves(result: Fit | xr.DataTree, part: Mapping[str, Any]) -> list
 def _category_labels(result: Fit | xr.DataTree, x: xr.DataArray, item: str, category: str) -> list[str]:
     """``P(answer = yes)`` where all items have the same categories, else ``P(category 2)``."""
     numbers = range(1, x.sizes[category] + 1)
-    known = result.info.get("categories", {}) if isinstance(result, Fit) else {}
+    known = kept(result).get("categories", {})
     same = all(known.get(str(i)) == known.get(str(x[item].values[0])) for i in x[item].values)
     if same and (known or list(x[category].values) != list(numbers)):
         return [f"P(answer = {k})" for k in x[category].values]
@@ -191,7 +191,8 @@ def _draw_curves(ax: Axes, c: _Curves) -> None:
 
 
 def _item_ticks(ax: Axes, items: list[str]) -> None:
-    width = ax.figure.get_figure(root=True).get_size_inches()[0] / max(1, ax.get_gridspec().ncols)
+    grid = ax.get_gridspec()
+    width = ax.figure.get_figure(root=True).get_size_inches()[0] / (grid.ncols if grid else 1)
     crowded = sum(len(i) + 2 for i in items) * 0.085 > width - 1.0
     ax.set_xticks(np.arange(len(items)), items, rotation=40 if crowded else 0, ha="right" if crowded else "center")
     if crowded:
@@ -290,9 +291,9 @@ def enumeration(found: Enumerated) -> Axes:
     table = found.table
     figure, ax = plt.subplots(figsize=(5.8, 3.8), layout="constrained")
     for k, name in enumerate(("AIC", "aBIC", "BIC")):
-        y = table[name]
-        ax.plot(table.index, y, f"-{MARKERS[k]}", color=COLOURS[k], label=name, markersize=5)
-        ax.plot([y.idxmin()], [y.min()], "o", mfc="none", mec=COLOURS[k], markersize=13, mew=1.5)
+        x, y = table.index.to_numpy(), table[name].to_numpy()
+        ax.plot(x, y, f"-{MARKERS[k]}", color=COLOURS[k], label=name, markersize=5)
+        ax.plot(x[y.argmin()], y.min(), "o", mfc="none", mec=COLOURS[k], markersize=13, mew=1.5)
     weak = table.index[table["replicated"] < 2]
     ax.set_xticks(table.index, [f"{k}*" if k in weak else str(k) for k in table.index])
     ax.set_xlabel("classes (* best value not replicated)" if len(weak) else "classes")

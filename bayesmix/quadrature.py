@@ -45,6 +45,8 @@ class Trapezoid:
 
     def __post_init__(self) -> None:
         _check(self.n)
+        if not 0 < self.limit < np.inf:
+            raise ValueError(f"The limit of the nodes came as {self.limit!r}: give a positive number of SDs, e.g. 5.")
 
     def grid(self, n_effects: int) -> tuple[Array, Array]:
         """Nodes (node, effect) and log weights (node,)."""
@@ -53,8 +55,8 @@ class Trapezoid:
         return _product(points, log_weights - special.logsumexp(log_weights), n_effects, str(self))
 
     def finer(self) -> Trapezoid:
-        """The rule with half the step, for the audit of a fit."""
-        return replace(self, n=2 * self.n - 1, limit=self.limit + 1.0)
+        """About half the step, on a range wider by one at each end, for the audit of a fit."""
+        return replace(self, n=2 * self.n + 1, limit=self.limit + 1.0)
 
 
 @dataclass(frozen=True)

@@ -136,8 +136,8 @@ def _family(written: str) -> str:
 def _starts(fit: Fit) -> Section:
     done = fit.starts[fit.starts["loglik"].notna()]
     rows = [
-        (str(k), number(s.loglik), _seed(s.seed), number(s.short), str(s.iterations), s.status)
-        for k, s in enumerate(done.head(SHOWN_STARTS).itertuples(), start=1)
+        (str(k), number(s["loglik"]), _seed(s["seed"]), number(s["short"]), str(s["iterations"]), str(s["status"]))
+        for k, (_, s) in enumerate(done.head(SHOWN_STARTS).iterrows(), start=1)
     ]
     table = make_table(("rank", "log-likelihood", "seed", "after short run", "iterations", "status"), rows, left=0)
     return Section("Random starts, ranked", [table, _replication(fit, len(done)), *_other_starts(fit, len(done))])
@@ -220,7 +220,10 @@ def _classification(fit: Fit) -> Section | None:
     names = [n for n in _class_variables(fit) if fit.classes.sizes[n] > 1]
     if not names:
         return None
-    body: list[Any] = [f"Entropy: {number(fit.entropy)}" + (f" ({names[0]})" if len(names) > 1 else "")]
+    several = len(names) > 1
+    body: list[Any] = [
+        "\n".join(f"Entropy{f' of {n}' if several else ''}: {number(fit.class_entropy(n))}" for n in names)
+    ]
     for name in names:
         average, rates = fit.classification(name), classification_rates(fit, name)
         body += [
@@ -261,7 +264,7 @@ def classification_rates(fit: Fit, name: str | None = None) -> pd.DataFrame:
 
 def _logits(rates: pd.DataFrame) -> pd.DataFrame:
     p = rates.clip(lower=TINY)
-    return np.log(p.div(p.iloc[:, -1], axis=0))
+    return pd.DataFrame(np.log(p.div(p.iloc[:, -1], axis=0)))
 
 
 # results ------------------------------------------------------------------------------------------
@@ -288,6 +291,11 @@ def _part_title(part: Mapping[str, Any], n: int) -> str:
     return f"Results: {part['level']} level, {what} {part['name']}"
 
 
+def row_of(table: pd.DataFrame, label: str) -> dict[str, Any]:
+    """One row of a table, in plain values."""
+    return {str(k): v for k, v in table.loc[label].items()}
+
+
 class _Rows:
     """Cells of the results: estimate, SE, ratio, p, and what is fixed or at a boundary."""
 
@@ -304,7 +312,7 @@ class _Rows:
         return ((at, entry(name, x, at)) for at in np.ndindex(x.shape) if not absent[at])
 
     def cells(self, label: str) -> tuple[str, ...]:
-        s = self.summary.loc[label]
+        s = row_of(self.summary, label)
         if not s["free"]:
             return (number(s["estimate"]), "-", "-", "-", "fixed")
         mark = "boundary" if label in self.boundary or math.isnan(s["se"]) else ""
@@ -325,11 +333,11 @@ def _absent(fit: Fit, x: xr.DataArray) -> np.ndarray:
     return out.transpose(*x.dims).values
 
 
-def _flat(names: Sequence[str], rows: _Rows) -> Table:
+def _flat(names: Sequence[str], rows: _Rows) -> Group | Table:
     return make_table(("", *rows.head), [(label, *rows.cells(label)) for n in names for _, label in rows.entries(n)])
 
 
-def _by_class(fit: Fit, part: Mapping[str, Any], names: Sequence[str], rows: _Rows) -> list[Table]:
+def _by_class(fit: Fit, part: Mapping[str, Any], names: Sequence[str], rows: _Rows) -> list[Group | Table]:
     """One table a class (or combination of classes), then what does not depend on a class."""
     blocks: dict[str, list[tuple[str, ...]]] = {}
     hidden = _references(fit, part, names)
@@ -418,16 +426,16 @@ def _probability_scale(fit: Fit) -> Section:
 def _with_error(p: float, se: float) -> str:
     if math.isnan(p):
         return "-"
-    return f"{p:.3f} ({se:.3f})" if TINY < p < 1 - TINY else f"{p:.3f} (-)"
+    return f"{p:.3f} ({probability(se)})"
 
 
-def _plain_probabilities(fit: Fit, name: str) -> list[Table]:
+def _plain_probabilities(fit: Fit, name: str) -> list[Group | Table]:
     p, se = fit.probabilities[name], fit.probabilities_se[name]
     rows = [(entry(name, p, at), _with_error(float(p.values[at]), float(se.values[at]))) for at in np.ndindex(p.shape)]
     return [make_table(("", "probability"), rows)]
 
 
-def _item_probabilities(fit: Fit, name: str, part: Mapping[str, Any]) -> list[Table]:
+def _item_probabilities(fit: Fit, name: str, part: Mapping[str, Any]) -> list[Group | Table]:
     """Items and categories in the rows, classes in the columns, in as many tables as they need."""
     p, se = fit.probabilities[name], fit.probabilities_se[name]
     item, category = part["dims"]["item"], part["dims"]["category"]
@@ -463,7 +471,7 @@ def _odds(fit: Fit) -> Section | None:
             x = fit.params[name]
             labels = [entry(name, x, at) for at in np.ndindex(x.shape)]
             for label in (k for k in labels if summary.loc[k, "free"]):
-                s = summary.loc[label]
+                s = row_of(summary, label)
                 ratio = math.exp(min(s["estimate"], 700.0))
                 ends = (np.exp(s["lower"]), np.exp(s["upper"]))
                 rows.append((label, *map(number, (ratio, ratio * s["se"], *ends)), p_value(s["p"])))
@@ -522,7 +530,7 @@ def _posterior(fit: Fit, post: xr.DataTree | None) -> Section | None:
     head = ("", "ML", "SE", "mean", "SD", "95% lower", "upper", "R-hat", "ESS")
     columns = ["ml", "ml_se", "mean", "sd", "eti_lower", "eti_upper", "r_hat"]
     table = found.table.where(found.table.abs() > TINY, found.table * 0.0)
-    rows = [(k, *map(number, r[columns]), number(r["ess_bulk"], 0)) for k, r in table.iterrows()]
+    rows = [(str(k), *map(number, r[columns]), number(r["ess_bulk"], 0)) for k, r in table.iterrows()]
     body = [pairs(said.items()), make_table(head, rows), found.loglik]
     return Section("Posterior (NUTS) beside maximum likelihood; equal-tailed intervals", body)
 

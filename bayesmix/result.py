@@ -95,10 +95,18 @@ class Fit:
 
     @property
     def entropy(self) -> float:
-        """1 - (mean entropy of the class probabilities) / log K, for the first class variable; NaN for K = 1."""
-        if not self.classes.data_vars:
-            return float("nan")
-        p, w, _ = self._used(None)
+        """:meth:`class_entropy` of the first class variable; NaN where there is none."""
+        return self.class_entropy() if self.classes.data_vars else float("nan")
+
+    def class_entropy(self, name: str | None = None) -> float:
+        """1 - (mean entropy of the posterior class probabilities) / log K; NaN for K = 1.
+
+        Parameters
+        ----------
+        name : str, optional
+            The class variable; the first one if left out.
+        """
+        p, w, _ = self._used(name)
         if p.shape[1] < 2:
             return float("nan")
         with np.errstate(divide="ignore", invalid="ignore"):

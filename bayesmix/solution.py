@@ -25,8 +25,12 @@ TINY = 1e-6
 
 def parts_of(result: Fit | xr.DataTree) -> Parts:
     """What each parameter belongs to (`bayesmix.spec.parts`), as the fit or the posterior kept it."""
-    held = result.info if isinstance(result, Fit) else json.loads(result.attrs.get("bayesmix", "{}"))
-    return held.get("parts", [])
+    return kept(result).get("parts", [])
+
+
+def kept(result: Fit | xr.DataTree) -> Mapping[str, Any]:
+    """The settings that a fit or a posterior carries with it."""
+    return result.info if isinstance(result, Fit) else json.loads(result.attrs.get("bayesmix", "{}"))
 
 
 def class_dims(parts: Parts, dims: Iterable[Any]) -> tuple[str, ...]:
@@ -67,7 +71,7 @@ def values_of(result: Fit | xr.DataTree, name: str) -> Values | None:
     Of a fit: from standard errors (NaN at a boundary). Of a posterior: mean and equal-tailed interval.
     """
     if not isinstance(result, Fit):
-        draws = result["posterior"].get(name)
+        draws = result["posterior"].to_dataset().get(name)
         if draws is None:
             return None
         ends = draws.quantile([0.025, 0.975], ("chain", "draw")).drop_vars("quantile")

@@ -267,20 +267,26 @@ def _check(model: Model) -> None:
 
 
 def _check_order(model: Model) -> None:
-    known: set[str] = set()
+    level_of: dict[str, Level] = {}
     for e in model.effects:
-        _check_effects(e.mean, known, f"Effect '{e.name}'")
-        known.add(e.name)
+        _check_predictor((*e.mean, *([e.sd] if e.sd else [])), level_of, f"Effect '{e.name}'", e.level)
+        level_of[e.name] = e.level
     for c in model.classes:
-        _check_effects(c.predictor, known, f"Class '{c.name}'")
+        _check_predictor(c.predictor, level_of, f"Class '{c.name}'", c.level)
     for r in model.responses:
-        _check_effects(r.predictor, known, f"Response '{r.name}'")
+        _check_predictor((*r.predictor, *r.auxiliary), level_of, f"Response '{r.name}'", "item")
 
 
-def _check_effects(predictor: Predictor, known: set[str], what: str) -> None:
+def _check_predictor(predictor: Predictor, level_of: dict[str, Level], what: str, level: str) -> None:
     for t in predictor:
-        if unknown := [e for e in t.effects if e not in known]:
+        if unknown := [e for e in t.effects if e not in level_of]:
             raise ValueError(
                 f"{what} loads on '{unknown[0]}', which is not declared before it; declared: "
-                f"{', '.join(sorted(known)) or 'none'}. Declare the effect first."
+                f"{', '.join(sorted(level_of)) or 'none'}. Declare the effect first."
+            )
+        used = {e: level_of[e] for e in t.effects} | ({t.covariates.name: t.covariates.level} if t.covariates else {})
+        if level == "cluster" and (within := [name for name, at in used.items() if at != "cluster"]):
+            raise ValueError(
+                f"{what} lives at the cluster level, but '{within[0]}' varies within clusters: "
+                "give it the level 'cluster', or let it predict something of individuals."
             )

@@ -6,7 +6,7 @@ import pytest
 from bayesmix.models.lca import lca
 
 import bayesmix as bm
-from bayesmix.spec import LatentClass, Model, Parameter, Response, Term
+from bayesmix.spec import Effect, LatentClass, Model, Parameter, Response, Term
 
 ITEMS = ["a", "b", "c"]
 
@@ -42,14 +42,13 @@ def undeclared():
 
 
 def clash():
-    return Model(
-        "toy",
-        (
-            response(
-                Term(Parameter("tau", ())),
-            ),
-        ),
-    )
+    return Model("toy", (response(Term(Parameter("tau", ()))),))
+
+
+def from_below():
+    """A class of clusters that an effect of individuals predicts."""
+    d = LatentClass("D", 2, "cluster", (Term(Parameter("gamma", ("D",)), effects=("f",)),))
+    return Model("toy", (response(),), (d,), (Effect("f", "individual"),), cluster="g")
 
 
 CASES = {
@@ -79,11 +78,7 @@ CASES = {
         "3 categories .*, expected 2 for the family bernoulli",
     ),
     "a measurement as nominal": (
-        lambda: (
-            fit(df=frame(z=np.arange(30.0)), items=["a", "z"])
-            if False
-            else fit(df=pd.DataFrame({"a": [0, 1] * 20, "z": np.arange(40.0)}), items=["a", "z"])
-        ),
+        lambda: fit(df=pd.DataFrame({"a": [0, 1] * 20, "z": np.arange(40.0)}), items=["a", "z"]),
         r"40 distinct values, too many .* is it a measurement \(normal\(\)\)",
     ),
     "zero classes": (lambda: fit(classes=0), "number of classes came as 0: give a whole number of at least 1"),
@@ -156,6 +151,8 @@ CASES = {
         "lives at the cluster level, but the model has no cluster",
     ),
     "effect that nobody declared": (undeclared, "loads on 'f', which is not declared before it"),
+    "cluster class by an effect of individuals": (from_below, "lives at the cluster level, but 'f' varies within"),
+    "endless nodes": (lambda: bm.trapezoid(15, -5.0), "limit of the nodes came as -5.0: give a positive number"),
     "one name for two parameters": (clash, "Two different parameters are named 'tau'"),
 }
 

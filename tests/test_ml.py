@@ -93,6 +93,12 @@ def test_information_criteria_and_entropy(fitted):
     assert fitted.entropy == pytest.approx(1 + (p * np.log(p)).sum() / (600 * np.log(2)))
 
 
+def test_the_entropy_of_a_class_variable_by_its_name(fitted):
+    assert fitted.class_entropy("C") == fitted.entropy
+    with pytest.raises(ValueError, match="No class variable 'D'; there are C"):
+        fitted.class_entropy("D")
+
+
 def test_class_counts_and_classification(fitted):
     counts, rows = fitted.class_counts(), fitted.classification()
     assert counts["model"].to_numpy() == pytest.approx(counts["posterior"].to_numpy(), rel=1e-4)
@@ -193,6 +199,8 @@ def test_boundary_logits_are_named_and_have_no_standard_error():
     fit = bm.fit(lca(list("abcd"), 2), df)
     assert len(fit.quality["boundary"]) >= 6
     assert np.isnan(fit.se["item_logit"].sel(item="a", category=1)).all()
+    assert np.isnan(fit.probabilities_se["item_probability"].sel(item="a")).all()
+    assert (fit.probabilities_se["item_probability"].sel(item="c", category=1) > 0).any()
     assert np.isfinite(fit.se["class_logit"].sel(C=1))
     assert fit.probabilities["item_probability"].sel(item="a", category=1).values == pytest.approx(
         [1, 0], abs=1e-6

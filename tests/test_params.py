@@ -59,6 +59,14 @@ def test_fixed_entries_stand_at_their_natural_values(theta):
     assert_allclose(values["tau"][:, :2], [[-1.0, 0.5]] * 2, rtol=1e-15)
 
 
+def test_parameters_may_all_be_fixed():
+    p = Parameter("tau", ("item",), fixed=(bm.at(0.7),))
+    packing, theta = Packing((p,), COORDS), pt.vector("theta")
+    x = lower(natural(theta, p, packing.index["tau"], packing.fixed["tau"]).values)
+    assert packing.size == 0
+    assert_array_equal(x.eval({theta: np.zeros(0)}, mode=numpy_mode()), [0.7, 0.7])
+
+
 def test_fixed_and_absent_entries_are_not_counted():
     assert PACKING.size == 1 + 3 + 2 + 3
     assert sorted(np.concatenate([i[i >= 0] for i in map(np.ravel, PACKING.index.values())])) == list(range(9))
