@@ -10,11 +10,12 @@ if TYPE_CHECKING:
     from bayesmix.bayes import build, prior_table, sample
     from bayesmix.compare import Comparison, compare
     from bayesmix.data import Data, prepare
+    from bayesmix.enumeration import Enumeration, enumerate_classes
     from bayesmix.families import Family, bernoulli, nominal, normal, ordinal, poisson
-    from bayesmix.ml import Enumeration, enumerate_classes, fit
+    from bayesmix.ml import fit
     from bayesmix.params import Fixed, Parameter, Prior, at
     from bayesmix.posterior import log_likelihood
-    from bayesmix.quadrature import gauss_hermite, monte_carlo, trapezoid
+    from bayesmix.quadrature import adaptive, exact, gauss_hermite, monte_carlo, trapezoid
     from bayesmix.report import listing as report
     from bayesmix.result import Fit
     from bayesmix.simulate import simulate
@@ -37,11 +38,13 @@ __all__ = [
     "Prior",
     "Response",
     "Term",
+    "adaptive",
     "at",
     "bernoulli",
     "build",
     "compare",
     "enumerate_classes",
+    "exact",
     "fit",
     "gauss_hermite",
     "log_likelihood",
@@ -65,10 +68,11 @@ _HOMES = {
     "compare": "Comparison compare",
     "data": "Data prepare",
     "families": "Family bernoulli nominal normal ordinal poisson",
-    "ml": "Enumeration enumerate_classes fit",
+    "enumeration": "Enumeration enumerate_classes",
+    "ml": "fit",
     "params": "Fixed Parameter Prior at",
     "posterior": "log_likelihood",
-    "quadrature": "gauss_hermite monte_carlo trapezoid",
+    "quadrature": "adaptive exact gauss_hermite monte_carlo trapezoid",
     "result": "Fit",
     "simulate": "simulate",
     "spec": "Covariates Effect LatentClass Model Response Term",

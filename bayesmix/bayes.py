@@ -19,11 +19,12 @@ from pytensor.graph.replace import graph_replace
 from pytensor.graph.traversal import explicit_graph_inputs
 
 from bayesmix import functions, likelihood, ml, posterior
+from bayesmix.adaptation import of_population
 from bayesmix.data import Data, Named, prepare
-from bayesmix.draws import FREE, assemble
+from bayesmix.draws import FREE, around, assemble, point
 from bayesmix.families import Tensor
-from bayesmix.params import Parameter, Prior
-from bayesmix.quadrature import Nodes
+from bayesmix.params import Parameter, Prior, fixed_values
+from bayesmix.quadrature import Adaptive, Nodes
 from bayesmix.result import Fit
 from bayesmix.spec import Model
 from bayesmix.starts import ranges
@@ -42,6 +43,7 @@ def build(
     priors: Priors | None = None,
     effects: Effects = "integrate",
     nodes: Nodes | None = None,
+    fit: Fit | None = None,
 ) -> pm.Model:
     """The model as a `pm.Model`: named parameters, dims, coords, stated priors, the graph's likelihood.
 
@@ -57,6 +59,9 @@ def build(
         Sum random effects out at nodes, or sample them (non-centred) with the parameters.
     nodes : Nodes, optional
         The nodes where effects are integrated.
+    fit : Fit, optional
+        Where adaptive nodes are put: at the posterior of the effects under this solution. Without it
+        a grid that is the same for all units stands in for adaptive nodes.
 
     Returns
     -------
@@ -69,14 +74,17 @@ def build(
     ValueError, TypeError
         Bad data, or a prior for no parameter.
     """
-    return build_from(_prepare(model, df, effects, nodes), priors)
+    return build_from(_prepare(model, df, effects, nodes, fit), priors)
 
 
-def _prepare(model: Model, df: pd.DataFrame, effects: Effects, nodes: Nodes | None, collapse: bool = True) -> Data:
+def _prepare(model: Model, df: pd.DataFrame, effects: Effects, nodes: Nodes | None, fit: Fit | None) -> Data:
     if effects not in ("integrate", "sample"):
         raise ValueError(f"effects came as {effects!r}: give 'integrate' or 'sample'.")
-    levels = tuple({e.level for e in model.effects}) if effects == "sample" else ()
-    return prepare(model, df, nodes=nodes, sampled=levels, collapse=collapse)
+    if effects == "sample":
+        return prepare(model, df, sampled=tuple({e.level for e in model.effects}))
+    if fit is None:
+        return of_population(prepare(model, df, nodes=nodes), Adaptive)
+    return around(model, df, nodes, fit)
 
 
 def build_from(data: Data, priors: Priors | None = None) -> pm.Model:
@@ -141,6 +149,7 @@ def _table_name(key: str, x: Tensor, data: Data) -> tuple[str, tuple[str, ...]] 
 
 
 def _chosen_priors(model: Model, priors: Priors | None) -> dict[str, Prior]:
+    by_name = {p.name: p for p in model.parameters}
     chosen = {p.name: p.prior for p in model.parameters}
     for name, prior in (priors or {}).items():
         if name not in chosen:
@@ -149,9 +158,14 @@ def _chosen_priors(model: Model, priors: Priors | None) -> dict[str, Prior]:
             raise TypeError(
                 f"The prior of '{name}' came as {type(prior).__name__}: give bm.Prior('Normal', mu=0, sigma=2)."
             )
-        known = {"ExchangeableLogit", "DataNormal", "DataHalfNormal"}
+        known = {"ExchangeableLogit", "CholeskyNormal", "DataNormal", "DataHalfNormal"}
         if prior.distribution not in known and not hasattr(pm, prior.distribution):
             raise ValueError(f"The prior of '{name}' names '{prior.distribution}', which PyMC does not have.")
+        if (prior.distribution == "CholeskyNormal") != (by_name[name].support == "cholesky"):
+            raise ValueError(
+                f"The prior of '{name}' came as {prior}: loadings of correlated effects, and only these, have "
+                "bm.Prior('CholeskyNormal', sigma=1.5)."
+            )
         chosen[name] = prior
     return chosen
 
@@ -176,6 +190,7 @@ class _Block:
     scale: Array
     mixing: Array | None = None
     ordered: bool = False
+    positive: bool = False
 
     @property
     def apart(self) -> Array | float:
@@ -193,6 +208,8 @@ def _blocks(p: Parameter, data: Data, prior: Prior) -> list[_Block]:
     index = data.packing.index[p.name]
     free = index >= 0
     unit = np.append(ranges(data).unit, 1.0)[index]
+    if p.support == "cholesky":
+        return _triangle(p, free, unit)
     if not (p.support == "ordered" or (prior.distribution == "ExchangeableLogit" and p.dims)):
         name = p.name if free.all() else f"{p.name}{FREE}"
         at = np.nonzero(free) if free.ndim else ()
@@ -216,6 +233,17 @@ def _blocks(p: Parameter, data: Data, prior: Prior) -> list[_Block]:
     return out
 
 
+def _triangle(p: Parameter, free: NDArray, unit: Array) -> list[_Block]:
+    """The diagonal of Cholesky loadings, which is positive, and what stands beside it."""
+    diagonal = np.broadcast_to(np.eye(free.shape[-2], free.shape[-1], dtype=bool), free.shape)
+    both = {"diagonal": free & diagonal, "beside": free & ~diagonal}
+    return [
+        _Block(f"{p.name}{FREE}_{name}", np.nonzero(some), (int(some.sum()),), unit[some], positive=name == "diagonal")
+        for name, some in both.items()
+        if some.any()
+    ]
+
+
 def _vector_axis(p: Parameter) -> int:
     """The axis of thresholds, or of the logits that share a reference category."""
     reference = [dict(f.positions) for f in p.fixed if len(f.positions) == 1]
@@ -229,7 +257,7 @@ def _variable(p: Parameter, data: Data, prior: Prior):
     if len(blocks) == 1 and blocks[0].name == p.name:
         return _draws(blocks[0], prior, center, dims=p.dims)
     fixed = data.packing.fixed[p.name]
-    whole: Tensor = pt.as_tensor(np.exp(fixed) if p.support == "positive" else fixed)
+    whole: Tensor = pt.as_tensor(fixed_values(fixed, p))
     for b in blocks:
         rv = _draws(b, prior, center[b.at].reshape(b.shape), shape=b.shape)
         whole = cast(Tensor, pt.set_subtensor(whole[b.at], rv.ravel()))
@@ -247,12 +275,10 @@ def _draws(b: _Block, prior: Prior, center: Array, **shape):
         initial = np.zeros(b.shape) + spread - spread.mean()
         transform = pm.distributions.transforms.ordered
         return pm.Normal(b.name, mu, sigma * b.scale, transform=transform, initval=initial, **shape)
-    if prior.distribution == "DataNormal":
-        return pm.Normal(b.name, center, sigma * b.scale, **shape)
-    if prior.distribution == "DataHalfNormal":
-        return pm.HalfNormal(b.name, sigma * np.exp(center), **shape)
-    if prior.distribution == "Normal":
-        return pm.Normal(b.name, mu, sigma * b.scale, **shape)
+    if b.positive or prior.distribution == "DataHalfNormal":
+        return pm.HalfNormal(b.name, sigma * (1.0 if b.positive else np.exp(center)), **shape)
+    if prior.distribution in ("Normal", "DataNormal", "CholeskyNormal"):
+        return pm.Normal(b.name, center if prior.distribution == "DataNormal" else mu, sigma * b.scale, **shape)
     return getattr(pm, prior.distribution)(b.name, **given, **shape)
 
 
@@ -304,8 +330,8 @@ def sample(
         unit), `observed_data`, `constant_data`, `posterior_predictive`, `prior`.
     """
     _check_sampler(draws, tune, chains, seed)
-    data = _prepare(model, df, effects, nodes)
     fit = fit or ml.fit(model, df, nodes=nodes, progress=progress)
+    data = _prepare(model, df, effects, nodes, fit)
     made = pm_model or build_from(data, priors)
     initial = initial_point(made, data, fit, _chosen_priors(model, priors))
     settings = {"draws": draws, "tune": tune, "chains": chains, "cores": cores, "seed": seed, "progress_bar": progress}
@@ -335,7 +361,7 @@ def _natural(data: Data, theta: Array) -> dict[str, Array]:
 def initial_point(made: pm.Model, data: Data, fit: Fit, priors: Mapping[str, Prior]) -> dict[str, Any]:
     """Where chains start: near the ML estimate, away from its boundaries, each chain a little apart."""
     limits = ranges(data)
-    theta = data.packing.pack({p.name: fit.params[p.name].values for p in data.model.parameters})
+    theta = point(data, fit)
     reach = MAX_STEP * limits.unit
     theta = np.clip(theta, limits.center - reach, limits.center + reach)
     natural = _natural(data, theta)
@@ -345,5 +371,5 @@ def initial_point(made: pm.Model, data: Data, fit: Fit, priors: Mapping[str, Pri
             if b.name in names:
                 value = b.initial(natural[p.name])
                 jitter = pm.Normal.dist(0, 0.1, shape=value.shape)
-                out[b.name] = value if b.ordered or p.support == "positive" else value + b.apart * jitter
+                out[b.name] = value if b.ordered or b.positive or p.support == "positive" else value + b.apart * jitter
     return out

@@ -30,7 +30,7 @@ from bayesmix.arguments import blank, columns, declare, family_of, nodes_of, num
 if TYPE_CHECKING:
     import xarray as xr
 
-    from bayesmix.ml import Enumeration
+    from bayesmix.enumeration import Enumeration
     from bayesmix.result import Fit
 
 BAD, STOPPED = 2, 130
@@ -219,7 +219,7 @@ def _prepare(run: _Run, name: str, data: Path, given: dict[str, Any], missing, e
         columns(c, known)
     formula: list[str] = []
     if given.get("covariates") is not None:
-        from bayesmix.data import parse_formula
+        from bayesmix.covariates import parse_formula
 
         formula = parse_formula(given["covariates"])
     if given.get("items") is not None:
@@ -321,10 +321,10 @@ def enumerate_command(  # noqa: PLR0917 - options, by name only
         method = nodes_of(nodes)
         given = dict(items=items, classes=wanted[0], covariates=covariates, family=family, freq=freq, cluster=cluster)
         _prepare(run, model, data, given, missing, extra)
-        from bayesmix import ml
+        from bayesmix import enumeration
         from bayesmix.report import show
     with status("Fitting"):
-        found = ml.enumerate_classes(
+        found = enumeration.enumerate_classes(
             run.model, run.df, wanted, starts=starts, finals=finals, rounds=rounds, seed=seed, nodes=method,
             standard_errors=cast(Any, errors), mode=mode,
         )  # fmt: skip

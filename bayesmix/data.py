@@ -7,31 +7,23 @@ quadrature, families.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, cast
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from bayesmix.covariates import Design, design, missing_column
 from bayesmix.families import Bernoulli, Family, Nominal, Normal, Ordinal
-from bayesmix.params import Packing, Parameter
-from bayesmix.quadrature import Nodes, default_nodes
-from bayesmix.spec import Covariates, Model, Response, Term, terms
+from bayesmix.integration import choose, node_arrays
+from bayesmix.params import Named, Packing, Parameter
+from bayesmix.quadrature import Adaptive, Nodes
+from bayesmix.spec import Model, Response, Term, terms
 
 Array = NDArray[np.float64]
 MAX_CATEGORIES = 30
-
-
-@dataclass(frozen=True)
-class Named:
-    """An array and the names of its dims."""
-
-    dims: tuple[str, ...]
-    values: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -58,6 +50,8 @@ class Data:
         Labels of the clusters in the order of the dim `cluster`.
     nodes : dict of str to Nodes
         The integration method at each level that has integrated effects.
+    places : dict of str to (array, array)
+        Centres and scales of adaptive nodes that have been moved.
     """
 
     model: Model
@@ -72,6 +66,7 @@ class Data:
     clusters: list | None = None
     cluster_of_row: NDArray[np.int64] | None = None
     nodes: Mapping[str, Nodes] = field(default_factory=dict)
+    places: Mapping[str, tuple[Array, Array]] = field(default_factory=dict)
 
     @property
     def unit(self) -> str:
@@ -87,6 +82,16 @@ class Data:
     def n_clusters(self) -> int | None:
         """Clusters that enter the analysis."""
         return None if self.clusters is None else len(self.clusters)
+
+    @property
+    def cluster_sizes(self) -> Array | None:
+        """Individuals of each cluster."""
+        if self.clusters is None:
+            return None
+        counts = self.arrays["counts"]
+        if "cluster" in counts.dims:
+            return counts.values.sum(axis=1)
+        return np.bincount(self.arrays["cluster_of"].values, weights=counts.values, minlength=len(self.clusters))
 
     @property
     def n_left_out(self) -> int:
@@ -112,7 +117,7 @@ class Data:
 def prepare(
     model: Model,
     df: pd.DataFrame,
-    nodes: Nodes | None = None,
+    nodes: Nodes | Mapping[str, Nodes] | None = None,
     sampled: tuple[str, ...] = (),
     collapse: bool = True,
 ) -> Data:
@@ -124,8 +129,8 @@ def prepare(
         The declaration.
     df : pandas.DataFrame
         One row an individual; `model.freq` counts rows that stand for several.
-    nodes : Nodes, optional
-        How effects are integrated; left out, `default_nodes` chooses.
+    nodes : Nodes or mapping of level to Nodes, optional
+        How effects are integrated; left out, :func:`bayesmix.integration.choose` does.
     sampled : tuple of str
         Levels whose effects are given values (one node a unit) instead of being integrated.
     collapse : bool
@@ -137,17 +142,16 @@ def prepare(
         What came, what was expected, and what to do.
     """
     _check_frame(model, df)
+    methods = choose(model, nodes, sampled)
     freq = _frequencies(model, df)
     coded = _share_categories(model, {r.name: _encode_response(r, df) for r in model.responses})
     seen = np.concatenate([~np.isnan(c.y) for c in coded.values()], axis=1).any(axis=1) & (freq > 0)
     if not seen.any():
         raise ValueError("No row has an answer to any of the items: all are missing. Check the missing-value code.")
     labels, cluster = _clusters(model, df, seen)
-    designs = {c.name: _design(c, df, seen, cluster, model) for c in model.covariates}
-    varies = "cluster" in sampled or any(
-        t.covariates and t.covariates.level == "cluster"
-        for e in model.effects
-        for t in (*e.mean, *([e.sd] if e.sd else []))
+    designs = {c.name: design(c, df, seen, cluster) for c in model.covariates}
+    varies = cluster is not None and (
+        "cluster" in sampled or isinstance(methods.get("cluster"), Adaptive) or _by_cluster(model)
     )
     keys = [c.y for c in coded.values()]
     keys += [d.values for c, d in zip(model.covariates, designs.values(), strict=True) if c.level == "individual"]
@@ -155,6 +159,11 @@ def prepare(
     first, pattern_of = _patterns(keys, seen, collapse and "individual" not in sampled)
     if not varies and cluster is not None and collapse and "individual" not in sampled:
         first, pattern_of = _patterns(keys[:-1], seen, True)
+    if cluster is not None and model.effects_at("cluster") and len(labels or []) <= len(model.effects_at("cluster")):
+        raise ValueError(
+            f"{len(model.effects_at('cluster'))} random effects of clusters came for {len(labels or [])} clusters: "
+            "there must be more clusters than effects; take fewer effects (one factor, or none)."
+        )
 
     counts = np.bincount(pattern_of[seen], weights=freq[seen], minlength=len(first))
     arrays: dict[str, Named] = {}
@@ -166,19 +175,17 @@ def prepare(
     if cluster is None or labels is None:
         arrays["weight"] = Named(("individual",), counts)
     else:
-        table = np.zeros((len(labels), len(first)))
-        np.add.at(table, (cluster[seen], pattern_of[seen]), freq[seen])
-        arrays["counts"] = Named(("cluster", "individual"), table)
         arrays["weight"] = Named(("cluster",), np.ones(len(labels)))
         if varies:
+            arrays["counts"] = Named(("individual",), counts)
             arrays["cluster_of"] = Named(("individual",), cluster[first])
-    chosen = {}
-    for level in ("individual", "cluster"):
-        if n := len(model.effects_at(level)):
-            size = len(first) if level == "individual" else len(labels or [])
-            added, method = _node_arrays(level, n, nodes, level in sampled, size)
-            arrays |= added
-            chosen |= {level: method} if method else {}
+        else:
+            table = np.zeros((len(labels), len(first)))
+            np.add.at(table, (cluster[seen], pattern_of[seen]), freq[seen])
+            arrays["counts"] = Named(("cluster", "individual"), table)
+    for level, size in (("individual", len(first)), ("cluster", len(labels or []))):
+        if effects := model.effects_at(level):
+            arrays |= node_arrays(level, effects, methods.get(level), size)
 
     coords = _coords(model, coded, designs)
     if too_many := [c for c in model.classes if c.level != "item" and c.size > int(seen.sum())]:
@@ -197,8 +204,15 @@ def prepare(
         counts=counts,
         clusters=labels,
         cluster_of_row=cluster,
-        nodes=chosen,
+        nodes=methods,
     )
+
+
+def _by_cluster(model: Model) -> bool:
+    """Whether a covariate of clusters stands in the predictor of something of individuals or of effects."""
+    below = [c for c in model.classes if c.level == "cluster"]
+    own = {t for c in below for t in c.predictor}
+    return any(t.covariates and t.covariates.level == "cluster" for t in terms(model) if t not in own)
 
 
 # checks -------------------------------------------------------------------------------------------
@@ -212,7 +226,7 @@ def _check_frame(model: Model, df: pd.DataFrame) -> None:
     wanted = [*model.items, *(c for c in (model.cluster, model.freq) if c)]
     for column in wanted:
         if column not in df.columns:
-            raise ValueError(_missing_column(column, df))
+            raise ValueError(missing_column(column, df))
     twice = df.columns[df.columns.duplicated()]
     if hit := [c for c in wanted if c in twice]:
         raise ValueError(f"The data have more than one column named '{hit[0]}': rename or drop one of them.")
@@ -221,12 +235,6 @@ def _check_frame(model: Model, df: pd.DataFrame) -> None:
 def texts(categories: Mapping[str, list]) -> dict[str, list[str]]:
     """Categories of each item as text, for what is kept on disk."""
     return {k: [str(x) for x in v] for k, v in categories.items()}
-
-
-def _missing_column(column: str, df: pd.DataFrame) -> str:
-    near = difflib.get_close_matches(str(column), [str(c) for c in df.columns], n=1)
-    hint = f"Did you mean '{near[0]}'?" if near else f"Columns are: {', '.join(map(str, df.columns[:12]))}."
-    return f"The data have no column '{column}'. {hint}"
 
 
 def _frequencies(model: Model, df: pd.DataFrame) -> Array:
@@ -419,103 +427,6 @@ def _response_arrays(r: Response, coded: _Coded, first) -> dict[str, Named]:
     return {f"{r.name}:features": Named((item, "feature", "individual"), features)} | out
 
 
-# covariates ---------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class _Design:
-    columns: list[str]
-    values: Array
-
-
-def _design(c: Covariates, df: pd.DataFrame, seen, cluster, model: Model) -> _Design:
-    columns = parse_formula(c.formula)
-    for column in columns:
-        if column not in df.columns:
-            raise ValueError(f"The formula '{c.formula}' names a missing column. {_missing_column(column, df)}")
-        _check_covariate(column, df[column], seen)
-    from formulaic import model_matrix
-
-    sub = df.loc[:, list(columns)].astype({k: object for k in columns if _is_text(df[k])})
-    if c.level == "cluster":
-        sub = _between(c, sub, cluster)
-    else:
-        sub = sub.iloc[np.flatnonzero(seen)] if not seen.all() else sub
-    wide = pd.DataFrame(model_matrix(c.formula, sub, na_action="raise")).drop(columns="Intercept", errors="ignore")
-    x = wide.to_numpy(dtype=float)
-    if x.shape[1] == 0:
-        raise ValueError(f"The formula '{c.formula}' has no covariates: leave it out, or name at least one column.")
-    if np.linalg.matrix_rank(np.column_stack([np.ones(len(x)), x])) < x.shape[1] + 1:
-        raise ValueError(
-            f"The covariates of '{c.formula}' are collinear or constant in these data "
-            f"({', '.join(wide.columns)}): leave one out."
-        )
-    values = np.full((len(df), x.shape[1]), np.nan) if c.level == "individual" else x
-    if c.level == "individual":
-        values[seen] = x
-    return _Design([str(k) for k in wide.columns], values)
-
-
-def _is_text(column: pd.Series) -> bool:
-    return not (pd.api.types.is_numeric_dtype(column) or isinstance(column.dtype, pd.CategoricalDtype))
-
-
-def _check_covariate(column: str, values: pd.Series, seen) -> None:
-    used = values[seen]
-    if n := int(used.isna().sum()):
-        raise ValueError(
-            f"Covariate '{column}' has {n} missing values (first in row {used.index[used.isna()][0]}): responses may "
-            f"be missing, covariates may not. Impute, or drop the rows: df.dropna(subset=['{column}'])."
-        )
-    if pd.api.types.is_float_dtype(used) and not np.isfinite(used.to_numpy(dtype=float)).all():
-        raise ValueError(f"Covariate '{column}' has infinite values: correct them or drop the rows.")
-
-
-def _between(c: Covariates, sub: pd.DataFrame, cluster) -> pd.DataFrame:
-    kept = sub[cluster >= 0].assign(_cluster=cluster[cluster >= 0])
-    varies = kept.groupby("_cluster").nunique(dropna=False).gt(1).any()
-    if varies.any():
-        raise ValueError(
-            f"Covariate '{varies[varies].index[0]}' of '{c.formula}' varies within clusters, expected one value a "
-            "cluster: use it at the individual level, or its cluster mean."
-        )
-    return kept.groupby("_cluster").first()
-
-
-def parse_formula(formula: str) -> list[str]:
-    """Columns of a formula. Only column names, numbers, + - * : / ** ( ) and C(column) are allowed.
-
-    A formula can therefore not run code, wherever it comes from.
-
-    Raises
-    ------
-    ValueError
-        The formula has anything else, or cannot be read.
-    """
-    from formulaic import Formula
-    from formulaic.parser.types import Factor
-
-    if not isinstance(formula, str) or not formula.strip():
-        raise ValueError(f"The formula came as {formula!r}: give text such as 'age + sex'.")
-    try:
-        parsed = cast(Any, Formula)(formula)  # its metaclass makes it
-        factors = [f for t in parsed for f in t.factors]
-    except Exception as error:
-        raise ValueError(f"The formula '{formula}' cannot be read ({error}): write it as 'age + sex'.") from None
-    columns: dict[str, None] = {}
-    for f in factors:
-        inner = f.expr[2:-1].strip() if f.expr.startswith("C(") and f.expr.endswith(")") else f.expr
-        allowed = f.eval_method is Factor.EvalMethod.PYTHON and inner != f.expr and inner.isidentifier()
-        if f.eval_method is Factor.EvalMethod.LOOKUP or allowed:
-            columns[inner] = None
-        elif f.eval_method is not Factor.EvalMethod.LITERAL:
-            raise ValueError(
-                f"The formula '{formula}' has '{f.expr}', expected column names, C(column), and + - * : only: "
-                "formulas do not run code; compute the column in the data first."
-            )
-    return list(columns)
-
-
 # patterns, nodes, coords --------------------------------------------------------------------------
 
 
@@ -534,19 +445,7 @@ def _patterns(keys: list[Array], seen, collapse: bool) -> tuple[NDArray[np.int64
     return rows[first], pattern_of
 
 
-def _node_arrays(level: str, n: int, nodes: Nodes | None, sampled: bool, size: int):
-    effect, node = f"effect_{level}", f"node_{level}"
-    if sampled:
-        return {f"z_{level}": Named((level, effect), np.zeros((size, n)))}, None
-    method = nodes or default_nodes(n)
-    z, log_weights = method.grid(n)
-    return {
-        f"z_{level}": Named((node, effect), z),
-        f"log_weight_{level}": Named((node,), log_weights),
-    }, method
-
-
-def _coords(model: Model, coded: Mapping[str, _Coded], designs: Mapping[str, _Design]) -> dict[str, list]:
+def _coords(model: Model, coded: Mapping[str, _Coded], designs: Mapping[str, Design]) -> dict[str, list]:
     coords: dict[str, list] = {c.name: list(range(1, c.size + 1)) for c in model.classes}
     for r in model.responses:
         e = coded[r.name]

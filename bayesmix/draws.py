@@ -17,15 +17,19 @@ import arviz as az
 import numpy as np
 import pandas as pd
 import pymc as pm
+import pytensor
+import pytensor.tensor as pt
 import xarray as xr
 from numpy.typing import NDArray
+from pytensor import xtensor as px
 
-from bayesmix import functions, labels
+from bayesmix import functions, labels, likelihood
+from bayesmix.adaptation import adapted, is_adaptive
 from bayesmix.data import Data, prepare, texts
-from bayesmix.quadrature import Nodes
+from bayesmix.quadrature import Adaptive, Nodes
 from bayesmix.result import Fit
 from bayesmix.simulate import draw as draw_data
-from bayesmix.spec import parts
+from bayesmix.spec import Model, parts
 
 Array = NDArray[np.float64]
 FREE = "_free"
@@ -54,9 +58,11 @@ def assemble(
     shown = {n: (("chain", "draw", *p.dims), values[n]) for n, p in zip(names, model.parameters, strict=True)}
     titles = [str(k) for k in drawn.data_vars if "_probability" in str(k) and str(k) not in names]
     moved = {t: _permuted(drawn[t], orders) for t in titles}
+    moved |= _derived(model, values, drawn)
     rest = {k: drawn[k] for k in ("z_individual", "z_cluster") if k in drawn}
     own = {k: drawn[k] for k in drawn.data_vars if k not in {*names, *titles, *rest} and not _is_ours(str(k), names)}
-    coords = {k: v for k, v in drawn.coords.items() if k in ("chain", "draw")} | {
+    coords = {f"{c.name}_": list(data.coords[c.name]) for c in model.classes}
+    coords |= {k: v for k, v in drawn.coords.items() if k in ("chain", "draw")} | {
         d: list(data.coords[d]) for n in names for d in dict(zip(names, model.parameters, strict=True))[n].dims
     }
     posterior_group = aligned(xr.Dataset(shown, coords=coords).assign(moved).assign(rest).assign(own))
@@ -65,7 +71,7 @@ def assemble(
         "posterior": posterior_group,
         "posterior_raw": drawn,
         "sample_stats": stats,
-        "log_likelihood": _log_likelihood(data, df, nodes, theta, drawn),
+        "log_likelihood": _log_likelihood(around(model, df, nodes, fit), df, theta, drawn),
     }
     groups |= _data_groups(data, df) | _predictive(data, made, theta, df, drawn, seed)
     tree = xr.DataTree.from_dict({f"/{k}": v for k, v in groups.items()})
@@ -73,6 +79,20 @@ def assemble(
     tree.attrs["bayesmix"] = json.dumps(found | {"parts": parts(model), "categories": texts(data.categories)})
     _warn(found)
     return tree
+
+
+def point(data: Data, fit: Fit) -> Array:
+    """The solution as a point of theta."""
+    return data.packing.pack({p.name: fit.params[p.name].values for p in data.model.parameters})
+
+
+def around(model: Model, df: pd.DataFrame, nodes: Nodes | None, fit: Fit) -> Data:
+    """The data with nodes for parameters around the solution: adaptive ones put there, more of them than ML takes."""
+    data = prepare(model, df, nodes=nodes)
+    if nodes is None and is_adaptive(data):
+        more = {k: m.finer() if isinstance(m, Adaptive) else m for k, m in data.nodes.items()}
+        data = prepare(model, df, nodes=more)
+    return adapted(data, point(data, fit))
 
 
 def finished(raw: xr.DataTree) -> tuple[xr.Dataset, xr.Dataset]:
@@ -113,6 +133,16 @@ def aligned(ds: xr.Dataset) -> xr.Dataset:
     variables = {k: x.transpose(*(d for d in order if d in x.dims)) for k, x in ds.data_vars.items()}
     wide_first = sorted(variables, key=lambda k: -variables[k].ndim)
     return xr.Dataset({k: (variables[k].dims, variables[k].values) for k in wide_first}, coords=coords)
+
+
+def _derived(model: Model, values: Mapping[str, Array], drawn: xr.Dataset) -> dict[str, xr.DataArray]:
+    """Derived quantities of every draw, by the graph's own formulas."""
+    dims = {p.name: ("chain", "draw", *p.dims) for p in model.parameters}
+    tensors = {k: px.as_xtensor(pt.as_tensor(v), dims=dims[k]) for k, v in values.items()}
+    made = likelihood.derived(model, tensors)
+    with pytensor.config.change_flags(cxx=""):
+        found = [functions.lower(x.values).eval(mode=functions.numpy_mode()) for x in made.values()]
+    return {k: xr.DataArray(v, dims=x.dims) for (k, x), v in zip(made.items(), found, strict=True)}
 
 
 def _is_ours(name: str, names: list[str]) -> bool:
@@ -158,9 +188,8 @@ def _theta(data: Data, values: Mapping[str, Array]) -> Array:
     return out
 
 
-def _log_likelihood(data: Data, df: pd.DataFrame, nodes: Nodes | None, theta: Array, drawn: xr.Dataset) -> xr.Dataset:
+def _log_likelihood(marginal: Data, df: pd.DataFrame, theta: Array, drawn: xr.Dataset) -> xr.Dataset:
     """The marginal log-likelihood of each unit at each draw, random effects integrated."""
-    marginal = prepare(data.model, df, nodes=nodes)
     units = functions.bind("units", marginal)
     lead = theta.shape[:2]
     x = np.stack([units(theta[at]) for at in np.ndindex(*lead)]).reshape(*lead, -1)

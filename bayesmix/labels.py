@@ -59,8 +59,15 @@ def permute(model: Model, values: Mapping[str, Array], dims: tuple[str, ...], or
                 if dim in dims and fixed.value == 0.0 and len(fixed.positions) == 1:
                     axis = p.dims.index(dim) - len(p.dims)
                     x = x - np.take(x, [position], axis=axis)
-        out[p.name] = x
+        out[p.name] = _retriangled(x) if p.support == "cholesky" and set(p.dims) & set(dims) else x
     return out
+
+
+def _retriangled(x: Array) -> Array:
+    """Loadings (..., effect, class) of the same covariance matrix in Cholesky form: effects are rotated."""
+    rotation, triangle = np.linalg.qr(x[..., : x.shape[-2]])
+    sign = np.where(np.diagonal(triangle, axis1=-2, axis2=-1) < 0, -1.0, 1.0)
+    return np.triu(sign[..., None] * (np.swapaxes(rotation, -1, -2) @ x))
 
 
 def profiles(model: Model, values: Mapping[str, Array], dims: tuple[str, ...]) -> Array:

@@ -11,12 +11,15 @@ Depends on the floors beneath: spec, families, params.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import cast
 
+import numpy as np
 import pytensor.tensor as pt
 from pytensor import xtensor as px
 
-from bayesmix.families import Tensor, log_softmax, logsumexp
+from bayesmix.families import TINY, Tensor, log_softmax, logsumexp
 from bayesmix.spec import Effect, LatentClass, Model, Predictor, Response, Term
 
 Tensors = Mapping[str, Tensor]
@@ -64,10 +67,17 @@ def _effect(e: Effect, z: Tensor, values: Tensors, data: Tensors, effects: Tenso
 
 
 def _to_individuals(x: Tensor, data: Tensors) -> Tensor:
-    """A tensor over clusters, read off for each individual."""
-    if "cluster" in x.dims:
+    """A tensor over clusters, read off for each individual where clusters differ."""
+    if "cluster" in x.dims and "cluster_of" in data:
         return x.isel(cluster=data["cluster_of"])
     return x
+
+
+def _at_level(terms: Predictor, effects: Tensors, data: Tensors) -> Tensors:
+    """The effects as terms of something of individuals want them: by cluster, while nothing else varies within one."""
+    within = any(t.covariates and t.covariates.level == "individual" for t in terms)
+    within |= any("individual" in effects[e].dims for t in terms for e in t.effects)
+    return {k: _to_individuals(v, data) for k, v in effects.items()} if within else effects
 
 
 def class_log_probability(c: LatentClass, values: Tensors, data: Tensors, effects: Tensors) -> Tensor:
@@ -91,13 +101,34 @@ def constants(r: Response, data: Tensors) -> dict[str, Tensor]:
 def factors(model: Model, values: Tensors, data: Tensors) -> dict[str, Tensor]:
     """Everything the likelihood is made of: effects, class log probabilities, response tables."""
     effects = effect_values(model, values, data)
-    spread = {k: _to_individuals(v, data) for k, v in effects.items()}
     out = {f"effect:{k}": v for k, v in effects.items()}
     for c in model.classes:
-        seen = effects if c.level == "cluster" else spread
-        out[f"class:{c.name}"] = class_log_probability(c, values, data, seen)
+        out[f"class:{c.name}"] = class_log_probability(c, values, data, _at_level(c.predictor, effects, data))
     for r in model.responses:
-        out[f"response:{r.name}"] = response_table(r, values, data, spread)
+        seen = _at_level((*r.predictor, *r.auxiliary), effects, data)
+        out[f"response:{r.name}"] = response_table(r, values, data, seen)
+    return out | {f"derived:{k}": x for k, x in derived(model, values).items()}
+
+
+def derived(model: Model, values: Tensors) -> dict[str, Tensor]:
+    """SDs, correlations and intraclass correlations of the random parts of class logits.
+
+    With the loadings of a class's logits on standard normal effects of a level, Sigma = lambda' lambda;
+    the ICC (20) is the level's share in Sigma_cc of all levels + pi^2 / 3, the variance of the logistic
+    distribution. The reference class has zeros.
+    """
+    out: dict[str, Tensor] = {}
+    for c in model.classes:
+        loadings = {t.parameter.name: t.parameter for t in c.predictor if t.parameter.support == "cholesky"}
+        x = {k: values[k] for k in loadings}
+        variance = {k: (x[k] ** 2).sum(p.dims[-2]) for k, p in loadings.items()}
+        for k, p in loadings.items():
+            own, other = k.removesuffix("_loading"), f"{c.name}_"
+            sd = px.math.sqrt(variance[k] + TINY)
+            out[f"{own}_sd"] = sd
+            out[f"{own}_icc"] = variance[k] / (sum(variance.values()) + np.pi**2 / 3)
+            turned = x[k].rename({c.name: other})
+            out[f"{own}_correlation"] = (x[k] * turned).sum(p.dims[-2]) / (sd * sd.rename({c.name: other}))
     return out
 
 
@@ -110,11 +141,27 @@ def contract(x: Tensor, y: Tensor, dims: tuple[str, ...]) -> Tensor:
     return px.as_xtensor(product, dims=(*right, *left))
 
 
-def eliminate(factors: list[Tensor], dim: str) -> list[Tensor]:
+def eliminate(factors: list[Tensor], dim: str, how: Callable[[Tensor, str], Tensor] = logsumexp) -> list[Tensor]:
     """Add up the factors that carry `dim` and sum it out in log space."""
     touching = [f for f in factors if dim in f.dims]
     rest = [f for f in factors if dim not in f.dims]
-    return [*rest, logsumexp(sum(touching[1:], touching[0]), dim)] if touching else rest
+    return [*rest, how(sum(touching[1:], touching[0]), dim)] if touching else rest
+
+
+def gaussian_integral(f: Tensor, node: str, curve: Tensor, slope: Tensor, n: int) -> Tensor:
+    """log of the integral of N(z; 0, I) exp(f(z)) over n effects, f quadratic and given at the stencil's nodes.
+
+    With f(z) = f(0) + b'z - z'Az/2, one effect after the other: each leaves the quadratic of the rest.
+    """
+    effect, other = (d for d in curve.dims if d != node)
+    b = [(f * slope.isel({effect: k})).sum(node) for k in range(n)]
+    a = [[(f * curve.isel({effect: k, other: m})).sum(node) + (k == m) for m in range(n)] for k in range(n)]
+    out = f.isel({node: 0})
+    for k in reversed(range(n)):
+        out = out + 0.5 * (b[k] ** 2 / a[k][k] - px.math.log(a[k][k]))
+        b = [b[m] - a[m][k] * b[k] / a[k][k] for m in range(k)]
+        a = [[a[m][j] - a[m][k] * a[k][j] / a[k][k] for j in range(k)] for m in range(k)]
+    return out
 
 
 def climb_items(r: Response, table: Tensor, item_factors: Tensors, data: Tensors) -> Tensor:
@@ -159,7 +206,9 @@ def log_likelihood(model: Model, values: Tensors, data: Tensors, probes: tuple =
         Log factors of zeros. The gradient of the log-likelihood with respect to one is the
         posterior probability of what its dims index.
     """
+    of_clusters = {f"class:{c.name}" for c in model.classes_at("cluster")}
     made = factors(model, values, data)
+    made = {k: x if k in of_clusters else _to_individuals(x, data) for k, x in made.items()}
     at_item = {c.name: made[f"class:{c.name}"] for c in model.classes_at("item")}
     parts = [climb_items(r, made[f"response:{r.name}"], at_item, data) for r in model.responses]
 
@@ -169,7 +218,7 @@ def log_likelihood(model: Model, values: Tensors, data: Tensors, probes: tuple =
     if not model.two_level:
         return unit
 
-    parts = [contract(data["counts"], unit, ("individual",))]
+    parts = [_by_cluster(unit, data)]
     parts += [made[f"class:{c.name}"] for c in model.classes_at("cluster")]
     parts += [p for p in probes if "individual" not in p.dims]
     return _climb(model, "cluster", parts, data)
@@ -181,9 +230,23 @@ def _climb(model: Model, level: str, parts: list[Tensor], data: Tensors) -> Tens
     Individuals: classes, then the effects they may depend on. Clusters: effects, whose distribution
     may depend on the class, then classes.
     """
-    node, classes = f"node_{level}", [c.name for c in model.classes_at(level)]
+    node, classes, how = f"node_{level}", [c.name for c in model.classes_at(level)], logsumexp
     if f"log_weight_{level}" in data:
         parts = [*parts, data[f"log_weight_{level}"]]
+    if f"curve_{level}" in data:
+        curve, slope, n = data[f"curve_{level}"], data[f"slope_{level}"], len(model.effects_at(level))
+        how = partial(gaussian_integral, curve=curve, slope=slope, n=n)
     for dim in (*classes, node) if level == "individual" else (node, *classes):
-        parts = eliminate(parts, dim)
+        parts = eliminate(parts, dim, how if dim == node else logsumexp)
     return sum(parts[1:], parts[0])
+
+
+def _by_cluster(unit: Tensor, data: Tensors) -> Tensor:
+    """Sums over the individuals of each cluster: by the counts of patterns, or one by one where clusters differ."""
+    if "cluster_of" not in data:
+        return contract(data["counts"], unit, ("individual",))
+    rest = [d for d in unit.dims if d != "individual"]
+    each = (unit * data["counts"]).transpose("individual", *rest).values
+    zeros = pt.zeros((data["weight"].values.shape[0], *(each.shape[k + 1] for k in range(len(rest)))))
+    total = cast(Tensor, pt.inc_subtensor(zeros[data["cluster_of"].values], each))
+    return px.as_xtensor(total, dims=("cluster", *rest))

@@ -19,8 +19,16 @@ from pytensor import xtensor as px
 DATA = {"data": True}
 """Metadata of a field that is data to the compiled graph (a size, a column name), not its structure."""
 
-Support = Literal["real", "positive", "ordered"]
+Support = Literal["real", "positive", "ordered", "cholesky"]
 Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Named:
+    """An array and the names of its dims."""
+
+    dims: tuple[str, ...]
+    values: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -30,6 +38,7 @@ class Prior:
     ``Prior("ExchangeableLogit", sigma=s)`` is the prior of logits against a reference category,
     theta_k = b_k - b_ref with b ~ Normal(0, s) independently for all categories: the same whichever
     category is the reference, so that relabelling the classes does not change it.
+    ``Prior("CholeskyNormal", sigma=s)``, of Cholesky loadings: half-normal on the diagonal, normal beside it.
     """
 
     distribution: str
@@ -66,8 +75,11 @@ class Parameter:
         The name in results and in the PyMC model.
     dims : tuple of str
         Its named dims. For an `ordered` parameter the last dim is the ordered one.
-    support : {"real", "positive", "ordered"}
-        Natural scale; the optimiser sees x, log x, or (x_1, log differences).
+    support : {"real", "positive", "ordered", "cholesky"}
+        Natural scale; the optimiser sees x, log x, or (x_1, log differences). A `cholesky` parameter
+        holds loadings on standard normal effects, (..., effect, variable): variable v loads on the
+        effects 1..v only, on the v-th positively (its logarithm is what the optimiser sees), so that
+        the covariance matrix of the variables has one such matrix of loadings.
     prior : Prior
         Stated on the natural scale.
     fixed : tuple of Fixed
@@ -89,7 +101,20 @@ def constrain(x, parameter: Parameter):
         dim = parameter.dims[-1]
         first, rest = x.isel({dim: slice(0, 1)}), x.isel({dim: slice(1, None)})
         return cast(Any, px.concat([first, px.math.exp(rest)], dim=dim)).cumsum(dim)
+    if parameter.support == "cholesky":
+        rows, columns = x.values.shape[-2:]
+        diagonal: Any = px.as_xtensor(pt.eye(rows, columns), dims=parameter.dims[-2:])
+        return px.math.where(diagonal > 0, px.math.exp(x), x)
     return x
+
+
+def fixed_values(raw: Array, parameter: Parameter) -> Array:
+    """Fixed entries, entry by entry, from the unconstrained to the natural scale, in NumPy."""
+    if parameter.support == "positive":
+        return np.exp(raw)
+    if parameter.support == "cholesky":
+        return np.where(np.eye(*raw.shape[-2:]) > 0, np.exp(raw), raw)
+    return raw
 
 
 def unconstrain(value: Array, parameter: Parameter) -> Array:
@@ -100,6 +125,9 @@ def unconstrain(value: Array, parameter: Parameter) -> Array:
             return np.log(value)
     if parameter.support == "ordered":
         return np.concatenate([value[..., :1], np.log(np.diff(value, axis=-1))], axis=-1)
+    if parameter.support == "cholesky":
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.where(np.eye(*value.shape[-2:]) > 0, np.log(value), value)
     return value
 
 
@@ -121,12 +149,15 @@ def _held(p: Parameter, shape: tuple[int, ...]) -> Array:
                 f"({', '.join(p.dims)}): name one of them."
             )
         held[tuple(where.get(d, slice(None)) for d in p.dims)] = f.value
+    if p.support == "cholesky":
+        held[..., np.tri(*shape[-2:], k=-1, dtype=bool)] = 0.0
     with np.errstate(all="ignore"):
         raw = unconstrain(held, p)
     if (np.isnan(raw) != np.isnan(held)).any():
         raise ValueError(
             f"Parameter '{p.name}' is fixed outside its support ({p.support}): a positive one takes positive values; "
-            "an ordered one increasing values, without a free entry before a fixed one."
+            "an ordered one increasing values, without a free entry before a fixed one; a cholesky one a positive "
+            "diagonal."
         )
     return raw
 

@@ -16,6 +16,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from bayesmix import functions
+from bayesmix.adaptation import adapted, of_population
 from bayesmix.data import Data, Named, prepare
 from bayesmix.quadrature import Nodes
 from bayesmix.spec import Model
@@ -49,6 +50,7 @@ def log_likelihood(
     """
     data = prepare(model, df, nodes=nodes)
     theta = data.packing.pack({k: np.asarray(v) for k, v in params.items()})
+    data = adapted(data, theta)
     if not units:
         return float(functions.bind("total", data)(theta))
     each = np.asarray(functions.bind("units", data)(theta))
@@ -60,14 +62,14 @@ def log_likelihood(
 def class_posteriors(data: Data, theta: Array, mode=None) -> dict[str, Array]:
     """P(C = c | everything observed) for each class variable, (individual or cluster, class).
 
-    `data` must not merge individuals of different clusters: a two-level model is prepared with
-    ``collapse=False``.
+    `data` must not merge individuals of different clusters: a two-level model without `cluster_of`
+    is prepared with ``collapse=False``.
     """
     wanted = tuple((c.level, c.name) for c in data.model.classes if c.level != "item")
     if not wanted:
         return {}
     out = functions.bind("probabilities", data, mode, wanted)(theta)
-    return {dims[1]: np.asarray(p) for dims, p in zip(wanted, out, strict=True)}
+    return {dims[1]: p / np.sum(p, axis=1, keepdims=True) for dims, p in zip(wanted, out, strict=True)}
 
 
 def effect_posteriors(data: Data, theta: Array, mode=None) -> dict[str, tuple[Array, Array]]:
@@ -93,6 +95,74 @@ def effect_posteriors(data: Data, theta: Array, mode=None) -> dict[str, tuple[Ar
 
 
 @dataclass(frozen=True)
+class Memberships:
+    """Class probabilities of every unit over the nodes of its effects, and the posterior of the nodes.
+
+    Attributes
+    ----------
+    probability : array (unit, node, class)
+        P(C = c | effects), (30), (34); of items alike, or averaged over the items.
+    weight : array (unit, node)
+        Posterior probabilities of the nodes.
+    """
+
+    probability: Array
+    weight: Array
+
+    def mean(self) -> Array:
+        """Posterior means, (unit, class)."""
+        return np.einsum("un,unc->uc", self.weight, self.probability)
+
+    def sd(self) -> Array:
+        """Posterior standard deviations, (unit, class)."""
+        square = np.einsum("un,unc->uc", self.weight, self.probability**2)
+        return np.sqrt(np.maximum(square - self.mean() ** 2, 0.0))
+
+    def quantile(self, q: float) -> Array:
+        """Posterior quantiles, (unit, class): between the nodes, linearly in their cumulative probability."""
+        order = np.argsort(self.probability, axis=1)
+        value = np.take_along_axis(self.probability, order, axis=1)
+        weight = np.take_along_axis(np.broadcast_to(self.weight[..., None], value.shape), order, axis=1)
+        middle = np.cumsum(weight, axis=1) - 0.5 * weight
+        above = (middle < q).sum(axis=1, keepdims=True).clip(1, value.shape[1] - 1)
+        low, high = (np.take_along_axis(middle, above - k, axis=1) for k in (1, 0))
+        share = np.clip((q - low) / np.maximum(high - low, 1e-300), 0.0, 1.0)
+        ends = [np.take_along_axis(value, above - k, axis=1) for k in (1, 0)]
+        return (ends[0] + share * (ends[1] - ends[0]))[:, 0, :]
+
+    def draw(self, rng: np.random.Generator) -> Array:
+        """Class probabilities at one node a unit, drawn from the posterior: (unit, class)."""
+        node = (np.cumsum(self.weight, axis=1) < rng.random(len(self.weight))[:, None]).sum(axis=1)
+        return self.probability[np.arange(len(node)), np.minimum(node, self.weight.shape[1] - 1)]
+
+
+def memberships(data: Data, theta: Array, mode=None) -> dict[str, Memberships]:
+    """Grades of membership of each individual in the classes of its responses, by class variable.
+
+    `data` must not merge individuals of different clusters (see :func:`class_posteriors`).
+    """
+    classes = [c.name for c in data.model.classes_at("item")]
+    if not classes or "log_weight_individual" not in data.arrays:
+        return {}
+    nodes = tuple(f"node_{k}" for k in ("individual", "cluster") if f"log_weight_{k}" in data.arrays)
+    (found,) = functions.bind("probabilities", data, mode, (("individual", *nodes),))(theta)
+    weight = np.asarray(found).reshape(len(data.counts), -1)
+    weight = weight / weight.sum(axis=1, keepdims=True)
+    made, sizes = functions.evaluate(data, theta, mode), dict(zip(nodes, found.shape[1:], strict=True))
+    out = {}
+    for name in classes:
+        x = made[f"class:{name}"]
+        p = xr.DataArray(np.exp(x.values), dims=x.dims)
+        p = p.mean([d for d in p.dims if d not in ("individual", "cluster", *nodes, name)])
+        if "cluster" in p.dims:
+            p = p.isel(cluster=xr.DataArray(data.arrays["cluster_of"].values, dims="individual"))
+        p = p.expand_dims({d: n for d, n in {"individual": len(data.counts), **sizes}.items() if d not in p.dims})
+        values = p.transpose("individual", *nodes, name).values
+        out[name] = Memberships(values.reshape(*weight.shape, -1), weight)
+    return out
+
+
+@dataclass(frozen=True)
 class Derived:
     """Functions of the parameters and their derivatives with respect to each entry of theta (stacked first)."""
 
@@ -113,8 +183,9 @@ class Derived:
         return xr.Dataset(out)
 
 
-def derive(data: Data, theta: Array, mode=None) -> tuple[Derived, Derived]:
-    """Natural parameters, and probabilities of classes and item categories, with derivatives."""
+def derive(data: Data, theta: Array, mode=None) -> tuple[Derived, Derived, Derived]:
+    """Natural parameters, probabilities of classes and item categories, and derived ones, with derivatives."""
+    data = of_population(data)
     made = functions.evaluate(data, theta, mode)
     slope = functions.bind("jacobian", data, mode)
     rows = [slope(theta, direction) for direction in np.eye(len(theta))]
@@ -125,12 +196,15 @@ def derive(data: Data, theta: Array, mode=None) -> tuple[Derived, Derived]:
     names = {p.name for p in data.model.parameters}
     natural = Derived({n: label(made[n], data) for n in names}, slopes)
     values, moved = probabilities(data, made, slopes)
-    return natural, Derived(values, moved)
+    more = {k: k.partition(":")[2] for k in made if k.startswith("derived:")}
+    further = Derived({n: label(made[k], data) for k, n in more.items()}, {n: slopes[k] for k, n in more.items()})
+    return natural, Derived(values, moved), further
 
 
 def label(x: Named, data: Data) -> xr.DataArray:
     """An array with the coords of its dims."""
-    return xr.DataArray(x.values, dims=x.dims, coords={d: list(data.coords[d]) for d in x.dims if d in data.coords})
+    known = {d: data.coords.get(d, data.coords.get(d.removesuffix("_"))) for d in x.dims}
+    return xr.DataArray(x.values, dims=x.dims, coords={d: list(v) for d, v in known.items() if v is not None})
 
 
 def probabilities(data: Data, made: Mapping[str, Named], slopes: Mapping[str, Array] | None = None):
@@ -144,11 +218,15 @@ def probabilities(data: Data, made: Mapping[str, Named], slopes: Mapping[str, Ar
         if (named := probability_name(name, x.dims, data)) is None:
             continue
         p = np.exp(x.values)
-        flat = _average(p, named[1], data)
+        alike = [c.name for c in data.model.classes_at("cluster")]
+        size = None if name.removeprefix("class:") in alike else data.cluster_sizes
+        flat = _average(p, named[1], data, size)
         shown = ordered_dims(tuple(map(str, flat.dims)), data)
         values[named[0]] = label(Named(shown, flat.transpose(*shown).values), data)
         if slopes is not None:
-            moved[named[0]] = _average(slopes[name] * p, ("theta", *named[1]), data).transpose("theta", *shown).values
+            moved[named[0]] = (
+                _average(slopes[name] * p, ("theta", *named[1]), data, size).transpose("theta", *shown).values
+            )
     return values, moved
 
 
@@ -162,6 +240,8 @@ def ordered_dims(dims: tuple[str, ...], data: Data) -> tuple[str, ...]:
 def probability_name(key: str, dims: tuple[str, ...], data: Data) -> tuple[str, tuple[str, ...]] | None:
     """The name and dims under which a factor is shown on the probability scale; None where it is not."""
     kind, _, what = key.partition(":")
+    if kind == "derived":
+        return None
     if kind == "class":
         return f"{what}_probability", dims
     (r,) = [r for r in data.model.responses if r.name == what] or (None,)
@@ -171,8 +251,8 @@ def probability_name(key: str, dims: tuple[str, ...], data: Data) -> tuple[str, 
     return title, tuple(r.category_dim if d == "feature" else d for d in dims)
 
 
-def _average(x: Array, dims: tuple[str, ...], data: Data) -> xr.DataArray:
-    """Means over individuals (by count), clusters and nodes (by weight)."""
+def _average(x: Array, dims: tuple[str, ...], data: Data, size: Array | None) -> xr.DataArray:
+    """Means over individuals (by count), clusters (by `size`) and nodes (by weight)."""
     out = xr.DataArray(x, dims=dims)
     for level in ("individual", "cluster"):
         node = f"node_{level}"
@@ -180,4 +260,6 @@ def _average(x: Array, dims: tuple[str, ...], data: Data) -> xr.DataArray:
             out = (out * xr.DataArray(np.exp(data.arrays[f"log_weight_{level}"].values), dims=[node])).sum(node)
     if "individual" in dims:
         out = (out * xr.DataArray(data.counts / data.counts.sum(), dims=["individual"])).sum("individual")
-    return out.mean("cluster") if "cluster" in dims else out
+    if "cluster" not in dims:
+        return out
+    return out.mean("cluster") if size is None else out.weighted(xr.DataArray(size, dims=["cluster"])).mean("cluster")

@@ -1,7 +1,8 @@
 """Ground floor: nodes for standard normal latent variables, as values. Depends on NumPy and SciPy alone.
 
 A method is asked for a number of dimensions and answers with nodes `z` of shape (node, effect) and
-log weights of shape (node,) that sum to one on the natural scale.
+log weights of shape (node,) that sum to one on the natural scale. Adaptive nodes are then moved to
+where each unit (cluster or individual) has its posterior; exact integration has nodes without weights.
 """
 
 from __future__ import annotations
@@ -102,7 +103,68 @@ class MonteCarlo:
         return replace(self, n=4 * self.n, seed=self.seed + 1)
 
 
-Nodes = Trapezoid | GaussHermite | MonteCarlo
+@dataclass(frozen=True)
+class Adaptive:
+    """Gauss-Hermite nodes, `n` a dimension, centred and scaled at the posterior of each unit."""
+
+    n: int = 7
+
+    def __post_init__(self) -> None:
+        _check(self.n)
+
+    def grid(self, n_effects: int) -> tuple[Array, Array]:
+        """Nodes (node, effect) and log weights (node,) before they are moved."""
+        return GaussHermite(self.n).grid(n_effects)
+
+    def placed(self, mean: Array, scale: Array) -> tuple[Array, Array]:
+        """Nodes and log weights of each unit: z = mean + scale t, weighted for the standard normal density of z.
+
+        Parameters
+        ----------
+        mean : array (unit, effect)
+        scale : array (unit, effect, effect)
+            Lower triangular.
+
+        Returns
+        -------
+        tuple of arrays
+            Nodes (unit, node, effect) and log weights (unit, node).
+        """
+        t, log_weights = self.grid(mean.shape[1])
+        z = mean[:, None, :] + np.einsum("ukl,nl->unk", scale, t)
+        size = np.log(np.diagonal(scale, axis1=1, axis2=2)).sum(axis=1)
+        return z, log_weights + 0.5 * (t**2).sum(axis=-1) - 0.5 * (z**2).sum(axis=-1) + size[:, None]
+
+    def finer(self) -> Adaptive:
+        """The rule with twice the points, for the audit of a fit."""
+        return replace(self, n=2 * self.n + 1)
+
+
+@dataclass(frozen=True)
+class Exact:
+    """No approximation: the log density is quadratic in the effects, so that its integral is a closed form.
+
+    Normal outcomes that are linear in the effects, given the classes that live above them. The nodes
+    are the stencil from which the quadratic's coefficients are read off: 0, +-e_k, e_k + e_l.
+    """
+
+    def stencil(self, n_effects: int) -> tuple[Array, Array, Array]:
+        """Nodes (node, effect), and what reads off -curvature (node, effect, effect) and slope (node, effect) at 0."""
+        eye = np.eye(n_effects)
+        pairs = [(k, m) for k in range(n_effects) for m in range(k)]
+        z = np.concatenate([np.zeros((1, n_effects)), eye, -eye, *[[eye[k] + eye[m]] for k, m in pairs]])
+        curve, slope = np.zeros((len(z), n_effects, n_effects)), np.zeros((len(z), n_effects))
+        for k in range(n_effects):
+            up, down = 1 + k, 1 + n_effects + k
+            slope[[up, down], k] = 0.5, -0.5
+            curve[[0, up, down], k, k] = 2.0, -1.0, -1.0
+        for j, (k, m) in enumerate(pairs):
+            for one, other in ((k, m), (m, k)):
+                curve[[1 + 2 * n_effects + j, 1 + k, 1 + m, 0], one, other] = -1.0, 1.0, 1.0, -1.0
+        return z, curve, slope
+
+
+Nodes = Trapezoid | GaussHermite | MonteCarlo | Adaptive | Exact
 
 
 def trapezoid(n: int = 15, limit: float = 5.0) -> Trapezoid:
@@ -120,8 +182,11 @@ def monte_carlo(n: int = 1000, seed: int = 0) -> MonteCarlo:
     return MonteCarlo(n, seed)
 
 
-def default_nodes(n_effects: int) -> Nodes:
-    """What the program takes when nothing is said: trapezoid(31), (15) or quasi-Monte Carlo."""
-    if n_effects <= 1:
-        return Trapezoid(31)
-    return Trapezoid(15) if n_effects <= 3 else MonteCarlo(2000)
+def adaptive(n: int = 7) -> Adaptive:
+    """Gauss-Hermite nodes, `n` a dimension, centred and scaled at each unit's posterior."""
+    return Adaptive(n)
+
+
+def exact() -> Exact:
+    """The closed form, for normal outcomes that are linear in the random effects."""
+    return Exact()

@@ -33,7 +33,7 @@ from bayesmix.tables import (
 )
 
 if TYPE_CHECKING:
-    from bayesmix.ml import Enumeration
+    from bayesmix.enumeration import Enumeration
 
 SHOWN_STARTS = 12
 

@@ -35,6 +35,8 @@ class Fit:
         Standard errors from the inverse Hessian; `se` are robust (sandwich) unless asked otherwise.
     probabilities, probabilities_se : xarray.Dataset
         Probability scale: classes, and item categories by class.
+    derived, derived_se : xarray.Dataset
+        SDs, correlations and intraclass correlations (20) of the random parts of class logits.
     loglik : float
         Log-likelihood at the maximum.
     n_parameters, n_individuals, n_clusters : int
@@ -56,6 +58,8 @@ class Fit:
     se_hessian: xr.Dataset
     probabilities: xr.Dataset
     probabilities_se: xr.Dataset
+    derived: xr.Dataset
+    derived_se: xr.Dataset
     loglik: float
     n_parameters: int
     n_individuals: int
@@ -170,8 +174,40 @@ class Fit:
         return out.join((out / w.sum()).add_suffix(" %").mul(1.0))
 
     def effects(self) -> xr.Dataset:
-        """EAP (`<name>`) and posterior SD (`<name>_sd`) of each random effect."""
+        """EAP (`<name>`) and posterior SD (`<name>_sd`) of each random effect; grades of membership."""
         return self.effect_scores
+
+    def memberships(self, name: str | None = None) -> pd.DataFrame:
+        """Grades of membership of each row of the data: posterior mean, SD and 95% interval by class.
+
+        The parameters are taken as they were estimated; the intervals are of the person, not of them.
+
+        Parameters
+        ----------
+        name : str, optional
+            The class variable of the items; the first one if left out.
+
+        Raises
+        ------
+        ValueError
+            The model has no classes of items with random effects of individuals.
+        """
+        ending = "_membership"
+        names = [str(k).removesuffix(ending) for k in self.effect_scores.data_vars if str(k).endswith(ending)]
+        if not names or (name is not None and name not in names):
+            raise ValueError(
+                f"No grades of membership for {name or 'any class variable'}; there are {', '.join(names) or 'none'}: "
+                "they belong to classes of items (grade of membership)."
+            )
+        name = name or names[0]
+        parts = {k: self.effect_scores[f"{name}{ending}{k}"] for k in ("", "_sd", "_lower", "_upper")}
+        x = parts[""]
+        columns = {
+            f"{name}={c}{k.replace('_', ' ')}": v.sel({name: c}).values
+            for c in x[name].values
+            for k, v in parts.items()
+        }
+        return pd.DataFrame(columns, index=x.indexes["row"])
 
     def summary(self) -> pd.DataFrame:
         """Every parameter: estimate, SE, ratio, two-sided p, 95% interval; fixed ones are marked."""
@@ -233,7 +269,10 @@ class Fit:
         return cls(**parts, starts=starts, **held)
 
 
-_DATASETS = ("params", "se", "se_hessian", "probabilities", "probabilities_se", "classes", "effect_scores", "free")
+_DATASETS = (
+    "params", "se", "se_hessian", "probabilities", "probabilities_se", "derived", "derived_se", "classes",
+    "effect_scores", "free",
+)  # fmt: skip
 
 
 def entry(name: str, x: xr.DataArray, position: tuple[int, ...]) -> str:

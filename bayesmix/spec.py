@@ -214,7 +214,7 @@ def parts(model: Model) -> list[dict[str, Any]]:
                 "name": t.parameter.name,
                 "use": use,
                 "covariates": t.covariates.name if t.covariates else None,
-                "effects": (t.effect_dim if len(t.effects) > 1 else "") if t.effects else None,
+                "effects": (t.effect_dim if t.effect_dim in t.parameter.dims else "") if t.effects else None,
             }
             for t in predictor
         ]

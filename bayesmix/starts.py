@@ -56,7 +56,7 @@ def ranges(data: Data) -> Ranges:
             raw[t.parameter.name][1] = raw[t.parameter.name][1] / sd.reshape(shape)
             raw[t.parameter.name][2] = 0.2
         elif t.effects:
-            raw[t.parameter.name][0] = raw[t.parameter.name][0] + 0.7
+            raw[t.parameter.name][0] = _loadings(data.packing.shape(t.parameter), t.parameter.support)
     for r in data.model.responses:
         _response_ranges(r, data, raw)
     parts = []
@@ -67,6 +67,13 @@ def ranges(data: Data) -> Ranges:
             flat[i[i >= 0]] = full[name][i >= 0]
         parts.append(flat)
     return Ranges(*parts)
+
+
+def _loadings(shape: tuple[int, ...], support: str) -> Array:
+    """Loadings of 0.7 on the optimiser's scale; none between effects."""
+    if support == "cholesky":
+        return np.broadcast_to(np.eye(shape[-2], shape[-1]) * np.log(0.7), shape)
+    return np.full(shape, np.log(0.7) if support == "positive" else 0.7)
 
 
 def _response_ranges(r: Response, data: Data, raw: dict[str, list]) -> None:
@@ -131,10 +138,23 @@ def split_class(values: Mapping[str, Array], data: Data, dim: str, split: int, s
     wide = {}
     for p in data.model.parameters:
         x = np.asarray(values[p.name], dtype=float)
-        if dim in p.dims:
+        if p.support == "cholesky" and dim == p.dims[-1]:
+            x = _split_loadings(x, split, data.packing.shape(p)[-2])
+        elif dim in p.dims:
             axis = p.dims.index(dim)
             x = np.concatenate([np.take(x, [split], axis=axis), x], axis=axis)
         wide[p.name] = x
     limits = ranges(data)
     theta = np.clip(data.packing.pack(wide), limits.center - 8 * limits.unit, limits.center + 8 * limits.unit)
     return theta + 0.5 * limits.unit * limits.spread * rng.standard_normal(theta.size)
+
+
+def _split_loadings(x: Array, split: int, effects: int) -> Array:
+    """Cholesky loadings (..., effect, class) for one class more: it varies as the one that is split."""
+    wide = np.concatenate([x[..., split : split + 1], x], axis=-1)
+    if effects == x.shape[-2]:
+        return wide * np.where(wide[..., :1] < 0, -1.0, 1.0) + 0.1 * np.eye(*wide.shape[-2:])
+    covariance = (np.swapaxes(wide, -1, -2) @ wide)[..., :effects, :effects]
+    out = np.zeros((*x.shape[:-2], effects, wide.shape[-1]))
+    out[..., :effects] = np.swapaxes(np.linalg.cholesky(covariance + 0.1 * np.eye(effects)), -1, -2)
+    return out

@@ -1,5 +1,6 @@
 """Templates: functions that return a declared model, one file each."""
 
+from bayesmix.models.gom import gom
 from bayesmix.models.lca import lca
 
-__all__ = ["lca"]
+__all__ = ["gom", "lca"]

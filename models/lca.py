@@ -1,32 +1,23 @@
-r"""Latent class analysis, equations (1), (4) and (27).
+r"""Latent class analysis: equations (1), (4) and (27), two-level (4)-(5), (16)-(18) and (22)-(26).
 
-For item p of individual i,
+For item p of individual i in cluster j,
 
-    P(y_pi = k | C_i = c) = pi_pkc,          independently over items given the class,
-    P(C_i = c) = exp(alpha_c + beta_c x_i) / sum_s exp(alpha_s + beta_s x_i),   alpha_K = beta_K = 0,
+    P(y_pij = k | C_ij = c, D_j = d) = pi_pkc,        independently over items given the classes,
+    P(C_ij = c | D_j = d) = exp(eta_ijc) / sum_s exp(eta_ijs),        eta_ijK = 0,
+    eta_ijc = alpha_cd + beta_c x_ij + gamma_c w_j + sum_k lambda_kc z_kj,        z_kj ~ N(0, 1),
+    P(D_j = d) = exp(delta_d + kappa_d v_j) / sum_s exp(delta_s + kappa_s v_j),        delta_M = kappa_M = 0,
 
 with pi written by the family: category logits (nominal), an intercept (bernoulli), thresholds
-(ordinal), a mean and SD (normal), a log rate (poisson).
+(ordinal), a mean and SD (normal), a log rate (poisson). Without a cluster column there are no j, D,
+w and z: P(C_i = c) has the logits alpha_c + beta_c x_i.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from bayesmix import (
-    Covariates,
-    Family,
-    LatentClass,
-    Model,
-    Parameter,
-    Prior,
-    Response,
-    Term,
-    at,
-    nominal,
-)
-
-LOGIT = Prior("ExchangeableLogit", sigma=1.5)
+from bayesmix import Family, LatentClass, Model
+from bayesmix.pieces import cluster_class, logits, measured, random_logits
 
 
 def lca(
@@ -36,8 +27,16 @@ def lca(
     family: Family | Mapping[str, Family] | None = None,
     variance: str = "equal",
     freq: str | None = None,
+    *,
+    cluster: str | None = None,
+    effects: str | None = None,
+    cluster_covariates: str | None = None,
+    cluster_classes: int = 0,
+    cluster_class_covariates: str | None = None,
+    effects_by_cluster_class: bool = False,
+    items_by_cluster_class: bool = False,
 ) -> Model:
-    """Declare a latent class model.
+    """Declare a latent class model, single-level or two-level.
 
     Parameters
     ----------
@@ -54,6 +53,20 @@ def lca(
         Residual SD of normal items: the same in all classes, or one for each.
     freq : str, optional
         Column of frequency weights.
+    cluster : str, optional
+        Column of the cluster labels: the model is two-level.
+    effects : {"unrestricted", "factor", "none"}, optional
+        Random effects of clusters on the class logits: K - 1 correlated ones (4)-(5), one factor
+        (35), or none. Left out, they are unrestricted, and none where there are classes of clusters.
+    cluster_covariates : str, optional
+        Formula of covariates of clusters in the class logits (5).
+    cluster_classes : int
+        Number of classes M of clusters, D; the class logits depend on D (24). None at 0.
+    cluster_class_covariates : str, optional
+        Formula of covariates of clusters that predict D, (17), (26).
+    effects_by_cluster_class, items_by_cluster_class : bool
+        Whether the covariance matrix of the random effects (18), (25), and the parameters of the
+        items (22), depend on D.
 
     Returns
     -------
@@ -62,46 +75,36 @@ def lca(
     Raises
     ------
     ValueError
-        No items, a duplicate item, a number of classes below one, a family for no item.
+        No items, a duplicate item, a number of classes below one, a family for no item, something
+        of clusters without a cluster column, something of their classes without any.
     """
-    if isinstance(items, str):
-        raise ValueError(f"The items came as the text {items!r}: give a list of column names.")
-    if variance not in ("equal", "class"):
-        raise ValueError(f"The variance came as {variance!r}: give 'equal' or 'class'.")
-    by_family: dict[Family, list[str]] = {}
-    chosen = family if isinstance(family, Mapping) else dict.fromkeys(items, family or nominal())
-    if unknown := [i for i in chosen if i not in items]:
-        raise ValueError(f"A family came for '{unknown[0]}', which is not among the items: {', '.join(items)}.")
-    for item in items:
-        by_family.setdefault(chosen.get(item, nominal()), []).append(item)
-    responses = tuple(_response(f, tuple(i), variance, len(by_family) > 1) for f, i in by_family.items())
-    logits = [Term(Parameter("class_logit", ("C",), prior=LOGIT, fixed=(at(0.0, C=-1),)))]
-    if covariates is not None:
-        slope = Parameter("class_slope", ("C", "covariate"), prior=LOGIT, fixed=(at(0.0, C=-1),))
-        logits.append(Term(slope, covariates=Covariates("covariate", covariates)))
-    return Model("lca", responses, (LatentClass("C", classes, "individual", tuple(logits)),), freq=freq)
+    effects = effects or ("unrestricted" if cluster and not cluster_classes else "none")
+    _check(cluster, effects, cluster_covariates, cluster_classes)
+    _check_classes(cluster_classes, cluster_class_covariates, effects_by_cluster_class, items_by_cluster_class)
+    of_clusters = cluster_class(cluster_classes, cluster_class_covariates)
+    parents = tuple(d.name for d in of_clusters)
+    random, loadings = random_logits("C", classes, "cluster", effects, parents if effects_by_cluster_class else ())
+    fixed = logits("C", "class", parents, individual=covariates, cluster=cluster_covariates)
+    responses = measured(items, family, (*parents, "C") if items_by_cluster_class else ("C",), variance)
+    of_individuals = LatentClass("C", classes, "individual", (*fixed, *loadings))
+    return Model("lca", responses, (*of_clusters, of_individuals), random, cluster, freq)
 
 
-def _response(family: Family, items: tuple[str, ...], variance: str, several: bool) -> Response:
-    name = type(family).__name__.lower()
-    suffix = f"_{name}" if several else ""
-    item, category, threshold = f"item{suffix}", f"category{suffix}", f"threshold{suffix}"
-    predictor: tuple[Term, ...] = ()
-    auxiliary: tuple[Term, ...] = ()
-    if name == "nominal":
-        p = Parameter(f"item_logit{suffix}", ("C", item, category), prior=LOGIT, fixed=(at(0.0, **{category: 0}),))
-        predictor = (Term(p),)
-    elif name == "ordinal":
-        p = Parameter(f"item_threshold{suffix}", ("C", item, threshold), "ordered", Prior("Normal", mu=0, sigma=3))
-        auxiliary = (Term(p),)
-    else:
-        prior = {
-            "normal": Prior("DataNormal", sigma=2.5),
-            "poisson": Prior("Normal", mu=0, sigma=3),
-        }.get(name, Prior("Normal", mu=0, sigma=2))
-        predictor = (Term(Parameter(f"item_intercept{suffix}", ("C", item), prior=prior)),)
-    if name == "normal":
-        dims = ("C", item) if variance == "class" else (item,)
-        sigma = Parameter(f"item_sd{suffix}", dims, "positive", Prior("DataHalfNormal", sigma=2.5))
-        auxiliary = (Term(sigma),)
-    return Response(name, items, family, predictor, auxiliary, item, category, threshold)
+def _check(cluster: str | None, effects: str, cluster_covariates: str | None, cluster_classes: int) -> None:
+    asked = {
+        f"effects={effects!r}": effects != "none",
+        f"cluster_covariates={cluster_covariates!r}": cluster_covariates is not None,
+        f"cluster_classes={cluster_classes!r}": bool(cluster_classes),
+    }
+    if not cluster and (came := [k for k, v in asked.items() if v]):
+        raise ValueError(f"{came[0]} came without clusters: give cluster='the column of cluster labels'.")
+
+
+def _check_classes(cluster_classes: int, covariates: str | None, effects: bool, items: bool) -> None:
+    asked = {
+        f"cluster_class_covariates={covariates!r}": covariates is not None,
+        "effects_by_cluster_class=True": effects,
+        "items_by_cluster_class=True": items,
+    }
+    if not cluster_classes and (came := [k for k, v in asked.items() if v]):
+        raise ValueError(f"{came[0]} came without classes of clusters: give cluster_classes=2 or more.")

@@ -12,7 +12,7 @@ from bayesmix.models.lca import lca
 from typer.testing import CliRunner
 
 import bayesmix as bm
-from bayesmix import arguments, bayes, cli, ml
+from bayesmix import arguments, bayes, cli, search
 
 RUN = ("--starts", "4", "--finals", "2", "--rounds", "1")
 
@@ -193,7 +193,7 @@ def test_ctrl_c_while_sampling_keeps_the_fit(data, tmp_path, monkeypatch):
 
 
 def test_ctrl_c_while_fitting_keeps_what_was_finished(data, tmp_path, monkeypatch):
-    before, calls = ml._run, []
+    before, calls = search.run_start, []
 
     def stop_later(task):
         calls.append(1)
@@ -201,7 +201,7 @@ def test_ctrl_c_while_fitting_keeps_what_was_finished(data, tmp_path, monkeypatc
             raise KeyboardInterrupt
         return before(task)
 
-    monkeypatch.setattr(ml, "_run", stop_later)
+    monkeypatch.setattr(search, "run_start", stop_later)
     words = ("fit", "lca", data, "--items", "a-e", "--classes", 2, "--missing", 9999, "--out", tmp_path)
     done = run(*words, "--starts", 4, "--finals", 2, "--rounds", 1)
     assert done.exit_code == 130
@@ -222,7 +222,7 @@ MISTAKES = [
     ((*FIT, "--items", "a-e"), "needs classes: give --classes"),
     ((*FIT, "--classes", 2), "needs items: give --items"),
     ((*FIT, "--items", "a-e", "--classes", 0), "number of classes came as 0"),
-    ((*FIT, "--items", "a-e", "--classes", 2, "--cluster", "sex"), "takes no 'cluster'"),
+    ((*FIT, "--items", "a-e", "--classes", 2, "--cluster", "sexx"), "no column 'sexx'"),
     ((*FIT, "--items", "a-e", "--classes", 2, "--freq", "weight"), "no column 'weight'"),
     ((*FIT, "--items", "a-e", "--classes", 2, "--id", "name"), "no column 'name'"),
     ((*FIT, "--items", "a-e", "--classes", 2, "--family", "gaussian"), "The family came as 'gaussian'"),

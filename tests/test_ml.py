@@ -12,7 +12,7 @@ from bayesmix.models.lca import lca
 from scipy import optimize
 
 import bayesmix as bm
-from bayesmix import functions, ml
+from bayesmix import functions, maximum, ml, search
 
 ITEMS = ["a", "b", "c", "d", "e"]
 
@@ -52,7 +52,7 @@ def test_robust_errors_are_the_sandwich_of_unit_scores(two_classes, fitted):
     units = functions.bind("units", data)
     step = 1e-6
     scores = np.stack([(units(theta + step * e) - units(theta - step * e)) / (2 * step) for e in np.eye(theta.size)], 1)
-    c = ml.curvature(data, theta)
+    c = maximum.curvature(data, theta)
     assert c.scores == pytest.approx(scores, abs=1e-6)
     bread = np.linalg.inv(c.information)
     sandwich = bread @ (scores.T * data.counts) @ scores @ bread
@@ -131,7 +131,7 @@ def test_processes_give_the_same_result(two_classes, fitted):
 
 
 def test_an_interruption_keeps_what_is_finished(two_classes, monkeypatch):
-    real, calls = ml._run, []
+    real, calls = search.run_start, []
 
     def run(task):
         calls.append(task)
@@ -139,7 +139,7 @@ def test_an_interruption_keeps_what_is_finished(two_classes, monkeypatch):
             raise KeyboardInterrupt
         return real(task)
 
-    monkeypatch.setattr(ml, "_run", run)
+    monkeypatch.setattr(search, "run_start", run)
     with pytest.warns(UserWarning, match="Interrupted: going on with the 7 starts"):
         fit = bm.fit(lca(ITEMS, 2), two_classes)
     assert fit.quality["interrupted"]
@@ -151,13 +151,13 @@ def test_an_interruption_before_anything_is_finished_is_passed_on(two_classes, m
     def run(task):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(ml, "_run", run)
+    monkeypatch.setattr(search, "run_start", run)
     with pytest.raises(KeyboardInterrupt):
         bm.fit(lca(ITEMS, 2), two_classes)
 
 
 def test_a_start_that_fails_is_a_row(two_classes, monkeypatch):
-    real = ml.functions.bind
+    real = functions.bind
 
     def bind(what, data, *rest):
         inner = real(what, data, *rest)
@@ -170,7 +170,7 @@ def test_a_start_that_fails_is_a_row(two_classes, monkeypatch):
 
         return evaluate
 
-    monkeypatch.setattr(ml.functions, "bind", bind)
+    monkeypatch.setattr(functions, "bind", bind)
     bad = np.full(11, 0.5)
     bad[0] = 123.0
     fit = bm.fit(lca(ITEMS, 2), two_classes, start=[bad])

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
 import bayesmix as bm
-from bayesmix.quadrature import default_nodes
 
 METHODS = [bm.trapezoid(), bm.trapezoid(4, 2.0), bm.gauss_hermite(7), bm.monte_carlo(100)]
 
@@ -119,8 +118,3 @@ def test_finer_nodes_are_more_and_closer(method):
 
     assert len(method.finer().grid(1)[0]) > len(method.grid(1)[0])
     assert error(method.finer()) < error(method)
-
-
-def test_the_default_depends_on_the_number_of_effects():
-    sizes = [len(default_nodes(n).grid(n)[0]) for n in (1, 2, 3, 4, 6)]
-    assert sizes == [31, 15**2, 15**3, 2000, 2000]

@@ -98,5 +98,5 @@ def test_nuts_agrees_with_maximum_likelihood(file, items, k):
     assert not found["second_mode"]
     table = bm.compare(fit, post).table
     near = table[table.index.str.startswith("item_probability")]
-    assert (near["mean"] - near["ml"]).abs().max() < 0.05
+    assert ((near["mean"] - near["ml"]).abs() < 2 * near["sd"]).all()
     assert np.isfinite(az.loo(post).elpd)

@@ -1,0 +1,148 @@
+"""Class enumeration: fits with different numbers of classes, side by side.
+
+Depends on ml and the floors beneath.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import cast
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from bayesmix import ml
+from bayesmix.data import prepare
+from bayesmix.result import Fit
+from bayesmix.spec import Model
+from bayesmix.starts import split_class
+
+Array = NDArray[np.float64]
+
+
+def enumerate_classes(
+    model: Model | Callable[[int], Model],
+    df: pd.DataFrame,
+    classes: Sequence[int],
+    *,
+    name: str | None = None,
+    **settings,
+) -> Enumeration:
+    """Fit a model with several numbers of classes and lay the fits side by side.
+
+    Parameters
+    ----------
+    model : Model or function of a number of classes
+        With any number of classes; the number is replaced. A model whose random effects come with the
+        classes needs the function: ``lambda k: bm.models.lca(items, k, cluster="school")``.
+    df : pandas.DataFrame
+        The data.
+    classes : sequence of int
+        Numbers of classes, e.g. ``range(1, 6)``. Each is also started from the solution before.
+    name : str, optional
+        The class variable to vary; the first one if left out.
+    **settings
+        Passed to :func:`bayesmix.fit`.
+
+    Returns
+    -------
+    Enumeration
+        `table` and `fits`. Interrupted, it holds the fits that are finished.
+    """
+    numbers = list(classes)
+    if not numbers:
+        raise ValueError("No numbers of classes came: give e.g. classes=range(1, 6).")
+    make = model if callable(model) else partial(with_classes, model, name or varied(model))
+    name = name or varied(make(numbers[0]))
+    fits: dict[int, Fit] = {}
+    for k in numbers:
+        wanted = make(k)
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                extra = _from_simpler(wanted, df, name, fits.get(k - 1), settings)
+                fits[k] = ml.fit(wanted, df, start=extra, **settings)
+        except KeyboardInterrupt:
+            if not fits:
+                raise
+            warnings.warn(f"Interrupted at {k} classes: the finished fits are kept.", stacklevel=2)
+            break
+        if fits[k].quality["interrupted"]:
+            break
+    return Enumeration(fits)
+
+
+def varied(model: Model) -> str:
+    """The class variable whose number of classes is varied: the first one below the clusters, else the first."""
+    if not model.classes:
+        raise ValueError("The model has no class variable: there is nothing to enumerate.")
+    return next((c for c in model.classes if c.level != "cluster"), model.classes[0]).name
+
+
+def with_classes(model: Model, name: str, size: int) -> Model:
+    """The model with another number of classes of the variable `name`."""
+    if name not in [c.name for c in model.classes]:
+        raise ValueError(f"No class variable '{name}'; there are {', '.join(c.name for c in model.classes) or 'none'}.")
+    if bound := [p.name for p in model.parameters if p.support == "cholesky" and p.dims[-1] == name]:
+        raise ValueError(
+            f"'{bound[0]}' holds a random effect for each class of '{name}': give a function of the number of "
+            "classes instead of the model, e.g. lambda k: bm.models.lca(items, k, cluster='school')."
+        )
+    return replace(model, classes=tuple(replace(c, size=size) if c.name == name else c for c in model.classes))
+
+
+def _from_simpler(model: Model, df, name: str, simpler: Fit | None, settings) -> list[Array]:
+    if simpler is None or any(p.name not in simpler.params for p in model.parameters):
+        return []
+    data = prepare(model, df, nodes=settings.get("nodes"))
+    values = {str(k): v.values for k, v in simpler.params.items()}
+    size = simpler.params.sizes[name]
+    return [split_class(values, data, name, k, settings.get("seed", 0) + k) for k in range(size)]
+
+
+@dataclass(frozen=True)
+class Enumeration:
+    """Fits with different numbers of classes.
+
+    Attributes
+    ----------
+    fits : dict of int to Fit
+    """
+
+    fits: Mapping[int, Fit]
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """Log-likelihood, parameters, AIC, BIC, adjusted BIC, entropy, smallest class, replications."""
+        rows = {
+            k: {
+                "loglik": f.loglik,
+                "parameters": f.n_parameters,
+                "AIC": f.aic,
+                "BIC": f.bic,
+                "aBIC": f.adjusted_bic,
+                "entropy": f.entropy,
+                "smallest class": float(f.class_counts()["model %"].min()),
+                "replicated": f.replicated,
+            }
+            for k, f in self.fits.items()
+        }
+        return pd.DataFrame.from_dict(rows, orient="index").rename_axis("classes")
+
+    @property
+    def best(self) -> Fit:
+        """The fit with the smallest BIC."""
+        return self.fits[int(cast(int, self.table["BIC"].idxmin()))]
+
+    def __getitem__(self, classes: int) -> Fit:
+        return self.fits[classes]
+
+    def __repr__(self) -> str:
+        return self.table.round(3).to_string()
+
+    def _repr_html_(self) -> str:
+        return self.table.round(3).to_html()

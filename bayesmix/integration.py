@@ -1,0 +1,111 @@
+"""How continuous latents are integrated at each level: the choice of a method, and its nodes as arrays.
+
+Depends on spec and quadrature.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bayesmix.families import Normal
+from bayesmix.params import Named
+from bayesmix.quadrature import Adaptive, Exact, MonteCarlo, Nodes, Trapezoid
+from bayesmix.spec import Effect, Model
+
+Array = NDArray[np.float64]
+
+
+def choose(model: Model, given: Nodes | Mapping[str, Nodes] | None, sampled: tuple[str, ...] = ()) -> dict[str, Nodes]:
+    """The method at each level whose effects are integrated.
+
+    Left out, it is exact where the integral has a closed form; else adaptive(7) for up to three
+    effects of clusters, a grid that is common to all individuals for up to three of theirs (the
+    densities are then one matrix product), and quasi-Monte Carlo for more.
+
+    Raises
+    ------
+    ValueError
+        A level or a method that the model does not have, or exact() for a model without closed form.
+    """
+    levels = [k for k in ("individual", "cluster") if model.effects_at(k) and k not in sampled]
+    by_level = dict(given) if isinstance(given, Mapping) else {k: given for k in levels if given is not None}
+    if unknown := [k for k in by_level if k not in ("individual", "cluster")]:
+        raise ValueError(f"Nodes came for the level '{unknown[0]}': the levels are 'individual' and 'cluster'.")
+    out = {k: by_level.get(k) or _default(model, k) for k in levels}
+    for level, method in out.items():
+        reason = without_closed_form(model, level) if isinstance(method, Exact) else ""
+        if reason:
+            raise ValueError(
+                f"exact() came for the effects of the level '{level}', but {reason}, so that the integral has no "
+                "closed form: take bm.adaptive(15), or leave nodes= out."
+            )
+    if isinstance(out.get("cluster"), Exact) and not isinstance(out.get("individual", Exact()), Exact):
+        raise ValueError("exact() at the cluster level needs exact() at the individual level: leave nodes= out.")
+    return out
+
+
+def _default(model: Model, level: str) -> Nodes:
+    n = len(model.effects_at(level))
+    if not without_closed_form(model, level):
+        return Exact()
+    if n > 3:
+        return MonteCarlo(2000)
+    if level == "cluster":
+        return Adaptive(7)
+    return Trapezoid({1: 31, 2: 15, 3: 11}[n])
+
+
+def without_closed_form(model: Model, level: str) -> str:
+    """Why the effects of a level cannot be integrated exactly; empty where they can."""
+    above = {"individual": ("item", "individual"), "cluster": ("item", "individual")}[level]
+    if within := [c.name for c in model.classes if c.level in above]:
+        return (
+            f"the class '{within[0]}' lives at or below their level"
+            if level == "individual"
+            else (f"the class '{within[0]}' lives below their level")
+        )
+    if other := [r.name for r in model.responses if not isinstance(r.family, Normal)]:
+        return f"the response '{other[0]}' is not normal"
+    scale = [t for r in model.responses for t in r.auxiliary] + [e.sd for e in model.effects if e.sd]
+    if any(t.effects for t in scale) or any(t.effects for c in model.classes for t in c.predictor):
+        return "an SD or a class depends on them"
+    return ""
+
+
+def node_arrays(level: str, effects: tuple[Effect, ...], method: Nodes | None, size: int) -> dict[str, Named]:
+    """The graph's inputs for the effects of a level.
+
+    Parameters
+    ----------
+    method : Nodes or None
+        None: the effects are sampled, one node a unit.
+    size : int
+        Number of units.
+    """
+    n, effect, node = len(effects), f"effect_{level}", f"node_{level}"
+    if method is None:
+        return {f"z_{level}": Named((level, effect), np.zeros((size, n)))}
+    if isinstance(method, Adaptive):
+        return placed(level, method, np.zeros((size, n)), np.tile(np.eye(n), (size, 1, 1)))
+    if isinstance(method, Exact):
+        z, curve, slope = method.stencil(n)
+        return {
+            f"z_{level}": Named((node, effect), z),
+            f"curve_{level}": Named((node, effect, f"{effect}_"), curve),
+            f"slope_{level}": Named((node, effect), slope),
+        }
+    z, log_weights = method.grid(n)
+    return {f"z_{level}": Named((node, effect), z), f"log_weight_{level}": Named((node,), log_weights)}
+
+
+def placed(level: str, method: Adaptive, mean: Array, scale: Array) -> dict[str, Named]:
+    """Adaptive nodes at the given centres (unit, effect) and scales (unit, effect, effect)."""
+    z, log_weights = method.placed(mean, scale)
+    node = f"node_{level}"
+    return {
+        f"z_{level}": Named((level, node, f"effect_{level}"), z),
+        f"log_weight_{level}": Named((level, node), log_weights),
+    }

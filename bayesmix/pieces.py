@@ -1,0 +1,163 @@
+"""Pieces of a declaration that templates share: measured items, class logits, random effects of the logits.
+
+Depends on spec and the floors beneath.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import cast
+
+from bayesmix.families import Family, nominal
+from bayesmix.params import Parameter, Prior, at
+from bayesmix.spec import Covariates, Effect, LatentClass, Level, Response, Term
+
+LOGIT = Prior("ExchangeableLogit", sigma=1.5)
+LOADING = Prior("CholeskyNormal", sigma=1.5)
+COVARIANCES = ("unrestricted", "factor", "none")
+
+
+def measured(
+    items: Sequence[str],
+    family: Family | Mapping[str, Family] | None,
+    classes: Sequence[str],
+    variance: str = "equal",
+    covariates: Mapping[str, str] | None = None,
+) -> tuple[Response, ...]:
+    """Items whose parameters depend on `classes`, a response for each family among them.
+
+    Parameters
+    ----------
+    items : sequence of str
+        Columns of the items.
+    family : Family or mapping of item to Family, optional
+        `nominal()` for all items, or for those not in the mapping, if left out.
+    classes : sequence of str
+        Names of class variables.
+    variance : {"equal", "class"}
+        Residual SD of normal items: the same in all classes, or one for each.
+    covariates : mapping of item to formula, optional
+        Covariates with an effect on an item that is the same in all classes.
+
+    Raises
+    ------
+    ValueError
+        Items as one text, an unknown variance, a family or covariates for no item.
+    """
+    if isinstance(items, str):
+        raise ValueError(f"The items came as the text {items!r}: give a list of column names.")
+    if variance not in ("equal", "class"):
+        raise ValueError(f"The variance came as {variance!r}: give 'equal' or 'class'.")
+    chosen = family if isinstance(family, Mapping) else dict.fromkeys(items, family or nominal())
+    for what, given in (("A family", chosen), ("A formula", covariates or {})):
+        if unknown := [i for i in given if i not in items]:
+            raise ValueError(f"{what} came for '{unknown[0]}', which is not among the items: {', '.join(items)}.")
+    by_family: dict[Family, list[str]] = {}
+    for item in items:
+        by_family.setdefault(chosen.get(item, nominal()), []).append(item)
+    out = (_response(f, tuple(i), tuple(classes), variance, len(by_family) > 1) for f, i in by_family.items())
+    return tuple(_with_covariates(r, covariates or {}) for r in out)
+
+
+def _response(
+    family: Family, items: tuple[str, ...], classes: tuple[str, ...], variance: str, several: bool
+) -> Response:
+    name = type(family).__name__.lower()
+    suffix = f"_{name}" if several else ""
+    item, category, threshold = f"item{suffix}", f"category{suffix}", f"threshold{suffix}"
+    predictor: tuple[Term, ...] = ()
+    auxiliary: tuple[Term, ...] = ()
+    if name == "nominal":
+        dims, fixed = (*classes, item, category), (at(0.0, **{category: 0}),)
+        predictor = (Term(Parameter(f"item_logit{suffix}", dims, prior=LOGIT, fixed=fixed)),)
+    elif name == "ordinal":
+        dims, prior = (*classes, item, threshold), Prior("Normal", mu=0, sigma=3)
+        auxiliary = (Term(Parameter(f"item_threshold{suffix}", dims, "ordered", prior)),)
+    else:
+        spread = {"normal": Prior("DataNormal", sigma=2.5), "poisson": Prior("Normal", mu=0, sigma=3)}
+        prior = spread.get(name, Prior("Normal", mu=0, sigma=2))
+        predictor = (Term(Parameter(f"item_intercept{suffix}", (*classes, item), prior=prior)),)
+    if name == "normal":
+        dims = (*classes, item) if variance == "class" else (item,)
+        auxiliary = (Term(Parameter(f"item_sd{suffix}", dims, "positive", Prior("DataHalfNormal", sigma=2.5))),)
+    return Response(name, items, family, predictor, auxiliary, item, category, threshold)
+
+
+def _with_covariates(r: Response, covariates: Mapping[str, str]) -> Response:
+    """The response with slopes of its items: one parameter a formula, zero for the items that do not have it."""
+    formulas = list(dict.fromkeys(covariates.values()))
+    terms = []
+    for k, formula in enumerate(formulas, start=1):
+        without = tuple(at(0.0, **{r.item_dim: i}) for i, item in enumerate(r.items) if covariates.get(item) != formula)
+        if len(without) == len(r.items):
+            continue
+        number = f"_{k}" if len(formulas) > 1 else ""
+        dim, nominal_dims = f"item_covariate{number}", (r.category_dim,) if r.family == nominal() else ()
+        reference = tuple(at(0.0, **{d: 0}) for d in nominal_dims)
+        name = f"item_slope{number}{r.item_dim.removeprefix('item')}"
+        slope = Parameter(name, (r.item_dim, *nominal_dims, dim), fixed=(*without, *reference))
+        terms.append(Term(slope, Covariates(dim, formula)))
+    return replace(r, predictor=(*r.predictor, *terms))
+
+
+def logits(variable: str, prefix: str, parents: Sequence[str] = (), **covariates: str | None) -> tuple[Term, ...]:
+    """Intercepts and slopes of class logits, the last class the reference: (4), (17), (24), (26).
+
+    Parameters
+    ----------
+    variable : str
+        The class variable.
+    prefix : str
+        Of the parameters' names: ``<prefix>_logit`` and, by level, ``<prefix>_slope``.
+    parents : sequence of str
+        Class variables that the intercepts depend on.
+    **covariates
+        A formula by level: ``individual="age + sex"``, ``cluster="sector"``; None for none.
+    """
+    reference = (at(0.0, **{variable: -1}),)
+    out = [Term(Parameter(f"{prefix}_logit", (*parents, variable), prior=LOGIT, fixed=reference))]
+    for level, formula in covariates.items():
+        if formula is not None:
+            own = {"individual": "", "cluster": "cluster_"}[level] if prefix == "class" else f"{prefix}_"
+            dim, name = f"{own}covariate", f"{own}slope" if own else f"{prefix}_slope"
+            slope = Parameter(name, (variable, dim), prior=LOGIT, fixed=reference)
+            out.append(Term(slope, Covariates(dim, formula, cast(Level, level))))
+    return tuple(out)
+
+
+def random_logits(
+    variable: str, classes: int, level: Level, covariance: str, by: Sequence[str] = ()
+) -> tuple[tuple[Effect, ...], tuple[Term, ...]]:
+    """Random parts of class logits: alpha_c + sum_k lambda_kc z_k with z ~ N(0, I), (4)-(5), (34)-(35).
+
+    Unrestricted, there are K - 1 effects and the loadings are the Cholesky factor of the covariance
+    matrix of the logits; with one factor there is one effect, lambda_1 > 0.
+
+    Parameters
+    ----------
+    variable : str
+        The class variable, with `classes` classes.
+    level : {"individual", "cluster"}
+        Where the effects live.
+    covariance : {"unrestricted", "factor", "none"}
+    by : sequence of str
+        Class variables that the covariance matrix depends on, (18), (25).
+    """
+    if covariance not in COVARIANCES:
+        raise ValueError(f"The covariance came as {covariance!r}: give {', '.join(map(repr, COVARIANCES))}.")
+    if covariance == "none" or classes < 2:
+        return (), ()
+    n = 1 if covariance == "factor" else classes - 1
+    own = "class" if level == "individual" else "cluster"
+    dim = "effect" if level == "individual" else "cluster_effect"
+    effects = tuple(Effect(f"{'a' if level == 'individual' else 'u'}{k + 1}", level) for k in range(n))
+    loading = Parameter(f"{own}_loading", (*by, dim, variable), "cholesky", LOADING, (at(0.0, **{variable: -1}),))
+    return effects, (Term(loading, effects=tuple(e.name for e in effects), effect_dim=dim),)
+
+
+def cluster_class(classes: int, covariates: str | None) -> tuple[LatentClass, ...]:
+    """The classes D of clusters, predicted by covariates of clusters: (17), (26)."""
+    if not classes:
+        return ()
+    return (LatentClass("D", classes, "cluster", logits("D", "cluster_class", cluster=covariates)),)

@@ -1,0 +1,264 @@
+"""Random starts in two stages: L-BFGS on exact gradients, ranked, in rounds until the best is replicated.
+
+Depends on adaptation, functions, starts, result and the floors beneath.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, as_completed
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+import pytensor
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from scipy import optimize
+from threadpoolctl import threadpool_limits
+
+from bayesmix import functions
+from bayesmix.adaptation import adapted, is_adaptive
+from bayesmix.data import Data
+from bayesmix.result import same_maximum
+from bayesmix.spec import structure
+from bayesmix.starts import Ranges, ranges
+
+Array = NDArray[np.float64]
+SHORT, LONG = 20, 3000
+WORTH_COMPILING, WORTH_LOADING, WORTH_PROCESSES = 90.0, 6.0, 40.0
+"""Seconds of remaining work from which a cold compile, a compile from the cache, and processes pay."""
+REFRESHED = 6
+"""How often adaptive nodes are moved, at most, between runs of the optimiser."""
+
+
+@dataclass(frozen=True)
+class Start:
+    """One start: where it came from and how far it got."""
+
+    seed: int
+    theta: Array
+    short: float = np.nan
+    loglik: float = np.nan
+    status: str = "not run"
+    iterations: int = 0
+
+
+@dataclass(frozen=True)
+class Task:
+    """A start, and all that is needed to run it anywhere."""
+
+    data: Data
+    limits: Ranges
+    start: Start
+    max_iterations: int
+    mode: str | None
+
+
+def run_start(task: Task) -> Start:
+    """L-BFGS on exact gradients from one start. Never raises: a failure is a status."""
+    start, long = task.start, task.max_iterations > SHORT
+    try:
+        value, theta, iterations, status = _ascend(task, start.theta)
+        for _ in range(REFRESHED if is_adaptive(task.data) and long else 0):
+            before = value
+            value, theta, more, status = _ascend(task, theta)
+            iterations += more
+            if abs(value - before) < 1e-7:
+                break
+    except (FloatingPointError, np.linalg.LinAlgError, ValueError) as error:
+        value, theta, iterations, status = -np.inf, start.theta, 0, f"failed: {error}"
+    return replace(
+        start,
+        theta=theta,
+        short=start.short if long else value,
+        loglik=value if long else np.nan,
+        status=status if long or status.startswith("failed") else "short",
+        iterations=start.iterations + iterations,
+    )
+
+
+def _ascend(task: Task, origin: Array) -> tuple[float, Array, int, str]:
+    """One L-BFGS run, adaptive nodes frozen at their places for its first point."""
+    data = adapted(task.data, origin)
+    evaluate, unit = functions.bind("gradient", data, task.mode), task.limits.unit
+    best: list = [-np.inf, origin]
+
+    def objective(step: Array) -> tuple[float, Array]:
+        value, gradient = evaluate(origin + unit * step)
+        if not (np.isfinite(value) and np.isfinite(gradient).all()):
+            return np.inf, np.zeros_like(step)
+        if value > best[0]:
+            best[:] = float(value), origin + unit * step
+        return -float(value), -gradient * unit
+
+    options = {"maxiter": task.max_iterations, "maxfun": 3 * task.max_iterations + 20, "ftol": 1e-13, "gtol": 1e-7}
+    with threadpool_limits(1), np.errstate(all="ignore"):
+        out = optimize.minimize(objective, np.zeros_like(origin), jac=True, method="L-BFGS-B", options=options)
+    failed = not np.isfinite(best[0])
+    status = "failed: not finite" if failed else "converged" if out.success else "stopped"
+    return best[0], best[1], int(out.nit), status
+
+
+@dataclass
+class Search:
+    """Random starts in two stages, in rounds until the best value is replicated."""
+
+    data: Data
+    n_starts: int
+    n_finals: int
+    rounds: int
+    seed: int
+    mode: str | None
+    executor: Executor | None
+    progress: bool
+    given: list[Array]
+    interrupted: bool = False
+    seconds: float = 0.0
+    limits: Ranges = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.limits = ranges(self.data)
+
+    def run(self) -> list[Start]:
+        """Every start, the best first. Interrupted, those that are finished."""
+        began = time.perf_counter()
+        seeds = np.random.SeedSequence(self.seed).generate_state(self.n_starts * self.rounds).tolist()
+        if all(c.size == 1 for c in self.data.model.classes) and not self.data.model.effects:
+            self.n_starts, self.n_finals, self.rounds = 2, 2, 1
+        done: list[Start] = []
+        try:
+            with self._bar() as advance:
+                for r in range(self.rounds):
+                    some = seeds[r * self.n_starts : (r + 1) * self.n_starts]
+                    self._round(r, [Start(s, self.limits.draw(s)) for s in some], done, advance)
+                    if _times_reached(done) >= 2:
+                        break
+        except KeyboardInterrupt:
+            self.interrupted = True
+            if not any(np.isfinite(s.short) or np.isfinite(s.loglik) for s in done):
+                raise
+            warnings.warn(f"Interrupted: going on with the {len(done)} starts that are finished.", stacklevel=4)
+        self.seconds = time.perf_counter() - began
+        return _ranked(done)
+
+    def again(self, data: Data, found: list[Start]) -> list[Start]:
+        """The best starts once more on other nodes; what was reached on the old ones does not compare."""
+        began, self.data = time.perf_counter(), data
+        old = [replace(s, loglik=np.nan, status="coarser nodes") for s in found]
+        n = min(self.n_finals, sum(np.isfinite(s.loglik) for s in found))
+        best, done = old[:n], list[Start]()
+        try:
+            with self._bar() as advance:
+                list(self._each(best, LONG, done, advance("finer nodes", len(best))))
+        except KeyboardInterrupt:
+            self.interrupted = True
+            warnings.warn("Interrupted on finer nodes: going on with what is finished.", stacklevel=4)
+        self.seconds += time.perf_counter() - began
+        return _ranked([*done, *old[n:]])
+
+    def _round(self, r: int, new: list[Start], done: list[Start], advance: Callable) -> None:
+        given = [Start(-1 - k, t) for k, t in enumerate(self.given)] if r == 0 else []
+        todo = [*given, *new]
+        short = list(self._each(todo, SHORT, done, advance("short runs", len(todo))))
+        usable = [s for s in short if np.isfinite(s.short)]
+        best = sorted(usable, key=lambda s: -s.short)[: self.n_finals]
+        if r > 0 and usable:  # a new round competes with the best so far
+            top = max((s.loglik for s in done if np.isfinite(s.loglik)), default=-np.inf)
+            best = [s for s in best if s.short > top - 0.1 * abs(top)]
+        for s in best:
+            _remove(done, s)
+        list(self._each(best, LONG, done, advance("to convergence", len(best))))
+
+    def _each(self, todo: list[Start], iterations: int, done: list[Start], tick: Callable) -> Iterator[Start]:
+        tasks = [Task(self.data, self.limits, s, iterations, self.mode) for s in todo]
+        try:
+            for out in self._map(tasks):
+                done.append(out)
+                tick()
+                yield out
+        finally:
+            finished = {s.seed for s in done}
+            done.extend(s for s in todo if s.seed not in finished and np.isfinite(s.short))
+
+    def _map(self, tasks: list[Task]) -> Iterator[Start]:
+        """Run the tasks: the first here, to time it; the rest where it pays."""
+        if self.executor is None and tasks:
+            if self.mode is None and functions.is_ready("gradient", self.data, "NUMBA"):
+                self.mode, tasks = "NUMBA", [replace(t, mode="NUMBA") for t in tasks]
+            functions.bind("gradient", self.data, self.mode)  # made before the clock starts
+            began = time.perf_counter()
+            yield run_start(tasks[0])
+            last, tasks = time.perf_counter() - began, tasks[1:]
+            left = last * (len(tasks) + (8 * self.n_finals if tasks and tasks[0].max_iterations == SHORT else 0))
+            if self.mode is None and (chosen := choose_mode(self.data, left)) is not None:
+                self.mode, left = chosen, left / 10
+                tasks = [replace(t, mode=chosen) for t in tasks]
+            if left > WORTH_PROCESSES and len(tasks) > 1:
+                self.executor = _processes()
+        if self.executor is None:
+            yield from map(run_start, tasks)
+            return
+        futures = [self.executor.submit(run_start, t) for t in tasks]
+        try:
+            for f in as_completed(futures):
+                yield f.result()
+        finally:
+            for f in futures:
+                f.cancel()
+
+    @contextmanager
+    def _bar(self):
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        console = Console(stderr=True)
+        with Progress(
+            *columns, console=console, transient=True, disable=not (self.progress and console.is_terminal)
+        ) as bar:
+
+            def advance(what: str, total: int) -> Callable:
+                task = bar.add_task(what, total=total)
+                return lambda: bar.advance(task)
+
+            yield advance
+
+
+def _remove(done: list[Start], s: Start) -> None:
+    done[:] = [d for d in done if d.seed != s.seed]
+
+
+def _times_reached(done: list[Start]) -> int:
+    finals = [s.loglik for s in done if np.isfinite(s.loglik)]
+    return sum(same_maximum(v, max(finals)) for v in finals)
+
+
+def _ranked(done: list[Start]) -> list[Start]:
+    return sorted(done, key=lambda s: (-np.nan_to_num(s.loglik, nan=-np.inf), -np.nan_to_num(s.short, nan=-np.inf)))
+
+
+def _processes() -> Executor:
+    from loky import get_reusable_executor
+
+    return get_reusable_executor(timeout=300)
+
+
+def _marker(data: Data) -> Path:
+    """A file that says numba has compiled this graph before, so that its cache is warm."""
+    what = repr((structure(data.model), data.signature, pytensor.__version__, platform.python_version()))
+    return Path(pytensor.config.compiledir) / "bayesmix" / hashlib.sha256(what.encode()).hexdigest()[:24]
+
+
+def choose_mode(data: Data, seconds: float) -> str | None:
+    """Numba where the remaining work (`seconds` on NumPy) is worth a compilation, else None."""
+    marker = _marker(data)
+    if seconds < (WORTH_LOADING if marker.exists() else WORTH_COMPILING):
+        return None
+    functions.bind("gradient", data, "NUMBA")(ranges(data).center)
+    marker.parent.mkdir(parents=True, exist_ok=True)
+    marker.touch()
+    return "NUMBA"
