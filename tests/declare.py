@@ -122,6 +122,8 @@ def random_values(data: Data, seed: int, scale: float = 0.8) -> dict:
         if p.support == "ordered":
             x = np.cumsum(np.abs(x) + 0.2, axis=-1) - 1.0
         x = np.array(np.exp(0.5 * x) if p.support == "positive" else x)
+        if p.support == "cholesky":
+            x = np.where(np.eye(*x.shape[-2:]) > 0, np.exp(0.5 * x), np.triu(x))
         for f in p.fixed:
             x[tuple(dict(f.positions).get(d, slice(None)) for d in p.dims)] = f.value
         out[p.name] = x
