@@ -75,18 +75,17 @@ def newton(data: Data, theta: Array, mode: str | None = None, iterations: int = 
         values, vectors = c.spectrum
         keep = values > 1e-3 * FLAT
         step = vectors[:, keep] @ ((vectors[:, keep].T @ c.gradient) / values[keep])
-        gain = float(c.gradient @ step) / 2
+        if float(c.gradient @ step) < 2e-10:  # twice what the step would gain
+            return theta, value, c
         longest = np.abs(step).max(initial=0.0)
         step *= min(1.0, 5.0 / longest) if longest > 0 else 0.0
         for shrink in (1.0, 0.5, 0.25, 0.05):
             new = float(evaluate(theta + shrink * step)[0])
             if new > value:
-                theta, gained, value = theta + shrink * step, new - value, new
+                theta, value = theta + shrink * step, new
                 break
         else:
             return theta, value, c
-        if gain < 1e-10 and gained < 1e-9:
-            break
     return theta, value, curvature(data, theta, mode)
 
 
@@ -114,12 +113,13 @@ class Top:
 
 def polished(data: Data, theta: Array) -> Top:
     """Newton at the end, with adaptive nodes moved until the value rests; classes in order."""
+    theta = _in_order(adapted(data, theta), theta)
     top = polish_once(adapted(data, theta), theta)
     for _ in range(REFRESHED if is_adaptive(data) else 0):
         before, top = top.value, polish_once(adapted(top.data, top.theta), top.theta)
         if abs(top.value - before) < 1e-8:
             break
-    return _at_edges(_in_order(top))
+    return _at_edges(top)
 
 
 def polish_once(data: Data, theta: Array) -> Top:
@@ -150,22 +150,22 @@ def _at_edges(top: Top) -> Top:
     return Top(data, trial, again, curvature(data, trial)) if again > top.value - 1e-5 else top
 
 
-def _in_order(top: Top) -> Top:
+def _in_order(data: Data, theta: Array) -> Array:
     """Classes by size, largest first, where the model allows any order."""
-    data, moved = top.data, top.theta
-    shown = of_population(data)
+    shown, moved, same = of_population(data), theta, SAME_IN_ANY_ORDER if data.model.effects else 1e-6
+    value = float(functions.bind("total", data)(theta))
     for dims in labels.groups(data.model):
         made = functions.evaluate(shown, moved)
         probability = posterior.probabilities(shown, made)[0]
         sizes = next((probability[f"{d}_probability"].values for d in dims if f"{d}_probability" in probability), None)
-        if sizes is None or sizes.ndim != 1:
+        if sizes is None or sizes.ndim != 1 or (np.diff(sizes) <= 0).all():
             continue
         natural = {p.name: made[p.name].values for p in data.model.parameters}
         order = np.argsort(-sizes, kind="stable")
         trial = data.packing.pack(labels.permute(data.model, natural, dims, order))
-        if abs(float(functions.bind("total", adapted(data, trial))(trial)) - top.value) < SAME_IN_ANY_ORDER:
+        if abs(float(functions.bind("total", adapted(data, trial))(trial)) - value) < same:
             moved = trial
-    return top if moved is top.theta else polish_once(adapted(data, moved), moved)
+    return moved
 
 
 def audit(data: Data, df, top: Top) -> dict[str, Any]:

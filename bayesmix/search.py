@@ -99,6 +99,7 @@ def _ascend(task: Task, origin: Array) -> tuple[float, Array, int, str]:
         return -float(value), -gradient * unit
 
     options = {"maxiter": task.max_iterations, "maxfun": 3 * task.max_iterations + 20, "ftol": 1e-13, "gtol": 1e-7}
+    options["maxcor"] = 50  # a third of the iterations that ten take, where classes overlap
     with threadpool_limits(1), np.errstate(all="ignore"):
         out = optimize.minimize(objective, np.zeros_like(origin), jac=True, method="L-BFGS-B", options=options)
     failed = not np.isfinite(best[0])
