@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from bayesmix import plots
     from bayesmix.bayes import build, prior_table, sample
+    from bayesmix.bootstrap import Bootstrap, bootstrap
     from bayesmix.compare import Comparison, compare
     from bayesmix.data import Data, prepare
     from bayesmix.enumeration import Enumeration, enumerate_classes
@@ -20,10 +21,13 @@ if TYPE_CHECKING:
     from bayesmix.result import Fit
     from bayesmix.simulate import simulate
     from bayesmix.spec import Covariates, Effect, LatentClass, Model, Response, Term
+    from bayesmix.status import ClassStatus, class_status
 
     models: ModuleType
 
 __all__ = [
+    "Bootstrap",
+    "ClassStatus",
     "Comparison",
     "Covariates",
     "Data",
@@ -41,7 +45,9 @@ __all__ = [
     "adaptive",
     "at",
     "bernoulli",
+    "bootstrap",
     "build",
+    "class_status",
     "compare",
     "enumerate_classes",
     "exact",
@@ -65,6 +71,7 @@ __all__ = [
 
 _HOMES = {
     "bayes": "build prior_table sample",
+    "bootstrap": "Bootstrap bootstrap",
     "compare": "Comparison compare",
     "data": "Data prepare",
     "families": "Family bernoulli nominal normal ordinal poisson",
@@ -75,6 +82,7 @@ _HOMES = {
     "quadrature": "adaptive exact gauss_hermite monte_carlo trapezoid",
     "result": "Fit",
     "simulate": "simulate",
+    "status": "ClassStatus class_status",
     "spec": "Covariates Effect LatentClass Model Response Term",
 }
 _HOME = {name: (home, name) for home, names in _HOMES.items() for name in names.split()} | {

@@ -21,6 +21,8 @@ from bayesmix.quadrature import Adaptive, Exact, MonteCarlo, Nodes, Trapezoid
 Array = NDArray[np.float64]
 NARROWEST, WIDEST = 0.25, 4.0
 """How far one step may shrink or widen the nodes: a posterior between two nodes is not lost."""
+LIMIT = 1.5
+"""The widest nodes, in SDs of the effects: a posterior is seldom wider than the distribution itself."""
 
 
 def is_adaptive(data: Data) -> bool:
@@ -59,10 +61,16 @@ def _move(data: Data, level: str, theta: Array, mode: str | None):
     size, axes = np.linalg.eigh(np.einsum("un,unk,unl->ukl", w, apart, apart))
     size = np.clip(np.sqrt(np.maximum(size, 0.0)), NARROWEST, WIDEST)
     root = scale @ (axes * size[:, None, :])
-    lower = np.linalg.cholesky(root @ np.swapaxes(root, 1, 2))
+    lower = np.linalg.cholesky(_no_wider(root @ np.swapaxes(root, 1, 2)))
     place = mean + np.einsum("ukl,ul->uk", scale, center), lower
     distance = max(np.abs(center).max(initial=0.0), np.abs(np.log(size)).max(initial=0.0))
     return placed(level, method, *place), place, distance
+
+
+def _no_wider(covariance: Array) -> Array:
+    """Covariance matrices with no SD above LIMIT: wider nodes would miss the standard normal density itself."""
+    size, axes = np.linalg.eigh(covariance)
+    return np.einsum("ukl,ul,uml->ukm", axes, np.minimum(size, LIMIT**2), axes)
 
 
 def _start(data: Data, level: str) -> tuple[Array, Array]:

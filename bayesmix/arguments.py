@@ -210,9 +210,16 @@ def _typed(key: str, text: str, hints: Mapping[str, Any], known: Sequence[str]) 
     """The value of a setting by the template's annotation; sequences hold columns, ``;`` parts groups."""
     hint = str(hints.get(key, "str"))
     text = text.strip()
+    if "Mapping" in hint:
+        pairs = [pair.partition("=") for pair in text.split(";")]
+        if not all(mark for _, mark, _ in pairs):
+            raise ValueError(f"--set {key} came as '{text}', expected item=value, several with ';' between them.")
+        return {left.strip(): right.strip() for left, _, right in pairs}
     if "Sequence" in hint:
         return [columns(g, known) for g in text.split(";")] if hint.count("Sequence") > 1 else columns(text, known)
-    if text.lower() in ("true", "false") and "bool" in hint:
+    if "bool" in hint:
+        if text.lower() not in ("true", "false"):
+            raise ValueError(f"--set {key} came as '{text}', expected true or false.")
         return text.lower() == "true"
     for kind, convert in (("int", int), ("float", float)):
         if kind in hint:
@@ -220,14 +227,15 @@ def _typed(key: str, text: str, hints: Mapping[str, Any], known: Sequence[str]) 
                 return convert(text)
             except ValueError:
                 if "str" not in hint:
-                    raise ValueError(f"--set {key} came as '{text}', expected a number.") from None
+                    what = "a whole number" if kind == "int" else "a number"
+                    raise ValueError(f"--set {key} came as '{text}', expected {what}.") from None
     if "str" not in hint and "Any" not in hint:
         raise ValueError(f"'{key}' cannot be set from the command line: use Python for it.")
     return text
 
 
 def nodes_of(text: str | None) -> Any:
-    """An integration method of ``trapezoid:15``, ``gauss_hermite:21``, ``monte_carlo:2000``.
+    """An integration method of ``adaptive:7``, ``trapezoid:15``, ``gauss_hermite:21``, ``monte_carlo:2000``, ``exact``.
 
     Raises
     ------
@@ -239,14 +247,15 @@ def nodes_of(text: str | None) -> Any:
     from bayesmix import quadrature
 
     known = ("trapezoid", "gauss_hermite", "monte_carlo", "adaptive", "exact")
-    there = {n: getattr(quadrature, n) for n in known if hasattr(quadrature, n)}
+    there = {n: getattr(quadrature, n) for n in known}
     name, *numbers = text.split(":")
     try:
         return there[name](*(int(n) if k == 0 else float(n) for k, n in enumerate(numbers)))
     except (KeyError, TypeError, ValueError) as error:
         detail = f" ({error})" if isinstance(error, ValueError) else ""
         raise ValueError(
-            f"The nodes came as '{text}'{detail}: give e.g. {', '.join(f'{n}:15' for n in there)}."
+            f"The nodes came as '{text}'{detail}: give e.g. trapezoid:15, gauss_hermite:15, monte_carlo:1000, "
+            "adaptive:7, exact."
         ) from None
 
 

@@ -151,7 +151,9 @@ Starts = Annotated[int, typer.Option(help="Random starts a round.")]
 Finals = Annotated[int, typer.Option(help="Starts of a round that go on to convergence.")]
 Rounds = Annotated[int, typer.Option(help="Rounds at most, while the best value is reached only once.")]
 Seed = Annotated[int, typer.Option(help="Everything random follows from it.")]
-NodesOption = Annotated[str | None, typer.Option("--nodes", help="Integration: trapezoid:15, gauss_hermite:21, ...")]
+NodesOption = Annotated[
+    str | None, typer.Option("--nodes", help="adaptive:7, trapezoid:15, gauss_hermite:21, monte_carlo:2000, exact.")
+]
 Errors = Annotated[str, typer.Option("--se", help="Standard errors: robust or hessian.")]
 Mode = Annotated[str | None, typer.Option(help="A PyTensor mode: NUMPY, NUMBA, C, JAX.")]
 Out = Annotated[Path | None, typer.Option(help="Folder for the files; existing ones of the same name are replaced.")]
@@ -169,6 +171,7 @@ class _Run:
     began: float = field(default_factory=time.perf_counter)
     df: Any = None
     model: Any = None
+    declare: Callable[[int | None], Any] = lambda classes: None
 
     def __post_init__(self) -> None:
         if self.out is None:
@@ -217,17 +220,17 @@ def _prepare(run: _Run, name: str, data: Path, given: dict[str, Any], missing, e
     aside = [c for c in (given.get("freq"), given.get("cluster"), given.pop("id", None)) if c]
     for c in aside:
         columns(c, known)
-    formula: list[str] = []
-    if given.get("covariates") is not None:
-        from bayesmix.covariates import parse_formula
+    from bayesmix.covariates import parse_formula
 
-        formula = parse_formula(given["covariates"])
+    formula = parse_formula(given["covariates"]) if given.get("covariates") is not None else []
     if given.get("items") is not None:
         given["items"] = columns(given["items"], known, [*aside, *formula])
     given["family"] = family_of(given["family"], given.get("items") or [], known) if given.get("family") else None
-    run.model = declare(name, given, extra or [], known)
+    run.declare = lambda k: declare(name, given | {"classes": k}, extra or [], known)
+    run.model = run.declare(given["classes"])
     codes = [c.strip() for text in missing or [] for c in text.split(",")]
-    used = [c for c in (*run.model.items, *formula) if c in known]
+    formulas = [column for c in run.model.covariates for column in parse_formula(c.formula)]
+    used = [c for c in (*run.model.items, *formulas) if c in known]
     run.df = blank(df, codes, list(dict.fromkeys(used))) if codes else df
 
 
@@ -260,6 +263,9 @@ def fit_command(  # noqa: PLR0917 - options, by name only
     draws: Annotated[int, typer.Option(help="Draws of each chain.")] = 1000,
     tune: Annotated[int, typer.Option(help="Tuning steps of each chain.")] = 1000,
     chains: Annotated[int, typer.Option(help="Chains.")] = 4,
+    sample_effects: Annotated[
+        bool, typer.Option("--sample-effects", help="Sample random effects with the parameters, not integrate them.")
+    ] = False,
     out: Out = None,
     plots: Plots = False,
     debug: Debug = False,
@@ -284,7 +290,9 @@ def fit_command(  # noqa: PLR0917 - options, by name only
     if found.quality["interrupted"]:
         raise KeyboardInterrupt
     if sample:
-        _sample(run, data, found, {"draws": draws, "tune": tune, "chains": chains, "seed": seed}, method, plots)
+        settings = {"draws": draws, "tune": tune, "chains": chains, "seed": seed}
+        settings |= {"effects": "sample" if sample_effects else "integrate"}
+        _sample(run, data, found, settings, method, plots)
     _saved(run)
 
 
@@ -325,7 +333,7 @@ def enumerate_command(  # noqa: PLR0917 - options, by name only
         from bayesmix.report import show
     with status("Fitting"):
         found = enumeration.enumerate_classes(
-            run.model, run.df, wanted, starts=starts, finals=finals, rounds=rounds, seed=seed, nodes=method,
+            run.declare, run.df, wanted, starts=starts, finals=finals, rounds=rounds, seed=seed, nodes=method,
             standard_errors=cast(Any, errors), mode=mode,
         )  # fmt: skip
     with unbroken():
@@ -390,6 +398,7 @@ def _write_fit(run: _Run, found: Fit, id_column: str | None, plots: bool) -> Non
     run.write("starts.csv", lambda p: found.starts.to_csv(p, index=False))
     run.write("listing.txt", lambda p: p.write_text(listing(found), encoding="utf-8"))
     _write_classes(run, found, id_column)
+    _write_effects(run, found, id_column)
     if plots:
         _draw_fit(run, found)
 
@@ -421,6 +430,21 @@ def _write_classes(run: _Run, found: Fit, id_column: str | None) -> None:
         run.write("class_probabilities.csv" if first else f"class_probabilities_{name}.csv", table.to_csv)
 
 
+def _write_effects(run: _Run, found: Fit, id_column: str | None) -> None:
+    """Random effects of clusters, and grades of membership of the rows."""
+    scores = found.effects()
+    of_clusters = [k for k, x in scores.data_vars.items() if x.dims == ("cluster",)]
+    if of_clusters:
+        table = scores[of_clusters].to_dataframe().rename_axis(run.model.cluster)
+        run.write("cluster_effects.csv", table.to_csv)
+    for c in run.model.classes_at("item"):
+        if f"{c.name}_membership" in scores:
+            table = found.memberships(c.name).rename_axis("row")
+            if id_column:
+                table.insert(0, id_column, run.df[id_column].to_numpy())
+            run.write("memberships.csv", table.to_csv)
+
+
 def _agg() -> None:
     import matplotlib
 
@@ -432,7 +456,10 @@ def _draw_fit(run: _Run, found: Fit) -> None:
     from bayesmix import plots
     from bayesmix.compare import compare
 
-    draw = {"profile.png": plots.profile, "classes.png": plots.classes}
+    draw: dict[str, Callable] = {"profile.png": plots.profile, "classes.png": plots.classes}
+    if any(str(k).endswith("_membership") for k in found.effect_scores):
+        freq = None if run.model.freq is None else run.df[run.model.freq]
+        draw["memberships.png"] = functools.partial(plots.memberships, freq=freq)
     for name, make in draw.items():
         try:
             figure = make(found)[0].figure

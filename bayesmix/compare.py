@@ -18,7 +18,17 @@ import xarray as xr
 from bayesmix.forest import Forest, Series, forest
 from bayesmix.plots import COLOURS
 from bayesmix.result import Fit, entry
-from bayesmix.solution import Z95, Parts, class_dims, kept, parts_of, probability_interval
+from bayesmix.solution import (
+    Z95,
+    Parts,
+    class_dims,
+    derived_interval,
+    derived_shown,
+    is_derived,
+    kept,
+    parts_of,
+    probability_interval,
+)
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -40,7 +50,7 @@ class Comparison:
         the second): `ml`, `ml_se`, `ml_lower`, `ml_upper`, posterior `mean`, `sd`, `eti_lower`,
         `eti_upper`, `r_hat`, `ess_bulk`, and `published`. Intervals are 95%; NaN where there is none.
     entries : pandas.DataFrame
-        What each row is: `scale` (parameter or probability), `variable`, `panel` (its class), `row`.
+        What each row is: `scale` (parameter, derived or probability), `variable`, `panel` (its class), `row`.
     loglik : str
         The two levels of log-likelihood, and whether they agree.
     diagnostics : mapping
@@ -67,7 +77,7 @@ class Comparison:
 
         Parameters
         ----------
-        scale : {"probability", "parameter"}, optional
+        scale : {"probability", "parameter", "derived"}, optional
             Left out: probabilities where the model has any of them for its items, else parameters.
             An arrow at the edge is an estimate further out, such as a logit at its boundary.
 
@@ -80,8 +90,8 @@ class Comparison:
         ValueError
             Another scale, or nothing to draw on it.
         """
-        if scale not in (None, "probability", "parameter"):
-            raise ValueError(f"The scale came as {scale!r}: give 'probability' or 'parameter'.")
+        if scale not in (None, "probability", "parameter", "derived"):
+            raise ValueError(f"The scale came as {scale!r}: give 'probability', 'parameter' or 'derived'.")
         scale = scale or ("probability" if (self.entries["scale"] == "probability").any() else "parameter")
         wanted = self.entries["scale"] == scale
         if not wanted.any():
@@ -188,6 +198,7 @@ def _shapes(fit: Fit | None, post: xr.DataTree | None, parts: Parts) -> Iterator
     """Name, scale and an array with the dims and coords of each variable."""
     if fit is not None:
         yield from ((str(k), "parameter", x) for k, x in fit.params.data_vars.items())
+        yield from ((str(k), "derived", x) for k, x in fit.derived.data_vars.items())
         yield from ((str(k), "probability", x) for k, x in fit.probabilities.data_vars.items())
         return
     assert post is not None
@@ -196,6 +207,8 @@ def _shapes(fit: Fit | None, post: xr.DataTree | None, parts: Parts) -> Iterator
     sizes = [f"{p['name']}_probability" for p in parts if p["kind"] == "class"]
     rest = [str(k) for k in draws.data_vars if "_probability" in str(k) and k not in (*known, *sizes)]
     yield from ((k, "parameter", draws[k].std(("chain", "draw"))) for k in known if k in draws)
+    derived = [str(k) for k in draws.data_vars if is_derived(str(k)) and k not in known]
+    yield from ((k, "derived", draws[k].mean(("chain", "draw"))) for k in derived)
     yield from ((k, "probability", _moving(draws[k], parts)) for k in (*sizes, *rest) if k in draws)
 
 
@@ -210,6 +223,8 @@ def _shown(name: str, scale: str, x: xr.DataArray, fit: Fit | None, parts: Parts
     """Free entries of a parameter; of probabilities those that exist, of two categories the second."""
     if scale == "parameter":
         return fit.free[name].transpose(*x.dims).values if fit is not None else x.values > 0
+    if scale == "derived":
+        return derived_shown(name, x)
     out = cast(xr.DataArray, ~np.isnan(x))
     categories = {p["dims"]["category"] for p in parts if p["kind"] == "response"}
     for d in (str(d) for d in x.dims if d in categories):
@@ -266,11 +281,17 @@ def _ml(v: _Variable, fit: Fit | None) -> np.ndarray:
     out = np.full((len(v.positions), len(ML)), np.nan)
     if fit is None or not len(out):
         return out
-    values, errors = (fit.params, fit.se) if v.scale == "parameter" else (fit.probabilities, fit.probabilities_se)
+    values, errors = {
+        "parameter": (fit.params, fit.se),
+        "derived": (fit.derived, fit.derived_se),
+        "probability": (fit.probabilities, fit.probabilities_se),
+    }[v.scale]
     x, se = (np.array([ds[v.name].values[at] for at in v.positions]) for ds in (values, errors))
     if v.scale == "probability":
         lower, upper = probability_interval(x, se)
         se = np.where(np.isnan(lower), np.nan, se)
+    elif v.scale == "derived":
+        lower, upper = derived_interval(v.name, x, se)
     else:
         lower, upper = x - Z95 * se, x + Z95 * se
     return np.column_stack([x, se, lower, upper])

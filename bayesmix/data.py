@@ -149,6 +149,8 @@ def prepare(
     if not seen.any():
         raise ValueError("No row has an answer to any of the items: all are missing. Check the missing-value code.")
     labels, cluster = _clusters(model, df, seen)
+    if cluster is not None and labels is not None and "cluster" not in sampled:
+        _check_clusters(model, np.bincount(cluster[seen], freq[seen], len(labels)))
     designs = {c.name: design(c, df, seen, cluster) for c in model.covariates}
     varies = cluster is not None and (
         "cluster" in sampled or isinstance(methods.get("cluster"), Adaptive) or _by_cluster(model)
@@ -159,12 +161,6 @@ def prepare(
     first, pattern_of = _patterns(keys, seen, collapse and "individual" not in sampled)
     if not varies and cluster is not None and collapse and "individual" not in sampled:
         first, pattern_of = _patterns(keys[:-1], seen, True)
-    if cluster is not None and model.effects_at("cluster") and len(labels or []) <= len(model.effects_at("cluster")):
-        raise ValueError(
-            f"{len(model.effects_at('cluster'))} random effects of clusters came for {len(labels or [])} clusters: "
-            "there must be more clusters than effects; take fewer effects (one factor, or none)."
-        )
-
     counts = np.bincount(pattern_of[seen], weights=freq[seen], minlength=len(first))
     arrays: dict[str, Named] = {}
     for r in model.responses:
@@ -230,6 +226,10 @@ def _check_frame(model: Model, df: pd.DataFrame) -> None:
     twice = df.columns[df.columns.duplicated()]
     if hit := [c for c in wanted if c in twice]:
         raise ValueError(f"The data have more than one column named '{hit[0]}': rename or drop one of them.")
+    roles = [("an item", c) for c in model.items] + [("the cluster column", model.cluster), ("freq", model.freq)]
+    for k, (role, column) in enumerate(roles):
+        if other := [r for r, c in roles[:k] if c == column and column is not None]:
+            raise ValueError(f"'{column}' came both as {other[0]} and as {role}: take it out of one of them.")
 
 
 def texts(categories: Mapping[str, list]) -> dict[str, list[str]]:
@@ -277,6 +277,30 @@ def _clusters(model: Model, df: pd.DataFrame, seen) -> tuple[list | None, NDArra
     out = np.full(len(df), -1, dtype=np.int64)
     out[seen] = codes
     return list(labels), out
+
+
+def _check_clusters(model: Model, sizes: Array) -> None:
+    effects = [e.name for e in model.effects_at("cluster")]
+    if effects and len(sizes) <= len(effects):
+        raise ValueError(
+            f"{len(effects)} random effects of clusters came for {len(sizes)} clusters: there must be more clusters "
+            "than effects; take fewer effects (one factor, or none)."
+        )
+    if (lost := _through_classes(model)) and sizes.max() <= 1:
+        raise ValueError(
+            f"Every cluster of '{model.cluster}' has one individual ({len(sizes)} clusters): {', '.join(lost)} of "
+            "clusters cannot be told from what varies between individuals. Give a column whose labels several rows "
+            "share, or leave cluster= out."
+        )
+
+
+def _through_classes(model: Model) -> list[str]:
+    """Effects and classes of clusters that reach the responses only through the classes below them."""
+    used = [t for r in model.responses for t in (*r.predictor, *r.auxiliary)]
+    used += [t for e in model.effects for t in (*e.mean, *([e.sd] if e.sd else []))]
+    direct = {name for t in used for name in (*_dims(t), *t.effects)}
+    effects = [f"the effect {e.name}" for e in model.effects_at("cluster") if e.name not in direct]
+    return effects + [f"the class {c.name}" for c in model.classes_at("cluster") if c.name not in direct]
 
 
 # items --------------------------------------------------------------------------------------------

@@ -17,14 +17,11 @@ import arviz as az
 import numpy as np
 import pandas as pd
 import pymc as pm
-import pytensor
-import pytensor.tensor as pt
 import xarray as xr
 from numpy.typing import NDArray
-from pytensor import xtensor as px
 
-from bayesmix import functions, labels, likelihood
-from bayesmix.adaptation import adapted, is_adaptive
+from bayesmix import functions, labels, posterior
+from bayesmix.adaptation import adapted, of_population
 from bayesmix.data import Data, prepare, texts
 from bayesmix.quadrature import Adaptive, Nodes
 from bayesmix.result import Fit
@@ -54,25 +51,27 @@ def assemble(
     drawn, stats = finished(raw)
     names = [p.name for p in model.parameters]
     values = {n: drawn[n].values for n in names}
-    values, orders = relabelled(data, values, fit) if relabel else (values, {})
+    values, orders = labels.relabelled(model, values, _pivot(fit)) if relabel else (values, {})
     shown = {n: (("chain", "draw", *p.dims), values[n]) for n, p in zip(names, model.parameters, strict=True)}
     titles = [str(k) for k in drawn.data_vars if "_probability" in str(k) and str(k) not in names]
     moved = {t: _permuted(drawn[t], orders) for t in titles}
-    moved |= _derived(model, values, drawn)
+    moved |= posterior.derived_values(model, values, ("chain", "draw"))
     rest = {k: drawn[k] for k in ("z_individual", "z_cluster") if k in drawn}
     own = {k: drawn[k] for k in drawn.data_vars if k not in {*names, *titles, *rest} and not _is_ours(str(k), names)}
     coords = {f"{c.name}_": list(data.coords[c.name]) for c in model.classes}
     coords |= {k: v for k, v in drawn.coords.items() if k in ("chain", "draw")} | {
         d: list(data.coords[d]) for n in names for d in dict(zip(names, model.parameters, strict=True))[n].dims
     }
+    marginal, theta = around(model, df, nodes, fit), _theta(data, values)
+    moved |= _class_sizes(marginal, theta, titles)
     posterior_group = aligned(xr.Dataset(shown, coords=coords).assign(moved).assign(rest).assign(own))
-    theta = _theta(data, values)
     groups = {
         "posterior": posterior_group,
         "posterior_raw": drawn,
         "sample_stats": stats,
-        "log_likelihood": _log_likelihood(around(model, df, nodes, fit), df, theta, drawn),
+        "log_likelihood": _log_likelihood(marginal, df, theta, drawn),
     }
+    groups |= _latent(marginal, df, theta, drawn, seed)
     groups |= _data_groups(data, df) | _predictive(data, made, theta, df, drawn, seed)
     tree = xr.DataTree.from_dict({f"/{k}": v for k, v in groups.items()})
     found = _diagnose(groups, theta, fit, orders)
@@ -88,10 +87,8 @@ def point(data: Data, fit: Fit) -> Array:
 
 def around(model: Model, df: pd.DataFrame, nodes: Nodes | None, fit: Fit) -> Data:
     """The data with nodes for parameters around the solution: adaptive ones put there, more of them than ML takes."""
-    data = prepare(model, df, nodes=nodes)
-    if nodes is None and is_adaptive(data):
-        more = {k: m.finer() if isinstance(m, Adaptive) else m for k, m in data.nodes.items()}
-        data = prepare(model, df, nodes=more)
+    more = {k: m.finer() if isinstance(m, Adaptive) else m for k, m in fit.nodes.items()}
+    data = prepare(model, df, nodes=nodes or more)
     return adapted(data, point(data, fit))
 
 
@@ -135,38 +132,12 @@ def aligned(ds: xr.Dataset) -> xr.Dataset:
     return xr.Dataset({k: (variables[k].dims, variables[k].values) for k in wide_first}, coords=coords)
 
 
-def _derived(model: Model, values: Mapping[str, Array], drawn: xr.Dataset) -> dict[str, xr.DataArray]:
-    """Derived quantities of every draw, by the graph's own formulas."""
-    dims = {p.name: ("chain", "draw", *p.dims) for p in model.parameters}
-    tensors = {k: px.as_xtensor(pt.as_tensor(v), dims=dims[k]) for k, v in values.items()}
-    made = likelihood.derived(model, tensors)
-    with pytensor.config.change_flags(cxx=""):
-        found = [functions.lower(x.values).eval(mode=functions.numpy_mode()) for x in made.values()]
-    return {k: xr.DataArray(v, dims=x.dims) for (k, x), v in zip(made.items(), found, strict=True)}
-
-
 def _is_ours(name: str, names: list[str]) -> bool:
     return any(name.startswith(f"{n}{FREE}") for n in names)
 
 
-def relabelled(data: Data, values: Mapping[str, Array], fit: Fit) -> tuple[dict[str, Array], dict]:
-    """Every draw's classes in the order of the fit's, by linear assignment; and the orders by class dims."""
-    out, orders = dict(values), {}
-    pivot = {str(k): v.values for k, v in fit.params.items()}
-    for dims in labels.groups(data.model):
-        lead = next(iter(out.values())).shape[:2]
-        profile = labels.profiles(data.model, out, dims)
-        order = labels.match(profile.reshape(-1, *profile.shape[2:]), labels.profiles(data.model, pivot, dims))
-        order = order.reshape(*lead, -1)
-        trial = {k: v.copy() for k, v in out.items()}
-        for one in np.unique(order.reshape(-1, order.shape[-1]), axis=0):
-            hit = (order == one).all(axis=-1)
-            moved = labels.permute(data.model, {k: v[hit] for k, v in out.items()}, dims, one)
-            for k, v in trial.items():
-                v[hit] = moved[k]
-        out = trial
-        orders[dims] = order
-    return out, orders
+def _pivot(fit: Fit) -> dict[str, Array]:
+    return {str(k): v.values for k, v in fit.params.items()}
 
 
 def _permuted(x: xr.DataArray, orders: Mapping[tuple[str, ...], NDArray]) -> xr.DataArray:
@@ -186,6 +157,51 @@ def _theta(data: Data, values: Mapping[str, Array]) -> Array:
     for at in np.ndindex(*lead):
         out[at] = data.packing.pack({k: v[at] for k, v in values.items()})
     return out
+
+
+def _class_sizes(data: Data, theta: Array, known: list[str]) -> dict[str, xr.DataArray]:
+    """Class probabilities of every draw, averaged over individuals and random effects, where the graph has no table."""
+    shown = of_population(data)
+    names = [f"{c.name}_probability" for c in data.model.classes]
+    if all(n in known for n in names):
+        return {}
+    each = []
+    for at in np.ndindex(*theta.shape[:2]):
+        found = posterior.probabilities(shown, functions.evaluate(shown, theta[at]))[0]
+        each.append({n: found[n] for n in names if n not in known})
+    out = {}
+    for n, x in each[0].items():
+        values = np.stack([e[n].values for e in each]).reshape(*theta.shape[:2], *x.shape)
+        out[n] = xr.DataArray(values, dims=("chain", "draw", *x.dims), coords=x.coords)
+    return out
+
+
+def _latent(data: Data, df: pd.DataFrame, theta: Array, drawn: xr.Dataset, seed: int) -> dict[str, xr.Dataset]:
+    """Grades of membership of the rows at some of the draws, each from its posterior given the parameters."""
+    if not data.model.classes_at("item"):
+        return {}
+    if data.model.two_level and "cluster_of" not in data.arrays:
+        data = prepare(data.model, df, data.nodes, collapse=False)
+    rng, rows = np.random.default_rng(seed), np.flatnonzero(data.pattern_of >= 0)
+    step = max(1, theta.shape[1] // PREDICTIVE)
+    some, out = theta[:, ::step], {}
+    for at in np.ndindex(*some.shape[:2]):
+        for name, found in posterior.memberships(data, some[at]).items():
+            # a person of a pattern draws for himself
+            own = posterior.Memberships(found.probability[data.pattern_of[rows]], found.weight[data.pattern_of[rows]])
+            out.setdefault(name, []).append(own.draw(rng).astype(np.float32))
+    variables = {
+        f"{k}_membership": (("chain", "draw", "row", k), np.stack(v).reshape(*some.shape[:2], *v[0].shape))
+        for k, v in out.items()
+    }
+    coords = {k: list(data.coords[k]) for k in out} | {"row": _plain_index(df, rows)}
+    coords |= {"chain": drawn["chain"], "draw": drawn["draw"][::step]}
+    return {"latent": xr.Dataset(variables, coords=coords)} if out else {}
+
+
+def _plain_index(df: pd.DataFrame, rows: NDArray) -> NDArray:
+    plain = df.index.is_unique and not isinstance(df.index, pd.MultiIndex)
+    return df.index.to_numpy()[rows] if plain else rows
 
 
 def _log_likelihood(marginal: Data, df: pd.DataFrame, theta: Array, drawn: xr.Dataset) -> xr.Dataset:

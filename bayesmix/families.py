@@ -47,8 +47,9 @@ def stop_gradient(x):
 
 
 def log_softmax(x, dim: str):
-    """`x` minus its logsumexp over `dim`: log probabilities from logits."""
-    return x - logsumexp(x, dim)
+    """`x` minus its logsumexp over `dim`: log probabilities from logits, never above zero, whatever their size."""
+    below = x - stop_gradient(x.max(dim))
+    return below - px.math.log(px.math.exp(below).sum(dim))
 
 
 def log_sigmoid(x):

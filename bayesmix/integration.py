@@ -27,13 +27,17 @@ def choose(model: Model, given: Nodes | Mapping[str, Nodes] | None, sampled: tup
 
     Raises
     ------
-    ValueError
-        A level or a method that the model does not have, or exact() for a model without closed form.
+    ValueError, TypeError
+        A level that there is not, no method, or exact() for a model without closed form.
     """
     levels = [k for k in ("individual", "cluster") if model.effects_at(k) and k not in sampled]
     by_level = dict(given) if isinstance(given, Mapping) else {k: given for k in levels if given is not None}
     if unknown := [k for k in by_level if k not in ("individual", "cluster")]:
         raise ValueError(f"Nodes came for the level '{unknown[0]}': the levels are 'individual' and 'cluster'.")
+    if other := [m for m in by_level.values() if not isinstance(m, Nodes)]:
+        raise TypeError(
+            f"The nodes came as {other[0]!r}, expected a method such as bm.adaptive(7) or bm.trapezoid(15)."
+        )
     out = {k: by_level.get(k) or _default(model, k) for k in levels}
     for level, method in out.items():
         reason = without_closed_form(model, level) if isinstance(method, Exact) else ""

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
+from bayesmix.params import Parameter
 from bayesmix.spec import Model, terms
 
 Array = NDArray[np.float64]
@@ -70,18 +71,34 @@ def _retriangled(x: Array) -> Array:
     return np.triu(sign[..., None] * (np.swapaxes(rotation, -1, -2) @ x))
 
 
-def profiles(model: Model, values: Mapping[str, Array], dims: tuple[str, ...]) -> Array:
-    """What tells classes apart: response parameters that depend on the class, (..., class, feature)."""
-    used = {t.parameter.name for r in model.responses for t in (*r.predictor, *r.auxiliary)}
-    columns = []
-    for p in model.parameters:
-        hit = [d for d in p.dims if d in dims]
-        if p.name in used and len(hit) == 1:
-            x = np.asarray(values[p.name])
-            lead = x.ndim - len(p.dims)
-            x = np.moveaxis(x, p.dims.index(hit[0]) + lead, lead)
-            columns.append(_squash(x.reshape(*x.shape[: lead + 1], -1), p.support))
-    return np.concatenate(columns, axis=-1)
+def profiles(model: Model, values: Mapping[str, Array], dims: tuple[str, ...]) -> Array | None:
+    """What tells classes apart: response parameters that depend on the class, (..., class, feature).
+
+    Where responses do not depend on it (classes of clusters), the logits of other classes that do. None
+    where nothing does.
+    """
+    of_responses = {t.parameter.name for r in model.responses for t in (*r.predictor, *r.auxiliary)}
+    of_others = {t.parameter.name for c in model.classes if c.name not in dims for t in c.predictor}
+    for used in (of_responses, of_others):
+        if columns := [c for p in model.parameters if p.name in used for c in _columns(p, values, dims)]:
+            return np.concatenate(columns, axis=-1)
+    return None
+
+
+def _measured(model: Model, dims: tuple[str, ...]) -> bool:
+    """Whether responses depend on the class: such classes are put in order first, others by them."""
+    of_responses = {t.parameter.name for r in model.responses for t in (*r.predictor, *r.auxiliary)}
+    return any(p.name in of_responses and set(p.dims) & set(dims) for p in model.parameters)
+
+
+def _columns(p: Parameter, values: Mapping[str, Array], dims: tuple[str, ...]) -> list[Array]:
+    hit = [d for d in p.dims if d in dims]
+    if len(hit) != 1:
+        return []
+    x = np.asarray(values[p.name])
+    lead = x.ndim - len(p.dims)
+    x = np.moveaxis(x, p.dims.index(hit[0]) + lead, lead)
+    return [_squash(x.reshape(*x.shape[: lead + 1], -1), p.support)]
 
 
 def _squash(x: Array, support: str) -> Array:
@@ -106,3 +123,35 @@ def match(draws: Array, pivot: Array) -> NDArray[np.int64]:
     scale = draws.std(axis=(0, 1)) + 1e-6
     cost = (((draws[:, None, :, :] - pivot[None, :, None, :]) / scale) ** 2).sum(-1)
     return np.stack([linear_sum_assignment(c)[1] for c in cost])
+
+
+def relabelled(
+    model: Model, values: Mapping[str, Array], pivot: Mapping[str, Array]
+) -> tuple[dict[str, Array], dict[tuple[str, ...], NDArray[np.int64]]]:
+    """Every draw's classes in the order of the pivot's, by linear assignment; and the orders by class dims.
+
+    Parameters
+    ----------
+    values : mapping of str to array
+        Natural parameters with leading axes, such as chain and draw.
+    pivot : mapping of str to array
+        The parameters whose labels are wanted.
+    """
+    out, orders = dict(values), {}
+    first = model.parameters[0]
+    lead = out[first.name].shape[: out[first.name].ndim - len(first.dims)]
+    for dims in sorted(groups(model), key=lambda dims: not _measured(model, dims)):
+        profile, target = profiles(model, out, dims), profiles(model, pivot, dims)
+        if profile is None or target is None:
+            continue
+        order = match(profile.reshape(-1, *profile.shape[len(lead) :]), target)
+        order = order.reshape(*lead, -1)
+        trial = {k: v.copy() for k, v in out.items()}
+        for one in np.unique(order.reshape(-1, order.shape[-1]), axis=0):
+            hit = (order == one).all(axis=-1)
+            moved = permute(model, {k: v[hit] for k, v in out.items()}, dims, one)
+            for k, v in trial.items():
+                v[hit] = moved[k]
+        out = trial
+        orders[dims] = order
+    return out, orders

@@ -15,7 +15,7 @@ from threadpoolctl import threadpool_limits
 from bayesmix import functions, labels, posterior
 from bayesmix.adaptation import adapted, is_adaptive, of_population
 from bayesmix.data import Data, prepare
-from bayesmix.quadrature import Exact, Nodes
+from bayesmix.quadrature import Adaptive, Exact, Nodes, Trapezoid
 from bayesmix.starts import ranges
 
 Array = NDArray[np.float64]
@@ -27,6 +27,8 @@ FINE = 0.01
 """A quadrature error, in log-likelihood units, that asks for no finer nodes."""
 MOST_NODES = 1500
 """Finer nodes are not taken by the program itself beyond this number."""
+MOST_ADAPTIVE = 15
+"""Adaptive points, beyond which the integrand over one effect is not of the kind that more of them help."""
 SAME_IN_ANY_ORDER = 0.05
 """A change in log-likelihood that an order of the classes may bring by its effects' nodes."""
 EDGE = 20.0
@@ -128,10 +130,15 @@ def polish_once(data: Data, theta: Array) -> Top:
 
 
 def finer(data: Data) -> dict[str, Nodes]:
-    """Finer nodes at every level that has some; empty where they would be too many."""
+    """Finer nodes at every level that has some; empty where they would be too many.
+
+    Where adaptive nodes do not help, the integrand is no near-normal density: a fine grid does.
+    """
     out = _finer_methods(data)
+    alone = [k for k, m in out.items() if isinstance(m, Adaptive) and m.n > MOST_ADAPTIVE]
+    out |= {k: Trapezoid(201, 6.0) for k in alone if len(data.model.effects_at(k)) == 1}
     sizes = [len(m.grid(len(data.model.effects_at(k)))[0]) for k, m in out.items()]
-    return dict(out) if np.prod(sizes) <= MOST_NODES else {}
+    return {} if np.prod(sizes) > MOST_NODES else dict(out)
 
 
 def _finer_methods(data: Data) -> dict[str, Any]:

@@ -23,13 +23,19 @@ from bayesmix import functions, maximum, posterior
 from bayesmix.adaptation import adapted, of_population
 from bayesmix.data import Data, prepare, texts
 from bayesmix.maximum import Top
+from bayesmix.params import unconstrain
 from bayesmix.quadrature import Adaptive, Exact, Nodes
 from bayesmix.result import Fit, same_maximum
 from bayesmix.search import Search, Start
 from bayesmix.solution import TINY
 from bayesmix.spec import Model, parts
+from bayesmix.starts import ranges
 
 Array = NDArray[np.float64]
+ROUGH = 0.1
+"""A quadrature error, in log-likelihood units, that is said."""
+HUGE = 8.0
+"""An SD of class logits at which classes hardly vary within a cluster: an ICC of 0.95."""
 
 
 def fit(
@@ -92,7 +98,8 @@ def fit(
     """
     _check_settings(starts, finals, rounds, seed, standard_errors)
     data = prepare(model, df, nodes=nodes)
-    search = Search(data, starts, finals, rounds, seed, mode, executor, progress, _given(start, data))
+    given = [*_given(start, data), *_from_classes(data, df, seed, nodes)]
+    search = Search(data, starts, finals, rounds, seed, mode, executor, progress, given)
     found = search.run()
     usable = [s for s in found if np.isfinite(s.loglik) or np.isfinite(s.short)]
     if not usable:
@@ -133,6 +140,30 @@ def _given(start, data: Data) -> list[Array]:
     return out
 
 
+def _from_classes(data: Data, df, seed: int, nodes) -> list[Array]:
+    """For classes of items a start from classes of individuals, as section 7 of the 2006 paper advises."""
+    model, own = data.model, {e.name for e in data.model.effects_at("individual")}
+    responses = [t for r in model.responses for t in (*r.predictor, *r.auxiliary)]
+    if not model.classes_at("item") or any(set(t.effects) & own for t in responses):
+        return []
+    classes = tuple(
+        replace(c, level="individual", predictor=tuple(t for t in c.predictor if not set(t.effects) & own))
+        for c in model.classes
+        if c.level == "item"
+    )
+    above = model.classes_at("cluster")
+    plain = replace(model, classes=(*above, *classes), effects=model.effects_at("cluster"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        simple = fit(plain, df, starts=5, finals=2, rounds=1, seed=seed, nodes=nodes, progress=False)
+    theta = ranges(data).center
+    for p in plain.parameters:
+        to = data.packing.index[p.name]
+        values = unconstrain(simple.params[p.name].values, p)
+        theta[to[to >= 0]] = values[to >= 0]
+    return [theta]
+
+
 def _finish(top: Top, df, found: list[Start], search: Search, standard_errors: str, audit: Mapping) -> Fit:
     data, theta, value, c = top.data, top.theta, top.value, top.curvature
     mode = None  # a handful of calls: not worth a compilation
@@ -162,7 +193,7 @@ def _finish(top: Top, df, found: list[Start], search: Search, standard_errors: s
         probabilities=shown,
         probabilities_se=_inside(shown, probability.standard_errors(chosen)),
         derived=further.dataset(),
-        derived_se=further.standard_errors(chosen).where(further.dataset() != 0),
+        derived_se=further.standard_errors(chosen).where(np.abs(further.dataset()) > 1e-100),
         loglik=value,
         n_parameters=data.packing.size,
         n_individuals=data.n_individuals,
@@ -322,6 +353,14 @@ def _warn(out: Fit) -> None:
         warnings.warn(
             f"The best log-likelihood ({out.loglik:.3f}) was reached by one start only, of "
             f"{len(out.starts)}: it may be a local maximum. Ask for more starts (starts=, rounds=).",
+            stacklevel=level,
+        )
+    if abs(out.quality.get("audit", 0.0)) > ROUGH:
+        wide = [str(k) for k, x in out.derived.data_vars.items() if str(k).endswith("_sd") and float(x.max()) > HUGE]
+        hint = f"; {wide[0]} is huge: a class of clusters may be the better model (bm.class_status)" if wide else ""
+        warnings.warn(
+            f"Finer nodes change the log-likelihood by {out.quality['audit']:.3f} ({out.quality['nodes']} to "
+            f"{out.quality['audit_nodes']}): take more (nodes=){hint}.",
             stacklevel=level,
         )
     if out.quality["equal_solutions"] > 1:

@@ -1,4 +1,4 @@
-"""Pictures of a solution: class profiles, class sizes, class enumeration.
+"""Pictures of a solution: class profiles, class sizes, memberships, one model against another, enumeration.
 
 Every function takes a :class:`~bayesmix.result.Fit` or the DataTree of a posterior, draws with
 Matplotlib's pyplot and returns Axes. Depends on solution and the floors beneath.
@@ -25,6 +25,8 @@ Array = NDArray[np.float64]
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 """Okabe and Ito's palette, which colour-blind readers can tell apart; the markers say the same again."""
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+LABEL, MARK, GAPS, TURNS = 9.0, 3.0, (1.5, 8.0, 15.0, 24.0), 12
+"""Of labels beside points: their size, half a mark's, how far off they may be (in typographic points), directions."""
 
 
 class Enumerated(Protocol):
@@ -89,7 +91,7 @@ def profile(result: Fit | xr.DataTree) -> NDArray[Any]:
     ValueError
         The solution has no item parameters that depend on a class.
     """
-    panels = [c for p in parts_of(result) if p["kind"] == "response" for c in _response_curves(result, p)]
+    panels = [c for p in _responses(result) for c in _response_curves(result, p)]
     if not panels:
         raise ValueError("There is nothing to draw: the result has no item probabilities or means by class.")
     axes = _grid(len(panels), max(len(c.items) for c in panels), len(panels[0].classes))
@@ -100,10 +102,9 @@ def profile(result: Fit | xr.DataTree) -> NDArray[Any]:
 
 
 def _response_curves(result: Fit | xr.DataTree, part: Mapping[str, Any]) -> list[_Curves]:
-    several = sum(p["kind"] == "response" for p in parts_of(result)) > 1
     if part["family"] in ("normal", "poisson"):
         return _mean_curves(result, part)
-    found = values_of(result, f"item_probability_{part['name']}" if several else "item_probability")
+    found = _item_probabilities(result, part)
     if found is None:
         return []
     item, category = part["dims"]["item"], part["dims"]["category"]
@@ -111,11 +112,20 @@ def _response_curves(result: Fit | xr.DataTree, part: Mapping[str, Any]) -> list
     table = found.map(lambda x: _stacked(x, variables, category, item))
     labels = _category_labels(result, table.value, item, category)
     items, classes = ([str(i) for i in table.value[d].values] for d in table.value.dims[1:])
-    head, variable = part["name"] if several else "", "".join(variables)
+    head, variable = part["name"] if len(_responses(result)) > 1 else "", "".join(variables)
     return [
         _Curves(head, labels[k], items, classes, *(x.values[k] for x in table), (-0.03, 1.03), variable)
         for k in ([1] if len(labels) == 2 else range(len(labels)))
     ]
+
+
+def _responses(result: Fit | xr.DataTree) -> list[Mapping[str, Any]]:
+    return [p for p in parts_of(result) if p["kind"] == "response"]
+
+
+def _item_probabilities(result: Fit | xr.DataTree, part: Mapping[str, Any]) -> Values | None:
+    several = len(_responses(result)) > 1
+    return values_of(result, f"item_probability_{part['name']}" if several else "item_probability")
 
 
 def _category_labels(result: Fit | xr.DataTree, x: xr.DataArray, item: str, category: str) -> list[str]:
@@ -224,6 +234,308 @@ def _legend(axes: NDArray[Any], labels: Sequence[str]) -> None:
     widest = max(len(k) for k in labels) * 0.085 + 0.5
     columns = int(np.clip(figure.get_size_inches()[0] // widest, 1, len(labels)))
     figure.legend(handles, labels, loc="outside upper center", ncols=columns, frameon=False)
+
+
+# grades of membership -----------------------------------------------------------------------------
+
+
+def memberships(
+    result: Fit | xr.DataTree, name: str | None = None, freq: Sequence[float] | None = None
+) -> NDArray[Any]:
+    """Histograms of the grades of membership (posterior means) of the persons, a panel a class.
+
+    Parameters
+    ----------
+    result : Fit or xarray.DataTree
+        Of a grade-of-membership model.
+    name : str, optional
+        The class variable; the first one if left out.
+    freq : sequence of float, optional
+        Frequency weights of the rows; needed if the model has a frequency column.
+
+    Returns
+    -------
+    numpy.ndarray of matplotlib.axes.Axes
+        Without the persons that have no answers. The mean is written above and marked.
+
+    Raises
+    ------
+    ValueError
+        The model has no grades of membership, or frequency weights are missing or too few.
+    """
+    import matplotlib.pyplot as plt
+
+    table = _membership_means(result, name)
+    weight = _row_weights(kept(result).get("freq"), freq, len(table))
+    used = table.notna().all(axis=1).to_numpy()
+    table, weight = table[used], weight[used]
+    columns = min(table.shape[1], 4)
+    rows = -(-table.shape[1] // columns)
+    size = (1.0 + 2.7 * columns, 0.4 + 2.5 * rows)
+    figure, axes = plt.subplots(rows, columns, figsize=size, layout="constrained", sharey=True, squeeze=False)
+    for ax in axes.ravel()[table.shape[1] :]:
+        figure.delaxes(ax)
+    axes = axes.ravel()[: table.shape[1]]
+    for k, (ax, column) in enumerate(zip(axes, table.columns, strict=True)):
+        _draw_grades(ax, str(column), table[column].to_numpy(), weight, COLOURS[k % len(COLOURS)])
+    for ax in axes[::columns]:
+        ax.set_ylabel("persons")
+    figure.supxlabel("grade of membership (posterior mean)", fontsize="medium")
+    return axes
+
+
+def _membership_means(result: Fit | xr.DataTree, name: str | None) -> pd.DataFrame:
+    """Posterior means, a row a person and a column a class."""
+    if isinstance(result, Fit):
+        table = result.memberships(name)
+        return table[[c for c in table.columns if " " not in c]]  # beside "C=1" there are "C=1 sd" and the like
+    ending = "_membership"
+    held = result["latent"].to_dataset() if "latent" in result.children else xr.Dataset()
+    names = [str(k).removesuffix(ending) for k in held.data_vars if str(k).endswith(ending)]
+    if not names or (name is not None and name not in names):
+        raise ValueError(
+            f"No grades of membership for {name or 'any class variable'}; there are {', '.join(names) or 'none'}: "
+            "they belong to classes of items (grade of membership)."
+        )
+    name = name or names[0]
+    x = held[name + ending].mean(("chain", "draw")).transpose("row", name)
+    return pd.DataFrame(x.values, index=x.indexes["row"], columns=[f"{name}={c}" for c in x[name].values])
+
+
+def _row_weights(column: str | None, freq: Sequence[float] | None, rows: int) -> Array:
+    if freq is None and column:
+        raise ValueError(f"The rows stand for several persons each: give their numbers, freq=df['{column}'].")
+    weight = np.ones(rows) if freq is None else np.asarray(freq, dtype=float)
+    if weight.shape != (rows,):
+        raise ValueError(f"freq came with shape {weight.shape}, expected one number a row of the data: ({rows},).")
+    return weight
+
+
+def _draw_grades(ax: Axes, label: str, grade: Array, weight: Array, colour: str) -> None:
+    variable, _, k = label.partition("=")
+    mean = float(np.average(grade, weights=weight))
+    ax.hist(grade, 20, range=(0.0, 1.0), weights=weight, color=colour, alpha=0.75, edgecolor="white")
+    ax.axvline(mean, color="0.15", linestyle="--", linewidth=1.2)
+    ax.set(title=f"{variable} = {k}, mean {mean:.2f}", xlim=(0.0, 1.0))
+    ax.title.set_fontsize("medium")
+    bare(ax)
+
+
+# one model against another ------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Binary:
+    """Probabilities of the second category of binary items, (item, class)."""
+
+    model: str
+    axis: str
+    table: pd.DataFrame
+
+    def of(self, klass: str) -> tuple[str, pd.Series]:
+        """The label of the axis and the values of one class."""
+        said = klass if klass == "all classes" else f"class {klass}"
+        return f"{self.model}: {self.axis}, {said}", self.table[klass]
+
+
+def against(
+    x: Fit | xr.DataTree,
+    y: Fit | xr.DataTree,
+    klass: Any = None,
+    labels: Mapping[str, str] | Sequence[str] | None = None,
+    names: Sequence[str] | None = None,
+) -> Axes:
+    """Probabilities of binary items in one class under two models, a point an item: Figure 4 of the 2006 paper.
+
+    Parameters
+    ----------
+    x, y : Fit or xarray.DataTree
+        Solutions for the same binary items, such as a latent class analysis and a grade of membership.
+    klass : optional
+        The label of the class in both. Left out, it is in each of them the class in which the items
+        are the most probable on average ("prone").
+    labels : mapping of item to str, or sequence of str, optional
+        What is written beside the points; the items if left out.
+    names : sequence of two str, optional
+        Names of the two models for the axes; those of the templates if left out.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        On the diagonal the models agree; the correlation over the items is in the title.
+
+    Raises
+    ------
+    ValueError
+        The items or their categories differ, are not binary or have no probabilities by class; no
+        such class; labels or names that do not match.
+    """
+    import matplotlib.pyplot as plt
+
+    both = _named(_binary(x, "first"), names, 0), _named(_binary(y, "second"), names, 1)
+    _check_same_items(*(b.table for b in both))
+    _check_same_categories(x, y, list(both[0].table.index))
+    (x_label, p), (y_label, q) = (b.of(_class_of(b.table, klass)) for b in both)
+    points = np.column_stack([p, q.loc[p.index]])
+    texts = _item_labels(list(p.index), labels)
+    _, ax = plt.subplots(figsize=(5.6, 5.8), layout="constrained")
+    ax.plot(*points.T, "o", color=COLOURS[0], markersize=6, alpha=0.85, zorder=3)
+    low, high = max(0.0, np.floor(10 * points.min() - 0.5) / 10), min(1.0, np.ceil(10 * points.max() + 0.5) / 10)
+    edge = 0.02 * (high - low)
+    ax.set(xlim=(low - edge, high + edge), ylim=(low - edge, high + edge), xlabel=x_label, ylabel=y_label)
+    ax.axline((0.0, 0.0), slope=1.0, color="0.6", linewidth=1.0, linestyle="--", zorder=1)
+    ax.set_aspect("equal")
+    ax.set_title(_agreement(points), fontsize="medium")
+    bare(ax, "both")
+    _annotate(ax, points, texts)
+    return ax
+
+
+def _binary(result: Fit | xr.DataTree, which: str) -> _Binary:
+    """The probabilities that a result holds; the parts of several families below one another."""
+    tables, said = [], []
+    for part in _responses(result):
+        if part["family"] in ("normal", "poisson") or (found := _item_probabilities(result, part)) is None:
+            continue
+        item, category = part["dims"]["item"], part["dims"]["category"]
+        wide = _stacked(found.value, class_dims(parts_of(result), found.value.dims), category, item)
+        _check_two_categories(result, wide, item, category)
+        index, columns = ([str(k) for k in wide[d].values] for d in wide.dims[1:])
+        tables.append(pd.DataFrame(wide.values[1], index, columns))
+        said.append(_category_labels(result, wide, item, category)[1])
+    if not tables:
+        raise ValueError(
+            f"There is nothing to draw: the {which} result has no item probabilities by class (items with "
+            "covariates of their own have none that hold for everybody)."
+        )
+    axis = said[0] if len(set(said)) == 1 else "P(category 2)"
+    return _Binary(kept(result).get("model", "posterior"), axis, pd.concat(tables))
+
+
+def _check_two_categories(result: Fit | xr.DataTree, x: xr.DataArray, item: str, category: str) -> None:
+    known = kept(result).get("categories", {})
+    for i in map(str, x[item].values):
+        if (n := len(known.get(i, x[category].values))) != 2:
+            raise ValueError(f"Item '{i}' has {n} categories: only binary items are drawn against each other.")
+
+
+def _named(b: _Binary, names: Sequence[str] | None, k: int) -> _Binary:
+    if names is None:
+        return b
+    if isinstance(names, str) or len(names) != 2:
+        raise ValueError(f"The names came as {names!r}: give two, of the models on the x and on the y axis.")
+    return _Binary(str(names[k]), b.axis, b.table)
+
+
+def _check_same_items(x: pd.DataFrame, y: pd.DataFrame) -> None:
+    for one, other, where in ((x, y, "first"), (y, x, "second")):
+        if alone := [i for i in one.index if i not in other.index]:
+            raise ValueError(f"The items differ: {', '.join(alone)} only in the {where} result. Fit both to the same.")
+
+
+def _check_same_categories(x: Fit | xr.DataTree, y: Fit | xr.DataTree, items: Sequence[str]) -> None:
+    known = [kept(r).get("categories", {}) for r in (x, y)]
+    for i in items:
+        one, other = (k.get(i) for k in known)
+        if one and other and one != other:
+            raise ValueError(
+                f"Item '{i}' has the categories {', '.join(one)} in the first result and {', '.join(other)} in the "
+                "second: code it alike."
+            )
+
+
+def _class_of(table: pd.DataFrame, klass: Any) -> str:
+    if klass is None:
+        return str(table.columns[int(table.mean(axis=0).to_numpy().argmax())])
+    if str(klass) not in table.columns:
+        raise ValueError(f"No class {klass!r}: there are {'; '.join(table.columns)}.")
+    return str(klass)
+
+
+def _item_labels(items: Sequence[str], labels: Mapping[str, str] | Sequence[str] | None) -> list[str]:
+    if isinstance(labels, Mapping):
+        if unknown := [k for k in labels if k not in items]:
+            raise ValueError(f"A label came for '{unknown[0]}', which is not among the items: {', '.join(items)}.")
+        return [str(labels.get(i, i)) for i in items]
+    if labels is not None and (isinstance(labels, str) or len(labels) != len(items)):
+        raise ValueError(f"The labels came as {labels!r}: give one for each of the {len(items)} items.")
+    return [str(k) for k in (items if labels is None else labels)]
+
+
+def _agreement(points: Array) -> str:
+    n = f"{len(points)} item{'s' if len(points) > 1 else ''}"
+    if len(points) < 3 or (np.ptp(points, axis=0) == 0).any():
+        return n
+    return f"{n}, correlation {pd.Series(points[:, 0]).corr(pd.Series(points[:, 1])):.3f}"
+
+
+def _annotate(ax: Axes, points: Array, texts: Sequence[str]) -> None:
+    """Each label at one of a few places around its point, with a line to it where the point is not plain."""
+    sizes, frame, at = _in_points(ax, points, texts)
+    places = [_places(a, size) for a, size in zip(at, sizes, strict=True)]
+    costs, near = zip(*(_standing(p, i, at, frame) for i, p in enumerate(places)), strict=True)
+    rng = np.random.default_rng(0)
+    tries = [_arranged(places, costs, rng.permutation(len(texts)).tolist()) for _ in range(8)]
+    chosen = min(tries, key=lambda t: t[0])[1]
+    line = {"arrowstyle": "-", "color": "0.6", "linewidth": 0.7, "shrinkA": 1.0, "shrinkB": MARK}
+    for i, k in sorted(chosen.items()):
+        led = line if near[i][k] or k >= TURNS else None
+        corner, how = places[i][k][:2] - at[i], {"textcoords": "offset points", "va": "bottom", "fontsize": LABEL}
+        ax.annotate(texts[i], points[i], corner, arrowprops=led, zorder=2, **how)
+
+
+def _arranged(places: Sequence[Array], costs: Sequence[Array], order: list[int]) -> tuple[float, dict[int, int]]:
+    """The cheapest place of each label in turn, a few rounds: what it all costs, and the place of each."""
+    chosen: dict[int, int] = {}
+    price: dict[int, float] = {}
+    for i in order * 5:
+        others = np.array([places[j][k] for j, k in chosen.items() if j != i]).reshape(-1, 4)
+        cost = costs[i] + _overlap(places[i], others).sum(axis=1)
+        chosen[i] = int(cost.argmin())
+        price[i] = float(cost.min())
+    return sum(price.values()), chosen
+
+
+def _standing(boxes: Array, i: int, at: Array, frame: Array) -> tuple[Array, NDArray[np.bool_]]:
+    """What each place of label `i` costs, other labels apart, and whether another point is about as near to it."""
+    spots = np.concatenate([at - MARK, at + MARK], axis=1)
+    outside = np.prod(boxes[:, 2:] - boxes[:, :2], axis=1) - _overlap(boxes, frame)[:, 0]
+    away = np.linalg.norm(np.maximum(np.maximum(boxes[:, None, :2] - at, at - boxes[:, None, 2:]), 0.0), axis=2)
+    near = away < away[:, [i]] + 4.0
+    near[:, i] = False
+    turn = np.arange(len(boxes)) % TURNS
+    far = 3.0 * (np.arange(len(boxes)) // TURNS) + 0.2 * np.minimum(turn, TURNS - turn)
+    cost = far + 4.0 * outside + 2.0 * _overlap(boxes, spots).sum(axis=1) + 40.0 * near.sum(axis=1)
+    return cost, near.any(axis=1)
+
+
+def _in_points(ax: Axes, points: Array, texts: Sequence[str]) -> tuple[list[Array], Array, Array]:
+    """Sizes of the labels, the box of the axes, and the points in it: in typographic points from its corner."""
+    figure = ax.figure.get_figure(root=True)
+    figure.draw_without_rendering()
+    scale, sizes = 72.0 / figure.dpi, []
+    for t in texts:
+        shown = ax.text(0.5, 0.5, t, fontsize=LABEL, transform=ax.transAxes)
+        box = shown.get_window_extent()
+        sizes.append(scale * np.array([box.width, box.height]))
+        shown.remove()
+    frame = ax.get_window_extent()
+    at = scale * (ax.transData.transform(points) - np.array([frame.x0, frame.y0]))
+    return sizes, scale * np.array([[0.0, 0.0, frame.width, frame.height]]), at
+
+
+def _places(at: Array, size: Array) -> Array:
+    """Boxes (x0, y0, x1, y1) of a label around its point: all around, ever farther off."""
+    turn = 2 * np.pi * np.arange(TURNS) / TURNS
+    way = np.column_stack([np.cos(turn), np.sin(turn)])
+    middle = np.concatenate([at + way * (MARK + gap + 0.5 * size) for gap in GAPS])
+    return np.concatenate([middle - 0.5 * size, middle + 0.5 * size], axis=1)
+
+
+def _overlap(a: Array, b: Array) -> Array:
+    """Areas that boxes (x0, y0, x1, y1) have in common, (len(a), len(b))."""
+    low, high = np.maximum(a[:, None, :2], b[None, :, :2]), np.minimum(a[:, None, 2:], b[None, :, 2:])
+    return np.prod(np.maximum(high - low, 0.0), axis=2)
 
 
 # class sizes and class enumeration ----------------------------------------------------------------

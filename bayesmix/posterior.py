@@ -12,10 +12,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pytensor
+import pytensor.tensor as pt
 import xarray as xr
 from numpy.typing import NDArray
+from pytensor import xtensor as px
 
-from bayesmix import functions
+from bayesmix import functions, likelihood
 from bayesmix.adaptation import adapted, of_population
 from bayesmix.data import Data, Named, prepare
 from bayesmix.quadrature import Nodes
@@ -199,6 +202,21 @@ def derive(data: Data, theta: Array, mode=None) -> tuple[Derived, Derived, Deriv
     more = {k: k.partition(":")[2] for k in made if k.startswith("derived:")}
     further = Derived({n: label(made[k], data) for k, n in more.items()}, {n: slopes[k] for k, n in more.items()})
     return natural, Derived(values, moved), further
+
+
+def derived_values(model: Model, values: Mapping[str, Array], lead: tuple[str, ...]) -> dict[str, xr.DataArray]:
+    """Derived quantities of many parameter values at once, by the graph's own formulas.
+
+    Parameters
+    ----------
+    values : mapping of str to array
+        Natural parameters with the leading dims `lead`.
+    """
+    tensors = {p.name: px.as_xtensor(pt.as_tensor(values[p.name]), dims=(*lead, *p.dims)) for p in model.parameters}
+    made = likelihood.derived(model, tensors)
+    with pytensor.config.change_flags(cxx=""):
+        found = [functions.lower(x.values).eval(mode=functions.numpy_mode()) for x in made.values()]
+    return {k: xr.DataArray(v, dims=x.dims) for (k, x), v in zip(made.items(), found, strict=True)}
 
 
 def label(x: Named, data: Data) -> xr.DataArray:

@@ -8,6 +8,7 @@ where each unit (cluster or individual) has its posterior; exact integration has
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -72,7 +73,8 @@ class GaussHermite:
     def grid(self, n_effects: int) -> tuple[Array, Array]:
         """Nodes (node, effect) and log weights (node,)."""
         points, weights = special.roots_hermitenorm(self.n)
-        log_weights = np.log(np.maximum(weights, np.finfo(float).tiny))  # beyond 380 points some vanish
+        kept = weights > 1e-290  # beyond 350 points the outer weights underflow: those nodes count for nothing
+        log_weights = np.where(kept, np.log(np.where(kept, weights, 1.0)), -1e8)
         return _product(points, log_weights - np.log(weights.sum()), n_effects, str(self))
 
     def finer(self) -> GaussHermite:
@@ -165,6 +167,14 @@ class Exact:
 
 
 Nodes = Trapezoid | GaussHermite | MonteCarlo | Adaptive | Exact
+
+
+def from_text(text: str) -> Nodes:
+    """A method from what ``str`` makes of it, e.g. ``Trapezoid(n=15, limit=5.0)``."""
+    kinds: dict[str, Any] = {kind.__name__: kind for kind in (Trapezoid, GaussHermite, MonteCarlo, Adaptive, Exact)}
+    name, _, inside = text.removesuffix(")").partition("(")
+    pairs = (word.split("=") for word in inside.split(", ") if word)
+    return kinds[name](**{k: float(v) if "." in v or "e" in v else int(v) for k, v in pairs})
 
 
 def trapezoid(n: int = 15, limit: float = 5.0) -> Trapezoid:

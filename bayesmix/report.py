@@ -6,6 +6,7 @@ Depends on compare, result and the floors beneath; rich lays the tables out.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,7 @@ from rich.console import Console, Group
 from rich.table import Table
 
 from bayesmix.result import Fit, entry
-from bayesmix.solution import TINY, class_dims, parts_of
+from bayesmix.solution import TINY, class_dims, derived_interval, derived_shown, parts_of
 from bayesmix.tables import (
     WIDTH,
     Listing,
@@ -89,7 +90,7 @@ def _any_sections(what: Fit | Enumeration, post: xr.DataTree | None) -> list[Sec
 def _sections(fit: Fit, post: xr.DataTree | None) -> list[Section]:
     found = [
         _model(fit), _starts(fit), _fit(fit), _counts(fit), _classification(fit), *_results(fit),
-        _probability_scale(fit), _odds(fit), _quality(fit), _posterior(fit, post), _saved(fit),
+        _random(fit), _probability_scale(fit), _odds(fit), _quality(fit), _posterior(fit, post), _saved(fit),
     ]  # fmt: skip
     return [s for s in found if s is not None and s.body]
 
@@ -101,10 +102,10 @@ def _model(fit: Fit) -> Section:
     info = fit.info
     errors = {"robust": "robust (sandwich)", "hessian": "inverse Hessian"}.get(info.get("standard_errors", ""), "-")
     size = {} if not fit.n_clusters else {"Average cluster size": number(fit.n_individuals / fit.n_clusters, 1)}
-    integration = ", ".join(f"{k}: {v}" for k, v in info.get("nodes", {}).items())
+    integration = ", ".join(f"{_method(v)} over effects of {k}s" for k, v in info.get("nodes", {}).items())
     rows = {
         "Model": info.get("model"),
-        "Class variables": ", ".join(f"{k} ({n} classes)" for k, n in info.get("classes", {}).items()),
+        "Class variables": ", ".join(f"{k} ({n} classes{_whose(fit, k)})" for k, n in info.get("classes", {}).items()),
         "Items": f"{len(info.get('items', []))}: {', '.join(map(str, info.get('items', [])))}",
         "Families": ", ".join(dict.fromkeys(_family(f) for f in info.get("families", {}).values())),
         "Covariates": "; ".join(dict.fromkeys(info.get("covariates", {}).values())),
@@ -117,13 +118,24 @@ def _model(fit: Fit) -> Section:
         "Individuals": fit.n_individuals,
         "Clusters": fit.n_clusters,
         **size,
-        "Distinct response patterns": info.get("n_patterns"),
+        "Distinct patterns computed": info.get("n_patterns"),
         "Missing-data patterns": info.get("n_missing_patterns"),
         "Random starts": f"{info.get('starts')} a round (at most {info.get('rounds')}), "
         f"{info.get('finals')} of them to convergence, seed {info.get('seed')}",
         "Time": f"{number(info.get('seconds', float('nan')), 1)} s ({info.get('mode', '')})",
     }
     return Section("Model and data", [pairs(rows.items())])
+
+
+def _whose(fit: Fit, name: str) -> str:
+    """`` of clusters`` and the like, where not all are of individuals."""
+    levels = {p["name"]: p["level"] for p in parts_of(fit) if p["kind"] == "class"}
+    return "" if set(levels.values()) <= {"individual"} else f" of {levels.get(name, 'individual')}s"
+
+
+def _method(written: str) -> str:
+    """``GaussHermite(n=15)`` as it is asked for: ``gauss_hermite(15)``."""
+    return re.sub(r"\w+=", "", re.sub(r"(?<!^)(?<!\W)([A-Z])", r"_\1", written)).lower()
 
 
 def _family(written: str) -> str:
@@ -408,6 +420,45 @@ def _reference_note(fit: Fit, part: Mapping[str, Any], names: Sequence[str]) -> 
     )
 
 
+def _random(fit: Fit) -> Section | None:
+    """SDs, correlations and intraclass correlations of the random parts of class logits."""
+    blocks: dict[str, list[str]] = {}
+    for name in map(str, fit.derived.data_vars):
+        blocks.setdefault(name.rpartition("_")[0], []).append(name)
+    body = [block for own, names in blocks.items() for block in _random_of(fit, own, names)]
+    if not body:
+        return None
+    note = (
+        "Intervals on the scale of log SD, Fisher's z and logit ICC. ICC (20): the share of these effects\n"
+        "in the variance of a logit against the last class."
+    )
+    return Section("Random effects of the class logits", [*body, note])
+
+
+def _random_of(fit: Fit, own: str, names: Sequence[str]) -> list[Any]:
+    """The rows of the random parts with the loadings `<own>_loading`."""
+    loading = fit.params[f"{own}_loading"]
+    effects = [str(e) for e in loading[loading.dims[-2]].values]
+    level = next((p["level"] for p in parts_of(fit) if p["kind"] == "effect" and p["name"] in effects), "unit")
+    rows = [row for n in names for row in _derived_rows(fit, n, len(effects))]
+    head = ("", "estimate", "SE", "95% lower", "upper", "")
+    return [make_table(head, rows, title=f"Effects of {level}s: {', '.join(effects)}")] if rows else []
+
+
+def _derived_rows(fit: Fit, name: str, effects: int) -> list[tuple[str, ...]]:
+    """A row an entry; one without sampling variance is at a boundary, or a correlation by one factor."""
+    x, se = fit.derived[name], fit.derived_se[name].values
+    se = np.where(se > TINY * np.abs(x.values), se, np.nan)
+    mark = "fixed: one factor" if effects == 1 and name.endswith("_correlation") else "boundary"
+    columns = (x.values, se, *derived_interval(name, x.values, se))
+    shown = derived_shown(name, x)
+    return [
+        (entry(name, x, at), *(number(float(v[at])) for v in columns), mark if np.isnan(se[at]) else "")
+        for at in np.ndindex(x.shape)
+        if shown[at]
+    ]
+
+
 # probability scale and odds ratios ----------------------------------------------------------------
 
 
@@ -507,7 +558,8 @@ def _quality(fit: Fit) -> Section:
 def _audit(q: Mapping[str, Any]) -> str:
     verdict = "fine" if abs(q["audit"]) < 0.1 else "LARGE: take more nodes"
     change = round(q["audit"], 4) + 0.0  # no "-0.0000"
-    return f"Quadrature audit: {change:+.4f} in log-likelihood from {q['nodes']} to {q['audit_nodes']} ({verdict})."
+    nodes, finer = _method(q["nodes"]), _method(q["audit_nodes"])
+    return f"Quadrature audit: {change:+.4f} in log-likelihood from {nodes} to {finer} ({verdict})."
 
 
 def _posterior(fit: Fit, post: xr.DataTree | None) -> Section | None:
@@ -536,13 +588,23 @@ def _posterior(fit: Fit, post: xr.DataTree | None) -> Section | None:
 
 
 def _saved(fit: Fit) -> Section | None:
-    if not _class_variables(fit):
-        return None
     units = [
         f"{name} of {len(fit.class_probabilities(name))} {_rows_or_clusters(fit, name)}"
         for name in _class_variables(fit)
     ]
-    return Section("Saved", [f"Class probabilities, by fit.class_probabilities(): {'; '.join(units)}."])
+    body = [f"Class probabilities, by fit.class_probabilities(): {'; '.join(units)}."] if units else []
+    scores = [str(k) for k in fit.effect_scores.data_vars]
+    graded = [k.removesuffix("_membership") for k in scores if k.endswith("_membership")]
+    if graded:
+        body.append(
+            f"Grades of membership in {', '.join(graded)} of {fit.info.get('n_rows')} rows of the data, by "
+            "fit.memberships()."
+        )
+    for dim, unit in (("row", "rows of the data"), ("cluster", "clusters")):
+        if effects := [k for k in scores if f"{k}_sd" in scores and fit.effect_scores[k].dims == (dim,)]:
+            n = fit.effect_scores.sizes[dim]
+            body.append(f"Random effects {', '.join(effects)} of {n} {unit}, by fit.effects().")
+    return Section("Saved", ["\n".join(body)]) if body else None
 
 
 def _rows_or_clusters(fit: Fit, name: str) -> str:

@@ -1,6 +1,6 @@
 """What maximum likelihood returns: a frozen :class:`Fit`, kept on disk as one NetCDF file.
 
-Depends on NumPy, pandas and xarray alone.
+Depends on quadrature, pandas and xarray alone.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 from scipy import special
+
+from bayesmix.quadrature import Nodes, from_text
 
 
 def same_maximum(loglik: float, best: float) -> bool:
@@ -90,6 +92,11 @@ class Fit:
     def adjusted_bic(self) -> float:
         """The sample-size-adjusted BIC: n replaced by (n + 2) / 24."""
         return -2 * self.loglik + self.n_parameters * float(np.log((self.n_individuals + 2) / 24))
+
+    @property
+    def nodes(self) -> dict[str, Nodes]:
+        """How the random effects of each level were integrated in the end."""
+        return {k: from_text(v) for k, v in self.info.get("nodes", {}).items()}
 
     @property
     def replicated(self) -> int:

@@ -202,31 +202,39 @@ class Search:
                 self.mode, left = chosen, left / 10
                 tasks = [replace(t, mode=chosen) for t in tasks]
             if left > WORTH_PROCESSES and len(tasks) > 1:
-                self.executor = _processes()
+                self.executor = processes()
         if self.executor is None:
             yield from map(run_start, tasks)
             return
-        futures = [self.executor.submit(run_start, t) for t in tasks]
-        try:
-            for f in as_completed(futures):
-                yield f.result()
-        finally:
-            for f in futures:
-                f.cancel()
+        yield from submitted(self.executor, tasks)
 
-    @contextmanager
     def _bar(self):
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-        console = Console(stderr=True)
-        with Progress(
-            *columns, console=console, transient=True, disable=not (self.progress and console.is_terminal)
-        ) as bar:
+        return progress_bar(self.progress)
 
-            def advance(what: str, total: int) -> Callable:
-                task = bar.add_task(what, total=total)
-                return lambda: bar.advance(task)
 
-            yield advance
+@contextmanager
+def progress_bar(wanted: bool):
+    """A function that adds a bar, with the time left, and returns what advances it."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, disable=not (wanted and console.is_terminal)) as bar:
+
+        def advance(what: str, total: int) -> Callable:
+            task = bar.add_task(what, total=total)
+            return lambda: bar.advance(task)
+
+        yield advance
+
+
+def submitted(executor: Executor, tasks: list[Task]) -> Iterator[Start]:
+    """Run the tasks in an executor, each start as it is finished; what waits is dropped when nobody asks on."""
+    futures = [executor.submit(run_start, t) for t in tasks]
+    try:
+        for f in as_completed(futures):
+            yield f.result()
+    finally:
+        for f in futures:
+            f.cancel()
 
 
 def _remove(done: list[Start], s: Start) -> None:
@@ -242,7 +250,8 @@ def _ranked(done: list[Start]) -> list[Start]:
     return sorted(done, key=lambda s: (-np.nan_to_num(s.loglik, nan=-np.inf), -np.nan_to_num(s.short, nan=-np.inf)))
 
 
-def _processes() -> Executor:
+def processes() -> Executor:
+    """Processes of this machine, reused."""
     from loky import get_reusable_executor
 
     return get_reusable_executor(timeout=300)

@@ -49,6 +49,34 @@ def probability_interval(p: Array, se: Array) -> tuple[Array, Array]:
     return ends[0], ends[1]
 
 
+DERIVED = ("_sd", "_correlation", "_icc")
+"""Endings of quantities that follow from the loadings of random effects."""
+
+
+def is_derived(name: str) -> bool:
+    """Whether a variable of a posterior is an SD, a correlation or an ICC of random effects, and no parameter."""
+    return name.endswith(DERIVED)
+
+
+def derived_shown(name: str, x: xr.DataArray) -> np.ndarray:
+    """Entries worth a row: not of the reference class; of a correlation matrix each pair once."""
+    out = np.abs(x.values) > 1e-100
+    return out & np.tri(*x.shape[-2:], k=-1, dtype=bool) if name.endswith("_correlation") else out
+
+
+def derived_interval(name: str, x: Array, se: Array) -> tuple[Array, Array]:
+    """A 95% interval, symmetric on the scale where there are no bounds: log SD, Fisher's z, logit ICC."""
+    if name.endswith("_icc"):
+        return probability_interval(x, se)
+    if name.endswith("_correlation"):
+        with np.errstate(divide="ignore", invalid="ignore"):
+            z, half = np.arctanh(x), Z95 * se / (1 - x**2)
+        return np.tanh(z - half), np.tanh(z + half)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        factor = np.exp(Z95 * se / x)
+    return x / factor, x * factor
+
+
 @dataclass(frozen=True)
 class Values:
     """A quantity with a 95% interval."""

@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from bayesmix import Family, LatentClass, Model
-from bayesmix.pieces import logits, measured, random_logits
+from bayesmix.pieces import COVARIANCES, logits, measured, random_logits
 
 
 def gom(
@@ -68,17 +68,31 @@ def gom(
     Raises
     ------
     ValueError
-        As :func:`bayesmix.models.lca`; effects "none" (the responses would be independent).
+        As :func:`bayesmix.models.lca`; one class, or effects "none" (the responses would be independent).
     """
-    if effects == "none":
-        raise ValueError("effects came as 'none': without random memberships the responses would be independent.")
-    if not cluster and (cluster_effects or cluster_covariates):
-        raise ValueError(
-            "Effects or covariates of clusters came without clusters: give cluster='the column of labels'."
-        )
+    _check(classes, effects, cluster, cluster_effects, cluster_covariates)
     own, memberships = random_logits("C", classes, "individual", effects)
     shared, of_clusters = random_logits("C", classes, "cluster", cluster_effects or ("factor" if cluster else "none"))
     fixed = logits("C", "class", individual=covariates, cluster=cluster_covariates)
     of_items = LatentClass("C", classes, "item", (*fixed, *memberships, *of_clusters))
     responses = measured(items, family, ("C",), variance, item_covariates)
     return Model("gom", responses, (of_items,), (*shared, *own), cluster, freq)
+
+
+def _check(classes: int, effects: str, cluster: str | None, cluster_effects: str | None, formula: str | None) -> None:
+    if not isinstance(classes, int) or classes < 2:
+        raise ValueError(
+            f"The number of classes came as {classes!r}: give a whole number of at least 2. With one extreme profile "
+            "the responses would be independent (bm.models.lca takes 1)."
+        )
+    if effects == "none":
+        raise ValueError("effects came as 'none': without random memberships the responses would be independent.")
+    for name, value, known in (
+        ("effects", effects, COVARIANCES[:2]),
+        ("cluster_effects", cluster_effects or "none", COVARIANCES),
+    ):
+        if value not in known:
+            raise ValueError(f"{name} came as {value!r}: give {', '.join(map(repr, known))}.")
+    asked = {f"cluster_effects={cluster_effects!r}": cluster_effects, f"cluster_covariates={formula!r}": formula}
+    if not cluster and (came := [k for k, v in asked.items() if v is not None]):
+        raise ValueError(f"{came[0]} came without clusters: give cluster='the column of cluster labels'.")

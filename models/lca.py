@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from bayesmix import Family, LatentClass, Model
-from bayesmix.pieces import cluster_class, logits, measured, random_logits
+from bayesmix.pieces import COVARIANCES, cluster_class, logits, measured, random_logits
 
 
 def lca(
@@ -61,7 +61,7 @@ def lca(
     cluster_covariates : str, optional
         Formula of covariates of clusters in the class logits (5).
     cluster_classes : int
-        Number of classes M of clusters, D; the class logits depend on D (24). None at 0.
+        Number of classes M of clusters, D, at least 2; the class logits depend on D (24). None at 0.
     cluster_class_covariates : str, optional
         Formula of covariates of clusters that predict D, (17), (26).
     effects_by_cluster_class, items_by_cluster_class : bool
@@ -75,11 +75,12 @@ def lca(
     Raises
     ------
     ValueError
-        No items, a duplicate item, a number of classes below one, a family for no item, something
-        of clusters without a cluster column, something of their classes without any.
+        No items, a duplicate item, a number of classes below one (of clusters: below two), a family
+        for no item, unknown `effects`, something of clusters without a cluster column, something of
+        their classes without any.
     """
     effects = effects or ("unrestricted" if cluster and not cluster_classes else "none")
-    _check(cluster, effects, cluster_covariates, cluster_classes)
+    _check(classes, cluster, effects, cluster_covariates, cluster_classes)
     _check_classes(cluster_classes, cluster_class_covariates, effects_by_cluster_class, items_by_cluster_class)
     of_clusters = cluster_class(cluster_classes, cluster_class_covariates)
     parents = tuple(d.name for d in of_clusters)
@@ -90,10 +91,14 @@ def lca(
     return Model("lca", responses, (*of_clusters, of_individuals), random, cluster, freq)
 
 
-def _check(cluster: str | None, effects: str, cluster_covariates: str | None, cluster_classes: int) -> None:
+def _check(classes: int, cluster: str | None, effects: str, covariates: str | None, cluster_classes: int) -> None:
+    if not isinstance(classes, int):
+        raise ValueError(f"The number of classes came as {classes!r}: give a whole number of at least 1.")
+    if effects not in COVARIANCES:
+        raise ValueError(f"effects came as {effects!r}: give {', '.join(map(repr, COVARIANCES))}.")
     asked = {
         f"effects={effects!r}": effects != "none",
-        f"cluster_covariates={cluster_covariates!r}": cluster_covariates is not None,
+        f"cluster_covariates={covariates!r}": covariates is not None,
         f"cluster_classes={cluster_classes!r}": bool(cluster_classes),
     }
     if not cluster and (came := [k for k, v in asked.items() if v]):
@@ -101,6 +106,12 @@ def _check(cluster: str | None, effects: str, cluster_covariates: str | None, cl
 
 
 def _check_classes(cluster_classes: int, covariates: str | None, effects: bool, items: bool) -> None:
+    whole = isinstance(cluster_classes, int) and not isinstance(cluster_classes, bool)
+    if not whole or cluster_classes < 0 or cluster_classes == 1:
+        raise ValueError(
+            f"cluster_classes came as {cluster_classes!r}: give a whole number of at least 2, or 0 for no classes of "
+            "clusters."
+        )
     asked = {
         f"cluster_class_covariates={covariates!r}": covariates is not None,
         "effects_by_cluster_class=True": effects,

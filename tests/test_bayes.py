@@ -87,7 +87,7 @@ def test_labels_are_put_back(sampled, fitted, two_classes):
     mixed = {k: v.copy() for k, v in values.items()}
     for k, v in mixed.items():
         v[1] = flipped[k]
-    back, orders = draws.relabelled(data, mixed, fitted)
+    back, orders = labels.relabelled(data.model, mixed, {k: v.values for k, v in fitted.params.items()})
     for k, v in values.items():
         assert back[k] == pytest.approx(v)
     assert (orders["C",][1] == [1, 0]).all()

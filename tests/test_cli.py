@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
-from bayesmix.models.lca import lca
+from bayesmix.models import gom, lca
 from typer.testing import CliRunner
 
 import bayesmix as bm
@@ -139,6 +139,168 @@ def test_families_and_settings_reach_the_template(data, tmp_path):
     assert set(fit.params["item_sd_normal"].dims) == {"C", "item_normal"}
 
 
+# clusters and grades of membership ----------------------------------------------------------------
+
+QUICK = ("--starts", "3", "--finals", "2", "--rounds", "1")
+SIDES = np.stack([np.zeros((2, 5)), np.array([[2.0] * 5, [-2.0] * 5])], axis=-1)
+
+
+@pytest.fixture(scope="module")
+def clustered(tmp_path_factory):
+    """200 persons in 20 clusters as a file: their class varies between clusters; covariates of both levels."""
+    truth = {"class_logit": np.array([0.3, 0.0]), "cluster_loading": np.array([[1.3, 0.0]]), "item_logit": SIDES}
+    df = bm.simulate(lca(list("abcde"), 2, cluster="g"), truth, n=200, clusters=20, seed=1)[["g", *"abcde"]]
+    rng = np.random.default_rng(5)
+    df["g"] = [f"school {k:02d}" for k in df["g"]]
+    df["w"] = np.repeat(rng.normal(size=20).round(2), 10)
+    df["x"] = rng.normal(size=200).round(2)
+    df.insert(0, "person", [f"p{k}" for k in range(200)])
+    path = tmp_path_factory.mktemp("clustered") / "data.csv"
+    df.to_csv(path, index=False)
+    return path
+
+
+@pytest.fixture(scope="module")
+def graded(tmp_path_factory):
+    """200 persons of mixed membership as a file, with ids, one of them without an answer."""
+    truth = {
+        "class_logit": np.array([0.8, 0.0]),
+        "class_loading": np.array([[1.2, 0.0]]),
+        "item_logit": np.concatenate([1.25 * SIDES, 1.25 * SIDES[:, :1]], axis=1),
+    }
+    df = bm.simulate(gom(list("abcdef"), 2), truth, n=250, seed=2)[list("abcdef")].astype(float)
+    df.loc[7] = np.nan
+    df["x"] = np.random.default_rng(0).normal(size=250).round(2)
+    df.insert(0, "person", [f"p{k}" for k in range(250)])
+    path = tmp_path_factory.mktemp("graded") / "data.csv"
+    df.to_csv(path, index=False)
+    return path
+
+
+def test_memberships_are_keyed_to_the_rows_and_the_id(graded, tmp_path):
+    words = ("fit", "gom", graded, "--items", "a-f", "--classes", 2, "--id", "person", "--out", tmp_path, *QUICK)
+    done = run(*words, "--nodes", "trapezoid:15", "--plots")
+    assert done.exit_code == 0, done.output
+    table = pd.read_csv(tmp_path / "memberships.csv")
+    of_class = [f"C={k}{ending}" for k in (1, 2) for ending in ("", " sd", " lower", " upper")]
+    assert list(table.columns) == ["row", "person", *of_class]
+    assert list(table["row"]) == list(range(1, 251))
+    assert list(table["person"]) == [f"p{k}" for k in range(250)]
+    assert table.loc[7, of_class].isna().all()
+    rest = table.drop(index=7)
+    assert (rest["C=1"] + rest["C=2"]).to_numpy() == pytest.approx(1.0)
+    assert (rest["C=1 lower"] <= rest["C=1"]).all()
+    assert (rest["C=1"] <= rest["C=1 upper"]).all()
+    saved = bm.Fit.load(tmp_path / "fit.nc")
+    assert saved.info["nodes"] == {"individual": "Trapezoid(n=15, limit=5.0)"}
+    assert table["C=2"].to_numpy() == pytest.approx(saved.memberships()["C=2"].to_numpy(), nan_ok=True)
+    names = {p.name for p in tmp_path.iterdir()}
+    assert {"memberships.png", "profile.png", "classes.png"} <= names
+    assert not {"class_probabilities.csv", "cluster_effects.csv"} & names
+    assert (tmp_path / "memberships.png").stat().st_size > 0
+
+
+def test_memberships_with_weights_are_drawn_by_the_persons(graded, tmp_path, monkeypatch):
+    from bayesmix import plots
+
+    df = pd.read_csv(graded).drop(columns=["person", "x"]).groupby(list("abcdef"), dropna=False).size()
+    df.rename("n").reset_index().to_csv(tmp_path / "patterns.csv", index=False)
+    drawn, before = {}, plots.memberships
+
+    def memberships(*arguments, **settings):
+        drawn["axes"] = before(*arguments, **settings)
+        return drawn["axes"]
+
+    monkeypatch.setattr(plots, "memberships", memberships)
+    words = (
+        "fit",
+        "gom",
+        tmp_path / "patterns.csv",
+        "--items",
+        "a-f",
+        "--classes",
+        2,
+        "--freq",
+        "n",
+        "--out",
+        tmp_path,
+    )
+    done = run(*words, *QUICK, "--nodes", "trapezoid:15", "--plots")
+    assert done.exit_code == 0, done.output
+    assert sum(b.get_height() for b in drawn["axes"][0].patches) == 249
+
+
+def test_item_covariates_of_a_gom_are_set_by_item(graded, tmp_path):
+    words = (
+        "fit",
+        "gom",
+        graded,
+        "--items",
+        "a-f",
+        "--classes",
+        2,
+        "--out",
+        tmp_path,
+        *QUICK,
+        "--nodes",
+        "trapezoid:15",
+    )
+    done = run(*words, "--set", "item_covariates=a=x;b=x", "--set", "effects=factor")
+    assert done.exit_code == 0, done.output
+    slopes = pd.read_csv(tmp_path / "parameters.csv", index_col=0).filter(like="item_slope", axis=0)
+    free = slopes.index[slopes["free"]]
+    assert [k.partition("[")[2].partition(",")[0] for k in free] == ["a", "b"]
+
+
+def test_random_effects_of_clusters_are_written_by_their_labels(clustered, tmp_path):
+    words = ("fit", "lca", clustered, "--items", "a-e", "--classes", 2, "--cluster", "g", "--out", tmp_path, *QUICK)
+    done = run(*words, "--nodes", "adaptive:9", "--set", "effects=factor", "--set", "cluster_covariates=w")
+    assert done.exit_code == 0, done.output
+    saved = bm.Fit.load(tmp_path / "fit.nc")
+    assert saved.info["nodes"] == {"cluster": "Adaptive(n=9)"}
+    assert saved.info["covariates"] == {"cluster_covariate": "w"}
+    table = pd.read_csv(tmp_path / "cluster_effects.csv")
+    assert list(table.columns) == ["g", "u1", "u1_sd"]
+    assert list(table["g"]) == [f"school {k:02d}" for k in range(1, 21)]
+    assert table["u1"].to_numpy() == pytest.approx(saved.effects()["u1"].values)
+    share = pd.read_csv(clustered).groupby("g")[list("abcde")].mean().mean(axis=1)
+    assert np.corrcoef(table["u1"], share)[0, 1] > 0.5
+    assert "Effects of clusters: u1" in done.stdout
+
+
+def test_classes_of_clusters_have_a_file_of_their_own(clustered, tmp_path):
+    words = ("fit", "lca", clustered, "--items", "a-e", "--classes", 2, "--cluster", "g", "--out", tmp_path, *QUICK)
+    done = run(*words, "--set", "cluster_classes=2")
+    assert done.exit_code == 0, done.output
+    of_rows, of_clusters = (pd.read_csv(tmp_path / f"class_probabilities{k}.csv") for k in ("", "_D"))
+    assert list(of_rows.columns) == ["row", "C=1", "C=2", "most_likely"]
+    assert list(of_clusters.columns) == ["g", "D=1", "D=2", "most_likely"]
+    assert len(of_rows) == 200
+    assert list(of_clusters["g"]) == [f"school {k:02d}" for k in range(1, 21)]
+    assert not (tmp_path / "cluster_effects.csv").exists()
+
+
+def test_enumeration_declares_the_random_effects_anew_for_every_number_of_classes(tmp_path):
+    logit = np.array([[2.5] * 6, [-2.5] * 6, [2.5] * 3 + [-2.5] * 3])
+    truth = {
+        "class_logit": np.array([0.3, 0.1, 0.0]),
+        "cluster_loading": np.array([[1.3, 0.5, 0.0], [0.0, 0.9, 0.0]]),
+        "item_logit": np.stack([np.zeros((3, 6)), logit], axis=-1),
+    }
+    df = bm.simulate(lca(list("abcdef"), 3, cluster="g"), truth, n=200, clusters=20, seed=2)
+    df[["g", *"abcdef"]].to_csv(tmp_path / "data.csv", index=False)
+    words = ("enumerate", "lca", tmp_path / "data.csv", "--items", "a-f", "--cluster", "g", "--out", tmp_path)
+    done = run(*words, "--classes", "1-3", "--nodes", "trapezoid:5", "--starts", 1, "--finals", 1, "--rounds", 1)
+    assert done.exit_code == 0, done.output
+    table = pd.read_csv(tmp_path / "enumeration.csv", index_col=0)
+    assert list(table.index) == [1, 2, 3]
+    assert list(table["parameters"]) == [6, 14, 23]  # K - 1 logits, 6 K items, K (K - 1) / 2 covariances
+    fits = {k: bm.Fit.load(tmp_path / f"fit_{k}.nc") for k in (1, 2, 3)}
+    assert {k: f.params["cluster_loading"].shape for k, f in fits.items() if k > 1} == {2: (1, 2), 3: (2, 3)}
+    assert "cluster_loading" not in fits[1].params
+    assert table["loglik"].is_monotonic_increasing
+
+
 # comparison, sampling, interruption ---------------------------------------------------------------
 
 
@@ -165,7 +327,15 @@ def test_sampling_adds_the_posterior_and_the_comparison(data, tmp_path, monkeypa
     words = ("fit", "lca", data, "--items", "a-e", "--classes", 2, "--missing", 9999, "--out", tmp_path, *RUN)
     done = run(*words, "--sample", "--draws", 20, "--tune", 30, "--chains", 2, "--seed", 9)
     assert done.exit_code == 0, done.output
-    assert asked == {"draws": 20, "tune": 30, "chains": 2, "seed": 9, "nodes": None, "rows": 600}
+    assert asked == {
+        "draws": 20,
+        "tune": 30,
+        "chains": 2,
+        "seed": 9,
+        "nodes": None,
+        "rows": 600,
+        "effects": "integrate",
+    }
     table = pd.read_csv(tmp_path / "comparison.csv", index_col=0)
     rows = table.index.str.startswith("class_logit")
     assert table.loc[rows, "mean"].to_numpy() == pytest.approx(table.loc[rows, "ml"].to_numpy(), abs=0.05)
@@ -178,6 +348,33 @@ def test_sampling_adds_the_posterior_and_the_comparison(data, tmp_path, monkeypa
     (line,) = [k for k in again.stdout.splitlines() if k.startswith("class_logit[1]")]
     assert line.endswith("0.4")
     assert (tmp_path / "comparison.png").stat().st_size > 0
+
+
+def test_random_effects_are_sampled_where_that_is_asked_for(clustered, tmp_path, monkeypatch):
+    asked = {}
+
+    def sample(*_, **settings):
+        asked.update(settings)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(bayes, "sample", sample)
+    words = (
+        "fit",
+        "lca",
+        clustered,
+        "--items",
+        "a-e",
+        "--classes",
+        2,
+        "--cluster",
+        "g",
+        *QUICK,
+        "--nodes",
+        "adaptive:5",
+    )
+    assert run(*words, "--sample", "--sample-effects").exit_code == 130
+    assert asked["effects"] == "sample"
+    assert asked["nodes"] == bm.adaptive(5)
 
 
 def test_ctrl_c_while_sampling_keeps_the_fit(data, tmp_path, monkeypatch):
@@ -212,6 +409,7 @@ def test_ctrl_c_while_fitting_keeps_what_was_finished(data, tmp_path, monkeypatc
 # mistakes -----------------------------------------------------------------------------------------
 
 FIT = ("fit", "lca", "DATA")
+TWO = (*FIT, "--items", "a-e", "--classes", 2, "--cluster", "sex")
 MISTAKES = [
     (("fit", "lca", "no_such_file.csv", "--items", "a"), "No file 'no_such_file.csv'"),
     (("fit", "lcaa", "DATA", "--items", "a-e", "--classes", 2), "No model 'lcaa': there are"),
@@ -241,6 +439,21 @@ MISTAKES = [
     ((*FIT, "--items", "a-e", "--classes", 2, "--covariates", "height"), "no column 'height'"),
     (("enumerate", "lca", "DATA", "--items", "a-e", "--classes", "one"), "numbers of classes came as 'one'"),
     (("enumerate", "lca", "DATA", "--items", "a-e", "--classes", "5-1"), "numbers of classes came as '5-1'"),
+    ((*FIT, "--items", "a-e", "--classes", 2, "--nodes", "exact:3"), "The nodes came as 'exact:3'"),
+    (("fit", "gom", "DATA", "--items", "a-e", "--classes", 2, "--set", "item_covariates=x"), "expected item=value"),
+    (("fit", "gom", "DATA", "--items", "a-e", "--classes", 2, "--set", "item_covariates=q=age"), "came for 'q', which"),
+    (("fit", "gom", "DATA", "--items", "a-e", "--classes", 1), "number of classes came as 1"),
+    (("fit", "gom", "DATA", "--items", "a-e", "--classes", 2, "--nodes", "exact"), "has no closed form"),
+    ((*FIT, "--items", "a-e", "--classes", 2, "--set", "cluster_classes=2"), "came without clusters"),
+    ((*TWO, "--set", "cluster_classes=2.5"), "cluster_classes came as '2.5', expected a whole number"),
+    ((*TWO, "--set", "cluster_classes=1"), "cluster_classes came as 1: give"),
+    ((*TWO, "--set", "effects=full"), "effects came as 'full'"),
+    ((*TWO, "--set", "items_by_cluster_class=perhaps"), "came as 'perhaps', expected true or false"),
+    ((*TWO, "--set", "cluster_covariates=age"), "'age' of 'age' varies within clusters"),
+    ((*TWO, "--nodes", "exact"), "the class 'C' lives below their level, so that the integral has no closed form"),
+    ((*FIT, "--items", "a-e", "--classes", 2, "--cluster", "person"), "Every cluster of 'person' has one individual"),
+    ((*FIT, "--items", "a-e", "--classes", 2, "--cluster", "a"), "'a' came both as an item and as the cluster column"),
+    (("enumerate", "gom", "DATA", "--items", "a-e", "--classes", "1-2"), "number of classes came as 1"),
     (("compare", "."), "neither fit.nc nor posterior.nc"),
 ]
 
@@ -358,6 +571,21 @@ def test_missing_codes_are_blanked_where_they_are_used():
     assert out["id"].tolist() == [9999, 1]
     with pytest.warns(UserWarning, match="777 does not occur"):
         arguments.blank(df, ["777"], ["a"])
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("adaptive:9", bm.adaptive(9)),
+        ("adaptive", bm.adaptive()),
+        ("exact", bm.exact()),
+        ("trapezoid:31:6", bm.trapezoid(31, 6.0)),
+        ("monte_carlo:500", bm.monte_carlo(500)),
+        (None, None),
+    ],
+)
+def test_nodes_by_name_and_number(text, expected):
+    assert arguments.nodes_of(text) == expected
 
 
 def test_templates_are_found_by_their_file(monkeypatch, tmp_path):

@@ -120,7 +120,7 @@ def test_published_values_by_label_and_by_variable(fitted):
         (lambda f, d: compare(), "Neither a fit nor a posterior"),
         (lambda f, d: compare(f, published={"C_probabilty": [1, 2]}), "Did you mean 'C_probability'"),
         (lambda f, d: compare(f, published={"C_probability": [0.2, 0.3, 0.5]}), "shape (3,), expected (2,)"),
-        (lambda f, d: compare(f).plot("logit"), "give 'probability' or 'parameter'"),
+        (lambda f, d: compare(f).plot("logit"), "give 'probability', 'parameter' or 'derived'"),
     ],
 )
 def test_mistakes_are_explained(fitted, drawn, call, words):

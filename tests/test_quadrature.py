@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
 import bayesmix as bm
+from bayesmix.quadrature import from_text
 
 METHODS = [bm.trapezoid(), bm.trapezoid(4, 2.0), bm.gauss_hermite(7), bm.monte_carlo(100)]
 
@@ -118,3 +119,31 @@ def test_finer_nodes_are_more_and_closer(method):
 
     assert len(method.finer().grid(1)[0]) > len(method.grid(1)[0])
     assert error(method.finer()) < error(method)
+
+
+@pytest.mark.parametrize(
+    "method", [bm.trapezoid(7, 4.5), bm.gauss_hermite(9), bm.monte_carlo(64, 3), bm.adaptive(5), bm.exact()], ids=str
+)
+def test_a_method_survives_as_text(method):
+    assert from_text(str(method)) == method
+
+
+@pytest.mark.parametrize("n_effects", [1, 2, 3])
+def test_adaptive_nodes_integrate_the_density_of_the_effects_from_where_they_are_put(n_effects):
+    rng = np.random.default_rng(n_effects)
+    mean = 0.3 * rng.normal(size=(2, n_effects))
+    scale = np.tril(0.1 * rng.uniform(-1, 1, size=(2, n_effects, n_effects)), -1) + np.eye(n_effects)
+    z, log_weights = bm.adaptive(25).placed(mean, scale)
+    weights = np.exp(log_weights)
+    assert weights.sum(axis=1) == pytest.approx(1.0, abs=1e-4)
+    assert np.einsum("un,unk->uk", weights, z) == pytest.approx(np.zeros_like(mean), abs=1e-3)
+
+
+def test_the_stencil_reads_off_a_quadratic():
+    rng = np.random.default_rng(0)
+    a = rng.normal(size=(3, 3))
+    curvature, slope = a @ a.T, rng.normal(size=3)
+    z, curve, first = bm.exact().stencil(3)
+    f = 1.5 + z @ slope - 0.5 * np.einsum("nk,kl,nl->n", z, curvature, z)
+    assert np.einsum("n,nkl->kl", f, curve) == pytest.approx(curvature)
+    assert f @ first == pytest.approx(slope)

@@ -8,7 +8,7 @@ import arviz as az
 import numpy as np
 import pandas as pd
 import pytest
-from bayesmix.models.lca import lca
+from bayesmix.models import gom, lca
 
 import bayesmix as bm
 
@@ -100,3 +100,67 @@ def test_nuts_agrees_with_maximum_likelihood(file, items, k):
     near = table[table.index.str.startswith("item_probability")]
     assert ((near["mean"] - near["ml"]).abs() < 2 * near["sd"]).all()
     assert np.isfinite(az.loo(post).elpd)
+
+
+TOBACCO = ["ECIGT", "ECIGAR", "ESLT", "EELCIGT", "EHOOKAH"]
+
+
+@pytest.mark.parametrize(
+    ("more", "loglik", "parameters"),
+    [
+        ({"cluster_classes": 2}, -1955.487, 20),
+        ({"cluster_classes": 3}, -1938.73, 23),
+        ({"cluster_classes": 4}, -1938.30, 26),
+        ({"cluster_classes": 2, "covariates": "SEX"}, -1951.879, 22),
+        ({"cluster_classes": 2, "covariates": "SEX", "cluster_covariates": "SCH_LEV"}, -1919.937, 24),
+    ],
+)
+def test_classes_of_schools_meet_the_published_loglikelihoods(more, loglik, parameters):
+    fit = bm.fit(lca(TOBACCO, 3, cluster="SCH_ID", **more), read("nyts18"), starts=40, finals=10)
+    assert fit.loglik == pytest.approx(loglik, abs=0.005 if len(str(loglik)) < 9 else 1e-3)
+    assert fit.n_parameters == parameters
+    assert fit.n_clusters == 45
+    assert fit.replicated >= 2
+
+
+def offences():
+    df = read("nlsy79_asb15")
+    return df[list(df.columns[4:])]
+
+
+def test_gom_meets_the_recomputed_loglikelihood():
+    """Table 5's pattern on 15 of the 17 items; nodes are refined until twice as many change less than 0.1."""
+    df = offences()
+    fit, plain = bm.fit(gom(list(df), 2), df), bm.fit(lca(list(df), 2), df)
+    assert abs(fit.quality["audit"]) < 0.1
+    assert fit.loglik == pytest.approx(-54102.79, abs=0.1)
+    assert plain.loglik == pytest.approx(-54728.21, abs=0.01)
+    assert fit.n_parameters == plain.n_parameters + 1
+
+
+@pytest.mark.filterwarnings("ignore:Finer nodes change", "ignore:The best log-likelihood")
+def test_gom_of_three_classes_has_a_maximum_above_the_recomputed_one():
+    """The recomputed -53278.75 is an optimum of 61 Gauss-Hermite nodes, not of the integral.
+
+    The second class becomes all or none (a loading that runs to infinity); its likelihood is
+    reevaluated at nodes so many that four times as many change it by less than 0.1.
+    """
+    df = offences()
+    model = gom(list(df), 3, effects="factor")
+    fit = bm.fit(model, df, nodes=bm.trapezoid(401, 8.0), starts=20, finals=5, rounds=1, seed=0)
+    fine, finer = (bm.log_likelihood(model, df, fit.params, nodes=bm.trapezoid(n, 8.0)) for n in (6401, 25601))
+    assert fine == pytest.approx(finer, abs=0.1)
+    assert finer > -53278.75
+
+
+@pytest.mark.filterwarnings("ignore:Finer nodes change", "ignore:The best log-likelihood")
+def test_gom_of_patterns_with_frequencies():
+    """At 61 Gauss-Hermite points the recomputed value, which is 9 above the integral; refined, the integral's own."""
+    model, df = gom(nltcs_items(), 2, freq="freq"), read("nltcs_patterns")
+    coarse = bm.fit(model, df, nodes=bm.gauss_hermite(61), starts=10, finals=3, rounds=1)
+    assert coarse.loglik == pytest.approx(-147786.44, abs=0.1)
+    assert bm.log_likelihood(model, df, coarse.params, nodes=bm.trapezoid(801, 8.0)) < -147795
+    fit = bm.fit(model, df, starts=10, finals=3)
+    assert abs(fit.quality["audit"]) < 0.01
+    assert fit.loglik == pytest.approx(-147794.158, abs=0.01)
+    assert fit.n_parameters == 34

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from bayesmix.models.lca import lca
+from bayesmix.models import gom, lca
 from rich.console import Console
 
 import bayesmix as bm
@@ -71,14 +71,69 @@ def two_level_fit():
         return bm.fit(model, df, starts=2, finals=1, rounds=1)
 
 
+def tables(*rows) -> np.ndarray:
+    """Category logits of binary items, (class, item, category), of those of the second category."""
+    second = np.array(rows, dtype=float)
+    return np.stack([np.zeros_like(second), second], axis=-1)
+
+
+@pytest.fixture(scope="module")
+def clustered() -> pd.DataFrame:
+    """200 persons in 20 clusters that differ in the share of a class."""
+    truth = {
+        "class_logit": np.array([0.3, 0.0]),
+        "cluster_loading": np.array([[1.3, 0.0]]),
+        "item_logit": tables([2] * 5, [-2] * 5),
+    }
+    return bm.simulate(lca(list("abcde"), 2, cluster="g"), truth, n=200, clusters=20, seed=1)
+
+
+@pytest.fixture(scope="module")
+def random_fit(clustered):
+    """Random class logits of clusters."""
+    return bm.fit(lca(list("abcde"), 2, cluster="g"), clustered, starts=4, finals=2, rounds=1)
+
+
+@pytest.fixture(scope="module")
+def nonparametric_fit(clustered):
+    """Classes of clusters."""
+    return bm.fit(lca(list("abcde"), 2, cluster="g", cluster_classes=2), clustered, starts=4, finals=2, rounds=1)
+
+
+@pytest.fixture(scope="module")
+def three() -> pd.DataFrame:
+    """Three classes, their logits correlated between 20 clusters."""
+    truth = {
+        "class_logit": np.array([0.3, 0.1, 0.0]),
+        "cluster_loading": np.array([[1.3, 0.5, 0.0], [0.0, 0.9, 0.0]]),
+        "item_logit": tables([2.5] * 6, [-2.5] * 6, [2.5] * 3 + [-2.5] * 3),
+    }
+    return bm.simulate(lca(list("abcdef"), 3, cluster="g"), truth, n=200, clusters=20, seed=2)
+
+
+@pytest.fixture(scope="module")
+def graded_fit():
+    """Grades of membership of 250 persons in two classes; one has no answers."""
+    truth = {
+        "class_logit": np.array([0.8, 0.0]),
+        "class_loading": np.array([[1.2, 0.0]]),
+        "item_logit": tables([2.5] * 6, [-2.5] * 6),
+    }
+    df = bm.simulate(gom(list("abcdef"), 2), truth, n=250, seed=2)[list("abcdef")].astype(float)
+    df.loc[7] = np.nan
+    return bm.fit(gom(list("abcdef"), 2), df, starts=3, finals=2, rounds=1, nodes=bm.trapezoid(15))
+
+
 def test_sections_stand_in_the_order_users_expect(fitted):
     titles = [line for line in listing(fitted).splitlines() if line and not line.startswith(" ")]
     assert len(titles) == len(ORDER)
     assert all(t.startswith(o) for t, o in zip(titles, ORDER, strict=True))
 
 
-def test_no_line_is_longer_than_a_hundred_columns(fitted, covariate_fit, two_level_fit):
-    for fit in (fitted, covariate_fit, two_level_fit):
+def test_no_line_is_longer_than_a_hundred_columns(
+    fitted, covariate_fit, two_level_fit, random_fit, nonparametric_fit, graded_fit
+):
+    for fit in (fitted, covariate_fit, two_level_fit, random_fit, nonparametric_fit, graded_fit):
         text = listing(fit)
         assert max(map(len, text.splitlines())) <= 100
         assert all(line == line.rstrip() for line in text.splitlines())
@@ -174,6 +229,114 @@ def test_two_levels_have_their_own_blocks(two_level_fit):
     assert "alpha_C[2, 1]" in section(text, "RESULTS: INDIVIDUAL LEVEL, CLASS VARIABLE C")
     assert row(section(text, "FIT"), "BIC (n = 12 clusters)") == [f"{two_level_fit.bic_clusters:.3f}"]
     assert row(section(text, "MODEL AND DATA"), "Average cluster size") == [f"{two_level_fit.n_individuals / 12:.1f}"]
+
+
+def test_random_class_logits_have_their_method_audit_and_both_sample_sizes(random_fit):
+    text = listing(random_fit)
+    head = section(text, "MODEL AND DATA")
+    assert row(head, "Integration") == ["adaptive(7)", "over", "effects", "of", "clusters"]
+    assert row(head, "Cluster column") == ["g"]
+    assert row(head, "Average cluster size") == ["10.0"]
+    fit = section(text, "FIT")
+    assert row(fit, "Free parameters") == ["12"]
+    assert row(fit, "BIC (n = 200 individuals)") == [f"{-2 * random_fit.loglik + 12 * np.log(200):.3f}"]
+    assert row(fit, "BIC (n = 20 clusters)") == [f"{-2 * random_fit.loglik + 12 * np.log(20):.3f}"]
+    audit = (
+        f"{round(random_fit.quality['audit'], 4) + 0.0:+.4f} in log-likelihood from adaptive(7) to adaptive(15) (fine)"
+    )
+    assert audit in section(text, "QUALITY")
+    saved = section(text, "SAVED")
+    assert "C of 200 rows of the data" in saved
+    assert "Random effects u1 of 20 clusters, by fit.effects()." in saved
+
+
+def test_random_effects_have_sd_and_icc_with_intervals_on_their_scales(random_fit):
+    text = section(listing(random_fit), "RANDOM EFFECTS OF THE CLASS LOGITS")
+    assert "Effects of clusters: u1" in text
+    sd, error = float(random_fit.params["cluster_loading"][0, 0]), float(random_fit.se["cluster_loading"][0, 0])
+    half = 1.959964 * error / sd
+    cells = [float(c) for c in row(text, "cluster_sd[1]")]
+    assert cells == pytest.approx([sd, error, sd * np.exp(-half), sd * np.exp(half)], abs=5.1e-4)
+    rest = np.pi**2 / 3
+    icc, logit = sd**2 / (sd**2 + rest), np.log(sd**2 / rest)  # the logit of the ICC has the slope 2 / SD
+    ends = [1 / (1 + np.exp(-(logit + k * 2 * half))) for k in (-1, 1)]
+    cells = [float(c) for c in row(text, "cluster_icc[1]")]
+    assert cells == pytest.approx([icc, 2 * error / sd * icc * (1 - icc), *ends], abs=5.1e-4)
+    assert "cluster_sd[2]" not in text
+    assert "correlation" not in text
+
+
+def test_classes_of_clusters_and_of_individuals_are_both_counted(nonparametric_fit):
+    text = listing(nonparametric_fit)
+    head = section(text, "MODEL AND DATA")
+    assert "D (2 classes of clusters), C (2 classes of individuals)" in head
+    assert row(head, "Integration") == ["none", "needed"]
+    counts = section(text, "CLASS COUNTS")
+    above, below = counts.index("D, clusters"), counts.index("C, individuals")
+    for block, name, n in ((counts[above:below], "D", 20), (counts[below:], "C", 200)):
+        cells = np.array([[float(c) for c in row(block, f"{k} ")[::2]] for k in (1, 2)])
+        expected = nonparametric_fit.class_counts(name)[["model", "posterior", "most likely"]].to_numpy()
+        assert cells == pytest.approx(expected, abs=0.051)
+        assert cells.sum(axis=0) == pytest.approx(n, abs=0.11)
+    quality = section(text, "CLASSIFICATION QUALITY")
+    assert f"Entropy of D: {nonparametric_fit.class_entropy('D'):.3f}" in quality
+    assert f"Entropy of C: {nonparametric_fit.class_entropy('C'):.3f}" in quality
+    assert "RANDOM EFFECTS" not in text
+    assert "D of 20 clusters; C of 200 rows of the data" in section(text, "SAVED")
+    assert "cluster_class_logit[1]" in section(text, "RESULTS: CLUSTER LEVEL, CLASS VARIABLE D")
+
+
+def test_three_classes_have_correlated_effects_each_pair_once(three):
+    fit = bm.fit(lca(list("abcdef"), 3, cluster="g"), three, starts=4, finals=2, rounds=1)
+    text = section(listing(fit), "RANDOM EFFECTS OF THE CLASS LOGITS")
+    assert "Effects of clusters: u1, u2" in text
+    x = fit.params["cluster_loading"].values[:, :2]
+    covariance = x.T @ x
+    r = covariance[0, 1] / np.sqrt(covariance[0, 0] * covariance[1, 1])
+    error = float(fit.derived_se["cluster_correlation"][1, 0])
+    ends = np.tanh(np.arctanh(r) + np.array([-1, 1]) * 1.959964 * error / (1 - r**2))
+    cells = [float(c) for c in row(text, "cluster_correlation[2, 1]")]
+    assert cells == pytest.approx([r, error, *ends], abs=5.1e-4)
+    assert text.count("correlation[") == 1
+    assert [float(row(text, f"cluster_sd[{k}]")[0]) for k in (1, 2)] == pytest.approx(
+        np.sqrt(np.diag(covariance)), abs=5.1e-4
+    )
+    assert "Random effects u1, u2 of 20 clusters" in section(listing(fit), "SAVED")
+
+
+def test_correlations_by_one_factor_are_marked_as_fixed(three):
+    fit = bm.fit(lca(list("abcdef"), 3, cluster="g", effects="factor"), three, starts=4, finals=2, rounds=1)
+    text = section(listing(fit), "RANDOM EFFECTS OF THE CLASS LOGITS")
+    cells = row(text, "cluster_correlation[2, 1]")
+    assert abs(float(cells[0])) == 1.0
+    assert cells[1:] == ["-", "-", "-", "fixed:", "one", "factor"]
+
+
+def test_an_sd_at_its_boundary_has_no_standard_error_in_the_listing(random_fit):
+    zero = {name: x.copy(data=np.where(x > 1e-100, 1e-12, 0.0)) for name, x in random_fit.derived.data_vars.items()}
+    none = random_fit.derived_se * 0.0
+    at_edge = replace(random_fit, derived=random_fit.derived.assign(zero), derived_se=none)
+    text = section(listing(at_edge), "RANDOM EFFECTS OF THE CLASS LOGITS")
+    assert row(text, "cluster_sd[1]") == ["1.00e-12", "-", "-", "-", "boundary"]
+
+
+def test_grades_of_membership_are_listed_by_person_and_not_counted_as_classes(graded_fit):
+    text = listing(graded_fit)
+    head = section(text, "MODEL AND DATA")
+    assert "C (2 classes of items)" in head
+    assert row(head, "Integration") == ["trapezoid(15,", "5.0)", "over", "effects", "of", "individuals"]
+    assert "CLASS COUNTS" not in text
+    assert "CLASSIFICATION" not in text
+    assert "class_loading[a1, 1]" in section(text, "RESULTS: ITEM LEVEL, CLASS VARIABLE C")
+    effects = section(text, "RANDOM EFFECTS OF THE CLASS LOGITS")
+    assert "Effects of individuals: a1" in effects
+    sd = float(graded_fit.params["class_loading"][0, 0])
+    assert row(effects, "class_sd[1]")[0] == f"{sd:.3f}"
+    assert row(effects, "class_icc[1]")[0] == f"{sd**2 / (sd**2 + np.pi**2 / 3):.3f}"
+    saved = section(text, "SAVED")
+    assert "Grades of membership in C of 250 rows of the data, by fit.memberships()." in saved
+    assert "Random effects a1 of 250 rows of the data, by fit.effects()." in saved
+    assert "class probabilities" not in saved.lower()
 
 
 def test_an_audit_and_equal_solutions_are_reported(fitted):

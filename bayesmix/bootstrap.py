@@ -1,0 +1,158 @@
+"""The bootstrap: clusters (or individuals) drawn with replacement, as weights of the same data.
+
+A resampled data set is the same data with other weights, so that nothing is prepared or compiled
+again and no category or cluster can get lost. Depends on search, labels, solution and the floors beneath.
+"""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Iterator
+from concurrent.futures import Executor
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from numpy.typing import NDArray
+
+from bayesmix import functions, labels, posterior
+from bayesmix.adaptation import adapted
+from bayesmix.data import Data, Named, prepare
+from bayesmix.result import Fit
+from bayesmix.search import LONG, Start, Task, processes, progress_bar, run_start, submitted
+from bayesmix.spec import Model
+from bayesmix.starts import ranges
+
+Array = NDArray[np.float64]
+WORTH_PROCESSES = 20.0
+"""Seconds of remaining work from which processes pay."""
+
+
+@dataclass(frozen=True)
+class Bootstrap:
+    """Replications of a fit.
+
+    Attributes
+    ----------
+    draws : xarray.Dataset
+        Parameters and derived quantities of every replication (dim `replication`).
+    fit : Fit
+        The solution on the data as they are.
+    failed : int
+        Replications that did not converge; they are left out.
+    """
+
+    draws: xr.Dataset
+    fit: Fit
+    failed: int
+
+    @property
+    def se(self) -> xr.Dataset:
+        """Standard deviations over the replications."""
+        return self.draws.std("replication", ddof=1)
+
+    def interval(self, probability: float = 0.95) -> xr.Dataset:
+        """Percentile intervals (dim `end`: lower, upper)."""
+        tail = (1 - probability) / 2
+        out = self.draws.quantile([tail, 1 - tail], "replication").rename(quantile="end")
+        return out.assign_coords(end=["lower", "upper"])
+
+
+def bootstrap(
+    model: Model,
+    df: pd.DataFrame,
+    fit: Fit,
+    *,
+    replications: int = 200,
+    seed: int = 0,
+    executor: Executor | None = None,
+    progress: bool = True,
+) -> Bootstrap:
+    """Refit a model to resampled clusters, or to resampled individuals of a single-level model.
+
+    Parameters
+    ----------
+    model, df
+        As for the fit.
+    fit : Fit
+        The solution; every replication starts from it and has its labels.
+    replications : int
+        Data sets, each with as many clusters (individuals) as there are.
+    seed : int
+        The replications follow from it, whatever the number of workers.
+    executor : concurrent.futures.Executor, optional
+        Where they run. Left out: here, or in processes when they would take long.
+    progress : bool
+        Show a bar with the time left (on a terminal). Ctrl-C keeps what is finished.
+
+    Returns
+    -------
+    Bootstrap
+
+    Raises
+    ------
+    ValueError
+        Fewer than two replications.
+    KeyboardInterrupt
+        Interrupted before two replications were finished.
+    """
+    if not isinstance(replications, (int, np.integer)) or replications < 2:
+        raise ValueError(f"replications came as {replications!r}: give a whole number of at least 2.")
+    data = prepare(model, df, nodes=fit.nodes)
+    theta = data.packing.pack({p.name: fit.params[p.name].values for p in model.parameters})
+    data, limits = adapted(data, theta), ranges(data)
+    weights = _weights(data, np.random.default_rng(seed), replications)
+    tasks = [Task(_weighted(data, w), limits, Start(k, theta), LONG, None) for k, w in enumerate(weights)]
+    done: list[Start] = []
+    try:
+        with progress_bar(progress) as advance:
+            tick = advance("bootstrap", replications)
+            for out in _run(tasks, executor):
+                done.append(out)
+                tick()
+    except KeyboardInterrupt:
+        if len(done) < 2:
+            raise
+        warnings.warn(f"Interrupted: {len(done)} of {replications} replications are kept.", stacklevel=2)
+    good = sorted((s for s in done if np.isfinite(s.loglik)), key=lambda s: s.seed)
+    return Bootstrap(_draws(data, [s.theta for s in good], fit), fit, len(done) - len(good))
+
+
+def _weights(data: Data, rng: np.random.Generator, replications: int) -> list[Array]:
+    """How often each cluster, or each individual of a pattern, is drawn."""
+    if data.clusters is not None:
+        n = len(data.clusters)
+        return [np.bincount(rng.integers(0, n, n), minlength=n).astype(float) for _ in range(replications)]
+    share = data.counts / data.counts.sum()
+    return [rng.multinomial(data.n_individuals, share).astype(float) for _ in range(replications)]
+
+
+def _weighted(data: Data, weight: Array) -> Data:
+    return replace(data, arrays={**data.arrays, "weight": Named(data.arrays["weight"].dims, weight)})
+
+
+def _run(tasks: list[Task], executor: Executor | None) -> Iterator[Start]:
+    if executor is None:
+        functions.bind("gradient", tasks[0].data, tasks[0].mode)  # made before the clock starts
+        began = time.perf_counter()
+        yield run_start(tasks[0])
+        left, tasks = (time.perf_counter() - began) * (len(tasks) - 1), tasks[1:]
+        if left < WORTH_PROCESSES:
+            yield from map(run_start, tasks)
+            return
+        executor = processes()
+    yield from submitted(executor, tasks)
+
+
+def _draws(data: Data, thetas: list[Array], fit: Fit) -> xr.Dataset:
+    """Natural parameters of the replications in the labels of the fit, and what follows from them."""
+    names = [p.name for p in data.model.parameters]
+    made: list[dict[str, Any]] = [{k: v.values for k, v in functions.evaluate(data, t).items()} for t in thetas]
+    values = {n: np.stack([m[n] for m in made]) for n in names}
+    values, _ = labels.relabelled(data.model, values, {n: fit.params[n].values for n in names})
+    out = {n: (("replication", *fit.params[n].dims), v) for n, v in values.items()}
+    out |= posterior.derived_values(data.model, values, ("replication",))
+    return xr.Dataset(out, coords=fit.params.coords.merge(fit.derived.coords).coords)

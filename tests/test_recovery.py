@@ -1,0 +1,135 @@
+"""Recovery: bias and coverage over replications of simulated data. `make slow` runs the studies in full."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+from bayesmix.models import gom, lca
+
+import bayesmix as bm
+
+ITEMS = [f"u{k}" for k in range(6)]
+OFFENCES = [f"v{k}" for k in range(17)]
+
+
+def two_level(sd):
+    """The first class is the larger one by far: estimates come in that order."""
+    sides = np.array([[1.5] * 6, [-1.5] * 6])
+    truth = {
+        "class_logit": np.array([1.0, 0.0]),
+        "cluster_loading": np.array([[sd, 0.0]]),
+        "item_logit": np.stack([np.zeros((2, 6)), sides], axis=-1),
+    }
+    return lca(ITEMS, 2, cluster="g"), truth
+
+
+def grades():
+    rng = np.random.default_rng(1)
+    sides = np.stack([rng.uniform(0.5, 2.0, 17), rng.uniform(-2.5, -1.0, 17)])
+    truth = {
+        "class_logit": np.array([0.8, 0.0]),
+        "class_loading": np.array([[2.0, 0.0]]),
+        "item_logit": np.stack([np.zeros((2, 17)), sides], axis=-1),
+    }
+    return gom(OFFENCES, 2), truth
+
+
+def study(model, truth, replications, **size) -> pd.DataFrame:
+    """One row a kind of parameter: bias, SD of the estimates, average robust SE, coverage of 95% intervals."""
+    rows = []
+    for seed in range(replications):
+        df = bm.simulate(model, truth, seed=seed, **size)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            fit = bm.fit(model, df, starts=1, finals=1, rounds=1, start=truth)
+        for name, value in truth.items():
+            estimate, se = fit.params[name].values, fit.se[name].values
+            free = np.isfinite(se) & fit.free[name].values
+            for x, e, s in zip(value[free], estimate[free], se[free], strict=True):
+                rows.append((name, e - x, s, abs(e - x) <= 1.96 * s))
+    each = pd.DataFrame(rows, columns=["parameter", "error", "se", "covered"]).groupby("parameter")
+    return pd.DataFrame(
+        {"bias": each["error"].mean(), "SD": each["error"].std(), "average SE": each["se"].mean(),
+         "coverage": each["covered"].mean(), "n": each.size()}
+    )  # fmt: skip
+
+
+def check(table, bias, coverage):
+    """Within three Monte Carlo errors of no bias and 95%, and what may be expected beyond them."""
+    print(f"\n{table.round(3).to_string()}")
+    monte_carlo = 3 * table["SD"] / np.sqrt(table["n"])
+    assert (table["bias"].abs() < monte_carlo + bias).all()
+    assert ((table["coverage"] - 0.95).abs() < coverage + 3 * np.sqrt(0.95 * 0.05 / table["n"])).all()
+    assert (table["average SE"] / table["SD"]).between(0.8, 1.25).all()
+
+
+@pytest.mark.parametrize("sd", [1.0, 2.0])
+def test_two_level_lca_is_recovered_in_short(sd):
+    model, truth = two_level(sd)
+    table = study(model, truth, 4, n=1000, clusters=50)
+    assert table["bias"].abs().max() < 0.35
+    assert table["coverage"].min() >= 0.5
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("sd", [1.0, 2.0])
+def test_two_level_lca_is_recovered(sd):
+    """100 clusters of 20, 100 replications."""
+    check(study(*two_level(sd), 100, n=2000, clusters=100), 0.05, 0.03)
+
+
+@pytest.mark.slow
+def test_gom_is_recovered():
+    """17 items, 2,000 persons, 50 replications."""
+    check(study(*grades(), 50, n=2000), 0.1, 0.03)
+
+
+@pytest.mark.slow
+def test_nuts_covers_the_truth():
+    """Two-level LCA, 40 clusters of 15, 12 replications: intervals of the posterior."""
+    model, truth = two_level(1.0)
+    rows = []
+    for seed in range(12):
+        df = bm.simulate(model, truth, n=600, clusters=40, seed=seed)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            post = bm.sample(model, df, chains=2, draws=500, tune=500, seed=seed, progress=False)[
+                "posterior"
+            ].to_dataset()
+        ends = post.quantile([0.025, 0.975], ("chain", "draw"))
+        for name, value in truth.items():
+            low, high = ends[name].transpose("quantile", *post[name].dims[2:]).values
+            moves = high > low
+            order = [post[name].dims[2:].index(d) for d in model_dims(model, name)]
+            low, high, moves = (np.transpose(x, order) for x in (low, high, moves))
+            rows += list(((low <= value) & (value <= high))[moves])
+    print(f"\ncoverage of {len(rows)} intervals: {np.mean(rows):.3f}")
+    assert np.mean(rows) == pytest.approx(0.95, abs=0.05)
+
+
+def model_dims(model, name):
+    return next(p.dims for p in model.parameters if p.name == name)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("declared", [lambda: two_level(1.2), grades], ids=["two-level LCA", "gom"])
+def test_effects_integrated_and_sampled_have_the_same_posterior(declared):
+    """Posterior means within four Monte Carlo errors of each other."""
+    model, truth = declared()
+    size = {"n": 600, "clusters": 40} if model.cluster else {"n": 300}
+    df = bm.simulate(model, truth, seed=5, **size)
+    means, errors = [], []
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        fit = bm.fit(model, df)
+        for effects in ("integrate", "sample"):
+            post = bm.sample(model, df, fit=fit, effects=effects, chains=2, seed=1, progress=False)
+            table = bm.compare(fit, post).parameters
+            means.append(table["mean"])
+            errors.append(table["sd"] / np.sqrt(table["ess_bulk"]))
+    gap = (means[0] - means[1]) / np.hypot(*errors)
+    print(f"\nlargest difference: {gap.abs().max():.2f} Monte Carlo errors, over {len(gap)} parameters")
+    assert gap.abs().max() < 4
