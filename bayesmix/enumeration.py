@@ -73,7 +73,7 @@ def enumerate_classes(
             break
         if fits[k].quality["interrupted"]:
             break
-    return Enumeration(fits)
+    return Enumeration(fits, name)
 
 
 def varied(model: Model) -> str:
@@ -111,9 +111,12 @@ class Enumeration:
     Attributes
     ----------
     fits : dict of int to Fit
+    name : str
+        The class variable that was varied.
     """
 
     fits: Mapping[int, Fit]
+    name: str
 
     @property
     def table(self) -> pd.DataFrame:
@@ -125,13 +128,22 @@ class Enumeration:
                 "AIC": f.aic,
                 "BIC": f.bic,
                 "aBIC": f.adjusted_bic,
-                "entropy": f.entropy,
-                "smallest class": float(f.class_counts()["model %"].min()),
+                "entropy": f.class_entropy(self.name) if self._of_units(f) else float("nan"),
+                "smallest class": self._smallest(f),
                 "replicated": f.replicated,
             }
             for k, f in self.fits.items()
         }
         return pd.DataFrame.from_dict(rows, orient="index").rename_axis("classes")
+
+    def _of_units(self, f: Fit) -> bool:
+        """Whether individuals or clusters have the class, and not each response."""
+        return f"{self.name}_posterior" in f.classes
+
+    def _smallest(self, f: Fit) -> float:
+        if self._of_units(f):
+            return float(f.class_counts(self.name)["model %"].min())
+        return float(f.probabilities[f"{self.name}_probability"].min())
 
     @property
     def best(self) -> Fit:

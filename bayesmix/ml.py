@@ -193,7 +193,7 @@ def _finish(top: Top, df, found: list[Start], search: Search, standard_errors: s
         probabilities=shown,
         probabilities_se=_inside(shown, probability.standard_errors(chosen)),
         derived=further.dataset(),
-        derived_se=further.standard_errors(chosen).where(np.abs(further.dataset()) > 1e-100),
+        derived_se=_moving(further.standard_errors(chosen)),
         loglik=value,
         n_parameters=data.packing.size,
         n_individuals=data.n_individuals,
@@ -248,6 +248,11 @@ def _blank(se: xr.Dataset, free: xr.Dataset, boundary, data: Data) -> xr.Dataset
 def _inside(p: xr.Dataset, se: xr.Dataset) -> xr.Dataset:
     """No standard error for a probability of 0 or 1."""
     return se.where((p > TINY) & (p < 1 - TINY))
+
+
+def _moving(se: xr.Dataset) -> xr.Dataset:
+    """No standard error for what does not move with any parameter: a reference class, an SD at its boundary."""
+    return se.where(se > 1e-12)
 
 
 def _existing(ds: xr.Dataset, data: Data) -> xr.Dataset:
@@ -357,7 +362,8 @@ def _warn(out: Fit) -> None:
         )
     if abs(out.quality.get("audit", 0.0)) > ROUGH:
         wide = [str(k) for k, x in out.derived.data_vars.items() if str(k).endswith("_sd") and float(x.max()) > HUGE]
-        hint = f"; {wide[0]} is huge: a class of clusters may be the better model (bm.class_status)" if wide else ""
+        better = {"cluster_sd": "a class of clusters (bm.class_status)", "class_sd": "classes of individuals (lca)"}
+        hint = f"; {wide[0]} is huge: {better.get(wide[0], 'classes')} may be the better model" if wide else ""
         warnings.warn(
             f"Finer nodes change the log-likelihood by {out.quality['audit']:.3f} ({out.quality['nodes']} to "
             f"{out.quality['audit_nodes']}): take more (nodes=){hint}.",

@@ -116,7 +116,8 @@ class Adaptive:
 
     def grid(self, n_effects: int) -> tuple[Array, Array]:
         """Nodes (node, effect) and log weights (node,) before they are moved."""
-        return GaussHermite(self.n).grid(n_effects)
+        points, log_weights = GaussHermite(self.n).grid(1)
+        return _product(points[:, 0], log_weights, n_effects, str(self))
 
     def placed(self, mean: Array, scale: Array) -> tuple[Array, Array]:
         """Nodes and log weights of each unit: z = mean + scale t, weighted for the standard normal density of z.

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from bayesmix.models.lca import lca
+from bayesmix.models import gom, lca
 
 import bayesmix as bm
 from bayesmix.spec import Effect, LatentClass, Model, Parameter, Response, Term
@@ -14,11 +14,21 @@ ITEMS = ["a", "b", "c"]
 def frame(**columns):
     rng = np.random.default_rng(1)
     df = pd.DataFrame(rng.integers(0, 2, (30, 3)), columns=ITEMS)
-    return df.assign(x=rng.normal(size=30), g=np.repeat(["u", "v", "w"], 10), **columns)
+    df = df.assign(x=rng.normal(size=30), g=np.repeat(["u", "v", "w"], 10), h=np.arange(30) // 3, i=np.arange(30))
+    return df.assign(**columns)
 
 
-def fit(items=ITEMS, classes=2, df=None, settings=None, **model):
-    return bm.fit(lca(items, classes, **model), frame() if df is None else df, **(settings or {}))
+def fit(items=ITEMS, classes=2, df=None, settings=None, template=lca, **model):
+    return bm.fit(template(items, classes, **model), frame() if df is None else df, **(settings or {}))
+
+
+def clusters(column="g", **given):
+    """A two-level fit that is refused."""
+    return fit(cluster=column, **given)
+
+
+def nodes(method, **given):
+    return clusters("h", settings={"nodes": method}, **given)
 
 
 def with_value(column, value, row=3):
@@ -152,6 +162,130 @@ CASES = {
     ),
     "effect that nobody declared": (undeclared, "loads on 'f', which is not declared before it"),
     "cluster class by an effect of individuals": (from_below, "lives at the cluster level, but 'f' varies within"),
+    "one cluster of a template": (
+        lambda: clusters(df=frame(g="u")),
+        "'g' has one cluster only .'u'.*leave cluster= out",
+    ),
+    "clusters of one individual": (
+        lambda: clusters("i"),
+        r"Every cluster of 'i' has one individual \(30 clusters\): the effect u1 of clusters cannot be told",
+    ),
+    "classes of clusters of one individual": (
+        lambda: clusters("i", cluster_classes=2),
+        "one individual .30 clusters.: the class D of clusters cannot be told",
+    ),
+    "grades of membership in clusters of one individual": (
+        lambda: clusters("i", template=gom),
+        "one individual .30 clusters.: the effect u1 of clusters",
+    ),
+    "a cluster column with missing values": (
+        lambda: clusters(df=frame(g=["u", None, "v"] * 10)),
+        "cluster column 'g' has 10 missing values: every row needs a cluster",
+    ),
+    "no cluster column": (lambda: clusters("gg"), "no column 'gg'. Did you mean 'g'"),
+    "a cluster column that is an item": (lambda: clusters("a"), "'a' came both as an item and as the cluster column"),
+    "a freq column that is an item": (lambda: fit(freq="b"), "'b' came both as an item and as freq"),
+    "freq that is the cluster column": (
+        lambda: clusters("h", freq="h"),
+        "'h' came both as the cluster column and as freq",
+    ),
+    "cluster covariate that varies": (
+        lambda: clusters(cluster_covariates="x"),
+        "'x' of 'x' varies within clusters, expected one value a cluster: .* or its cluster mean",
+    ),
+    "cluster covariate of classes that varies": (
+        lambda: clusters(cluster_classes=2, cluster_class_covariates="x"),
+        "'x' of 'x' varies within clusters",
+    ),
+    "cluster covariate with NaN": (
+        lambda: clusters("h", df=frame(w=np.repeat([np.nan, *range(9)], 3)), cluster_covariates="w"),
+        "'w' has 3 missing values .first in row 0.",
+    ),
+    "cluster covariate with infinity": (
+        lambda: clusters("h", df=frame(w=np.repeat([np.inf, *range(9)], 3)), cluster_covariates="w"),
+        "'w' has infinite values",
+    ),
+    "cluster covariate of classes with NaN": (
+        lambda: clusters("h", df=frame(w=np.nan), cluster_classes=2, cluster_class_covariates="w"),
+        "'w' has 30 missing values",
+    ),
+    "cluster covariate without clusters": (
+        lambda: lca(ITEMS, 2, cluster_covariates="w"),
+        "cluster_covariates='w' came without clusters: give cluster=",
+    ),
+    "effects without clusters": (lambda: lca(ITEMS, 2, effects="factor"), "effects='factor' came without clusters"),
+    "classes of clusters without clusters": (
+        lambda: lca(ITEMS, 2, cluster_classes=2),
+        "cluster_classes=2 came without clusters",
+    ),
+    "covariates of classes without them": (
+        lambda: lca(ITEMS, 2, cluster="g", cluster_class_covariates="w"),
+        "cluster_class_covariates='w' came without classes of clusters: give cluster_classes=2 or more",
+    ),
+    "items by classes without them": (
+        lambda: lca(ITEMS, 2, cluster="g", items_by_cluster_class=True),
+        "items_by_cluster_class=True came without classes of clusters",
+    ),
+    "unknown effects": (
+        lambda: lca(ITEMS, 2, cluster="g", effects="full"),
+        "effects came as 'full': give 'unrestricted', 'factor', 'none'",
+    ),
+    "more effects than clusters": (
+        lambda: clusters(classes=4),
+        "3 random effects of clusters came for 3 clusters: .* take fewer effects",
+    ),
+    "one class of clusters": (
+        lambda: lca(ITEMS, 2, cluster="g", cluster_classes=1),
+        "cluster_classes came as 1: give a whole number of at least 2, or 0",
+    ),
+    "a negative number of classes of clusters": (
+        lambda: lca(ITEMS, 2, cluster="g", cluster_classes=-1),
+        "cluster_classes came as -1",
+    ),
+    "half a class of clusters": (lambda: lca(ITEMS, 2, cluster="g", cluster_classes=2.5), "classes came as 2.5: give"),
+    "gom of one class": (lambda: gom(ITEMS, 1), "number of classes came as 1: give a whole number of at least 2"),
+    "gom of half a class": (lambda: gom(ITEMS, 2.5), "number of classes came as 2.5"),
+    "half a class in clusters": (lambda: lca(ITEMS, 2.5, cluster="g"), "number of classes came as 2.5: give a whole"),
+    "gom without effects": (lambda: gom(ITEMS, 2, effects="none"), "the responses would be independent"),
+    "gom with unknown effects": (lambda: gom(ITEMS, 2, effects="full"), "effects came as 'full': give 'unrestricted'"),
+    "gom with unknown effects of clusters": (
+        lambda: gom(ITEMS, 2, cluster="g", cluster_effects="both"),
+        "cluster_effects came as 'both': give 'unrestricted', 'factor', 'none'",
+    ),
+    "gom with covariates of no clusters": (
+        lambda: gom(ITEMS, 2, cluster_covariates="w"),
+        "cluster_covariates='w' came without clusters",
+    ),
+    "gom with covariates of no item": (
+        lambda: gom(ITEMS, 2, item_covariates={"q": "x"}),
+        "A formula came for 'q', which is not among the items",
+    ),
+    "a grid in five dimensions": (
+        lambda: nodes(bm.trapezoid(15), classes=6),
+        r"over 5 random effects needs 15\^5 = 759,375 nodes, more than 200,000: .*monte_carlo\(1000\)",
+    ),
+    "adaptive nodes in five dimensions": (
+        lambda: nodes(bm.adaptive(15), classes=6),
+        r"over 5 random effects needs 15\^5 = 759,375 nodes",
+    ),
+    "nodes of an unknown level": (
+        lambda: nodes({"school": bm.adaptive(7)}),
+        "Nodes came for the level 'school': the levels are 'individual' and 'cluster'",
+    ),
+    "nodes as a number": (lambda: nodes(15), r"nodes came as 15, expected a method such as bm.adaptive\(7\)"),
+    "nodes without a number": (lambda: nodes(bm.adaptive), "nodes came as <function adaptive.*expected a method"),
+    "exact nodes of a class": (
+        lambda: nodes(bm.exact()),
+        "the class 'C' lives below their level, so that the integral has no closed form: take bm.adaptive",
+    ),
+    "exact nodes of memberships": (
+        lambda: fit(template=gom, settings={"nodes": bm.exact()}),
+        "level 'individual', but the class 'C' lives at or below their level",
+    ),
+    "enumerate a model with effects": (
+        lambda: bm.enumerate_classes(lca(ITEMS, 2, cluster="h"), frame(), [2, 3]),
+        "'cluster_loading' holds a random effect for each class of 'C': give a function .* lambda k:",
+    ),
     "endless nodes": (lambda: bm.trapezoid(15, -5.0), "limit of the nodes came as -5.0: give a positive number"),
     "one name for two parameters": (clash, "Two different parameters are named 'tau'"),
 }
@@ -174,3 +308,64 @@ def test_rows_without_any_answer_are_left_out_and_kept_in_the_table():
     assert list(table.index) == list(df.index)
     assert table.loc[[4, 7], "C=1"].isna().all()
     assert whole.loglik == pytest.approx(bm.fit(lca(ITEMS, 1), df.drop([4, 7])).loglik, abs=1e-9)
+
+
+# two levels: what is no mistake -------------------------------------------------------------------
+
+
+def clustered(sd, n=300, size=10, seed=1):
+    """Persons in clusters of equal size whose share of a class has a random effect."""
+    sides = np.array([[1.8] * 4, [-1.8] * 4])
+    truth = {
+        "class_logit": np.array([0.3, 0.0]),
+        "cluster_loading": np.array([[sd, 0.0]]),
+        "item_logit": np.stack([np.zeros((2, 4)), sides], axis=-1),
+    }
+    model = lca(list("abcd"), 2, cluster="g")
+    return model, bm.simulate(model, truth, n=n, clusters=n // size, seed=seed)[["g", *"abcd"]]
+
+
+def test_weights_within_clusters_are_repeated_rows():
+    model, df = clustered(1.0, n=200)
+    counted = df.groupby(["g", *"abcd"], as_index=False).size()
+    weighted = lca(list("abcd"), 2, cluster="g", freq="size")
+    settings = {"starts": 3, "finals": 2, "rounds": 1}
+    one, other = bm.fit(model, df, **settings), bm.fit(weighted, counted, **settings)
+    assert len(counted) < len(df)
+    assert other.n_individuals == 200
+    assert other.loglik == pytest.approx(one.loglik, abs=1e-7)
+    for name in one.params:
+        assert other.params[name].values == pytest.approx(one.params[name].values, abs=1e-4)
+        assert other.se[name].values == pytest.approx(one.se[name].values, abs=1e-4, nan_ok=True)
+    assert other.effects()["u1"].values == pytest.approx(one.effects()["u1"].values, abs=1e-4)
+
+
+def test_a_row_that_stands_for_several_individuals_makes_a_cluster():
+    df = frame(n=2).iloc[:20]
+    model = lca(ITEMS, 2, cluster="i", freq="n")
+    assert bm.prepare(model, df).cluster_sizes == pytest.approx(np.full(20, 2.0))
+    with pytest.raises(ValueError, match="Every cluster of 'i' has one individual"):
+        bm.prepare(model, df.assign(n=1))
+
+
+def test_clusters_of_one_individual_can_be_simulated_and_stand_among_larger_ones():
+    model, df = clustered(1.0, n=40, size=1)
+    assert df["g"].is_unique
+    together = df.assign(g=df["g"].replace({2: 1}))
+    assert bm.prepare(model, together).n_clusters == 39
+
+
+def test_an_sd_that_runs_to_its_boundary_is_reported_and_the_rest_has_errors():
+    model, df = clustered(1e-6)
+    df["g"] = np.arange(300) % 30  # each cluster a cut through the sample
+    fit = bm.fit(model, df, starts=3, finals=2, rounds=1)
+    single = bm.fit(lca(list("abcd"), 2), df, starts=3, finals=2, rounds=1)
+    assert fit.quality["boundary"] == ["cluster_loading[u1, 1]"]
+    assert float(fit.params["cluster_loading"][0, 0]) < 1e-3
+    assert np.isnan(fit.se["cluster_loading"]).all()
+    assert fit.loglik == pytest.approx(single.loglik, abs=1e-4)
+    for name in ("class_logit", "item_logit"):
+        free = fit.free[name].values
+        assert np.isfinite(fit.se[name].values[free]).all()
+        assert fit.params[name].values == pytest.approx(single.params[name].values, abs=1e-3)
+        assert fit.se_hessian[name].values[free] == pytest.approx(single.se_hessian[name].values[free], rel=1e-3)

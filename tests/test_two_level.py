@@ -333,6 +333,15 @@ def test_a_gom_fit_has_memberships(clustered):
         found.class_probabilities()
 
 
+def test_grades_of_membership_are_enumerated(clustered):
+    found = bm.enumerate_classes(
+        lambda k: gom(list("abcde"), k), clustered, [2, 3], starts=2, finals=1, rounds=1, nodes=bm.trapezoid(15)
+    )
+    assert found.table["loglik"].is_monotonic_increasing
+    assert found.table["entropy"].isna().all()
+    assert found.table["smallest class"].between(0, 0.5).all()
+
+
 def test_averages_over_the_population_do_not_use_the_nodes_of_a_cluster(fit, clustered):
     data = bm.prepare(lca(list("abcde"), 2, cluster="g"), clustered)
     assert "cluster" in data.arrays["z_cluster"].dims
