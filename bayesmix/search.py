@@ -152,9 +152,9 @@ class Search:
     def again(self, data: Data, found: list[Start]) -> list[Start]:
         """The best starts once more on other nodes; what was reached on the old ones does not compare."""
         began, self.data = time.perf_counter(), data
+        taken, done = _twice_each([s for s in found if np.isfinite(s.loglik)][: self.n_finals]), list[Start]()
         old = [replace(s, loglik=np.nan, status="coarser nodes") for s in found]
-        n = min(self.n_finals, sum(np.isfinite(s.loglik) for s in found))
-        best, done = old[:n], list[Start]()
+        best = [s for s in old if s.seed in taken]
         try:
             with self._bar() as advance:
                 list(self._each(best, LONG, done, advance("finer nodes", len(best))))
@@ -162,7 +162,7 @@ class Search:
             self.interrupted = True
             warnings.warn("Interrupted on finer nodes: going on with what is finished.", stacklevel=4)
         self.seconds += time.perf_counter() - began
-        return _ranked([*done, *old[n:]])
+        return _ranked([*done, *(s for s in old if s.seed not in taken)])
 
     def _round(self, r: int, new: list[Start], done: list[Start], advance: Callable) -> None:
         given = [Start(-1 - k, t) for k, t in enumerate(self.given)] if r == 0 else []
@@ -235,6 +235,15 @@ def submitted(executor: Executor, tasks: list[Task]) -> Iterator[Start]:
     finally:
         for f in futures:
             f.cancel()
+
+
+def _twice_each(finals: list[Start]) -> set[int]:
+    """Seeds of two starts that reached each of the maxima: enough to go on from, and to see it replicated."""
+    kept: list[Start] = []
+    for s in finals:
+        if sum(abs(k.loglik - s.loglik) < 1e-3 for k in kept) < 2:
+            kept.append(s)
+    return {s.seed for s in kept}
 
 
 def _remove(done: list[Start], s: Start) -> None:
