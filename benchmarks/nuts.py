@@ -56,7 +56,7 @@ def parts(n, items):
 def two_level_by_hand(df, items):
     y, g = df[items].to_numpy(float), df["g"].to_numpy() - 1
     with pm.Model() as model:
-        logit, sd, z, yes, no = parts(g.max() + 1, items)
+        logit, sd, z, yes, no = parts(int(g.max()) + 1, items)
         ll, eta = y @ yes.T + (1 - y) @ no.T, logit + sd * z[g]
         pm.Potential("loglik", pt.logaddexp(ll[:, 0] - pt.softplus(-eta), ll[:, 1] - pt.softplus(eta)).sum())
     return model
