@@ -69,14 +69,17 @@ def curvature(data: Data, theta: Array, mode: str | None = None) -> Curvature:
 
 
 def newton(data: Data, theta: Array, mode: str | None = None, iterations: int = 20) -> tuple[Array, float, Curvature]:
-    """Newton's method along the directions in which the log-likelihood is curved."""
+    """Newton's method along the directions in which the log-likelihood is curved, uphill where it is convex.
+
+    It is convex in a logit that a long step has carried out to where its gradient fades.
+    """
     evaluate = functions.bind("gradient", data, mode)
     value = float(evaluate(theta)[0])
     for _ in range(iterations):
         c = curvature(data, theta, mode)
         values, vectors = c.spectrum
-        keep = values > 1e-3 * FLAT
-        step = vectors[:, keep] @ ((vectors[:, keep].T @ c.gradient) / values[keep])
+        keep = np.abs(values) > 1e-3 * FLAT
+        step = vectors[:, keep] @ ((vectors[:, keep].T @ c.gradient) / np.abs(values[keep]))
         if float(c.gradient @ step) < 2e-10:  # twice what the step would gain
             return theta, value, c
         longest = np.abs(step).max(initial=0.0)
