@@ -473,7 +473,7 @@ def _coords(model: Model, coded: Mapping[str, _Coded], designs: Mapping[str, Des
     coords: dict[str, list] = {c.name: list(range(1, c.size + 1)) for c in model.classes}
     for r in model.responses:
         e = coded[r.name]
-        coords.setdefault(r.item_dim, list(r.items))
+        coords.setdefault(r.item_dim, list(r.labels or r.items))
         if r.family.kind == "categorical":
             same = all(c == e.categories[0] for c in e.categories)
             labels = e.categories[0] if same else list(range(1, e.width + 1))

@@ -21,7 +21,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from bayesmix import functions, labels, posterior
-from bayesmix.adaptation import adapted, of_population
+from bayesmix.adaptation import adapted
 from bayesmix.data import Data, prepare, texts
 from bayesmix.quadrature import Adaptive, Nodes
 from bayesmix.result import Fit
@@ -55,7 +55,6 @@ def assemble(
     shown = {n: (("chain", "draw", *p.dims), values[n]) for n, p in zip(names, model.parameters, strict=True)}
     titles = [str(k) for k in drawn.data_vars if "_probability" in str(k) and str(k) not in names]
     moved = {t: _permuted(drawn[t], orders) for t in titles}
-    moved |= posterior.derived_values(model, values, ("chain", "draw"))
     rest = {k: drawn[k] for k in ("z_individual", "z_cluster") if k in drawn}
     own = {k: drawn[k] for k in drawn.data_vars if k not in {*names, *titles, *rest} and not _is_ours(str(k), names)}
     coords = {f"{c.name}_": list(data.coords[c.name]) for c in model.classes}
@@ -63,7 +62,7 @@ def assemble(
         d: list(data.coords[d]) for n in names for d in dict(zip(names, model.parameters, strict=True))[n].dims
     }
     marginal, theta = around(model, df, nodes, fit), _theta(data, values)
-    moved |= _class_sizes(marginal, theta, titles)
+    moved |= posterior.tables_of(marginal, theta, ("chain", "draw"), titles)
     posterior_group = aligned(xr.Dataset(shown, coords=coords).assign(moved).assign(rest).assign(own))
     groups = {
         "posterior": posterior_group,
@@ -156,23 +155,6 @@ def _theta(data: Data, values: Mapping[str, Array]) -> Array:
     out = np.empty((*lead, data.packing.size))
     for at in np.ndindex(*lead):
         out[at] = data.packing.pack({k: v[at] for k, v in values.items()})
-    return out
-
-
-def _class_sizes(data: Data, theta: Array, known: list[str]) -> dict[str, xr.DataArray]:
-    """Class probabilities of every draw, averaged over individuals and random effects, where the graph has no table."""
-    shown = of_population(data)
-    names = [f"{c.name}_probability" for c in data.model.classes]
-    if all(n in known for n in names):
-        return {}
-    each = []
-    for at in np.ndindex(*theta.shape[:2]):
-        found = posterior.probabilities(shown, functions.evaluate(shown, theta[at]))[0]
-        each.append({n: found[n] for n in names if n not in known})
-    out = {}
-    for n, x in each[0].items():
-        values = np.stack([e[n].values for e in each]).reshape(*theta.shape[:2], *x.shape)
-        out[n] = xr.DataArray(values, dims=("chain", "draw", *x.dims), coords=x.coords)
     return out
 
 

@@ -20,11 +20,12 @@ from pytensor.link.vm import VMLinker
 
 from bayesmix import likelihood
 from bayesmix.data import Data, Named
+from bayesmix.derived import derived
 from bayesmix.families import Tensor
 from bayesmix.params import natural
 from bayesmix.spec import Model, structure
 
-What = Literal["total", "units", "gradient", "curvature", "factors", "probabilities", "jacobian"]
+What = Literal["total", "units", "gradient", "curvature", "factors", "probabilities", "derived", "jacobian"]
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,8 @@ def compiled(what: What, data: Data, mode: str | Mode | None = None, probes: tup
     gradient. ``curvature`` (a further argument v): H v and, for each unit, score . v.
     ``factors``: natural parameters, effects, class log probabilities, response tables.
     ``probabilities``: gradients with respect to the zero log factors over the dims of `probes`.
-    ``jacobian`` (further v): what ``factors`` returns, differentiated in the direction v.
+    ``derived``: natural parameters, tables of probabilities, what follows from the parameters.
+    ``jacobian`` (further v): what ``derived`` returns, differentiated in the direction v.
     """
     mode = mode or "NUMPY"
     static = isinstance(mode, str) and mode.upper() == "JAX"
@@ -123,10 +125,15 @@ def bind(what: What, data: Data, mode: str | Mode | None = None, probes: tuple =
     return lambda *moving: made.function(*moving, *arguments)
 
 
-def evaluate(data: Data, theta: np.ndarray, mode: str | Mode | None = None) -> dict[str, Named]:
-    """Natural parameters by name, and the factors ``effect:``, ``class:`` and ``response:``, at theta."""
-    dims = compiled("factors", data, mode).dims
-    arrays = bind("factors", data, mode)(theta)
+def evaluate(
+    data: Data, theta: np.ndarray, mode: str | Mode | None = None, what: Literal["factors", "derived"] = "factors"
+) -> dict[str, Named]:
+    """Natural parameters by name, and the factors ``effect:``, ``class:`` and ``response:``, at theta.
+
+    ``derived`` has ``table:`` and ``derived:`` (:func:`bayesmix.derived.derived`) instead of the factors.
+    """
+    dims = compiled(what, data, mode).dims
+    arrays = bind(what, data, mode)(theta)
     return {k: Named(d, np.asarray(x)) for (k, d), x in zip(dims.items(), arrays, strict=True)}
 
 
@@ -138,8 +145,9 @@ def _zeros(data: Data, dims: tuple[str, ...]) -> np.ndarray:
 def _compile(what: What, data: Data, mode, static: bool, probes: tuple) -> Compiled:
     model, inputs = data.model, make_inputs(data.model, data, static)
     moving, extra, dims = [inputs.theta], {}, {}
-    if what in ("factors", "jacobian"):
-        named = inputs.values | likelihood.factors(model, inputs.values, inputs.data)
+    if what in ("factors", "derived", "jacobian"):
+        make = likelihood.factors if what == "factors" else derived
+        named = inputs.values | make(model, inputs.values, inputs.data)
         dims = {k: x.dims for k, x in named.items()}
         outputs = [lower(x.values) for x in named.values()]
         if what == "jacobian":

@@ -6,14 +6,15 @@ along the class dims and putting the reference class of the logits back to zero.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
 from bayesmix.params import Parameter
-from bayesmix.spec import Model, terms
+from bayesmix.spec import Effect, Model, Term, terms
 
 Array = NDArray[np.float64]
 
@@ -31,6 +32,11 @@ def groups(model: Model) -> list[tuple[str, ...]]:
                 joined = {shared, here}.union(*(g for g in out if g & {shared, here}))
                 out = [g for g in out if not g & joined] + [joined]
     return [tuple(sorted(g)) for g in out]
+
+
+def common(model: Model, name: str) -> list[str]:
+    """Names under which parameters that several occasions share know a class variable."""
+    return list(dict.fromkeys(shared for t in terms(model) for shared, here in t.rename if here == name))
 
 
 def permute(model: Model, values: Mapping[str, Array], dims: tuple[str, ...], order: NDArray) -> dict[str, Array]:
@@ -61,7 +67,7 @@ def permute(model: Model, values: Mapping[str, Array], dims: tuple[str, ...], or
                     axis = p.dims.index(dim) - len(p.dims)
                     x = x - np.take(x, [position], axis=axis)
         out[p.name] = _retriangled(x) if p.support == "cholesky" and set(p.dims) & set(dims) else x
-    return out
+    return _with_effects(model, out, dims)
 
 
 def _retriangled(x: Array) -> Array:
@@ -69,6 +75,60 @@ def _retriangled(x: Array) -> Array:
     rotation, triangle = np.linalg.qr(x[..., : x.shape[-2]])
     sign = np.where(np.diagonal(triangle, axis1=-2, axis2=-1) < 0, -1.0, 1.0)
     return np.triu(sign[..., None] * (np.swapaxes(rotation, -1, -2) @ x))
+
+
+def _with_effects(model: Model, values: dict[str, Array], dims: tuple[str, ...]) -> dict[str, Array]:
+    """The same with effects that classes load on by an identity: each is the random logit of a class, (10), (15).
+
+    In another order of the classes these are other logits, A alpha, with the same structure.
+    """
+    effects = [e for e in model.effects if e.sd is not None]
+    names = [e.name for e in effects]
+    turn: Array | None = None
+    for c in (c for c in model.classes if c.name in dims):
+        for t in (t for t in c.predictor if t.effects and t.parameter.support == "unit"):
+            x = values[t.parameter.name]
+            n = len(t.effects)
+            square = np.swapaxes(x[..., :n], -1, -2)
+            turn = np.zeros((*x.shape[:-2], len(names), len(names))) + np.eye(len(names)) if turn is None else turn
+            at = [names.index(e) for e in t.effects]
+            turn[..., np.ix_(at, at)[0], np.ix_(at, at)[1]] = square
+            values[t.parameter.name] = np.linalg.solve(np.swapaxes(square, -1, -2), x)
+    return values if turn is None else values | _turned(effects, values, turn)
+
+
+def _turned(effects: Sequence[Effect], values: Mapping[str, Array], turn: Array) -> dict[str, Array]:
+    """Means and SDs of the effects A alpha, each regressed on the effects that it is declared to depend on."""
+    lead, n, out = turn.shape[:-2], len(effects), {}
+    names = [e.name for e in effects]
+    paths, sds = np.zeros((*lead, n, n)), np.zeros((*lead, n))
+    slopes: dict[str, Array] = {}
+    for k, e in enumerate(effects):
+        sds[..., k] = values[cast(Term, e.sd).parameter.name]
+        for t in e.mean:
+            x = np.asarray(values[t.parameter.name])
+            x = x if t.parameter.dims else x[..., None]
+            if t.effects:
+                paths[..., k, [names.index(q) for q in t.effects]] = x
+            elif t.covariates:
+                slopes.setdefault(t.covariates.name, np.zeros((*lead, n, x.shape[-1])))[..., k, :] = x
+    reduced = turn @ np.linalg.inv(np.eye(n) - paths)
+    root = reduced * sds[..., None, :]
+    covariance = root @ np.swapaxes(root, -1, -2)
+    moved = {name: reduced @ x for name, x in slopes.items()}
+    for k, e in enumerate(effects):
+        on = [names.index(q) for t in e.mean if t.covariates is None for q in t.effects]
+        b = covariance[..., k, on][..., None, :] @ np.linalg.pinv(covariance[..., on, :][..., :, on], hermitian=True)
+        left = covariance[..., k, k] - (b @ covariance[..., on, k][..., None])[..., 0, 0]
+        out[cast(Term, e.sd).parameter.name] = np.sqrt(np.maximum(left, sds[..., k] ** 2 * 1e-12))
+        for t in e.mean:
+            if t.effects:
+                values_of = b[..., 0, [on.index(names.index(q)) for q in t.effects]]
+                out[t.parameter.name] = values_of if t.parameter.dims else values_of[..., 0]
+            elif t.covariates:
+                x = moved[t.covariates.name]
+                out[t.parameter.name] = x[..., k, :] - (b @ x[..., on, :])[..., 0, :]
+    return out
 
 
 def profiles(model: Model, values: Mapping[str, Array], dims: tuple[str, ...]) -> Array | None:

@@ -15,11 +15,10 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import cast
 
-import numpy as np
 import pytensor.tensor as pt
 from pytensor import xtensor as px
 
-from bayesmix.families import TINY, Tensor, log_softmax, logsumexp
+from bayesmix.families import Tensor, log_softmax, logsumexp
 from bayesmix.spec import Effect, LatentClass, Model, Predictor, Response, Term
 
 Tensors = Mapping[str, Tensor]
@@ -62,11 +61,11 @@ def _effect(e: Effect, z: Tensor, values: Tensors, data: Tensors, effects: Tenso
     spread = z if e.sd is None else term(e.sd, values, data, effects) * z
     out = spread if mean is None else mean + spread
     if "cluster" in out.dims and e.level == "individual":
-        return _to_individuals(out, data)
+        return to_individuals(out, data)
     return out
 
 
-def _to_individuals(x: Tensor, data: Tensors) -> Tensor:
+def to_individuals(x: Tensor, data: Tensors) -> Tensor:
     """A tensor over clusters, read off for each individual where clusters differ."""
     if "cluster" in x.dims and "cluster_of" in data:
         return x.isel(cluster=data["cluster_of"])
@@ -77,7 +76,7 @@ def _at_level(terms: Predictor, effects: Tensors, data: Tensors) -> Tensors:
     """The effects as terms of something of individuals want them: by cluster, while nothing else varies within one."""
     within = any(t.covariates and t.covariates.level == "individual" for t in terms)
     within |= any("individual" in effects[e].dims for t in terms for e in t.effects)
-    return {k: _to_individuals(v, data) for k, v in effects.items()} if within else effects
+    return {k: to_individuals(v, data) for k, v in effects.items()} if within else effects
 
 
 def class_log_probability(c: LatentClass, values: Tensors, data: Tensors, effects: Tensors) -> Tensor:
@@ -107,28 +106,6 @@ def factors(model: Model, values: Tensors, data: Tensors) -> dict[str, Tensor]:
     for r in model.responses:
         seen = _at_level((*r.predictor, *r.auxiliary), effects, data)
         out[f"response:{r.name}"] = response_table(r, values, data, seen)
-    return out | {f"derived:{k}": x for k, x in derived(model, values).items()}
-
-
-def derived(model: Model, values: Tensors) -> dict[str, Tensor]:
-    """SDs, correlations and intraclass correlations of the random parts of class logits.
-
-    With the loadings of a class's logits on standard normal effects of a level, Sigma = lambda' lambda;
-    the ICC (20) is the level's share in Sigma_cc of all levels + pi^2 / 3, the variance of the logistic
-    distribution. The reference class has zeros.
-    """
-    out: dict[str, Tensor] = {}
-    for c in model.classes:
-        loadings = {t.parameter.name: t.parameter for t in c.predictor if t.parameter.support == "cholesky"}
-        x = {k: values[k] for k in loadings}
-        variance = {k: (x[k] ** 2).sum(p.dims[-2]) for k, p in loadings.items()}
-        for k, p in loadings.items():
-            own, other = k.removesuffix("_loading"), f"{c.name}_"
-            sd = px.math.sqrt(variance[k] + TINY)
-            out[f"{own}_sd"] = sd
-            out[f"{own}_icc"] = variance[k] / (sum(variance.values()) + np.pi**2 / 3)
-            turned = x[k].rename({c.name: other})
-            out[f"{own}_correlation"] = (x[k] * turned).sum(p.dims[-2]) / (sd * sd.rename({c.name: other}))
     return out
 
 
@@ -208,7 +185,7 @@ def log_likelihood(model: Model, values: Tensors, data: Tensors, probes: tuple =
     """
     of_clusters = {f"class:{c.name}" for c in model.classes_at("cluster")}
     made = factors(model, values, data)
-    made = {k: x if k in of_clusters else _to_individuals(x, data) for k, x in made.items()}
+    made = {k: x if k in of_clusters else to_individuals(x, data) for k, x in made.items()}
     at_item = {c.name: made[f"class:{c.name}"] for c in model.classes_at("item")}
     parts = [climb_items(r, made[f"response:{r.name}"], at_item, data) for r in model.responses]
 
@@ -218,7 +195,7 @@ def log_likelihood(model: Model, values: Tensors, data: Tensors, probes: tuple =
     if not model.two_level:
         return unit
 
-    parts = [_by_cluster(unit, data)]
+    parts = [by_cluster(unit, data)]
     parts += [made[f"class:{c.name}"] for c in model.classes_at("cluster")]
     parts += [p for p in probes if "individual" not in p.dims]
     return _climb(model, "cluster", parts, data)
@@ -241,7 +218,7 @@ def _climb(model: Model, level: str, parts: list[Tensor], data: Tensors) -> Tens
     return sum(parts[1:], parts[0])
 
 
-def _by_cluster(unit: Tensor, data: Tensors) -> Tensor:
+def by_cluster(unit: Tensor, data: Tensors) -> Tensor:
     """Sums over the individuals of each cluster: by the counts of patterns, or one by one where clusters differ."""
     if "cluster_of" not in data:
         return contract(data["counts"], unit, ("individual",))

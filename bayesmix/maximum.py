@@ -31,6 +31,8 @@ MOST_ADAPTIVE = 15
 """Adaptive points, beyond which the integrand over one effect is not of the kind that more of them help."""
 SAME_IN_ANY_ORDER = 0.05
 """A change in log-likelihood that an order of the classes may bring by its effects' nodes."""
+PLATEAU = 8.0
+"""Where a logit's gradient begins to fade, whichever way it points."""
 EDGE = 20.0
 """Where a logit that runs to infinity is left: a probability of 2e-9."""
 
@@ -124,7 +126,18 @@ def polished(data: Data, theta: Array) -> Top:
         before, top = top.value, polish_once(adapted(top.data, top.theta), top.theta)
         if abs(top.value - before) < 1e-8:
             break
-    return _at_edges(top)
+    return _at_edges(off_plateaus(top))
+
+
+def off_plateaus(top: Top) -> Top:
+    """Logits far out brought nearer and sent off again: a long step may have carried one past its maximum."""
+    limits = ranges(top.data)
+    away = (top.theta - limits.center) / limits.unit
+    if not (np.abs(away) > PLATEAU).any():
+        return top
+    nearer = limits.center + limits.unit * np.clip(away, -PLATEAU, PLATEAU)
+    again = polish_once(top.data, nearer)
+    return again if again.value > top.value + 1e-6 else top
 
 
 def polish_once(data: Data, theta: Array) -> Top:
@@ -165,8 +178,7 @@ def _in_order(data: Data, theta: Array) -> Array:
     shown, moved, same = of_population(data), theta, SAME_IN_ANY_ORDER if data.model.effects else 1e-6
     value = float(functions.bind("total", data)(theta))
     for dims in labels.groups(data.model):
-        made = functions.evaluate(shown, moved)
-        probability = posterior.probabilities(shown, made)[0]
+        made, probability = functions.evaluate(shown, moved), posterior.tables(shown, moved)
         sizes = next((probability[f"{d}_probability"].values for d in dims if f"{d}_probability" in probability), None)
         if sizes is None or sizes.ndim != 1 or (np.diff(sizes) <= 0).all():
             continue

@@ -170,9 +170,7 @@ def _finish(top: Top, df, found: list[Start], search: Search, standard_errors: s
     robust, inverse, boundary = maximum.covariances(c)
     chosen = robust if standard_errors == "robust" else inverse
     natural, probability, further = posterior.derive(data, theta, mode)
-    finals = [s for s in found if np.isfinite(s.loglik)]
-    if finals and same_maximum(value, finals[0].loglik):
-        found = [replace(s, loglik=value) if s is finals[0] else s for s in found]
+    found = _with_ends(top, found)
     eigen = c.spectrum[0]
     quality = {
         "condition": float(eigen[0] / eigen[-1]) if len(eigen) else 1.0,
@@ -207,6 +205,22 @@ def _finish(top: Top, df, found: list[Start], search: Search, standard_errors: s
     )
     _warn(out)
     return out
+
+
+def _with_ends(top: Top, found: list[Start]) -> list[Start]:
+    """The best start with the value at its end; where that is another one, the ends of those that agreed with it."""
+    finals = [s for s in found if np.isfinite(s.loglik)]
+    if not finals:
+        return found
+    ends = {id(finals[0]): (top.value, top.theta)}
+    if not same_maximum(finals[0].loglik, top.value) and top.value > finals[0].loglik:
+        for s in [s for s in finals[1:] if same_maximum(s.loglik, finals[0].loglik)][:4]:
+            end = maximum.off_plateaus(maximum.polish_once(top.data, s.theta))
+            ends[id(s)] = (end.value, end.theta)
+    elif not same_maximum(top.value, finals[0].loglik):
+        return found
+    moved = [replace(s, loglik=ends[id(s)][0], theta=ends[id(s)][1]) if id(s) in ends else s for s in found]
+    return sorted(moved, key=lambda s: -np.nan_to_num(s.loglik, nan=-np.inf))
 
 
 def _distinct(data: Data, found: list[Start], value: float) -> int:

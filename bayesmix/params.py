@@ -19,7 +19,7 @@ from pytensor import xtensor as px
 DATA = {"data": True}
 """Metadata of a field that is data to the compiled graph (a size, a column name), not its structure."""
 
-Support = Literal["real", "positive", "ordered", "cholesky"]
+Support = Literal["real", "positive", "ordered", "cholesky", "unit"]
 Array = NDArray[np.float64]
 
 
@@ -75,7 +75,7 @@ class Parameter:
         The name in results and in the PyMC model.
     dims : tuple of str
         Its named dims. For an `ordered` parameter the last dim is the ordered one.
-    support : {"real", "positive", "ordered", "cholesky"}
+    support : {"real", "positive", "ordered", "cholesky", "unit"}
         Natural scale; the optimiser sees x, log x, or (x_1, log differences). A `cholesky` parameter
         holds loadings on standard normal effects, (..., effect, variable): variable v loads on the
         effects 1..v only, on the v-th positively (its logarithm is what the optimiser sees), so that
@@ -151,6 +151,8 @@ def _held(p: Parameter, shape: tuple[int, ...]) -> Array:
         held[tuple(where.get(d, slice(None)) for d in p.dims)] = f.value
     if p.support == "cholesky":
         held[..., np.tri(*shape[-2:], k=-1, dtype=bool)] = 0.0
+    if p.support == "unit":
+        held[..., : shape[-2]] = np.eye(shape[-2], min(shape[-2:]))
     with np.errstate(all="ignore"):
         raw = unconstrain(held, p)
     if (np.isnan(raw) != np.isnan(held)).any():

@@ -15,6 +15,9 @@ from bayesmix.spec import Covariates, Effect, LatentClass, Level, Response, Term
 
 LOGIT = Prior("ExchangeableLogit", sigma=1.5)
 LOADING = Prior("CholeskyNormal", sigma=1.5)
+LOADING_FREE = Prior("Normal", mu=0.0, sigma=1.5)
+REGRESSION = Prior("Normal", mu=0.0, sigma=1.0)
+SD = Prior("HalfNormal", sigma=1.5)
 COVARIANCES = ("unrestricted", "factor", "none")
 
 
@@ -101,8 +104,10 @@ def _with_covariates(r: Response, covariates: Mapping[str, str]) -> Response:
     return replace(r, predictor=(*r.predictor, *terms))
 
 
-def logits(variable: str, prefix: str, parents: Sequence[str] = (), **covariates: str | None) -> tuple[Term, ...]:
-    """Intercepts and slopes of class logits, the last class the reference: (4), (17), (24), (26).
+def logits(
+    variable: str, prefix: str, parents: Sequence[str] = (), *, slopes_by: Sequence[str] = (), **covariates: str | None
+) -> tuple[Term, ...]:
+    """Intercepts and slopes of class logits, the last class the reference: (4), (8)-(9), (17), (24), (26).
 
     Parameters
     ----------
@@ -112,6 +117,8 @@ def logits(variable: str, prefix: str, parents: Sequence[str] = (), **covariates
         Of the parameters' names: ``<prefix>_logit`` and, by level, ``<prefix>_slope``.
     parents : sequence of str
         Class variables that the intercepts depend on.
+    slopes_by : sequence of str
+        Class variables that the slopes depend on.
     **covariates
         A formula by level: ``individual="age + sex"``, ``cluster="sector"``; None for none.
     """
@@ -121,7 +128,7 @@ def logits(variable: str, prefix: str, parents: Sequence[str] = (), **covariates
         if formula is not None:
             own = {"individual": "", "cluster": "cluster_"}[level] if prefix == "class" else f"{prefix}_"
             dim, name = f"{own}covariate", f"{own}slope" if own else f"{prefix}_slope"
-            slope = Parameter(name, (variable, dim), prior=LOGIT, fixed=reference)
+            slope = Parameter(name, (*slopes_by, variable, dim), prior=LOGIT, fixed=reference)
             out.append(Term(slope, Covariates(dim, formula, cast(Level, level))))
     return tuple(out)
 
@@ -161,3 +168,74 @@ def cluster_class(classes: int, covariates: str | None) -> tuple[LatentClass, ..
     if not classes:
         return ()
     return (LatentClass("D", classes, "cluster", logits("D", "cluster_class", cluster=covariates)),)
+
+
+# several occasions --------------------------------------------------------------------------------
+
+
+def at_occasion(
+    r: Response, t: int, items: Sequence[str], shared: Mapping[str, str], own: Mapping[str, str]
+) -> Response:
+    """A response at occasion `t`: the same items in other columns.
+
+    Parameters
+    ----------
+    r : Response
+        Declared with the classes' common names.
+    t : int
+        The number of the occasion, which ends the response's name.
+    items : sequence of str
+        The columns there, in the order of the response's items.
+    shared : mapping of str to str
+        The classes' names there, for parameters that all occasions share.
+    own : mapping of str to str
+        The classes' names there, for parameters of this occasion alone; one of the two is empty.
+    """
+
+    def here(term: Term) -> Term:
+        p = term.parameter
+        if own:
+            dims = tuple(own.get(d, d) for d in p.dims)
+            return replace(term, parameter=replace(p, name=f"{p.name}_{t}", dims=dims))
+        return replace(term, rename=tuple((k, v) for k, v in shared.items() if k in p.dims))
+
+    predictor, auxiliary = (tuple(here(x) for x in some) for some in (r.predictor, r.auxiliary))
+    return replace(
+        r, name=f"{r.name}_{t}", items=tuple(items), labels=r.items, predictor=predictor, auxiliary=auxiliary
+    )
+
+
+def random_occasion(
+    variable: str, names: Sequence[str], earlier: Sequence[str], covariates: str | None = None
+) -> tuple[tuple[Effect, ...], Term]:
+    """Random logits of a class variable, regressed on those of earlier occasions: (10), (15).
+
+    alpha_k = sum_e beta_ke alpha_e + gamma_k w + sigma_k z_k over the earlier effects e and those of the
+    same occasion before it, so that their covariance matrix is unrestricted. The class logits load on
+    alpha_k with 1 in class k and 0 in the classes of other effects.
+
+    Parameters
+    ----------
+    variable : str
+        The class variable.
+    names : sequence of str
+        Of its effects: one (a factor; for two classes all there is), or one for each class but the last.
+    earlier : sequence of str
+        Effects of earlier occasions.
+    covariates : str, optional
+        Formula of covariates of clusters (5).
+    """
+    effects = []
+    for k, name in enumerate(names):
+        mean, on = [], (*earlier, *names[:k])
+        if len(on) == 1:
+            mean.append(Term(Parameter(f"{name}_on_{on[0]}", prior=REGRESSION), effects=on))
+        elif on:
+            mean.append(Term(Parameter(f"{name}_on", (f"{name}_on",), prior=REGRESSION), None, on, f"{name}_on"))
+        if covariates is not None:
+            dim = f"{variable}_cluster_covariate"
+            mean.append(Term(Parameter(f"{name}_slope", (dim,)), Covariates(dim, covariates, "cluster")))
+        effects.append(Effect(name, "cluster", tuple(mean), Term(Parameter(f"{name}_sd", (), "positive", SD))))
+    dim = f"{variable}_effect"
+    loading = Parameter(f"{variable}_loading", (dim, variable), "unit", LOADING_FREE, (at(0.0, **{variable: -1}),))
+    return tuple(effects), Term(loading, None, tuple(names), dim)

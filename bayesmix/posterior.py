@@ -6,21 +6,19 @@ of what it indexes: a class, a pair of classes, a node. Depends on functions and
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
-import pytensor
-import pytensor.tensor as pt
 import xarray as xr
 from numpy.typing import NDArray
-from pytensor import xtensor as px
 
-from bayesmix import functions, likelihood
+from bayesmix import functions, labels
 from bayesmix.adaptation import adapted, of_population
 from bayesmix.data import Data, Named, prepare
+from bayesmix.derived import response_table
 from bayesmix.quadrature import Nodes
 from bayesmix.spec import Model
 
@@ -189,34 +187,62 @@ class Derived:
 def derive(data: Data, theta: Array, mode=None) -> tuple[Derived, Derived, Derived]:
     """Natural parameters, probabilities of classes and item categories, and derived ones, with derivatives."""
     data = of_population(data)
-    made = functions.evaluate(data, theta, mode)
+    made = functions.evaluate(data, theta, mode, "derived")
     slope = functions.bind("jacobian", data, mode)
     rows = [slope(theta, direction) for direction in np.eye(len(theta))]
     slopes = {
         name: np.stack([r[k] for r in rows]) if rows else np.zeros((0, *x.values.shape))
         for k, (name, x) in enumerate(made.items())
     }
-    names = {p.name for p in data.model.parameters}
-    natural = Derived({n: label(made[n], data) for n in names}, slopes)
-    values, moved = probabilities(data, made, slopes)
-    more = {k: k.partition(":")[2] for k in made if k.startswith("derived:")}
-    further = Derived({n: label(made[k], data) for k, n in more.items()}, {n: slopes[k] for k, n in more.items()})
-    return natural, Derived(values, moved), further
+    out = []
+    for kind in ("", "table", "derived"):
+        names = {k: k.partition(":")[2] or k for k in made if (k.partition(":")[0] if ":" in k else "") == kind}
+        parts = {n: _in_order(made[k], slopes[k], data, kind) for k, n in names.items()}
+        out.append(Derived({n: x for n, (x, _) in parts.items()}, {n: s for n, (_, s) in parts.items()}))
+    return out[0], out[1], out[2]
 
 
-def derived_values(model: Model, values: Mapping[str, Array], lead: tuple[str, ...]) -> dict[str, xr.DataArray]:
-    """Derived quantities of many parameter values at once, by the graph's own formulas.
+def _in_order(x: Named, slopes: Array, data: Data, kind: str) -> tuple[xr.DataArray, Array]:
+    """A table with its dims in the order of all tables (a parameter as it is), and its derivatives."""
+    shown = ordered_dims(x.dims, data) if kind else x.dims
+    axes = [x.dims.index(d) for d in shown]
+    return label(Named(shown, x.values.transpose(axes)), data), slopes.transpose([0, *(k + 1 for k in axes)])
+
+
+def tables(data: Data, theta: Array, mode=None) -> dict[str, xr.DataArray]:
+    """Probabilities of classes and item categories, and what else follows from the parameters, at theta."""
+    made = functions.evaluate(of_population(data), theta, mode, "derived")
+    found = {k.partition(":")[2]: x for k, x in made.items() if ":" in k}
+    return {k: label(x, data).transpose(*ordered_dims(x.dims, data)) for k, x in found.items()}
+
+
+def table_names(data: Data) -> list[str]:
+    """Names of what :func:`tables` returns."""
+    dims = functions.compiled("derived", of_population(data)).dims
+    return [k.partition(":")[2] for k in dims if ":" in k]
+
+
+def tables_of(data: Data, theta: Array, lead: tuple[str, ...], known: Collection[str] = ()) -> dict[str, xr.DataArray]:
+    """:func:`tables` at many points of theta, those in `known` left out.
 
     Parameters
     ----------
-    values : mapping of str to array
-        Natural parameters with the leading dims `lead`.
+    theta : array (*lead, theta)
+    lead : tuple of str
+        Dims of the points, such as chain and draw.
     """
-    tensors = {p.name: px.as_xtensor(pt.as_tensor(values[p.name]), dims=(*lead, *p.dims)) for p in model.parameters}
-    made = likelihood.derived(model, tensors)
-    with pytensor.config.change_flags(cxx=""):
-        found = [functions.lower(x.values).eval(mode=functions.numpy_mode()) for x in made.values()]
-    return {k: xr.DataArray(v, dims=x.dims) for (k, x), v in zip(made.items(), found, strict=True)}
+    shown = of_population(data)
+    wanted = [n for n in table_names(shown) if n not in known]
+    if not wanted or not theta.size:
+        return {}
+    each = [tables(shown, theta[at]) for at in np.ndindex(*theta.shape[:-1])]
+    return {
+        n: xr.DataArray(
+            np.stack([e[n].values for e in each]).reshape(*theta.shape[:-1], *each[0][n].shape),
+            dims=(*lead, *each[0][n].dims), coords=each[0][n].coords,
+        )
+        for n in wanted
+    }  # fmt: skip
 
 
 def label(x: Named, data: Data) -> xr.DataArray:
@@ -225,32 +251,10 @@ def label(x: Named, data: Data) -> xr.DataArray:
     return xr.DataArray(x.values, dims=x.dims, coords={d: list(v) for d, v in known.items() if v is not None})
 
 
-def probabilities(data: Data, made: Mapping[str, Named], slopes: Mapping[str, Array] | None = None):
-    """Probability scale: P(C = c), averaged over individuals and nodes, and P(y = k | class).
-
-    Response probabilities that differ between individuals (covariates) are left out.
-    """
-    values: dict[str, xr.DataArray] = {}
-    moved: dict[str, Array] = {}
-    for name, x in made.items():
-        if (named := probability_name(name, x.dims, data)) is None:
-            continue
-        p = np.exp(x.values)
-        alike = [c.name for c in data.model.classes_at("cluster")]
-        size = None if name.removeprefix("class:") in alike else data.cluster_sizes
-        flat = _average(p, named[1], data, size)
-        shown = ordered_dims(tuple(map(str, flat.dims)), data)
-        values[named[0]] = label(Named(shown, flat.transpose(*shown).values), data)
-        if slopes is not None:
-            moved[named[0]] = (
-                _average(slopes[name] * p, ("theta", *named[1]), data, size).transpose("theta", *shown).values
-            )
-    return values, moved
-
-
 def ordered_dims(dims: tuple[str, ...], data: Data) -> tuple[str, ...]:
     """Classes first, categories last: one order for all tables."""
-    classes = [c.name for c in data.model.classes if c.name in dims]
+    names = [d for c in data.model.classes for d in (c.name, *labels.common(data.model, c.name))]
+    classes = [d for d in dict.fromkeys(names) if d in dims]
     last = [r.category_dim for r in data.model.responses if r.category_dim in dims][:1]
     return (*classes, *(d for d in dims if d not in (*classes, *last)), *last)
 
@@ -258,26 +262,10 @@ def ordered_dims(dims: tuple[str, ...], data: Data) -> tuple[str, ...]:
 def probability_name(key: str, dims: tuple[str, ...], data: Data) -> tuple[str, tuple[str, ...]] | None:
     """The name and dims under which a factor is shown on the probability scale; None where it is not."""
     kind, _, what = key.partition(":")
-    if kind == "derived":
-        return None
     if kind == "class":
-        return f"{what}_probability", dims
+        (c,) = [c for c in data.model.classes if c.name == what]
+        beside = {k.name for k in data.model.classes_at(c.level)} - {what}
+        return f"{what}_{'transition' if beside & set(dims) else 'probability'}", dims
     (r,) = [r for r in data.model.responses if r.name == what] or (None,)
-    if kind != "response" or r is None or not r.family.finite or "individual" in dims:
-        return None
-    title = "item_probability" if len(data.model.responses) == 1 else f"item_probability_{what}"
-    return title, tuple(r.category_dim if d == "feature" else d for d in dims)
-
-
-def _average(x: Array, dims: tuple[str, ...], data: Data, size: Array | None) -> xr.DataArray:
-    """Means over individuals (by count), clusters (by `size`) and nodes (by weight)."""
-    out = xr.DataArray(x, dims=dims)
-    for level in ("individual", "cluster"):
-        node = f"node_{level}"
-        if node in dims:
-            out = (out * xr.DataArray(np.exp(data.arrays[f"log_weight_{level}"].values), dims=[node])).sum(node)
-    if "individual" in dims:
-        out = (out * xr.DataArray(data.counts / data.counts.sum(), dims=["individual"])).sum("individual")
-    if "cluster" not in dims:
-        return out
-    return out.mean("cluster") if size is None else out.weighted(xr.DataArray(size, dims=["cluster"])).mean("cluster")
+    shown = None if kind != "response" or r is None else response_table(data.model, r, dims)
+    return None if shown is None else (shown[0], tuple(shown[1].get(d, d) for d in dims))

@@ -83,6 +83,9 @@ class Response:
     item_dim, category_dim, threshold_dim : str
         Dims of the items, of nominal categories and of thresholds; responses that share
         parameters share them.
+    labels : tuple of str
+        Names of the items in results, where they are not those of the columns: those of several
+        occasions have one.
     """
 
     name: str
@@ -93,6 +96,7 @@ class Response:
     item_dim: str = "item"
     category_dim: str = "category"
     threshold_dim: str = "threshold"
+    labels: tuple[str, ...] = field(default=(), metadata=DATA)
 
 
 @dataclass(frozen=True)

@@ -2,5 +2,6 @@
 
 from bayesmix.models.gom import gom
 from bayesmix.models.lca import lca
+from bayesmix.models.lta import lta
 
-__all__ = ["gom", "lca"]
+__all__ = ["gom", "lca", "lta"]
