@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from bayesmix.enumeration import Enumeration, enumerate_classes
     from bayesmix.families import Family, bernoulli, nominal, normal, ordinal, poisson
     from bayesmix.ml import fit
+    from bayesmix.occasions import decomposition, transitions
     from bayesmix.params import Fixed, Parameter, Prior, at
     from bayesmix.posterior import log_likelihood
     from bayesmix.quadrature import adaptive, exact, gauss_hermite, monte_carlo, trapezoid
@@ -49,6 +50,7 @@ __all__ = [
     "build",
     "class_status",
     "compare",
+    "decomposition",
     "enumerate_classes",
     "exact",
     "fit",
@@ -66,6 +68,7 @@ __all__ = [
     "report",
     "sample",
     "simulate",
+    "transitions",
     "trapezoid",
 ]
 
@@ -77,6 +80,7 @@ _HOMES = {
     "families": "Family bernoulli nominal normal ordinal poisson",
     "enumeration": "Enumeration enumerate_classes",
     "ml": "fit",
+    "occasions": "decomposition transitions",
     "params": "Fixed Parameter Prior at",
     "posterior": "log_likelihood",
     "quadrature": "adaptive exact gauss_hermite monte_carlo trapezoid",

@@ -55,7 +55,8 @@ def _move(data: Data, level: str, theta: Array, mode: str | None):
     method = cast(Adaptive, data.nodes[level])
     mean, scale = data.places.get(level) or _start(data, level)
     t, _ = method.grid(mean.shape[1])
-    w = np.asarray(weights) / np.sum(weights, axis=1, keepdims=True)
+    total = np.sum(weights, axis=1, keepdims=True)
+    w = np.where(total > 0, weights, 1.0) / np.where(total > 0, total, np.shape(weights)[1])
     center = w @ t
     apart = t[None] - center[:, None]
     size, axes = np.linalg.eigh(np.einsum("un,unk,unl->ukl", w, apart, apart))

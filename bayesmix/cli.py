@@ -420,7 +420,7 @@ def _write_enumeration(run: _Run, found: Enumeration, plots: bool) -> None:
 
 def _write_classes(run: _Run, found: Fit, id_column: str | None) -> None:
     """Class probabilities of every row of the file, and of every cluster where they have classes."""
-    names = [str(v).removesuffix("_posterior") for v in found.classes.data_vars]
+    names = found.class_variables
     of_rows = [n for n in names if "row" in found.classes[f"{n}_posterior"].dims]
     for name in names:
         table = found.class_probabilities(name).rename_axis("row" if name in of_rows else run.model.cluster)

@@ -16,7 +16,6 @@ import pandas as pd
 import xarray as xr
 
 from bayesmix.forest import Forest, Series, forest
-from bayesmix.plots import COLOURS
 from bayesmix.result import Fit, entry
 from bayesmix.solution import (
     Z95,
@@ -29,6 +28,7 @@ from bayesmix.solution import (
     parts_of,
     probability_interval,
 )
+from bayesmix.style import COLOURS
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

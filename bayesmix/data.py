@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import cast
 
 import numpy as np
 import pandas as pd
@@ -24,6 +25,10 @@ from bayesmix.spec import Model, Response, Term, terms
 
 Array = NDArray[np.float64]
 MAX_CATEGORIES = 30
+WORTH_MERGING = 1.5
+"""How many more patterns there are by cluster, from which they are merged over clusters where that is possible."""
+WORTH_SLOTS = 2.0
+"""How many slots a pattern there may be for clusters of different sizes."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +107,7 @@ class Data:
     def n_missing_patterns(self) -> int:
         """How many patterns of missing and observed items occur."""
         seen = np.concatenate([np.isnan(y) for y in self.responses.values()], axis=1)
-        return len(np.unique(seen, axis=0))
+        return len(np.unique(seen[self.counts > 0], axis=0))
 
     @property
     def signature(self) -> tuple:
@@ -159,26 +164,28 @@ def prepare(
     keys += [d.values for c, d in zip(model.covariates, designs.values(), strict=True) if c.level == "individual"]
     keys += [cluster[:, None].astype(float)] if cluster is not None else []
     first, pattern_of = _patterns(keys, seen, collapse and "individual" not in sampled)
-    if not varies and cluster is not None and collapse and "individual" not in sampled:
-        first, pattern_of = _patterns(keys[:-1], seen, True)
+    merging = cluster is not None and collapse and "individual" not in sampled
+    if merging and not varies:
+        merged = _patterns(keys[:-1], seen, True)
+        varies = len(first) < WORTH_MERGING * len(merged[0])
+        first, pattern_of = (first, pattern_of) if varies else merged
+    slots = 0
+    if merging and varies:
+        first, pattern_of, slots = _in_slots(first, pattern_of, cast(NDArray, cluster))
     counts = np.bincount(pattern_of[seen], weights=freq[seen], minlength=len(first))
+    responses = {name: np.where((counts > 0)[:, None], e.y[first], np.nan) for name, e in coded.items()}
     arrays: dict[str, Named] = {}
     for r in model.responses:
-        arrays |= _response_arrays(r, coded[r.name], first)
+        arrays |= _response_arrays(r, coded[r.name], responses[r.name])
     for c in model.covariates:
         d = designs[c.name].values
         arrays[c.name] = Named((c.level, c.name), d[first] if c.level == "individual" else d)
     if cluster is None or labels is None:
         arrays["weight"] = Named(("individual",), counts)
+    elif varies:
+        arrays |= _members(counts, _owner(cluster[first], slots), len(labels), slots)
     else:
-        arrays["weight"] = Named(("cluster",), np.ones(len(labels)))
-        if varies:
-            arrays["counts"] = Named(("individual",), counts)
-            arrays["cluster_of"] = Named(("individual",), cluster[first])
-        else:
-            table = np.zeros((len(labels), len(first)))
-            np.add.at(table, (cluster[seen], pattern_of[seen]), freq[seen])
-            arrays["counts"] = Named(("cluster", "individual"), table)
+        arrays |= _merged(cluster[seen], pattern_of[seen], freq[seen], (len(labels), len(first)))
     for level, size in (("individual", len(first)), ("cluster", len(labels or []))):
         if effects := model.effects_at(level):
             arrays |= node_arrays(level, effects, methods.get(level), size)
@@ -196,7 +203,7 @@ def prepare(
         packing=Packing(model.parameters, coords, _absent(model, coded, coords)),
         pattern_of=pattern_of,
         index=df.index,
-        responses={name: e.y[first] for name, e in coded.items()},
+        responses=responses,
         counts=counts,
         clusters=labels,
         cluster_of_row=cluster,
@@ -428,8 +435,8 @@ def _constant(item: str, value) -> str:
     )
 
 
-def _response_arrays(r: Response, coded: _Coded, first) -> dict[str, Named]:
-    y, item = coded.y[first], r.item_dim
+def _response_arrays(r: Response, coded: _Coded, y: Array) -> dict[str, Named]:
+    item = r.item_dim
     n_categories = [len(c) for c in coded.categories]
     width, x = coded.width, y
     out: dict[str, Named] = {}
@@ -467,6 +474,41 @@ def _patterns(keys: list[Array], seen, collapse: bool) -> tuple[NDArray[np.int64
     _, first, inverse = np.unique(as_bytes, return_index=True, return_inverse=True)
     pattern_of[rows] = inverse
     return rows[first], pattern_of
+
+
+def _in_slots(first, pattern_of, cluster) -> tuple[NDArray[np.int64], NDArray[np.int64], int]:
+    """Patterns of clusters in slots, as many for each as the largest has; none if most were empty."""
+    owner = cluster[first]
+    sizes = np.bincount(owner)
+    slots = int(sizes.max())
+    if len(sizes) * slots > WORTH_SLOTS * len(first):
+        return first, pattern_of, 0
+    order = np.argsort(owner, kind="stable")
+    at = np.empty(len(first), dtype=np.int64)
+    starts = np.concatenate([[0], np.cumsum(sizes)[:-1]])
+    at[order] = owner[order] * slots + np.arange(len(first)) - starts[owner[order]]
+    wide = np.full(len(sizes) * slots, first[0])
+    wide[at] = first
+    return wide, np.where(pattern_of >= 0, at[pattern_of], -1), slots
+
+
+def _members(counts: Array, owner: NDArray[np.int64], clusters: int, slots: int) -> dict[str, Named]:
+    """Individuals of each pattern, which belongs to one cluster."""
+    out = {"weight": Named(("cluster",), np.ones(clusters)), "counts": Named(("individual",), counts)}
+    out["cluster_of"] = Named(("individual",), owner)
+    return out | ({"square": Named(("cluster", "slot"), counts.reshape(-1, slots))} if slots else {})
+
+
+def _merged(cluster, pattern, freq, shape: tuple[int, int]) -> dict[str, Named]:
+    """Individuals of each pattern in each cluster."""
+    table = np.zeros(shape)
+    np.add.at(table, (cluster, pattern), freq)
+    return {"weight": Named(("cluster",), np.ones(shape[0])), "counts": Named(("cluster", "individual"), table)}
+
+
+def _owner(cluster: NDArray[np.int64], slots: int) -> NDArray[np.int64]:
+    """The cluster of each pattern; of empty slots too."""
+    return np.repeat(np.arange(len(cluster) // slots), slots) if slots else cluster
 
 
 def _coords(model: Model, coded: Mapping[str, _Coded], designs: Mapping[str, Design]) -> dict[str, list]:

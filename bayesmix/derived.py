@@ -251,7 +251,7 @@ def _explained(model: Model, values: Tensors, made: Tensors, data: Tensors) -> I
     for c in model.classes_at("individual"):
         own = [e for t in filter(_plain, c.predictor) for e in t.effects if e not in seen]
         before = _beside(model, c, made[f"class:{c.name}"])
-        if own and not before:
+        if own and not before and model.classes_at("individual")[1:]:
             yield from _by_effects_alone(g, c, own)
         if own and len(before) == 1:
             yield from _shares(g, c, own, seen, before[0])

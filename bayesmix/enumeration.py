@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from bayesmix import ml
 from bayesmix.data import prepare
+from bayesmix.labels import groups
 from bayesmix.result import Fit
 from bayesmix.spec import Model
 from bayesmix.starts import split_class
@@ -100,8 +101,12 @@ def _from_simpler(model: Model, df, name: str, simpler: Fit | None, settings) ->
         return []
     data = prepare(model, df, nodes=settings.get("nodes"))
     values = {str(k): v.values for k, v in simpler.params.items()}
-    size = simpler.params.sizes[name]
-    return [split_class(values, data, name, k, settings.get("seed", 0) + k) for k in range(size)]
+    size = len(simpler.params[name]) if name in simpler.params.dims else 1
+    before = simpler.info["classes"]
+    grown = [c.name for c in model.classes if c.size == before.get(c.name, 0) + 1]
+    dims = {d for group in groups(model) if set(group) & set(grown) for d in group}
+    each = [split_class(values, data, dims, k, settings.get("seed", 0) + k) for k in range(size)]
+    return [theta for theta in each if theta is not None]
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from bayesmix.plots import bare
+from bayesmix.style import bare
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -101,7 +101,7 @@ def compiled(what: What, data: Data, mode: str | Mode | None = None, probes: tup
     ``factors``: natural parameters, effects, class log probabilities, response tables.
     ``probabilities``: gradients with respect to the zero log factors over the dims of `probes`.
     ``derived``: natural parameters, tables of probabilities, what follows from the parameters.
-    ``jacobian`` (further v): what ``derived`` returns, differentiated in the direction v.
+    ``jacobian`` (further v): what ``derived`` returns, in one vector, differentiated in the direction v.
     """
     mode = mode or "NUMPY"
     static = isinstance(mode, str) and mode.upper() == "JAX"
@@ -152,7 +152,8 @@ def _compile(what: What, data: Data, mode, static: bool, probes: tuple) -> Compi
         outputs = [lower(x.values) for x in named.values()]
         if what == "jacobian":
             v = pt.vector("v", shape=inputs.theta.type.shape)
-            outputs, moving = [_directional(x, inputs.theta, v) for x in outputs], [*moving, v]
+            flat = pt.concatenate([x.ravel() for x in outputs])
+            outputs, moving = _directional(flat, inputs.theta, v), [*moving, v]
     else:
         zeros = [placeholder(f"probe:{i}", d, "float64") for i, d in enumerate(probes)]
         extra = {f"probe:{i}": plain for i, (plain, _) in enumerate(zeros)}

@@ -18,9 +18,11 @@ from typing import cast
 import pytensor.tensor as pt
 from pytensor import xtensor as px
 
-from bayesmix.families import Tensor, log_softmax, logsumexp
+from bayesmix.families import TINY, Tensor, log_softmax, logsumexp, stop_gradient
 from bayesmix.spec import Effect, LatentClass, Model, Predictor, Response, Term
 
+TOGETHER = 3
+"""So many class variables are summed out in one product over all their paths where they vary with the nodes."""
 Tensors = Mapping[str, Tensor]
 """Named-dim tensors by name: parameters, and the data of :func:`inputs`."""
 
@@ -43,6 +45,8 @@ def term(t: Term, values: Tensors, data: Tensors, effects: Tensors) -> Tensor:
 def predictor(terms: Predictor, values: Tensors, data: Tensors, effects: Tensors) -> Tensor | None:
     """eta, the sum of the terms; None where there is none."""
     each = [term(t, values, data, effects) for t in terms]
+    if any("individual" in x.dims for x in each):
+        each = [to_individuals(x, data) for x in each]
     return sum(each[1:], each[0]) if each else None
 
 
@@ -70,6 +74,17 @@ def to_individuals(x: Tensor, data: Tensors) -> Tensor:
     if "cluster" in x.dims and "cluster_of" in data:
         return x.isel(cluster=data["cluster_of"])
     return x
+
+
+def in_clusters(x: Tensor, data: Tensors) -> Tensor:
+    """Individuals as slots of clusters, where they stand in that order: what differs by cluster meets them by name."""
+    if "individual" not in x.dims or "square" not in data:
+        return x
+    rest = [d for d in x.dims if d != "individual"]
+    values = x.transpose(*rest, "individual").values
+    square = data["square"].values.shape
+    shape = [*(values.shape[k] for k in range(len(rest))), square[0], square[1]]
+    return px.as_xtensor(values.reshape(shape), dims=(*rest, "cluster", "slot"))
 
 
 def _at_level(terms: Predictor, effects: Tensors, data: Tensors) -> Tensors:
@@ -110,12 +125,27 @@ def factors(model: Model, values: Tensors, data: Tensors) -> dict[str, Tensor]:
 
 
 def contract(x: Tensor, y: Tensor, dims: tuple[str, ...]) -> Tensor:
-    """Sum of x * y over dims: a matrix product where these, and no others, are dims of both."""
-    if {*x.dims} & {*y.dims} != {*dims}:
+    """Sum of x * y over dims: a matrix product where these, and no others but clusters, are dims of both."""
+    shared = {*x.dims} & {*y.dims}
+    if shared == {*dims, "cluster"}:
+        return _contract_by_cluster(x, y, dims)
+    if shared != {*dims}:
         return (x * y).sum(dims)
     left, right = [d for d in x.dims if d not in dims], [d for d in y.dims if d not in dims]
     product = pt.tensordot(y.transpose(*right, *dims).values, x.transpose(*dims, *left).values, axes=len(dims))
     return px.as_xtensor(product, dims=(*right, *left))
+
+
+def _contract_by_cluster(x: Tensor, y: Tensor, dims: tuple[str, ...]) -> Tensor:
+    """A matrix product for each cluster."""
+    left, right = ([d for d in z.dims if d not in (*dims, "cluster")] for z in (x, y))
+    a, b = x.transpose("cluster", *left, *dims).values, y.transpose("cluster", *dims, *right).values
+    n, k = len(left), len(dims)
+    rows, inner = [a.shape[1 + i] for i in range(n)], [a.shape[1 + n + i] for i in range(k)]
+    columns = [b.shape[1 + k + i] for i in range(len(right))]
+    size = [pt.prod(pt.as_tensor(some)) if some else 1 for some in (rows, inner, columns)]
+    product = pt.matmul(a.reshape((a.shape[0], size[0], size[1])), b.reshape((b.shape[0], size[1], size[2])))
+    return px.as_xtensor(product.reshape((a.shape[0], *rows, *columns)), dims=("cluster", *left, *right))
 
 
 def eliminate(factors: list[Tensor], dim: str, how: Callable[[Tensor, str], Tensor] = logsumexp) -> list[Tensor]:
@@ -123,6 +153,53 @@ def eliminate(factors: list[Tensor], dim: str, how: Callable[[Tensor, str], Tens
     touching = [f for f in factors if dim in f.dims]
     rest = [f for f in factors if dim not in f.dims]
     return [*rest, how(sum(touching[1:], touching[0]), dim)] if touching else rest
+
+
+def sum_out(parts: list[Tensor], classes: list[str], data: Tensors) -> list[Tensor]:
+    """Sum classes of individuals out of products of probabilities, and take the logarithm once.
+
+    What varies between individuals is shifted by its maximum over the classes; class probabilities that
+    do not, over nodes or clusters, meet it in a matrix product, so that nothing is exponentiated for
+    each individual and node.
+    """
+    touching = [f for f in parts if {*classes} & {*f.dims}]
+    if not touching:
+        return parts
+    own = [f for f in touching if {"individual", "slot"} & {*f.dims}]
+    common = [px.math.exp(f) for f in touching if not {"individual", "slot"} & {*f.dims}]
+    tops = [stop_gradient(f.max([c for c in classes if c in f.dims])) for f in own]
+    own = [px.math.exp(f - top) for f, top in zip(own, tops, strict=True)]
+    varies = any(set(f.dims) - {*classes} for f in common)
+    for some in [classes] if varies and len(classes) <= TOGETHER else [[c] for c in classes]:
+        mine, shared = ([f for f in each if {*some} & {*f.dims}] for each in (own, common))
+        own, common = ([f for f in each if not {*some} & {*f.dims}] for each in (own, common))
+        (own if mine else common).append(_sum_of_products(mine, shared, some, data))
+    total = _product([*own, *(_beside(f, data) for f in common)])
+    rest = [f for f in parts if not {*classes} & {*f.dims}]
+    return [*rest, *tops, px.math.log(total + TINY)]
+
+
+def _sum_of_products(mine: list[Tensor], shared: list[Tensor], classes: list[str], data: Tensors) -> Tensor:
+    """Factors of individuals times class probabilities, summed over classes."""
+    if not (mine and shared):
+        x = _product(mine or shared)
+        return x.sum([c for c in classes if c in x.dims])
+    x, y = _product(mine), _beside(_product(shared), data)
+    both = tuple(c for c in classes if c in x.dims and c in y.dims)
+    x, y = (z.sum(alone) if (alone := [c for c in classes if c in z.dims and c not in both]) else z for z in (x, y))
+    return contract(x, y, both)
+
+
+def _beside(x: Tensor, data: Tensors) -> Tensor:
+    """What differs by cluster beside what differs by individual."""
+    return x if "square" in data else to_individuals(x, data)
+
+
+def _product(parts: list[Tensor]) -> Tensor:
+    out = parts[0]
+    for f in parts[1:]:
+        out = out * f
+    return out
 
 
 def gaussian_integral(f: Tensor, node: str, curve: Tensor, slope: Tensor, n: int) -> Tensor:
@@ -183,15 +260,15 @@ def log_likelihood(model: Model, values: Tensors, data: Tensors, probes: tuple =
         Log factors of zeros. The gradient of the log-likelihood with respect to one is the
         posterior probability of what its dims index.
     """
-    of_clusters = {f"class:{c.name}" for c in model.classes_at("cluster")}
+    by_class = {f"class:{c.name}" for c in model.classes if c.level != "item"}
     made = factors(model, values, data)
-    made = {k: x if k in of_clusters else to_individuals(x, data) for k, x in made.items()}
+    made = {k: x if k in by_class else to_individuals(x, data) for k, x in made.items()}
     at_item = {c.name: made[f"class:{c.name}"] for c in model.classes_at("item")}
     parts = [climb_items(r, made[f"response:{r.name}"], at_item, data) for r in model.responses]
 
     parts += [made[f"class:{c.name}"] for c in model.classes_at("individual")]
     parts += [p for p in probes if "individual" in p.dims]
-    unit = _climb(model, "individual", parts, data)
+    unit = _climb(model, "individual", [in_clusters(p, data) for p in parts], data)
     if not model.two_level:
         return unit
 
@@ -209,17 +286,22 @@ def _climb(model: Model, level: str, parts: list[Tensor], data: Tensors) -> Tens
     """
     node, classes, how = f"node_{level}", [c.name for c in model.classes_at(level)], logsumexp
     if f"log_weight_{level}" in data:
-        parts = [*parts, data[f"log_weight_{level}"]]
+        parts = [*parts, in_clusters(data[f"log_weight_{level}"], data)]
     if f"curve_{level}" in data:
         curve, slope, n = data[f"curve_{level}"], data[f"slope_{level}"], len(model.effects_at(level))
         how = partial(gaussian_integral, curve=curve, slope=slope, n=n)
-    for dim in (*classes, node) if level == "individual" else (node, *classes):
-        parts = eliminate(parts, dim, how if dim == node else logsumexp)
+    if level == "individual":
+        parts = eliminate(sum_out(parts, classes, data), node, how)
+    else:
+        for dim in (node, *classes):
+            parts = eliminate(parts, dim, how if dim == node else logsumexp)
     return sum(parts[1:], parts[0])
 
 
 def by_cluster(unit: Tensor, data: Tensors) -> Tensor:
     """Sums over the individuals of each cluster: by the counts of patterns, or one by one where clusters differ."""
+    if "slot" in unit.dims:
+        return (unit * data["square"]).sum("slot")
     if "cluster_of" not in data:
         return contract(data["counts"], unit, ("individual",))
     rest = [d for d in unit.dims if d != "individual"]

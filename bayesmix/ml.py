@@ -287,13 +287,29 @@ def _class_table(data: Data, df, theta: Array) -> xr.Dataset:
         level = next(c.level for c in data.model.classes if c.name == name)
         values = p if level == "cluster" else np.where((single.pattern_of >= 0)[:, None], p[single.pattern_of], np.nan)
         out[f"{name}_posterior"] = xr.DataArray(values, dims=("row" if level == "individual" else "cluster", name))
-    ds = xr.Dataset(out)
+    ds = xr.Dataset(out | _path_table(single, theta))
     if "row" in ds.dims:
         freq = df[data.model.freq].to_numpy(dtype=float) if data.model.freq else np.ones(len(df))
         ds = ds.assign_coords(row=_flat_index(df.index), weight=("row", freq))
     if data.clusters is not None and "cluster" in ds.dims:
         ds = ds.assign_coords(cluster=data.clusters)
-    return ds.assign_coords({c.name: data.coords[c.name] for c in data.model.classes if c.name in ds.dims})
+    return ds.assign_coords({c.name: list(data.coords[c.name]) for c in data.model.classes if c.name in ds.dims})
+
+
+def _path_table(data: Data, theta: Array) -> dict[str, Any]:
+    """The most likely path of each row, its probability, that of no move, and how many go each path."""
+    if (found := posterior.paths(data, theta)) is None:
+        return {}
+    names = [c.name for c in data.model.classes_at("individual")]
+    rows, seen = data.pattern_of, data.pattern_of >= 0
+    labels = np.stack([np.asarray(data.coords[n])[found.path[:, k]] for k, n in enumerate(names)], axis=1)
+    path = xr.DataArray(np.where(seen[:, None], labels[rows], 0), dims=("row", "occasion"), coords={"occasion": names})
+    out = {"path": path}
+    for name, x in (("path_probability", found.probability), ("stayed_probability", found.stayed)):
+        out[name] = xr.DataArray(np.where(seen, x[rows], np.nan), dims="row")
+    if found.joint is not None:
+        out["path_counts"] = xr.DataArray(np.tensordot(data.counts, found.joint, 1), dims=names)
+    return out
 
 
 def _unmerged(data: Data, df) -> Data:
@@ -352,7 +368,7 @@ def _info(data: Data, search: Search, standard_errors: str) -> dict[str, Any]:
         "categories": texts(data.categories),
         "n_rows": len(data.pattern_of),
         "n_left_out": data.n_left_out,
-        "n_patterns": len(data.counts),
+        "n_patterns": int((data.counts > 0).sum()),
         "n_missing_patterns": data.n_missing_patterns,
         "starts": search.n_starts,
         "finals": search.n_finals,

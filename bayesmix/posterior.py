@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,8 @@ from bayesmix.quadrature import Nodes
 from bayesmix.spec import Model
 
 Array = NDArray[np.float64]
+MOST_PATHS = 30_000_000
+"""Entries of the table of all paths of all units."""
 
 
 def log_likelihood(
@@ -70,7 +73,75 @@ def class_posteriors(data: Data, theta: Array, mode=None) -> dict[str, Array]:
     if not wanted:
         return {}
     out = functions.bind("probabilities", data, mode, wanted)(theta)
-    return {dims[1]: p / np.sum(p, axis=1, keepdims=True) for dims, p in zip(wanted, out, strict=True)}
+    return {dims[1]: _normalised(p) for dims, p in zip(wanted, out, strict=True)}
+
+
+@dataclass(frozen=True)
+class Paths:
+    """The most likely path of each unit through the classes of individuals, in their order.
+
+    Attributes
+    ----------
+    path : array of int (unit, class variable)
+        Positions of the classes.
+    probability : array (unit,)
+        P(path | everything observed); NaN where it was found step by step.
+    stayed : array (unit,)
+        P(no move | everything observed); NaN where the numbers of classes differ, or likewise.
+    joint : array (unit, *classes), optional
+        Posterior probabilities of all paths.
+    """
+
+    path: NDArray[np.int64]
+    probability: Array
+    stayed: Array
+    joint: Array | None = None
+
+
+def paths(data: Data, theta: Array, mode=None) -> Paths | None:
+    """Posterior probabilities of the paths through the classes of individuals; None for one class variable.
+
+    Where there are too many paths, the best one by the posterior transitions of each occasion (Viterbi's
+    algorithm): the same for a first-order model without random effects.
+    """
+    names = [c.name for c in data.model.classes_at("individual")]
+    if len(names) < 2:
+        return None
+    sizes = [len(data.coords[n]) for n in names]
+    if np.prod(sizes) * len(data.counts) > MOST_PATHS:
+        return _by_steps(data, theta, names, mode)
+    (found,) = functions.bind("probabilities", data, mode, (("individual", *names),))(theta)
+    joint = _normalised(found)
+    flat = joint.reshape(len(joint), -1)
+    best = flat.argmax(axis=1)
+    path = np.stack(np.unravel_index(best, sizes), axis=1)
+    same = len(set(sizes)) == 1
+    stayed = sum(joint[(slice(None), *[k] * len(sizes))] for k in range(sizes[0])) if same else np.nan
+    return Paths(path, flat.max(axis=1), np.broadcast_to(stayed, len(flat)), joint)
+
+
+def _by_steps(data: Data, theta: Array, names: list[str], mode) -> Paths:
+    pairs = tuple(("individual", *pair) for pair in pairwise(names))
+    steps = [_normalised(p) for p in functions.bind("probabilities", data, mode, pairs)(theta)]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        score = np.log(steps[0].sum(axis=2))
+        back = []
+        for p in steps:
+            reached = score[:, :, None] + np.log(p / p.sum(axis=2, keepdims=True))
+            reached = np.where(np.isnan(reached), -np.inf, reached)
+            back.append(reached.argmax(axis=1))
+            score = reached.max(axis=1)
+    path = [score.argmax(axis=1)]
+    for came in reversed(back):
+        path.append(came[np.arange(len(came)), path[-1]])
+    unknown = np.full(len(score), np.nan)
+    return Paths(np.stack(path[::-1], axis=1), unknown, unknown)
+
+
+def _normalised(p: Array) -> Array:
+    """Probabilities that sum to one over all axes but the first; zeros for an empty slot of a cluster."""
+    total = np.sum(p, axis=tuple(range(1, np.ndim(p))), keepdims=True)
+    return np.asarray(p) / np.where(total > 0, total, 1.0)
 
 
 def effect_posteriors(data: Data, theta: Array, mode=None) -> dict[str, tuple[Array, Array]]:
@@ -148,7 +219,7 @@ def memberships(data: Data, theta: Array, mode=None) -> dict[str, Memberships]:
     nodes = tuple(f"node_{k}" for k in ("individual", "cluster") if f"log_weight_{k}" in data.arrays)
     (found,) = functions.bind("probabilities", data, mode, (("individual", *nodes),))(theta)
     weight = np.asarray(found).reshape(len(data.counts), -1)
-    weight = weight / weight.sum(axis=1, keepdims=True)
+    weight = _normalised(weight)
     made, sizes = functions.evaluate(data, theta, mode), dict(zip(nodes, found.shape[1:], strict=True))
     out = {}
     for name in classes:
@@ -189,11 +260,10 @@ def derive(data: Data, theta: Array, mode=None) -> tuple[Derived, Derived, Deriv
     data = of_population(data)
     made = functions.evaluate(data, theta, mode, "derived")
     slope = functions.bind("jacobian", data, mode)
-    rows = [slope(theta, direction) for direction in np.eye(len(theta))]
-    slopes = {
-        name: np.stack([r[k] for r in rows]) if rows else np.zeros((0, *x.values.shape))
-        for k, (name, x) in enumerate(made.items())
-    }
+    ends = np.cumsum([x.values.size for x in made.values()])
+    rows = np.array([slope(theta, direction) for direction in np.eye(len(theta))]).reshape(len(theta), ends[-1])
+    parts = zip(made.items(), np.split(rows, ends[:-1], axis=1), strict=True)
+    slopes = {name: x.reshape(-1, *y.values.shape) for (name, y), x in parts}
     out = []
     for kind in ("", "table", "derived"):
         names = {k: k.partition(":")[2] or k for k in made if (k.partition(":")[0] if ":" in k else "") == kind}

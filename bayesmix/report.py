@@ -1,23 +1,23 @@
 """The listing: everything of a fit as text, in the order in which users of Mplus look for it.
 
-Depends on compare, result and the floors beneath; rich lays the tables out.
+Depends on compare, results, result and the floors beneath; rich lays the tables out.
 """
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 from rich.console import Console, Group
-from rich.table import Table
 
-from bayesmix.result import Fit, entry
-from bayesmix.solution import TINY, class_dims, derived_interval, derived_shown, parts_of
+from bayesmix.result import Fit
+from bayesmix.results import explained, odds, probability_scale, random_parts, results, transitions
+from bayesmix.solution import TINY, parts_of
 from bayesmix.tables import (
     WIDTH,
     Listing,
@@ -25,7 +25,6 @@ from bayesmix.tables import (
     laid_out,
     make_table,
     number,
-    p_value,
     packed,
     pairs,
     percent,
@@ -89,8 +88,9 @@ def _any_sections(what: Fit | Enumeration, post: xr.DataTree | None) -> list[Sec
 
 def _sections(fit: Fit, post: xr.DataTree | None) -> list[Section]:
     found = [
-        _model(fit), _starts(fit), _fit(fit), _counts(fit), _classification(fit), *_results(fit),
-        _random(fit), _probability_scale(fit), _odds(fit), _quality(fit), _posterior(fit, post), _saved(fit),
+        _model(fit), _starts(fit), _fit(fit), _counts(fit), _classification(fit), *results(fit),
+        random_parts(fit), transitions(fit), explained(fit), probability_scale(fit), odds(fit), _quality(fit),
+        _posterior(fit, post), _saved(fit),
     ]  # fmt: skip
     return [s for s in found if s is not None and s.body]
 
@@ -204,8 +204,7 @@ def _fit(fit: Fit) -> Section:
 
 
 def _class_variables(fit: Fit) -> list[str]:
-    """Class variables with posterior probabilities of individuals or clusters."""
-    return [str(v).removesuffix("_posterior") for v in fit.classes.data_vars]
+    return fit.class_variables
 
 
 def _counts(fit: Fit) -> Section:
@@ -277,259 +276,6 @@ def classification_rates(fit: Fit, name: str | None = None) -> pd.DataFrame:
 def _logits(rates: pd.DataFrame) -> pd.DataFrame:
     p = rates.clip(lower=TINY)
     return pd.DataFrame(np.log(p.div(p.iloc[:, -1], axis=0)))
-
-
-# results ------------------------------------------------------------------------------------------
-
-
-def _results(fit: Fit) -> list[Section]:
-    """Parameters by level and class variable, item parameters by class."""
-    parts = parts_of(fit)
-    rows, out, seen = _Rows(fit), [], set()
-    responses = sum(p["kind"] == "response" for p in parts)
-    for part in sorted(parts, key=lambda p: (p["kind"] == "response", p["level"] == "cluster")):
-        names = [q["name"] for q in part["parameters"] if q["name"] not in seen]
-        seen.update(names)
-        tables = _by_class(fit, part, names, rows) if part["kind"] == "response" else [_flat(names, rows)]
-        if names:
-            out.append(Section(_part_title(part, responses), [*tables, *_reference_note(fit, part, names)]))
-    return out
-
-
-def _part_title(part: Mapping[str, Any], n: int) -> str:
-    if part["kind"] == "response":
-        return "Results: items by class" + (f" ({part['name']})" if n > 1 else "")
-    what = "class variable" if part["kind"] == "class" else "effect"
-    return f"Results: {part['level']} level, {what} {part['name']}"
-
-
-def row_of(table: pd.DataFrame, label: str) -> dict[str, Any]:
-    """One row of a table, in plain values."""
-    return {str(k): v for k, v in table.loc[label].items()}
-
-
-class _Rows:
-    """Cells of the results: estimate, SE, ratio, p, and what is fixed or at a boundary."""
-
-    head = ("estimate", "SE", "est/SE", "p", "")
-
-    def __init__(self, fit: Fit) -> None:
-        self.fit, self.summary = fit, fit.summary()
-        self.boundary = set(fit.quality.get("boundary", []))
-
-    def entries(self, name: str) -> Iterator[tuple[tuple[int, ...], str]]:
-        """Positions and labels of the entries that exist."""
-        x = self.fit.params[name]
-        absent = _absent(self.fit, x)
-        return ((at, entry(name, x, at)) for at in np.ndindex(x.shape) if not absent[at])
-
-    def cells(self, label: str) -> tuple[str, ...]:
-        s = row_of(self.summary, label)
-        if not s["free"]:
-            return (number(s["estimate"]), "-", "-", "-", "fixed")
-        mark = "boundary" if label in self.boundary or math.isnan(s["se"]) else ""
-        return (number(s["estimate"]), number(s["se"]), number(s["ratio"]), p_value(s["p"]), mark)
-
-
-def _absent(fit: Fit, x: xr.DataArray) -> np.ndarray:
-    """Entries of categories and thresholds that an item does not have."""
-    out = xr.zeros_like(x, dtype=bool)
-    known = fit.info.get("categories", {})
-    for part in (p for p in parts_of(fit) if p["kind"] == "response"):
-        item = part["dims"]["item"]
-        for dim, less in ((part["dims"]["category"], 0), (part["dims"]["threshold"], 1)):
-            if item in x.dims and dim in x.dims:
-                n = [len(known.get(str(i), range(x.sizes[dim] + less))) - less for i in x[item].values]
-                position = xr.DataArray(np.arange(x.sizes[dim]), dims=dim)
-                out = out | (position >= xr.DataArray(n, dims=item))
-    return out.transpose(*x.dims).values
-
-
-def _flat(names: Sequence[str], rows: _Rows) -> Group | Table:
-    return make_table(("", *rows.head), [(label, *rows.cells(label)) for n in names for _, label in rows.entries(n)])
-
-
-def _by_class(fit: Fit, part: Mapping[str, Any], names: Sequence[str], rows: _Rows) -> list[Group | Table]:
-    """One table a class (or combination of classes), then what does not depend on a class."""
-    blocks: dict[str, list[tuple[str, ...]]] = {}
-    hidden = _references(fit, part, names)
-    for name in names:
-        x = fit.params[name]
-        first: set[str] = set()
-        for at, label in sorted(rows.entries(name), key=lambda pair: _item_position(x, part, pair[0])):
-            if any(n == name and at[x.dims.index(d)] == k for n, d, k in hidden):
-                continue
-            block = _class_label(fit, x, at)
-            shown = "" if block in first else name
-            first.add(block)
-            blocks.setdefault(block, []).append((shown, _item_label(fit, x, at, part), *rows.cells(label)))
-    order = sorted(blocks, key=lambda b: b == "")
-    return [make_table(("parameter", "item", *rows.head), blocks[b], left=2, title=b or _rest(blocks)) for b in order]
-
-
-def _rest(blocks: Mapping[str, Any]) -> str:
-    return "All classes" if len(blocks) > 1 else ""
-
-
-def _item_position(x: xr.DataArray, part: Mapping[str, Any], at: tuple[int, ...]) -> tuple[int, ...]:
-    item = part["dims"]["item"]
-    return (at[x.dims.index(item)] if item in x.dims else 0, *at)
-
-
-def _class_label(fit: Fit, x: xr.DataArray, at: tuple[int, ...]) -> str:
-    dims = class_dims(parts_of(fit), x.dims)
-    inside = ", ".join(f"{d} = {x[d].values[at[x.dims.index(d)]]}" for d in dims)
-    return f"Class {inside}" if inside else ""
-
-
-def _item_label(fit: Fit, x: xr.DataArray, at: tuple[int, ...], part: Mapping[str, Any]) -> str:
-    """``A = 2``: item and category; ``A | 1``: item and threshold; further dims by their labels."""
-    where = {str(d): str(x[d].values[i]) for d, i in zip(x.dims, at, strict=True)}
-    item, category, threshold = (part["dims"][k] for k in ("item", "category", "threshold"))
-    out = where.pop(item, "")
-    if category in where:
-        known = fit.info.get("categories", {}).get(out)
-        position = at[x.dims.index(category)]
-        out += f" = {known[position] if known else where[category]}"
-        where.pop(category)
-    if threshold in where:
-        out += f" | {where.pop(threshold)}"
-    for d in class_dims(parts_of(fit), x.dims):
-        where.pop(d, None)
-    return ", ".join(filter(None, [out, *where.values()])) or "-"
-
-
-def _references(fit: Fit, part: Mapping[str, Any], names: Sequence[str]) -> list[tuple[str, str, int]]:
-    """Reference categories: a whole category of a parameter fixed at zero."""
-    category, out = part["dims"].get("category"), []
-    for name in names:
-        x, free = fit.params[name], fit.free[name]
-        if category in x.dims and x.sizes[category] > 1:
-            for k in range(x.sizes[category]):
-                if not free.isel({category: k}).any() and (x.isel({category: k}) == 0).all():
-                    out.append((name, str(category), k))
-    return out
-
-
-def _reference_note(fit: Fit, part: Mapping[str, Any], names: Sequence[str]) -> list[str]:
-    hidden = _references(fit, part, names) if part["kind"] == "response" else []
-    return (
-        [f"The first category of each item is the reference ({', '.join(n for n, _, k in hidden)} = 0, fixed)."]
-        if hidden
-        else []
-    )
-
-
-def _random(fit: Fit) -> Section | None:
-    """SDs, correlations and intraclass correlations of the random parts of class logits."""
-    blocks: dict[str, list[str]] = {}
-    for name in map(str, fit.derived.data_vars):
-        blocks.setdefault(name.rpartition("_")[0], []).append(name)
-    body = [block for own, names in blocks.items() for block in _random_of(fit, own, names)]
-    if not body:
-        return None
-    note = (
-        "Intervals on the scale of log SD, Fisher's z and logit ICC. ICC (20): the share of these effects\n"
-        "in the variance of a logit against the last class."
-    )
-    return Section("Random effects of the class logits", [*body, note])
-
-
-def _random_of(fit: Fit, own: str, names: Sequence[str]) -> list[Any]:
-    """The rows of the random parts with the loadings `<own>_loading`."""
-    loading = fit.params[f"{own}_loading"]
-    effects = [str(e) for e in loading[loading.dims[-2]].values]
-    level = next((p["level"] for p in parts_of(fit) if p["kind"] == "effect" and p["name"] in effects), "unit")
-    rows = [row for n in names for row in _derived_rows(fit, n, len(effects))]
-    head = ("", "estimate", "SE", "95% lower", "upper", "")
-    return [make_table(head, rows, title=f"Effects of {level}s: {', '.join(effects)}")] if rows else []
-
-
-def _derived_rows(fit: Fit, name: str, effects: int) -> list[tuple[str, ...]]:
-    """A row an entry; one without sampling variance is at a boundary, or a correlation by one factor."""
-    x, se = fit.derived[name], fit.derived_se[name].values
-    se = np.where(se > TINY * np.abs(x.values), se, np.nan)
-    mark = "fixed: one factor" if effects == 1 and name.endswith("_correlation") else "boundary"
-    columns = (x.values, se, *derived_interval(name, x.values, se))
-    shown = derived_shown(name, x)
-    return [
-        (entry(name, x, at), *(number(float(v[at])) for v in columns), mark if np.isnan(se[at]) else "")
-        for at in np.ndindex(x.shape)
-        if shown[at]
-    ]
-
-
-# probability scale and odds ratios ----------------------------------------------------------------
-
-
-def _probability_scale(fit: Fit) -> Section:
-    parts = parts_of(fit)
-    body = []
-    for name, p in fit.probabilities.data_vars.items():
-        items = [q for q in parts if q["kind"] == "response" and q["dims"]["item"] in p.dims]
-        if items:
-            body.append(_item_probabilities(fit, str(name), items[0]))
-        else:
-            body.append(_plain_probabilities(fit, str(name)))
-    return Section("Results on the probability scale (standard errors in brackets)", [t for b in body for t in b])
-
-
-def _with_error(p: float, se: float) -> str:
-    if math.isnan(p):
-        return "-"
-    return f"{p:.3f} ({probability(se)})"
-
-
-def _plain_probabilities(fit: Fit, name: str) -> list[Group | Table]:
-    p, se = fit.probabilities[name], fit.probabilities_se[name]
-    rows = [(entry(name, p, at), _with_error(float(p.values[at]), float(se.values[at]))) for at in np.ndindex(p.shape)]
-    return [make_table(("", "probability"), rows)]
-
-
-def _item_probabilities(fit: Fit, name: str, part: Mapping[str, Any]) -> list[Group | Table]:
-    """Items and categories in the rows, classes in the columns, in as many tables as they need."""
-    p, se = fit.probabilities[name], fit.probabilities_se[name]
-    item, category = part["dims"]["item"], part["dims"]["category"]
-    dims = class_dims(parts_of(fit), p.dims)
-    columns = list(np.ndindex(*(p.sizes[d] for d in dims)))
-    heads = [", ".join(f"{d} = {p[d].values[i]}" for d, i in zip(dims, at, strict=True)) or name for at in columns]
-    rows = []
-    for i, k in np.ndindex(p.sizes[item], p.sizes[category]):
-        at = {item: i, category: k}
-        if np.isnan(p.isel(at)).all():
-            continue
-        cells = [dict(zip(dims, c, strict=True)) for c in columns]
-        label = _category_label(fit, p, item, i, category, k)
-        rows.append((label, *(_with_error(float(p.isel(at | c)), float(se.isel(at | c))) for c in cells)))
-    room = 1 + max(1, (WIDTH - 4 - max(len(r[0]) for r in rows)) // 17)
-    starts = range(1, len(heads) + 1, room - 1)
-    return [
-        make_table(("item", *heads[s - 1 : s + room - 2]), [(r[0], *r[s : s + room - 1]) for r in rows]) for s in starts
-    ]
-
-
-def _category_label(fit: Fit, p: xr.DataArray, item: str, i: int, category: str, k: int) -> str:
-    name = str(p[item].values[i])
-    known = fit.info.get("categories", {}).get(name)
-    return f"{name} = {known[k] if known and k < len(known) else p[category].values[k]}"
-
-
-def _odds(fit: Fit) -> Section | None:
-    """exp(slope) of the class logits, with a 95% interval from the logit scale."""
-    summary, rows = fit.summary(), []
-    for part in (p for p in parts_of(fit) if p["kind"] == "class"):
-        for name in [q["name"] for q in part["parameters"] if q["covariates"] is not None]:
-            x = fit.params[name]
-            labels = [entry(name, x, at) for at in np.ndindex(x.shape)]
-            for label in (k for k in labels if summary.loc[k, "free"]):
-                s = row_of(summary, label)
-                ratio = math.exp(min(s["estimate"], 700.0))
-                ends = (np.exp(s["lower"]), np.exp(s["upper"]))
-                rows.append((label, *map(number, (ratio, ratio * s["se"], *ends)), p_value(s["p"])))
-    if not rows:
-        return None
-    head = ("", "odds ratio", "SE", "95% lower", "upper", "p (log odds = 0)")
-    return Section("Odds ratios of the covariates, against the reference class", [make_table(head, rows)])
 
 
 # numerical quality, posterior, files --------------------------------------------------------------
@@ -604,6 +350,8 @@ def _saved(fit: Fit) -> Section | None:
         if effects := [k for k in scores if f"{k}_sd" in scores and fit.effect_scores[k].dims == (dim,)]:
             n = fit.effect_scores.sizes[dim]
             body.append(f"Random effects {', '.join(effects)} of {n} {unit}, by fit.effects().")
+    if "path" in fit.classes:
+        body.append(f"Most likely paths of {fit.info.get('n_rows')} rows of the data, by fit.paths().")
     return Section("Saved", ["\n".join(body)]) if body else None
 
 

@@ -107,7 +107,54 @@ class Fit:
     @property
     def entropy(self) -> float:
         """:meth:`class_entropy` of the first class variable; NaN where there is none."""
-        return self.class_entropy() if self.classes.data_vars else float("nan")
+        return self.class_entropy() if self.class_variables else float("nan")
+
+    @property
+    def class_variables(self) -> list[str]:
+        """Class variables of individuals and clusters: those that have posterior probabilities."""
+        ending = "_posterior"
+        return [str(v).removesuffix(ending) for v in self.classes.data_vars if str(v).endswith(ending)]
+
+    def paths(self) -> pd.DataFrame:
+        """The most likely path of each row of the data through the classes of its occasions, and who moved.
+
+        Returns
+        -------
+        pandas.DataFrame
+            A column a class variable, `probability` of this path given all answers, `moved` (whether
+            it has a move) and `P(moved)` (the probability of a move); the last two where the occasions
+            have the same classes. NA for rows without answers.
+
+        Raises
+        ------
+        ValueError
+            The model has one class variable of individuals.
+        """
+        if "path" not in self.classes:
+            raise ValueError("There are no paths: the model has fewer than two class variables of individuals.")
+        x, weight = self.classes["path"], self.classes["path_probability"]
+        seen = x.values[:, 0] > 0
+        out = pd.DataFrame(x.values, index=x.indexes["row"], columns=list(map(str, x["occasion"].values)))
+        out = out.astype("Int64").where(pd.Series(seen, index=out.index), pd.NA)
+        moved = pd.Series((x.values != x.values[:, :1]).any(axis=1), index=out.index).astype("boolean")
+        out["probability"] = weight.values
+        if len({self.classes.sizes[n] for n in out.columns[:-1]}) == 1:
+            out["moved"] = moved.where(seen, pd.NA)
+            out["P(moved)"] = 1 - self.classes["stayed_probability"].values
+        return out
+
+    def path_counts(self) -> pd.DataFrame:
+        """Individuals that go each path: by posterior probability and by most likely path, the most frequent first."""
+        paths = self.paths()
+        names, w = list(map(str, self.classes["path"]["occasion"].values)), self.classes["weight"].values
+        used = paths[names].notna().all(axis=1).to_numpy()
+        modal = paths.loc[used, names].astype(int).assign(n=w[used]).groupby(names)["n"].sum()
+        if "path_counts" not in self.classes:
+            return modal.to_frame("most likely").sort_values("most likely", ascending=False)
+        counts = self.classes["path_counts"].to_series().rename("posterior")
+        out = counts.to_frame().join(modal.rename("most likely")).fillna(0.0)
+        out["posterior %"] = out["posterior"] / out["posterior"].sum()
+        return out.sort_values("posterior", ascending=False)
 
     def class_entropy(self, name: str | None = None) -> float:
         """1 - (mean entropy of the posterior class probabilities) / log K; NaN for K = 1.
@@ -125,7 +172,7 @@ class Fit:
         return float(1 - (w @ terms) / (w.sum() * np.log(p.shape[1])))
 
     def _posterior(self, name: str | None) -> tuple[str, xr.DataArray]:
-        names = [str(v).removesuffix("_posterior") for v in self.classes.data_vars]
+        names = self.class_variables
         if not names:
             raise ValueError("The model has no class variable of individuals or clusters.")
         if name is not None and name not in names:

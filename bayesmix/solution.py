@@ -49,13 +49,10 @@ def probability_interval(p: Array, se: Array) -> tuple[Array, Array]:
     return ends[0], ends[1]
 
 
-DERIVED = ("_sd", "_correlation", "_icc")
-"""Endings of quantities that follow from the loadings of random effects."""
-
-
 def is_derived(name: str) -> bool:
-    """Whether a variable of a posterior is an SD, a correlation or an ICC of random effects, and no parameter."""
-    return name.endswith(DERIVED)
+    """Whether a variable of a posterior that is no parameter follows from them: SDs, ICCs, paths, shares."""
+    ending = name.endswith(("_sd", "_correlation", "_icc"))
+    return ending or any(k in name for k in ("_explained", "_effect_of_", "_on_"))
 
 
 def derived_shown(name: str, x: xr.DataArray) -> np.ndarray:
@@ -65,9 +62,11 @@ def derived_shown(name: str, x: xr.DataArray) -> np.ndarray:
 
 
 def derived_interval(name: str, x: Array, se: Array) -> tuple[Array, Array]:
-    """A 95% interval, symmetric on the scale where there are no bounds: log SD, Fisher's z, logit ICC."""
-    if name.endswith("_icc"):
+    """A 95% interval, symmetric on the scale where there are no bounds: log SD, Fisher's z, logit of a share."""
+    if name.endswith("_icc") or "_explained" in name:
         return probability_interval(x, se)
+    if "_effect_of_" in name or "_on_" in name:
+        return x - Z95 * se, x + Z95 * se
     if name.endswith("_correlation"):
         with np.errstate(divide="ignore", invalid="ignore"):
             z, half = np.arctanh(x), Z95 * se / (1 - x**2)
@@ -111,4 +110,26 @@ def values_of(result: Fit | xr.DataTree, name: str) -> Values | None:
     if name in result.params:
         x, half = result.params[name], Z95 * result.se[name]
         return Values(x, x - half, x + half)
+    if name in result.derived:
+        x, se = result.derived[name], result.derived_se[name]
+        lower, upper = derived_interval(name, x.values, se.values)
+        return Values(x, x.copy(data=lower), x.copy(data=upper))
     return None
+
+
+def names_of(result: Fit | xr.DataTree) -> list[str]:
+    """Names of all that :func:`values_of` knows."""
+    if isinstance(result, Fit):
+        return [str(k) for ds in (result.params, result.derived, result.probabilities) for k in ds.data_vars]
+    return [str(k) for k in result["posterior"].data_vars]
+
+
+def errors_of(result: Fit | xr.DataTree, name: str) -> xr.DataArray:
+    """Standard errors, or posterior SDs, of what :func:`values_of` returns."""
+    if not isinstance(result, Fit):
+        return result["posterior"].to_dataset()[name].std(("chain", "draw"))
+    homes = ((result.params, result.se), (result.derived, result.derived_se))
+    for values, errors in (*homes, (result.probabilities, result.probabilities_se)):
+        if name in values:
+            return errors[name]
+    raise KeyError(name)

@@ -5,7 +5,7 @@ Depends on data and the floors beneath.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -122,7 +122,7 @@ def _spread_over(margins: list, dims, shape, item_dim: str, inner_dim: str) -> A
     return np.broadcast_to(ordered.reshape(view), shape)
 
 
-def split_class(values: Mapping[str, Array], data: Data, dim: str, split: int, seed: int) -> Array:
+def split_class(values: Mapping[str, Array], data: Data, dims: Collection[str], split: int, seed: int) -> Array | None:
     """A start for one class more: class `split` of the simpler solution, twice, a little apart.
 
     Parameters
@@ -131,18 +131,25 @@ def split_class(values: Mapping[str, Array], data: Data, dim: str, split: int, s
         Natural parameters of the solution with K - 1 classes.
     data : Data
         The data prepared for the model with K classes.
-    dim : str
-        The class variable.
+    dims : collection of str
+        The class variables, and the names under which occasions share them.
+
+    Returns
+    -------
+    array or None
+        None where the wider model has other parameters besides, such as more effects of several occasions.
     """
     rng = np.random.default_rng(seed)
     wide = {}
     for p in data.model.parameters:
         x = np.asarray(values[p.name], dtype=float)
-        if p.support == "cholesky" and dim == p.dims[-1]:
+        if p.support == "cholesky" and p.dims[-1] in dims:
             x = _split_loadings(x, split, data.packing.shape(p)[-2])
-        elif dim in p.dims:
-            axis = p.dims.index(dim)
-            x = np.concatenate([np.take(x, [split], axis=axis), x], axis=axis)
+        else:
+            for axis in (k for k, d in enumerate(p.dims) if d in dims):
+                x = np.concatenate([np.take(x, [split], axis=axis), x], axis=axis)
+        if x.shape != data.packing.shape(p):
+            return None
         wide[p.name] = x
     limits = ranges(data)
     theta = np.clip(data.packing.pack(wide), limits.center - 8 * limits.unit, limits.center + 8 * limits.unit)

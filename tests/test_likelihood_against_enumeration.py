@@ -402,7 +402,7 @@ def test_patterns_equal_rows(declared):
     df = pd.concat([frame()] * 3, ignore_index=True)
     patterns, rows = (bm.prepare(declared(), df, NODES["trapezoid"], collapse=c) for c in (True, False))
     values = random_values(rows, seed=4)
-    assert len(patterns.counts) * 3 <= len(rows.counts)
+    assert (patterns.counts > 0).sum() * 3 <= len(rows.counts)
     by_pattern, by_row = (d.arrays["weight"].values @ evaluate(d, values) for d in (patterns, rows))
     assert_allclose(by_pattern, by_row, rtol=1e-13)
 

@@ -1,0 +1,223 @@
+"""The path diagram of a declared model, with estimates on its arrows: Figure 1 of the 2006 paper, of any model.
+
+Graphviz draws it (pygraphviz brings it along). Depends on solution and the floors beneath.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from bayesmix.result import Fit
+from bayesmix.solution import Values, errors_of, names_of, values_of
+from bayesmix.spec import LatentClass, Model, Predictor, Response, Term
+
+MOST = 3
+"""An arrow with more coefficients than this has no numbers."""
+
+
+@dataclass(frozen=True)
+class Diagram:
+    """A path diagram: shows itself in a notebook.
+
+    Attributes
+    ----------
+    dot : str
+        What Graphviz reads.
+    """
+
+    dot: str
+
+    def save(self, path: str | Path) -> Path:
+        """Draw into a file; its ending says how: svg, pdf, png."""
+        path = Path(path)
+        if path.suffix.lower() not in (".svg", ".pdf", ".png", ".dot"):
+            raise ValueError(f"The file came as '{path.name}': give a name that ends in .svg, .pdf, .png or .dot.")
+        if path.suffix == ".dot":
+            path.write_text(self.dot, encoding="utf-8")
+        else:
+            path.write_bytes(self._drawn(path.suffix[1:].lower()))
+        return path
+
+    def _drawn(self, kind: str) -> bytes:
+        try:
+            import pygraphviz
+        except ImportError:
+            raise ImportError(
+                "Drawing a path diagram takes pygraphviz, which brings Graphviz along: pip install "
+                "'bayesmix[diagram]'. Without it, .dot has what Graphviz reads."
+            ) from None
+        return pygraphviz.AGraph(self.dot).draw(format=kind, prog="dot")
+
+    def _repr_svg_(self) -> str:
+        return self._drawn("svg").decode()
+
+
+def diagram(model: Model, result: Fit | xr.DataTree | None = None) -> Diagram:
+    """Draw a model as a path diagram.
+
+    Circles are latent (classes, random effects), boxes observed (items, covariates); what lives in
+    clusters stands apart from what lives within them. Arrows are the terms of the predictors.
+
+    Parameters
+    ----------
+    model : Model
+        What a template returns.
+    result : Fit or xarray.DataTree, optional
+        Its solution: coefficients with standard errors (posterior means with SDs) on the arrows that
+        have no more than three, class sizes and SDs in the circles. Between two classes the arrow has
+        gamma of (9), (13): a logit given the class before, less that given its last class.
+
+    Returns
+    -------
+    Diagram
+
+    Raises
+    ------
+    ValueError
+        The result is of another model.
+    """
+    if result is not None and (gone := [p.name for p in model.parameters if p.name not in names_of(result)]):
+        raise ValueError(f"The result has no parameter '{gone[0]}': it is not a solution of this model.")
+    shown = _Shown(result)
+    lines = [
+        'digraph model { rankdir=TB; newrank=true; nodesep=0.55; ranksep=0.75; fontname="Helvetica"; fontsize=11;',
+        '  node [fontname="Helvetica", fontsize=11, margin="0.08,0.05"]; edge [fontname="Helvetica", fontsize=10];',
+        *_boxes(model, shown),
+        *_arrows(model, shown),
+        "}",
+    ]
+    return Diagram("\n".join(lines) + "\n")
+
+
+def _quoted(text: str) -> str:
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'
+
+
+# estimates ----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Shown:
+    """Numbers of a solution as text; nothing without one."""
+
+    result: Fit | xr.DataTree | None
+
+    def coefficient(self, name: str, select: dict[str, int] | None = None) -> str:
+        """``0.44 (0.10)``: entries that are not zero, MOST at most, by their labels where there are several."""
+        found = None if self.result is None else values_of(self.result, name)
+        if found is None or self.result is None:
+            return ""
+        chosen = {d: k for d, k in (select or {}).items() if d in found.value.dims}
+        x = found.value.isel(chosen)
+        se = errors_of(self.result, name).transpose(*found.value.dims).isel(chosen)
+        at = [i for i in np.ndindex(x.shape) if x.values[i] != 0.0]
+        if not 0 < len(at) <= MOST:
+            return ""
+        return "\n".join(_labelled(x, i, len(at)) + _number(x.values[i], se.values[i]) for i in at)
+
+    def sizes(self, name: str) -> str:
+        """``56% / 44%``."""
+        found: Values | None = None if self.result is None else values_of(self.result, f"{name}_probability")
+        if found is None or found.value.ndim != 1 or found.value.size > 5:
+            return ""
+        return " / ".join(f"{p:.0%}" for p in found.value.values)
+
+
+def _labelled(x: xr.DataArray, at: tuple[int, ...], several: int) -> str:
+    if several == 1:
+        return ""
+    return ", ".join(str(x[d].values[i]) for d, i in zip(x.dims, at, strict=True) if x.sizes[d] > 1) + ": "
+
+
+def _number(x: float, se: float) -> str:
+    if not np.isfinite(se) or se == 0.0:
+        return f"{x:.3g}"
+    return f"{x:.2f} ({se:.2f})"
+
+
+# nodes --------------------------------------------------------------------------------------------
+
+
+def _boxes(model: Model, shown: _Shown) -> Iterator[str]:
+    """What there is, the levels of a two-level model in frames of their own."""
+    above = [_effect(e, shown) for e in model.effects if e.level == "cluster"]
+    above += [_class(c, shown) for c in model.classes if c.level == "cluster"]
+    above += [_covariate(c.name, c.formula) for c in model.covariates if c.level == "cluster"]
+    below = [_effect(e, shown) for e in model.effects if e.level == "individual"]
+    below += [_class(c, shown) for c in model.classes if c.level != "cluster"]
+    below += [_covariate(c.name, c.formula) for c in model.covariates if c.level == "individual"]
+    below += [_response(r) for r in model.responses]
+    for k, (title, some) in enumerate((("between", above), ("within", below))):
+        if not some:
+            continue
+        if model.two_level:
+            yield f'  subgraph cluster_{k} {{ label="{title} {model.cluster}"; labeljust=l; color="gray60";'
+        yield from (f"    {line}" for line in some)
+        if model.two_level:
+            yield "  }"
+    if len(order := [c.name for c in model.classes_at("individual")]) > 1:
+        yield f"  {{ rank=same; {'; '.join(map(_quoted, order))} }}"
+    if len(same := [e.name for e in model.effects_at("cluster")]) > 1:
+        yield f"  {{ rank=same; {'; '.join(map(_quoted, same))} }}"
+
+
+def _class(c: LatentClass, shown: _Shown) -> str:
+    of = " of each response" if c.level == "item" else ""
+    label = "\n".join(filter(None, [c.name + of, shown.sizes(c.name)]))
+    return f'{_quoted(c.name)} [shape=circle, style=filled, fillcolor="#DCEAF4", label={_quoted(label)}];'
+
+
+def _effect(e: Any, shown: _Shown) -> str:
+    sd = shown.coefficient(e.sd.parameter.name) if e.sd is not None else "1" if shown.result is not None else ""
+    label = e.name + (f"\nSD {sd}" if sd else "")
+    return f'{_quoted(e.name)} [shape=circle, style=filled, fillcolor="#F6E3D3", label={_quoted(label)}];'
+
+
+def _covariate(name: str, formula: str) -> str:
+    return f"{_quoted(name)} [shape=box, label={_quoted(formula)}];"
+
+
+def _response(r: Response) -> str:
+    items = list(map(str, r.items))
+    shown = items if len(items) <= 4 else [items[0], items[1], "...", items[-1]]
+    label = "\n".join(shown) + (f"\n({len(items)} items)" if len(items) > 4 else "")
+    return f"{_quoted('response ' + r.name)} [shape=box, label={_quoted(label)}];"
+
+
+# arrows -------------------------------------------------------------------------------------------
+
+
+def _arrows(model: Model, shown: _Shown) -> Iterator[str]:
+    classes = [c.name for c in model.classes]
+    for e in model.effects:
+        yield from _into(e.name, e.mean, classes, shown)
+    for c in model.classes:
+        yield from _into(c.name, c.predictor, [k for k in classes if k != c.name], shown)
+    for r in model.responses:
+        yield from _into(f"response {r.name}", (*r.predictor, *r.auxiliary), classes, shown, numbers=False)
+
+
+def _into(to: str, terms: Predictor, classes: Sequence[str], shown: _Shown, numbers: bool = True) -> Iterator[str]:
+    """Arrows to a variable from the classes, effects and covariates in its terms, each once."""
+    arrows: dict[str, str] = {}
+    for t in terms:
+        for d in _dims(t):
+            if d in classes:
+                arrows.setdefault(d, shown.coefficient(f"{to}_on_{d}") if numbers else "")
+        for k, e in enumerate(t.effects):
+            arrows[e] = shown.coefficient(t.parameter.name, {t.effect_dim: k}) if numbers else ""
+        if t.covariates and not t.effects:
+            arrows[t.covariates.name] = shown.coefficient(t.parameter.name) if numbers else ""
+    for start, label in arrows.items():
+        written = f" [label={_quoted(' ' + label)}]" if label else ""
+        yield f"  {_quoted(start)} -> {_quoted(to)}{written};"
+
+
+def _dims(t: Term) -> list[str]:
+    return [dict(t.rename).get(d, d) for d in t.parameter.dims]
