@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 import numpy as np
 import pytensor
@@ -21,11 +21,10 @@ from pytensor.link.vm import VMLinker
 from bayesmix import likelihood
 from bayesmix.data import Data, Named
 from bayesmix.derived import derived
-from bayesmix.families import Tensor
 from bayesmix.params import natural
 from bayesmix.spec import Model, structure
 
-What = Literal["total", "units", "gradient", "curvature", "factors", "probabilities", "derived", "jacobian"]
+What = Literal["total", "units", "gradient", "curvature", "factors", "probabilities", "derived"]
 
 
 @dataclass(frozen=True)
@@ -101,7 +100,6 @@ def compiled(what: What, data: Data, mode: str | Mode | None = None, probes: tup
     ``factors``: natural parameters, effects, class log probabilities, response tables.
     ``probabilities``: gradients with respect to the zero log factors over the dims of `probes`.
     ``derived``: natural parameters, tables of probabilities, what follows from the parameters.
-    ``jacobian`` (further v): what ``derived`` returns, in one vector, differentiated in the direction v.
     """
     mode = mode or "NUMPY"
     static = isinstance(mode, str) and mode.upper() == "JAX"
@@ -145,15 +143,11 @@ def _zeros(data: Data, dims: tuple[str, ...]) -> np.ndarray:
 def _compile(what: What, data: Data, mode, static: bool, probes: tuple) -> Compiled:
     model, inputs = data.model, make_inputs(data.model, data, static)
     moving, extra, dims = [inputs.theta], {}, {}
-    if what in ("factors", "derived", "jacobian"):
+    if what in ("factors", "derived"):
         make = likelihood.factors if what == "factors" else derived
         named = inputs.values | make(model, inputs.values, inputs.data)
         dims = {k: x.dims for k, x in named.items()}
         outputs = [lower(x.values) for x in named.values()]
-        if what == "jacobian":
-            v = pt.vector("v", shape=inputs.theta.type.shape)
-            flat = pt.concatenate([x.ravel() for x in outputs])
-            outputs, moving = _directional(flat, inputs.theta, v), [*moving, v]
     else:
         zeros = [placeholder(f"probe:{i}", d, "float64") for i, d in enumerate(probes)]
         extra = {f"probe:{i}": plain for i, (plain, _) in enumerate(zeros)}
@@ -179,13 +173,6 @@ def _outputs(what: What, units, inputs: Inputs, zeros: list):
         return [total, gradient], []
     v = pt.vector("v", shape=inputs.theta.type.shape)
     return pt.grad((gradient * v).sum(), [inputs.theta, weight]), [v]
-
-
-def _directional(x, theta, v):
-    """The derivative of x along v, as the gradient of a gradient (linear in the weights u)."""
-    u = cast(Tensor, pt.ones_like(x))
-    slope = pt.grad((x * u).sum(), theta, consider_constant=[u], disconnected_inputs="ignore")
-    return pt.grad((slope * v).sum(), u, disconnected_inputs="ignore")
 
 
 def _function(arguments, outputs, mode) -> Callable:

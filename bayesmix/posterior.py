@@ -6,7 +6,7 @@ of what it indexes: a class, a pair of classes, a node. Depends on functions and
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -259,17 +259,25 @@ def derive(data: Data, theta: Array, mode=None) -> tuple[Derived, Derived, Deriv
     """Natural parameters, probabilities of classes and item categories, and derived ones, with derivatives."""
     data = of_population(data)
     made = functions.evaluate(data, theta, mode, "derived")
-    slope = functions.bind("jacobian", data, mode)
-    ends = np.cumsum([x.values.size for x in made.values()])
-    rows = np.array([slope(theta, direction) for direction in np.eye(len(theta))]).reshape(len(theta), ends[-1])
-    parts = zip(made.items(), np.split(rows, ends[:-1], axis=1), strict=True)
-    slopes = {name: x.reshape(-1, *y.values.shape) for (name, y), x in parts}
+    slopes = _slopes(functions.bind("derived", data, mode), theta, list(made))
     out = []
     for kind in ("", "table", "derived"):
         names = {k: k.partition(":")[2] or k for k in made if (k.partition(":")[0] if ":" in k else "") == kind}
         parts = {n: _in_order(made[k], slopes[k], data, kind) for k, n in names.items()}
         out.append(Derived({n: x for n, (x, _) in parts.items()}, {n: s for n, (_, s) in parts.items()}))
     return out[0], out[1], out[2]
+
+
+def _slopes(values: Callable, theta: Array, names: list[str]) -> dict[str, Array]:
+    """Derivatives with respect to each entry of theta, stacked first, by central differences (to ten digits)."""
+    steps = 1e-5 * np.maximum(1.0, np.abs(theta))
+    rows = [
+        [(np.asarray(up) - np.asarray(down)) / (2 * steps[k]) for up, down in zip(*ends, strict=True)]
+        for k, ends in enumerate((values(theta + e), values(theta - e)) for e in np.diag(steps))
+    ]
+    if not rows:
+        return {n: np.zeros((0, *np.shape(x))) for n, x in zip(names, values(theta), strict=True)}
+    return {n: np.stack([r[i] for r in rows]) for i, n in enumerate(names)}
 
 
 def _in_order(x: Named, slopes: Array, data: Data, kind: str) -> tuple[xr.DataArray, Array]:
