@@ -21,11 +21,15 @@ $(STAMP): pyproject.toml
 	@sh tools/make-env
 	@touch $(STAMP)
 
-demo: env  ## generated classroom data: classes chosen, fitted by ML and by NUTS, beside the truth
+FALL := stubborn_fall-defies_authority_fall
+SPRING := stubborn_spring-defies_authority_spring
+
+demo: env  ## generated classrooms: a two-level latent transition model by ML and by NUTS, beside what was published
 	@$(BIN)/python data/toca.py
-	@$(BIN)/bayesmix enumerate lca data/toca.csv --items stubborn-defies_authority --classes 1-3
-	@$(BIN)/bayesmix fit lca data/toca.csv --items stubborn-defies_authority --classes 2 --sample --plots --out demo
-	@$(BIN)/bayesmix compare demo --published data/toca_published.csv
+	@$(BIN)/bayesmix enumerate lca data/toca.csv --items $(FALL) --classes 1-3
+	@$(BIN)/bayesmix fit lta data/toca.csv --waves $(FALL) --waves $(SPRING) --classes 2 --cluster classroom \
+		--id student --sample --sample-effects --plots --out demo
+	@$(BIN)/bayesmix compare demo --published data/toca_published.csv --plots
 	@echo "Pictures, tables, the fit and the posterior are in demo/."
 
 test: env  ## the tests, but for the slow ones

@@ -203,7 +203,7 @@ def declare(name: str, given: Mapping[str, Any], extra: Sequence[str], known: Se
     return function(**arguments)
 
 
-OPTIONS = ("items", "classes", "covariates", "family", "freq", "cluster")
+OPTIONS = ("items", "waves", "classes", "covariates", "family", "freq", "cluster")
 
 
 def _typed(key: str, text: str, hints: Mapping[str, Any], known: Sequence[str]) -> Any:
@@ -215,6 +215,9 @@ def _typed(key: str, text: str, hints: Mapping[str, Any], known: Sequence[str]) 
         if not all(mark for _, mark, _ in pairs):
             raise ValueError(f"--set {key} came as '{text}', expected item=value, several with ';' between them.")
         return {left.strip(): right.strip() for left, _, right in pairs}
+    if "Sequence" in hint and hint.startswith(("str |", "str|")):
+        several = [part.strip() or None for part in text.split(";")]
+        return several if len(several) > 1 else text
     if "Sequence" in hint:
         return [columns(g, known) for g in text.split(";")] if hint.count("Sequence") > 1 else columns(text, known)
     if "bool" in hint:
@@ -257,6 +260,23 @@ def nodes_of(text: str | None) -> Any:
             f"The nodes came as '{text}'{detail}: give e.g. trapezoid:15, gauss_hermite:15, monte_carlo:1000, "
             "adaptive:7, exact."
         ) from None
+
+
+def class_numbers(text: str | None) -> int | list[int] | None:
+    """A number of classes, or one for each occasion: ``2``, ``2,3``.
+
+    Raises
+    ------
+    ValueError
+        Anything else.
+    """
+    if text is None:
+        return None
+    try:
+        found = [int(word) for word in text.split(",")]
+    except ValueError:
+        raise ValueError(f"--classes came as '{text}': give a whole number, or one for each occasion: 2,3.") from None
+    return found[0] if len(found) == 1 else found
 
 
 def numbers_of(text: str) -> list[int]:

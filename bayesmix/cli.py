@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 import typer
 from typer.core import TyperGroup
 
-from bayesmix.arguments import blank, columns, declare, family_of, nodes_of, numbers_of, read_table
+from bayesmix.arguments import blank, class_numbers, columns, declare, family_of, nodes_of, numbers_of, read_table
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -138,6 +138,9 @@ DataFile = Annotated[
     Path, typer.Argument(metavar="DATA", help="csv, tsv, parquet, dta, sav or xlsx, one row an individual.")
 ]
 Items = Annotated[str | None, typer.Option(help="Columns: A,B,C, ranges A-G in the order of the file, or all.")]
+Waves = Annotated[
+    list[str] | None, typer.Option(help="Columns of one occasion, as --items; repeated for each occasion of an lta.")
+]
 Covariates = Annotated[str | None, typer.Option(help="Formula of the class logits: 'age + sex'.")]
 FamilyOption = Annotated[
     list[str] | None, typer.Option(help="nominal, bernoulli, ordinal, normal, poisson, or A-C=normal.")
@@ -225,6 +228,7 @@ def _prepare(run: _Run, name: str, data: Path, given: dict[str, Any], missing, e
     formula = parse_formula(given["covariates"]) if given.get("covariates") is not None else []
     if given.get("items") is not None:
         given["items"] = columns(given["items"], known, [*aside, *formula])
+    given["waves"] = [columns(w, known) for w in given.get("waves") or []] or None
     given["family"] = family_of(given["family"], given.get("items") or [], known) if given.get("family") else None
     run.declare = lambda k: declare(name, given | {"classes": k}, extra or [], known)
     run.model = run.declare(given["classes"])
@@ -244,7 +248,10 @@ def fit_command(  # noqa: PLR0917 - options, by name only
     model: Template,
     data: DataFile,
     items: Items = None,
-    classes: Annotated[int | None, typer.Option(help="Number of classes.")] = None,
+    waves: Waves = None,
+    classes: Annotated[
+        str | None, typer.Option(help="Number of classes; of an lta, one or one for each occasion: 2,3.")
+    ] = None,
     covariates: Covariates = None,
     family: FamilyOption = None,
     freq: Freq = None,
@@ -275,8 +282,9 @@ def fit_command(  # noqa: PLR0917 - options, by name only
     _check_plots(plots, out)
     with status("Loading"):
         method = nodes_of(nodes)
-        given = dict(items=items, classes=classes, covariates=covariates, family=family, freq=freq, cluster=cluster)
-        _prepare(run, model, data, given | {"id": id_column}, missing, extra)
+        given = dict(items=items, waves=waves, classes=class_numbers(classes), covariates=covariates, family=family)
+        given |= dict(freq=freq, cluster=cluster, id=id_column)
+        _prepare(run, model, data, given, missing, extra)
         from bayesmix import ml
     with status("Fitting"):
         found = ml.fit(
@@ -304,6 +312,7 @@ def enumerate_command(  # noqa: PLR0917 - options, by name only
     data: DataFile,
     classes: Annotated[str, typer.Option(help="Numbers of classes: 1-5 or 2,3,4.")],
     items: Items = None,
+    waves: Waves = None,
     covariates: Covariates = None,
     family: FamilyOption = None,
     freq: Freq = None,
@@ -327,7 +336,8 @@ def enumerate_command(  # noqa: PLR0917 - options, by name only
     wanted = numbers_of(classes)
     with status("Loading"):
         method = nodes_of(nodes)
-        given = dict(items=items, classes=wanted[0], covariates=covariates, family=family, freq=freq, cluster=cluster)
+        given = dict(items=items, waves=waves, classes=wanted[0], covariates=covariates, family=family)
+        given |= dict(freq=freq, cluster=cluster)
         _prepare(run, model, data, given, missing, extra)
         from bayesmix import enumeration
         from bayesmix.report import show
@@ -399,6 +409,7 @@ def _write_fit(run: _Run, found: Fit, id_column: str | None, plots: bool) -> Non
     run.write("listing.txt", lambda p: p.write_text(listing(found), encoding="utf-8"))
     _write_classes(run, found, id_column)
     _write_effects(run, found, id_column)
+    _write_occasions(run, found, id_column)
     if plots:
         _draw_fit(run, found)
 
@@ -445,6 +456,21 @@ def _write_effects(run: _Run, found: Fit, id_column: str | None) -> None:
             run.write("memberships.csv", table.to_csv)
 
 
+def _write_occasions(run: _Run, found: Fit, id_column: str | None) -> None:
+    """Transitions, what explains the classes, and the path of each row."""
+    from bayesmix.occasions import decomposition, transitions
+
+    if any(str(k).endswith("_transition") for k in found.probabilities.data_vars):
+        run.write("transitions.csv", transitions(found).to_csv)
+    if any("_explained" in str(k) for k in found.derived.data_vars):
+        run.write("decomposition.csv", decomposition(found).to_csv)
+    if "path" in found.classes:
+        table = found.paths().rename_axis("row")
+        if id_column:
+            table.insert(0, id_column, run.df[id_column].to_numpy())
+        run.write("paths.csv", table.to_csv)
+
+
 def _agg() -> None:
     import matplotlib
 
@@ -460,6 +486,8 @@ def _draw_fit(run: _Run, found: Fit) -> None:
     if any(str(k).endswith("_membership") for k in found.effect_scores):
         freq = None if run.model.freq is None else run.df[run.model.freq]
         draw["memberships.png"] = functools.partial(plots.memberships, freq=freq)
+    if "path" in found.classes:
+        draw["transitions.png"] = lambda fit: [plots.transitions(fit)]
     for name, make in draw.items():
         try:
             figure = make(found)[0].figure
@@ -467,7 +495,20 @@ def _draw_fit(run: _Run, found: Fit) -> None:
             warnings.warn(f"No {name}: {nothing}", stacklevel=2)
             continue
         run.write(name, lambda p, figure=figure: figure.savefig(p, dpi=150))
+    _draw_diagram(run, found)
     run.write("estimates.png", lambda p: compare(found).plot().savefig(p, dpi=150))
+
+
+def _draw_diagram(run: _Run, result: Any) -> None:
+    """The path diagram; without Graphviz, what it reads."""
+    from bayesmix.diagram import diagram
+
+    drawn = diagram(run.model, result)
+    try:
+        run.write("diagram.svg", drawn.save)
+    except ImportError as missing:
+        warnings.warn(f"No diagram.svg: {missing}", stacklevel=2)
+        run.write("diagram.dot", drawn.save)
 
 
 def _show(found: Fit) -> None:

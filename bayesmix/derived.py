@@ -284,7 +284,9 @@ def _shares(g: _Given, c: LatentClass, own: list[str], seen: list[str], p: str) 
     yield f"{title}_by_{'_'.join(own)}", residual / total
     yield title, (between + within) / total
     size, gamma = average(given, g.data), g.gamma(c, p)
-    yield f"{title}_by_{p}_alone", ((size * gamma**2).sum(p) - (size * gamma).sum(p) ** 2) / total
+    alone = (size * gamma**2).sum(p) - (size * gamma).sum(p) ** 2
+    yield f"{title}_by_{p}_alone", alone / total
+    yield f"{title}_by_{'_'.join(own)}_beyond_{p}", (between + within - alone) / total
 
 
 def _along_paths(g: _Given, c: LatentClass, own: list[str], p: str) -> Iterator[tuple[str, Tensor]]:

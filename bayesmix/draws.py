@@ -11,7 +11,7 @@ import warnings
 from collections.abc import Mapping
 from graphlib import CycleError, TopologicalSorter
 from itertools import pairwise
-from typing import Any
+from typing import Any, cast
 
 import arviz as az
 import numpy as np
@@ -85,10 +85,17 @@ def point(data: Data, fit: Fit) -> Array:
 
 
 def around(model: Model, df: pd.DataFrame, nodes: Nodes | None, fit: Fit) -> Data:
-    """The data with nodes for parameters around the solution: adaptive ones put there, more of them than ML takes."""
-    more = {k: m.finer() if isinstance(m, Adaptive) else m for k, m in fit.nodes.items()}
+    """The data with nodes for parameters around the solution: adaptive ones put there, more of them than ML takes.
+
+    Of one effect twice as many; of several, whose numbers multiply, two more of each.
+    """
+    more = {k: _more(m, len(model.effects_at(k))) if isinstance(m, Adaptive) else m for k, m in fit.nodes.items()}
     data = prepare(model, df, nodes=nodes or more)
     return adapted(data, point(data, fit))
+
+
+def _more(method: Adaptive, effects: int) -> Nodes:
+    return cast(Nodes, method.finer()) if effects == 1 else Adaptive(method.n + 2)
 
 
 def finished(raw: xr.DataTree) -> tuple[xr.Dataset, xr.Dataset]:

@@ -73,7 +73,8 @@ def decomposition(result: Fit | xr.DataTree) -> pd.DataFrame:
 
     Of the variance of the latent response behind a class logit against the last class, pi^2 / 3 is
     unexplained; shares by the effects of earlier occasions, by the part of the class before that these
-    do not explain, by the residual effects of the occasion itself, and by the class before alone. An
+    do not explain, by the residual effects of the occasion itself; and by the class before alone, and
+    what the effects of the occasion explain beyond it. An
     effect of an earlier occasion acts on the logit through the class before, averaged over clusters, and
     through the effects of the occasion (15), per unit of it. A direct path of its own could not be told
     from the second one.
@@ -85,7 +86,8 @@ def decomposition(result: Fit | xr.DataTree) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        Rows by class variable, class and part; `value`, `se`, `lower`, `upper`. Shares sum to `explained`.
+        Rows by class variable, class and part; `value`, `se`, `lower`, `upper`. The first shares sum to
+        `explained`, and so do those of the class before alone and beyond it.
 
     Raises
     ------
@@ -109,7 +111,8 @@ def _parts(result: Fit | xr.DataTree, name: str) -> Iterator[tuple]:
         if not found:
             continue
         part = (mark + rest).strip("_").replace("_via_", " via ").replace("explained_by_", "explained by ")
-        part = part.replace("effect_of_", "effect of ").replace("_alone", " alone").replace("_", ", ")
+        part = part.replace("effect_of_", "effect of ").replace("_alone", " alone")
+        part = part.replace("_beyond_", " beyond ").replace("_", ", ")
         for _, labels, cells in _cells(result, name):
             if cells[0] != 0.0:  # the reference class
                 yield (variable, labels[variable], part, *cells)

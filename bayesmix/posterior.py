@@ -294,12 +294,6 @@ def tables(data: Data, theta: Array, mode=None) -> dict[str, xr.DataArray]:
     return {k: label(x, data).transpose(*ordered_dims(x.dims, data)) for k, x in found.items()}
 
 
-def table_names(data: Data) -> list[str]:
-    """Names of what :func:`tables` returns."""
-    dims = functions.compiled("derived", of_population(data)).dims
-    return [k.partition(":")[2] for k in dims if ":" in k]
-
-
 def tables_of(data: Data, theta: Array, lead: tuple[str, ...], known: Collection[str] = ()) -> dict[str, xr.DataArray]:
     """:func:`tables` at many points of theta, those in `known` left out.
 
@@ -309,18 +303,17 @@ def tables_of(data: Data, theta: Array, lead: tuple[str, ...], known: Collection
     lead : tuple of str
         Dims of the points, such as chain and draw.
     """
-    shown = of_population(data)
-    wanted = [n for n in table_names(shown) if n not in known]
+    data = of_population(data)
+    dims = functions.compiled("derived", data).dims
+    wanted = {k: name for k, key in enumerate(dims) if ":" in key and (name := key.partition(":")[2]) not in known}
     if not wanted or not theta.size:
         return {}
-    each = [tables(shown, theta[at]) for at in np.ndindex(*theta.shape[:-1])]
-    return {
-        n: xr.DataArray(
-            np.stack([e[n].values for e in each]).reshape(*theta.shape[:-1], *each[0][n].shape),
-            dims=(*lead, *each[0][n].dims), coords=each[0][n].coords,
-        )
-        for n in wanted
-    }  # fmt: skip
+    values, out = functions.bind("derived", data), {}
+    each = [values(theta[at]) for at in np.ndindex(*theta.shape[:-1])]
+    for (k, name), own in zip(wanted.items(), (list(dims.values())[k] for k in wanted), strict=True):
+        x = np.stack([e[k] for e in each]).reshape(*theta.shape[:-1], *np.shape(each[0][k]))
+        out[name] = label(Named((*lead, *own), x), data).transpose(*lead, *ordered_dims(own, data))
+    return out
 
 
 def label(x: Named, data: Data) -> xr.DataArray:
