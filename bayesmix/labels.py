@@ -120,7 +120,7 @@ def _turned(effects: Sequence[Effect], values: Mapping[str, Array], turn: Array)
         on = [names.index(q) for t in e.mean if t.covariates is None for q in t.effects]
         b = covariance[..., k, on][..., None, :] @ np.linalg.pinv(covariance[..., on, :][..., :, on], hermitian=True)
         left = covariance[..., k, k] - (b @ covariance[..., on, k][..., None])[..., 0, 0]
-        out[cast(Term, e.sd).parameter.name] = np.sqrt(np.maximum(left, sds[..., k] ** 2 * 1e-12))
+        out[cast(Term, e.sd).parameter.name] = np.maximum(np.sqrt(np.maximum(left, 0.0)), 1e-12)
         for t in e.mean:
             if t.effects:
                 values_of = b[..., 0, [on.index(names.index(q)) for q in t.effects]]
@@ -208,6 +208,8 @@ def relabelled(
         order = order.reshape(*lead, -1)
         trial = {k: v.copy() for k, v in out.items()}
         for one in np.unique(order.reshape(-1, order.shape[-1]), axis=0):
+            if (one == np.arange(len(one))).all():
+                continue
             hit = (order == one).all(axis=-1)
             moved = permute(model, {k: v[hit] for k, v in out.items()}, dims, one)
             for k, v in trial.items():

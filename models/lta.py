@@ -134,7 +134,7 @@ def _measurement(waves, items, free, family, variance) -> tuple[Response, ...]:
 
 def _apart(r: Response) -> Response:
     """Dims and parameters of free items beside invariant ones have names of their own."""
-    dims = {d: f"free_{d}" for d in (r.item_dim, r.category_dim, r.threshold_dim)}
+    dims = {d: f"{d}_free" for d in (r.item_dim, r.category_dim, r.threshold_dim)}
 
     def here(term: Term) -> Term:
         p = term.parameter
@@ -264,6 +264,8 @@ def _by_name(family, items: list[str], waves):
     if not isinstance(family, Mapping):
         return family
     names = {column: item for wave in waves for column, item in zip(wave, items, strict=True)}
+    if unknown := [k for k in family if k not in items and k not in names]:
+        raise ValueError(f"A family came for '{unknown[0]}', which is not among the items: {', '.join(items)}.")
     return {names.get(k, k) if k not in items else k: f for k, f in family.items()}
 
 

@@ -124,6 +124,8 @@ def random_values(data: Data, seed: int, scale: float = 0.8) -> dict:
         x = np.array(np.exp(0.5 * x) if p.support == "positive" else x)
         if p.support == "cholesky":
             x = np.where(np.eye(*x.shape[-2:]) > 0, np.exp(0.5 * x), np.triu(x))
+        if p.support == "unit":
+            x[..., : x.shape[-2]] = np.eye(x.shape[-2])
         for f in p.fixed:
             x[tuple(dict(f.positions).get(d, slice(None)) for d in p.dims)] = f.value
         out[p.name] = x

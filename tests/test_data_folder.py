@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from bayesmix.posterior import tables
 
 import bayesmix as bm
+from bayesmix.posterior import tables
 
 FOLDER = Path(__file__).parents[1] / "data"
 
