@@ -28,7 +28,7 @@ demo: env  ## generated classrooms: a two-level latent transition model by ML an
 	@$(BIN)/python data/toca.py
 	@$(BIN)/bayesmix enumerate lca data/toca.csv --items $(FALL) --classes 1-3
 	@$(BIN)/bayesmix fit lta data/toca.csv --waves $(FALL) --waves $(SPRING) --classes 2 --cluster classroom \
-		--id student --sample --sample-effects --plots --out demo
+		--id student --sample --sample-effects --draws 500 --tune 500 --plots --out demo
 	@$(BIN)/bayesmix compare demo --published data/toca_published.csv --plots
 	@echo "Pictures, tables, the fit and the posterior are in demo/."
 

@@ -5,6 +5,7 @@ Depends on ml, draws and the floors beneath.
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, cast
@@ -301,6 +302,7 @@ def sample(
     relabel: bool = True,
     progress: bool = True,
     pm_model: pm.Model | None = None,
+    backend: Literal["jax", "numba"] | None = None,
     **nuts: Any,
 ) -> xr.DataTree:
     """Sample the posterior with NUTS (nutpie).
@@ -320,6 +322,9 @@ def sample(
         Show the sampler's progress. Ctrl-C ends sampling; the draws that all chains have are kept.
     pm_model : pymc.Model, optional
         The model of :func:`build`, extended by hand.
+    backend : {"jax", "numba"}, optional
+        What compiles the graph. JAX needs seconds, numba a minute or two the first time a shape of model
+        is met, and is up to twice as fast afterwards. Left out: JAX where it is installed.
     **nuts
         Passed to ``nutpie.sample``.
 
@@ -330,6 +335,7 @@ def sample(
         unit), `observed_data`, `constant_data`, `posterior_predictive`, `prior`.
     """
     _check_sampler(draws, tune, chains, seed)
+    _backend(backend)
     fit = fit or ml.fit(model, df, nodes=nodes, progress=progress)
     data = _prepare(model, df, effects, nodes, fit)
     made = pm_model or build_from(data, priors)
@@ -337,7 +343,7 @@ def sample(
     settings = {"draws": draws, "tune": tune, "chains": chains, "cores": cores, "seed": seed, "progress_bar": progress}
     if effects == "integrate":
         settings["adaptation"] = "low_rank"  # few, correlated parameters: three times the effective draws
-    raw = _nuts(made, initial, **{**settings, **nuts})
+    raw = _nuts(made, initial, backend, **{**settings, **nuts})
     return assemble(raw, made, data, fit, df, nodes=nodes, relabel=relabel, seed=seed)
 
 
@@ -347,11 +353,23 @@ def _check_sampler(draws: int, tune: int, chains: int, seed: int) -> None:
             raise ValueError(f"{name} came as {value!r}: give a whole number of at least {least}.")
 
 
-def _nuts(made: pm.Model, initial: Mapping[str, Any], /, **settings: Any) -> xr.DataTree:
+def _nuts(made: pm.Model, initial: Mapping[str, Any], backend: str | None, /, **settings: Any) -> xr.DataTree:
     import nutpie
 
-    program = nutpie.compile_pymc_model(made, initial_points={**initial}, jitter_rvs=set())
+    program = nutpie.compile_pymc_model(made, initial_points={**initial}, jitter_rvs=set(), **_backend(backend))
     return nutpie.sample(program, **settings)
+
+
+def _backend(wanted: str | None) -> dict[str, str]:
+    """Settings of nutpie's compilation."""
+    there = importlib.util.find_spec("jax") is not None
+    if wanted not in (None, "jax", "numba"):
+        raise ValueError(f"backend came as {wanted!r}: give 'jax' or 'numba'.")
+    if wanted == "jax" and not there:
+        raise ValueError("backend='jax' came, but JAX is not installed: pip install 'bayesmix[jax]', or give 'numba'.")
+    if wanted == "numba" or not there:
+        return {"backend": "numba"}
+    return {"backend": "jax", "gradient_backend": "pytensor"}
 
 
 def _natural(data: Data, theta: Array) -> dict[str, Array]:

@@ -1,12 +1,14 @@
 """The PyMC model is the same likelihood; its draws are an ArviZ DataTree with the labels of the fit."""
 
 import json
+import warnings
 
 import arviz as az
 import numpy as np
 import pytest
 import xarray as xr
-from bayesmix.models.lca import lca
+from bayesmix.models import lca, lta
+from numpy.testing import assert_allclose
 
 import bayesmix as bm
 from bayesmix import bayes, draws, functions, labels
@@ -177,3 +179,59 @@ def test_an_interrupted_sampler_keeps_the_draws_that_all_chains_have():
         draws.finished(
             xr.DataTree.from_dict({"/posterior": xr.Dataset({"a": (("chain", "draw"), x)}), "/sample_stats": stats})
         )
+
+
+@pytest.fixture(scope="module")
+def occasions():
+    """Two items at two occasions in thirty clusters, by maximum likelihood and sampled both ways."""
+    waves = [[f"{i}{t}" for i in "abcd"] for t in (1, 2)]
+    model = lta(waves, 2, cluster="g")
+    item = np.array([[-2.0] * 4, [2.0] * 4])
+    truth = {f"C{t}_loading": np.array([[1.0, 0.0]]) for t in (1, 2)} | {"C1_logit": np.array([0.5, 0.0])}
+    truth |= {"alpha1_sd": np.array(1.0), "alpha2_sd": np.array(0.6), "alpha2_on_alpha1": np.array(0.5)}
+    truth |= {"C2_logit": np.array([[1.5, 0.0], [-1.5, 0.0]]), "item_logit": np.stack([0 * item, item], axis=-1)}
+    df = bm.simulate(model, truth, n=450, clusters=30, seed=8)
+    fit = bm.fit(model, df, starts=3, finals=2, rounds=1)
+    settings = {"fit": fit, "draws": 300, "tune": 300, "chains": 2, "seed": 3, "progress": False}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return fit, {e: bm.sample(model, df, effects=e, **settings) for e in ("integrate", "sample")}
+
+
+@pytest.mark.parametrize("effects", ["integrate", "sample"])
+def test_transition_models_are_sampled_beside_maximum_likelihood(occasions, effects):
+    fit, posts = occasions
+    post = posts[effects]
+    both = bm.compare(fit, post).table
+    wanted = both.loc[
+        [k for k in both.index if k.startswith(("C2_transition", "C2_explained", "alpha2_on", "C1_prob"))]
+    ]
+    assert len(wanted) > 10
+    assert ((wanted["ml"] - wanted["mean"]).abs() < 2.5 * wanted["sd"]).all()
+    assert_allclose(post["posterior"]["C2_transition"].sum("C2"), 1.0)
+    parts = [post["posterior"][f"C2_explained_by_{k}"][..., 0] for k in ("alpha1", "C1", "alpha2")]
+    assert_allclose(sum(parts), post["posterior"]["C2_explained"][..., 0])
+    assert_allclose(bm.transitions(post)["value"], bm.transitions(fit)["value"], atol=0.1)
+    assert len(bm.decomposition(post)) == len(bm.decomposition(fit))
+
+
+def test_both_settings_of_effects_agree_on_transitions(occasions):
+    tables = [bm.compare(occasions[0], p).table for p in occasions[1].values()]
+    gap = (tables[0]["mean"] - tables[1]["mean"]) / np.hypot(*(t["sd"] / np.sqrt(t["ess_bulk"]) for t in tables))
+    assert gap.abs().max() < 5
+
+
+def test_bad_backends_are_refused(two_classes):
+    with pytest.raises(ValueError, match="give 'jax' or 'numba'"):
+        bm.sample(lca(ITEMS, 2), two_classes, backend="stan")
+
+
+def test_numba_samples_what_jax_samples(two_classes):
+    model = lca(ITEMS, 2)
+    fit = bm.fit(model, two_classes, starts=2, finals=2)
+    settings = {"fit": fit, "draws": 250, "tune": 300, "chains": 2, "seed": 2, "progress": False}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        posts = [bm.sample(model, two_classes, backend=b, **settings) for b in ("jax", "numba")]
+    means = [p["posterior"]["item_probability"].mean(("chain", "draw")) for p in posts]
+    assert_allclose(means[0], means[1], atol=0.02)

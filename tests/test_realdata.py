@@ -8,7 +8,7 @@ import arviz as az
 import numpy as np
 import pandas as pd
 import pytest
-from bayesmix.models import gom, lca
+from bayesmix.models import gom, lca, lta
 
 import bayesmix as bm
 
@@ -164,3 +164,24 @@ def test_gom_of_patterns_with_frequencies():
     assert abs(fit.quality["audit"]) < 0.01
     assert fit.loglik == pytest.approx(-147794.158, abs=0.01)
     assert fit.n_parameters == 34
+
+
+@pytest.mark.parametrize(
+    ("measurement", "loglik", "parameters"), [("invariant", -14542.768, 35), ("free", -14531.997, 55)]
+)
+def test_transitions_of_lsay_meet_the_published_loglikelihoods(measurement, loglik, parameters):
+    """Grades 7 and 10, four classes each, missing at random."""
+    fit = bm.fit(lta([GRADE7, GRADE10], 4, measurement=measurement), read("lsay_2wave"))
+    assert fit.loglik == pytest.approx(loglik, abs=1e-3)
+    assert fit.n_parameters == parameters
+    assert fit.n_individuals == 3092
+    assert fit.replicated >= 2
+
+
+@pytest.mark.parametrize(("stationary", "loglik"), [(False, -646.894), (True, -658.592)])
+def test_five_waves_of_drug_use_meet_the_recomputed_loglikelihoods(stationary, loglik):
+    """Three ordered categories, three states, measurement invariant over time."""
+    model = lta([[f"V{k}"] for k in range(1, 6)], 3, freq="V6", stationary=stationary)
+    fit = bm.fit(model, read("drug"))
+    assert fit.loglik == pytest.approx(loglik, abs=0.01)
+    assert fit.n_individuals == 237

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.util
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -10,6 +12,8 @@ import pytest
 from bayesmix.models import gom, lca
 
 import bayesmix as bm
+from bayesmix.posterior import tables
+from bayesmix.solution import errors_of, values_of
 
 ITEMS = [f"u{k}" for k in range(6)]
 OFFENCES = [f"v{k}" for k in range(17)]
@@ -55,6 +59,58 @@ def study(model, truth, replications, **size) -> pd.DataFrame:
         {"bias": each["error"].mean(), "SD": each["error"].std(), "average SE": each["se"].mean(),
          "coverage": each["covered"].mean(), "n": each.size()}
     )  # fmt: skip
+
+
+def toca():
+    """The two-level latent transition model of section 4 and the truth behind `data/toca.csv`."""
+    spec = importlib.util.spec_from_file_location("toca", Path(__file__).parents[1] / "data" / "toca.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.model(), module.truth()
+
+
+def shares(model, truth, replications, **settings) -> pd.DataFrame:
+    """As `study`, of the parameters beside the items' and of transitions and explained variance."""
+    rows, known = [], None
+    for seed in range(replications):
+        df = bm.simulate(model, truth, n=1200, clusters=100, seed=seed)
+        if known is None:
+            data = bm.prepare(model, df)
+            known = tables(data, data.packing.pack(truth))
+            known = {k: x.values for k, x in known.items() if "transition" in k or "explained" in k or "effect_of" in k}
+            known |= {k: v for k, v in truth.items() if k != "item_logit"}
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            fit = bm.fit(model, df, starts=1, finals=1, rounds=1, start=truth, **settings)
+        for name, value in known.items():
+            found = values_of(fit, name)
+            x, low, high = (np.ravel(v.values) for v in found)
+            se = np.ravel(errors_of(fit, name).values)
+            for k, t in enumerate(np.ravel(value)):
+                if np.isfinite(se[k]) and se[k] > 0:
+                    rows.append((f"{name}[{k}]", x[k] - t, se[k], low[k] <= t <= high[k]))
+    each = pd.DataFrame(rows, columns=["parameter", "error", "se", "covered"]).groupby("parameter")
+    return pd.DataFrame(
+        {"bias": each["error"].mean(), "SD": each["error"].std(), "average SE": each["se"].mean(),
+         "coverage": each["covered"].mean(), "n": each.size()}
+    )  # fmt: skip
+
+
+def test_two_level_transitions_are_recovered_in_short():
+    table = shares(*toca(), 2)
+    assert table["coverage"].mean() > 0.75
+    assert table.loc["C2_explained[0]", "bias"] == pytest.approx(0, abs=0.1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("nodes", [None, bm.trapezoid(15)], ids=["adaptive", "trapezoid"])
+def test_two_level_transitions_are_recovered(nodes):
+    """100 classrooms of 12, 100 replications: parameters, transitions and the percentages of section 4."""
+    table = shares(*toca(), 100, nodes=nodes)
+    print(f"\n{table.round(3).to_string()}\naverage coverage {table['coverage'].mean():.3f}")
+    assert table["coverage"].mean() == pytest.approx(0.95, abs=0.03)
+    assert table["coverage"].min() > 0.85
+    assert (table["bias"].abs() < 0.25 * table["SD"] + 3 * table["SD"] / np.sqrt(table["n"])).all()
 
 
 def check(table, bias, coverage):
@@ -115,7 +171,7 @@ def model_dims(model, name):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("declared", [lambda: two_level(1.2), grades], ids=["two-level LCA", "gom"])
+@pytest.mark.parametrize("declared", [lambda: two_level(1.2), grades, toca], ids=["two-level LCA", "gom", "LTA"])
 def test_effects_integrated_and_sampled_have_the_same_posterior(declared):
     """Posterior means within four Monte Carlo errors of each other."""
     model, truth = declared()
