@@ -360,7 +360,7 @@ def _nuts(made: pm.Model, initial: Mapping[str, Any], backend: str | None, /, **
     return nutpie.sample(program, **settings)
 
 
-def _backend(wanted: str | None) -> dict[str, str]:
+def _backend(wanted: str | None) -> dict[str, Any]:
     """Settings of nutpie's compilation."""
     there = importlib.util.find_spec("jax") is not None
     if wanted not in (None, "jax", "numba"):

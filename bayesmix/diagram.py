@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import xarray as xr
@@ -52,7 +52,7 @@ class Diagram:
                 "Drawing a path diagram takes pygraphviz, which brings Graphviz along: pip install "
                 "'bayesmix[diagram]'. Without it, .dot has what Graphviz reads."
             ) from None
-        return pygraphviz.AGraph(self.dot).draw(format=kind, prog="dot")
+        return cast(bytes, pygraphviz.AGraph(self.dot).draw(format=kind, prog="dot"))
 
     def _repr_svg_(self) -> str:
         return self._drawn("svg").decode()
@@ -119,7 +119,7 @@ class _Shown:
         at = [i for i in np.ndindex(x.shape) if x.values[i] != 0.0]
         if not 0 < len(at) <= MOST:
             return ""
-        return "\n".join(_labelled(x, i, len(at)) + _number(x.values[i], se.values[i]) for i in at)
+        return "\n".join(_labelled(x, i, len(at)) + _number(float(x.values[i]), float(se.values[i])) for i in at)
 
     def sizes(self, name: str) -> str:
         """``56% / 44%``."""

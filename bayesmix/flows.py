@@ -52,7 +52,7 @@ def transitions(result: Fit | xr.DataTree) -> Axes:
     n = len(steps) + 1
     figure, ax = plt.subplots(figsize=(1.4 + 2.2 * n, 4.4), layout="constrained")
     del figure
-    sizes = [steps[0].sum(steps[0].dims[1]), *(s.sum(s.dims[0]) for s in steps)]
+    sizes = [steps[0].sum(str(steps[0].dims[1])), *(s.sum(str(s.dims[0])) for s in steps)]
     for t, size in enumerate(sizes):
         _bar(ax, t, size)
     for t, step in enumerate(steps):

@@ -144,7 +144,9 @@ def _contract_by_cluster(x: Tensor, y: Tensor, dims: tuple[str, ...]) -> Tensor:
     rows, inner = [a.shape[1 + i] for i in range(n)], [a.shape[1 + n + i] for i in range(k)]
     columns = [b.shape[1 + k + i] for i in range(len(right))]
     size = [pt.prod(pt.as_tensor(some)) if some else 1 for some in (rows, inner, columns)]
-    product = pt.matmul(a.reshape((a.shape[0], size[0], size[1])), b.reshape((b.shape[0], size[1], size[2])))
+    product = cast(
+        Tensor, pt.matmul(a.reshape((a.shape[0], size[0], size[1])), b.reshape((b.shape[0], size[1], size[2])))
+    )
     return px.as_xtensor(product.reshape((a.shape[0], *rows, *columns)), dims=("cluster", *left, *right))
 
 

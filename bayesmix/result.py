@@ -135,11 +135,13 @@ class Fit:
         x, weight = self.classes["path"], self.classes["path_probability"]
         seen = x.values[:, 0] > 0
         out = pd.DataFrame(x.values, index=x.indexes["row"], columns=list(map(str, x["occasion"].values)))
-        out = out.astype("Int64").where(pd.Series(seen, index=out.index), pd.NA)
+        out = out.astype("Int64")
+        out.loc[~seen] = pd.NA
         moved = pd.Series((x.values != x.values[:, :1]).any(axis=1), index=out.index).astype("boolean")
         out["probability"] = weight.values
         if len({self.classes.sizes[n] for n in out.columns[:-1]}) == 1:
-            out["moved"] = moved.where(seen, pd.NA)
+            out["moved"] = moved
+            out.loc[~seen, "moved"] = pd.NA
             out["P(moved)"] = 1 - self.classes["stayed_probability"].values
         return out
 

@@ -214,7 +214,7 @@ def transitions(fit: Fit) -> Section | None:
     table, body = occasions.transitions(fit), []
     for name in names:
         to = name.removesuffix("_transition")
-        body.append(_transition_table(to, table.xs(to, level="class variable")))
+        body.append(_transition_table(to, pd.DataFrame(table.xs(to, level="class variable"))))
     body.append(_paths(fit))
     note = "Averages over the population; 95% intervals by the delta method on the logit scale."
     return Section("Transitions: from the class in the rows to the class in the columns", [*body, note])
@@ -246,7 +246,7 @@ def _paths(fit: Fit):
     shown = counts.head(SHOWN_PATHS)
     names = [str(n) for n in counts.index.names]
     rows = [
-        (_left(tuple(k)), *(number(float(row.get(c, math.nan)), 1) for c in ("posterior", "most likely")))
+        (_left(k), *(number(float(row.get(c, math.nan)), 1) for c in ("posterior", "most likely")))
         for k, row in shown.iterrows()
     ]
     rest = f", the {len(rows)} most frequent of {len(counts)}" if len(counts) > len(rows) else ""

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import shlex
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -607,3 +608,43 @@ def test_templates_are_found_by_their_file(monkeypatch, tmp_path):
         arguments.declare("pairs", {}, ["waves=a", "power=much"], list("abcd"))
     with pytest.raises(ValueError, match="--set waves="):
         arguments.declare("pairs", {}, [], list("abcd"))
+
+
+def test_waves_are_a_transition_model_with_its_files(tmp_path):
+    """From columns by occasion to transitions, paths, shares and pictures; names keyed to the user's id."""
+    data = Path(__file__).parents[1] / "data" / "toca.csv"
+    df = pd.read_csv(data).query("classroom <= 30")
+    df.to_csv(tmp_path / "some.csv", index=False)
+    words = ("fit", "lta", tmp_path / "some.csv", "--waves", "stubborn_fall-yells_fall", "--waves")
+    words = (*words, "stubborn_spring-yells_spring", "--classes", 2, "--cluster", "classroom", "--id", "student")
+    done = run(*words, "--plots", "--out", tmp_path / "out", *QUICK)
+    assert done.exit_code == 0, done.output
+    assert "TRANSITIONS" in done.output
+    assert "explained by C1 alone" in done.output
+    out = tmp_path / "out"
+    table = pd.read_csv(out / "transitions.csv")
+    assert table.groupby("from")["value"].sum().to_numpy() == pytest.approx([1.0, 1.0])
+    paths = pd.read_csv(out / "paths.csv")
+    assert list(paths["student"]) == list(df["student"])
+    assert {"C1", "C2", "probability", "moved", "P(moved)"} <= set(paths.columns)
+    assert "explained by alpha2 beyond C1" in set(pd.read_csv(out / "decomposition.csv")["part"])
+    assert (out / "transitions.png").stat().st_size > 5000
+    assert (out / "diagram.svg").read_text().count("<ellipse") == 4
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--classes", "two"), "--classes came as 'two'"),
+        (("--classes", "2,3"), "measurement must be 'free'"),
+        (("--classes", 2, "--set", "measurement=partial"), "measurement came as 'partial'"),
+        (("--classes", 2, "--set", "order=0"), "order came as 0"),
+    ],
+)
+def test_bad_transition_models_are_refused(tmp_path, words, message):
+    data = Path(__file__).parents[1] / "data" / "toca.csv"
+    done = run(
+        "fit", "lta", data, "--waves", "stubborn_fall,lies_fall", "--waves", "stubborn_spring,lies_spring", *words
+    )
+    assert done.exit_code == 2
+    assert message in done.output

@@ -69,6 +69,15 @@ def toca():
     return module.model(), module.truth()
 
 
+def in_their_order(name, x, other):
+    """Entries in the order of the truth's classes where the fit has the other one, the larger class first."""
+    if other and name.endswith("_logit"):
+        x = -x if x.ndim == 1 else -x[::-1]
+    elif other and name.endswith("_transition"):
+        x = x[::-1, ::-1]
+    return np.ravel(x)
+
+
 def shares(model, truth, replications, **settings) -> pd.DataFrame:
     """As `study`, of the parameters beside the items' and of transitions and explained variance."""
     rows, known = [], None
@@ -82,10 +91,11 @@ def shares(model, truth, replications, **settings) -> pd.DataFrame:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             fit = bm.fit(model, df, starts=1, finals=1, rounds=1, start=truth, **settings)
+        other = float(fit.params["item_logit"][0, 0, 1] - fit.params["item_logit"][1, 0, 1]) > 0
         for name, value in known.items():
-            found = values_of(fit, name)
-            x, low, high = (np.ravel(v.values) for v in found)
-            se = np.ravel(errors_of(fit, name).values)
+            x, low, high = (in_their_order(name, v.values, other) for v in values_of(fit, name))
+            se = np.abs(in_their_order(name, errors_of(fit, name).values, other))
+            low, high = np.minimum(low, high), np.maximum(low, high)
             for k, t in enumerate(np.ravel(value)):
                 if np.isfinite(se[k]) and se[k] > 0:
                     rows.append((f"{name}[{k}]", x[k] - t, se[k], low[k] <= t <= high[k]))
