@@ -31,17 +31,17 @@ def stacked(x: xr.DataArray, classes: Sequence[str], *first: str) -> xr.DataArra
 
 
 def responses(result: Fit | xr.DataTree) -> list[Mapping[str, Any]]:
-    """The parts of a solution that are responses."""
-    return [p for p in parts_of(result) if p["kind"] == "response"]
+    """The parts of a solution that are responses; of occasions that share their parameters the first."""
+    found: dict[tuple, Mapping[str, Any]] = {}
+    for p in (p for p in parts_of(result) if p["kind"] == "response"):
+        found.setdefault(tuple(q["name"] for q in p["parameters"]), p)
+    return list(found.values())
 
 
 def item_probabilities(result: Fit | xr.DataTree, part: Mapping[str, Any]) -> Values | None:
-    """The table of a response: its own, or that of all; of occasions that share it, the first one has it."""
+    """The table of a response: its own, or that of all."""
     own = f"item_probability_{part['name']}"
-    if own in names_of(result):
-        return values_of(result, own)
-    first = next(p for p in responses(result) if p["dims"] == part["dims"])
-    return values_of(result, "item_probability") if part["name"] == first["name"] else None
+    return values_of(result, own if own in names_of(result) else "item_probability")
 
 
 def category_labels(result: Fit | xr.DataTree, x: xr.DataArray, item: str, category: str) -> list[str]:
