@@ -5,6 +5,7 @@ import os
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("MPLBACKEND", "Agg")
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
@@ -19,6 +20,13 @@ TRUTH = {
         [np.zeros((2, 5)), np.array([[1.8, 1.4, 1.9, 1.2, 1.5], [-1.5, -1.9, -1.2, -1.7, -1.4]])], axis=-1
     ),
 }
+
+
+@pytest.fixture(autouse=True)
+def closed_figures():
+    """No picture of one test stays open in the next."""
+    yield
+    plt.close("all")
 
 
 @pytest.fixture(scope="session")

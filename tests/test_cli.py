@@ -74,6 +74,7 @@ def test_the_folder_holds_everything(folder):
         "profile.png",
         "classes.png",
         "estimates.png",
+        "diagram.svg",
     }
     assert all(p.stat().st_size > 0 for p in folder.iterdir())
 
@@ -606,7 +607,7 @@ def test_templates_are_found_by_their_file(monkeypatch, tmp_path):
     assert made == ([["a", "b"], ["c", "d"]], 3, False, 2.5, ["a", "b"], "x")
     with pytest.raises(ValueError, match="expected a number"):
         arguments.declare("pairs", {}, ["waves=a", "power=much"], list("abcd"))
-    with pytest.raises(ValueError, match="--set waves="):
+    with pytest.raises(ValueError, match="give --waves"):
         arguments.declare("pairs", {}, [], list("abcd"))
 
 

@@ -3,7 +3,6 @@
 import json
 
 import arviz as az
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
@@ -16,12 +15,6 @@ from bayesmix.solution import probability_interval
 
 ROWS = 11, 7  # free parameters; class probabilities and one probability an item and class
 ITEM = "item_logit[1, a, 1]"
-
-
-@pytest.fixture(autouse=True)
-def _close():
-    yield
-    plt.close("all")
 
 
 @pytest.fixture(scope="module")

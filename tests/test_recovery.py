@@ -78,8 +78,11 @@ def in_their_order(name, x, other):
     return np.ravel(x)
 
 
-def shares(model, truth, replications, **settings) -> pd.DataFrame:
-    """As `study`, of the parameters beside the items' and of transitions and explained variance."""
+def shares(model, truth, replications, effects=None, **settings) -> pd.DataFrame:
+    """As `study`, of the parameters beside the items' and of transitions and explained variance.
+
+    By maximum likelihood; with `effects`, by NUTS, whose posterior means and intervals are taken.
+    """
     rows, known = [], None
     for seed in range(replications):
         df = bm.simulate(model, truth, n=1200, clusters=100, seed=seed)
@@ -90,11 +93,14 @@ def shares(model, truth, replications, **settings) -> pd.DataFrame:
             known |= {k: v for k, v in truth.items() if k != "item_logit"}
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            fit = bm.fit(model, df, starts=1, finals=1, rounds=1, start=truth, **settings)
+            fit = found = bm.fit(model, df, starts=1, finals=1, rounds=1, start=truth, **settings)
+            if effects:
+                short = {"draws": 300, "tune": 300, "chains": 2, "seed": seed, "progress": False}
+                found = bm.sample(model, df, fit=fit, effects=effects, **short)
         other = float(fit.params["item_logit"][0, 0, 1] - fit.params["item_logit"][1, 0, 1]) > 0
         for name, value in known.items():
-            x, low, high = (in_their_order(name, v.values, other) for v in values_of(fit, name))
-            se = np.abs(in_their_order(name, errors_of(fit, name).values, other))
+            x, low, high = (in_their_order(name, v.values, other) for v in values_of(found, name))
+            se = np.abs(in_their_order(name, errors_of(found, name).values, other))
             low, high = np.minimum(low, high), np.maximum(low, high)
             for k, t in enumerate(np.ravel(value)):
                 if np.isfinite(se[k]) and se[k] > 0:
@@ -121,6 +127,15 @@ def test_two_level_transitions_are_recovered(nodes):
     assert table["coverage"].mean() == pytest.approx(0.95, abs=0.03)
     assert table["coverage"].min() > 0.85
     assert (table["bias"].abs() < 0.25 * table["SD"] + 3 * table["SD"] / np.sqrt(table["n"])).all()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("effects", "replications"), [("sample", 12), ("integrate", 4)])
+def test_nuts_covers_two_level_transitions(effects, replications):
+    """Posterior intervals of the same, both settings of effects."""
+    table = shares(*toca(), replications, effects=effects)
+    print(f"\n{table.round(3).to_string()}\naverage coverage {table['coverage'].mean():.3f}")
+    assert table["coverage"].mean() > 0.85
 
 
 def check(table, bias, coverage):
