@@ -30,9 +30,14 @@ FAR = 1e10
 TINY = 1e-300
 """A floor under probabilities: the logarithm of an empty interval is not minus infinity."""
 
+LEAST_VARIANCE = 1e-6
+"""Of a standardised response, where a variance that is linear in covariates runs below zero."""
+
 
 def _stack(tensors, dim="feature"):
-    return px.concat([t.expand_dims(dim) for t in tensors], dim=dim)
+    """Tensors side by side over a new dim, each with the dims of all."""
+    zero = px.zeros_like(cast(Tensor, sum(tensors[1:], tensors[0])))
+    return px.concat([(t if set(t.dims) == set(zero.dims) else t + zero).expand_dims(dim) for t in tensors], dim=dim)
 
 
 def logsumexp(x, dim: str):
@@ -197,26 +202,40 @@ class Ordinal:
 class Normal:
     """Continuous response: y ~ N(eta, sigma^2), (2) with y* = y; auxiliary parameter `sigma`.
 
+    With `linear_variance` there are two instead, whose sum is the variance: `variance` and
+    `variance_slope`, R(17); a sum that is not positive counts as a millionth of the item's variance.
     Inside the graph y is centred and scaled by the item's mean and SD, so that the expansion of the
     square loses no digits; `center` and `scale` put it back.
     """
 
+    linear_variance: bool = False
     kind: ClassVar[str] = "real"
     finite: ClassVar[bool] = False
-    auxiliary: ClassVar[tuple[str, ...]] = ("sigma",)
+
+    @property
+    def auxiliary(self) -> tuple[str, ...]:
+        """Names of the further parameters."""
+        return ("variance", "variance_slope") if self.linear_variance else ("sigma",)
 
     def features(self, y: Array, n_categories: int) -> Array:
         """(1, y, y^2) of the standardised response; zeros where it is missing."""
         return _powers(y, np.where(np.isnan(y), np.nan, y**2))
 
-    def table(self, eta, constants, **auxiliary):
-        """Coefficients of (1, y, y^2) in the normal log density."""
+    def coefficients(self, eta, constants, **auxiliary):
+        """Coefficients of 1, y and y^2 in the normal log density."""
         scale = constants["scale"]
-        mean, precision = (eta - constants["center"]) / scale, (scale / auxiliary["sigma"]) ** 2
+        mean = (eta - constants["center"]) / scale
+        if self.linear_variance:
+            variance = auxiliary["variance"] + auxiliary["variance_slope"]
+            precision = 1 / px.math.maximum(variance / scale**2, LEAST_VARIANCE)
+        else:
+            precision = (scale / auxiliary["sigma"]) ** 2
         log_scale = 0.5 * px.math.log(precision) - px.math.log(scale) - 0.5 * np.log(2 * np.pi)
-        constant = log_scale - 0.5 * precision * mean**2
-        zero = px.zeros_like(constant)
-        return _stack([constant, precision * mean + zero, -0.5 * precision + zero])
+        return log_scale - 0.5 * precision * mean**2, precision * mean, -0.5 * precision
+
+    def table(self, eta, constants, **auxiliary):
+        """The coefficients over the dim `feature`."""
+        return _stack(self.coefficients(eta, constants, **auxiliary))
 
     def draw(self, table: Array, rng: np.random.Generator, constants) -> Array:
         """Responses from the coefficients (..., feature)."""
@@ -241,9 +260,13 @@ class Poisson:
         """(1, y, log y!); zeros where the response is missing."""
         return _powers(y, special.gammaln(y + 1.0))
 
+    def coefficients(self, eta, constants, **auxiliary):
+        """Coefficients of 1, y and log y! in the Poisson log density."""
+        return -px.math.exp(eta), eta, px.full_like(eta, -1.0)
+
     def table(self, eta, constants, **auxiliary):
-        """Coefficients of (1, y, log y!) in the Poisson log density."""
-        return _stack([-px.math.exp(eta), eta, px.full_like(eta, -1.0)])
+        """The coefficients over the dim `feature`."""
+        return _stack(self.coefficients(eta, constants, **auxiliary))
 
     def draw(self, table: Array, rng: np.random.Generator, constants) -> Array:
         """Counts from the coefficients (..., feature)."""

@@ -78,7 +78,7 @@ def to_individuals(x: Tensor, data: Tensors) -> Tensor:
 
 def in_clusters(x: Tensor, data: Tensors) -> Tensor:
     """Individuals as slots of clusters, where they stand in that order: what differs by cluster meets them by name."""
-    if "individual" not in x.dims or "square" not in data:
+    if "individual" not in x.dims:
         return x
     rest = [d for d in x.dims if d != "individual"]
     values = x.transpose(*rest, "individual").values
@@ -99,11 +99,52 @@ def class_log_probability(c: LatentClass, values: Tensors, data: Tensors, effect
     return log_softmax(predictor(c.predictor, values, data, effects), c.name)
 
 
+def class_factors(c: LatentClass, values: Tensors, data: Tensors, effects: Tensors) -> list[Tensor]:
+    """Log factors whose sum is :func:`class_log_probability`.
+
+    Logits of which one part varies between the individuals of a cluster and another over nodes or
+    clusters are left apart, beside the sum of their exponentials: a product, so that nothing is
+    exponentiated for each individual and node.
+    """
+    each = [term(t, values, data, effects) for t in c.predictor]
+    own, common = ([x for x in each if bool({"individual", "slot"} & {*x.dims}) == within] for within in (True, False))
+    varies = {d for x in common for d in x.dims} & {"cluster", "node_cluster", "node_individual"}
+    if not (own and varies) or any({"node_cluster", "node_individual"} & {*x.dims} for x in own):
+        return [class_log_probability(c, values, data, effects)]
+    parts = [sum(some[1:], some[0]) for some in (own, common)]
+    parts = [x - stop_gradient(x.max(c.name)) for x in parts]
+    (total,) = sum_out(parts, [c.name], data)
+    return [*parts, -total]
+
+
 def response_table(r: Response, values: Tensors, data: Tensors, effects: Tensors) -> Tensor:
     """The family's table over (item, feature, classes, nodes, ...), (1)-(2), (6), (22), (27)-(28)."""
+    eta, known, extra = response_parameters(r, values, data, effects)
+    return r.family.table(eta, known, **extra)
+
+
+def response_factor(r: Response, values: Tensors, data: Tensors, effects: Tensors) -> Tensor:
+    """The response's log factor: its table, or where that would vary by individual and is no list of outcomes,
+    the log density of each response."""
+    eta, known, extra = response_parameters(r, values, data, effects)
+    if r.family.finite:
+        return r.family.table(eta, known, **extra)
+    each = r.family.coefficients(eta, known, **extra)
+    if not any({"individual", "slot", "cluster"} & {*x.dims} for x in each):
+        return r.family.table(eta, known, **extra)
+    y = data[f"{r.name}:features"]
+    parts = [y.isel(feature=k) * x for k, x in enumerate(each)]
+    return sum(parts[1:], parts[0])
+
+
+def response_parameters(r: Response, values: Tensors, data: Tensors, effects: Tensors) -> tuple[Any, Any, dict]:
+    """What a family makes its table of: eta, the constants of the items, the family's further parameters."""
+    extra = [term(t, values, data, effects) for t in r.auxiliary]
     eta = predictor(r.predictor, values, data, effects) if r.predictor else 0.0
-    extra = {n: term(t, values, data, effects) for n, t in zip(r.family.auxiliary, r.auxiliary, strict=True)}
-    return r.family.table(eta, constants(r, data), **extra)
+    if any("individual" in x.dims for x in (*extra, *([eta] if r.predictor else []))):
+        extra = [to_individuals(x, data) for x in extra]
+        eta = to_individuals(eta, data) if r.predictor else 0.0
+    return eta, constants(r, data), dict(zip(r.family.auxiliary, extra, strict=True))
 
 
 def constants(r: Response, data: Tensors) -> dict[str, Tensor]:
@@ -228,7 +269,7 @@ def climb_items(r: Response, table: Tensor, item_factors: Tensors, data: Tensors
     """
     y, over = data[f"{r.name}:features"], ("feature",)
     present = _needed(item_factors, table.dims)
-    if present and not r.family.finite:
+    if present and not r.family.finite and "feature" in table.dims:
         table = contract(y, table, over)
     parts = [table, *(item_factors[c] for c in present)]
     for c in present:
@@ -262,21 +303,30 @@ def log_likelihood(model: Model, values: Tensors, data: Tensors, probes: tuple =
         Log factors of zeros. The gradient of the log-likelihood with respect to one is the
         posterior probability of what its dims index.
     """
-    by_class = {f"class:{c.name}" for c in model.classes if c.level != "item"}
-    made = factors(model, values, data)
-    made = {k: x if k in by_class else to_individuals(x, data) for k, x in made.items()}
-    at_item = {c.name: made[f"class:{c.name}"] for c in model.classes_at("item")}
-    parts = [climb_items(r, made[f"response:{r.name}"], at_item, data) for r in model.responses]
+    if "square" in data:
+        data = {k: in_clusters(x, data) for k, x in data.items() if k != "cluster_of"}
+        probes = tuple(in_clusters(p, data) for p in probes)
+    effects = effect_values(model, values, data)
 
-    parts += [made[f"class:{c.name}"] for c in model.classes_at("individual")]
-    parts += [p for p in probes if "individual" in p.dims]
-    unit = _climb(model, "individual", [in_clusters(p, data) for p in parts], data)
+    def seen(terms: Predictor) -> Tensors:
+        return _at_level(terms, effects, data)
+
+    at_class = {c.name: class_log_probability(c, values, data, seen(c.predictor)) for c in model.classes_at("item")}
+    at_class = {k: to_individuals(x, data) for k, x in at_class.items()}
+    parts = []
+    for r in model.responses:
+        table = response_factor(r, values, data, seen((*r.predictor, *r.auxiliary)))
+        parts.append(climb_items(r, to_individuals(table, data), at_class, data))
+    for c in model.classes_at("individual"):
+        parts += class_factors(c, values, data, seen(c.predictor))
+    own = {"individual", "slot"}
+    unit = _climb(model, "individual", [*parts, *(p for p in probes if own & {*p.dims})], data)
     if not model.two_level:
         return unit
 
     parts = [by_cluster(unit, data)]
-    parts += [made[f"class:{c.name}"] for c in model.classes_at("cluster")]
-    parts += [p for p in probes if "individual" not in p.dims]
+    parts += [class_log_probability(c, values, data, effects) for c in model.classes_at("cluster")]
+    parts += [p for p in probes if not own & {*p.dims}]
     return _climb(model, "cluster", parts, data)
 
 
@@ -288,7 +338,7 @@ def _climb(model: Model, level: str, parts: list[Tensor], data: Tensors) -> Tens
     """
     node, classes, how = f"node_{level}", [c.name for c in model.classes_at(level)], logsumexp
     if f"log_weight_{level}" in data:
-        parts = [*parts, in_clusters(data[f"log_weight_{level}"], data)]
+        parts = [*parts, data[f"log_weight_{level}"]]
     if f"curve_{level}" in data:
         curve, slope, n = data[f"curve_{level}"], data[f"slope_{level}"], len(model.effects_at(level))
         how = partial(gaussian_integral, curve=curve, slope=slope, n=n)
