@@ -24,7 +24,7 @@ from bayesmix.adaptation import of_population
 from bayesmix.data import Data, Named, prepare
 from bayesmix.draws import FREE, around, assemble, point
 from bayesmix.families import Tensor
-from bayesmix.params import Parameter, Prior, fixed_values
+from bayesmix.params import Parameter, Prior, fixed_values, natural_values
 from bayesmix.quadrature import Adaptive, Nodes
 from bayesmix.result import Fit
 from bayesmix.spec import Model
@@ -255,6 +255,7 @@ def _variable(p: Parameter, data: Data, prior: Prior):
     """The random variable of a parameter, with its fixed entries filled in."""
     blocks = _blocks(p, data, prior)
     center = np.append(ranges(data).center, 0.0)[data.packing.index[p.name]]
+    center = center if p.support == "ordered" else natural_values(center, p)
     if len(blocks) == 1 and blocks[0].name == p.name:
         return _draws(blocks[0], prior, center, dims=p.dims)
     fixed = data.packing.fixed[p.name]
@@ -277,7 +278,7 @@ def _draws(b: _Block, prior: Prior, center: Array, **shape):
         transform = pm.distributions.transforms.ordered
         return pm.Normal(b.name, mu, sigma * b.scale, transform=transform, initval=initial, **shape)
     if b.positive or prior.distribution == "DataHalfNormal":
-        return pm.HalfNormal(b.name, sigma * (1.0 if b.positive else np.exp(center)), **shape)
+        return pm.HalfNormal(b.name, sigma * (1.0 if b.positive else center), **shape)
     if prior.distribution in ("Normal", "DataNormal", "CholeskyNormal"):
         return pm.Normal(b.name, center if prior.distribution == "DataNormal" else mu, sigma * b.scale, **shape)
     return getattr(pm, prior.distribution)(b.name, **given, **shape)
@@ -389,5 +390,7 @@ def initial_point(made: pm.Model, data: Data, fit: Fit, priors: Mapping[str, Pri
             if b.name in names:
                 value = b.initial(natural[p.name])
                 jitter = pm.Normal.dist(0, 0.1, shape=value.shape)
-                out[b.name] = value if b.ordered or b.positive or p.support == "positive" else value + b.apart * jitter
+                out[b.name] = (
+                    value if b.ordered or b.positive or p.support in ("positive", "sd") else value + b.apart * jitter
+                )
     return out

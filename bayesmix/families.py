@@ -305,9 +305,9 @@ def ordinal(link: Link = "logit") -> Ordinal:
     return Ordinal(link)
 
 
-def normal() -> Normal:
-    """Continuous items."""
-    return Normal()
+def normal(linear_variance: bool = False) -> Normal:
+    """Continuous items; with `linear_variance` their variance is a sum of terms, R(17)."""
+    return Normal(linear_variance)
 
 
 def poisson() -> Poisson:

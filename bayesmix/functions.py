@@ -19,12 +19,13 @@ from pytensor.graph.rewriting.utils import rewrite_graph
 from pytensor.link.vm import VMLinker
 
 from bayesmix import likelihood
+from bayesmix.batches import Batch, batched, spread
 from bayesmix.data import Data, Named
 from bayesmix.derived import derived
 from bayesmix.params import natural
 from bayesmix.spec import Model, structure
 
-What = Literal["total", "units", "gradient", "curvature", "factors", "probabilities", "derived"]
+What = Literal["total", "units", "gradient", "factors", "probabilities", "derived"]
 
 
 @dataclass(frozen=True)
@@ -93,10 +94,10 @@ def input_values(data: Data) -> dict[str, np.ndarray]:
 
 
 def compiled(what: What, data: Data, mode: str | Mode | None = None, probes: tuple = ()) -> Compiled:
-    """A function of ``(theta, *further, **inputs)`` over the graph, from the cache or new.
+    """A function of ``(theta, **inputs)`` over the graph, from the cache or new.
 
     ``total``: the log-likelihood. ``units``: of each unit. ``gradient``: the log-likelihood and its
-    gradient. ``curvature`` (a further argument v): H v and, for each unit, score . v.
+    gradient.
     ``factors``: natural parameters, effects, class log probabilities, response tables.
     ``probabilities``: gradients with respect to the zero log factors over the dims of `probes`.
     ``derived``: natural parameters, tables of probabilities, what follows from the parameters.
@@ -116,11 +117,36 @@ def is_ready(what: What, data: Data, mode: str) -> bool:
 
 
 def bind(what: What, data: Data, mode: str | Mode | None = None, probes: tuple = ()) -> Callable:
-    """The compiled function with the data put in: a function of theta (and v) alone."""
+    """The compiled function with the data put in: a function of theta alone.
+
+    What is a sum over clusters, or has a value for each, goes batch by batch where all at once would be
+    larger than a processor's cache.
+    """
+    jax = isinstance(mode, str) and mode.upper() == "JAX"
+    batches = [] if what in ("factors", "derived") or jax else batched(data)
+    if len(batches) < 2:
+        return _bound(what, data, mode, probes)
+    each = [_bound(what, b.data, mode, probes) for b in batches]
+
+    return lambda theta: _together(what, [f(theta) for f in each], batches, probes)
+
+
+def _bound(what: What, data: Data, mode: str | Mode | None, probes: tuple) -> Callable:
     made = compiled(what, data, mode, probes)
     held = input_values(data) | {f"probe:{i}": _zeros(data, dims) for i, dims in enumerate(probes)}
     arguments = [held[name] for name in made.inputs]
-    return lambda *moving: made.function(*moving, *arguments)
+    return lambda theta: made.function(theta, *arguments)
+
+
+def _together(what: What, results: list, batches: list[Batch], probes: tuple):
+    """The results of all batches as one."""
+    if what == "total":
+        return sum(results)
+    if what == "gradient":
+        return [sum(r[k] for r in results) for k in range(2)]
+    if what == "units":
+        return spread(results, batches, "cluster")
+    return [spread([r[k] for r in results], batches, dims[0]) for k, dims in enumerate(probes)]
 
 
 def evaluate(
@@ -142,7 +168,7 @@ def _zeros(data: Data, dims: tuple[str, ...]) -> np.ndarray:
 
 def _compile(what: What, data: Data, mode, static: bool, probes: tuple) -> Compiled:
     model, inputs = data.model, make_inputs(data.model, data, static)
-    moving, extra, dims = [inputs.theta], {}, {}
+    extra, dims = {}, {}
     if what in ("factors", "derived"):
         make = likelihood.factors if what == "factors" else derived
         named = inputs.values | make(model, inputs.values, inputs.data)
@@ -153,26 +179,18 @@ def _compile(what: What, data: Data, mode, static: bool, probes: tuple) -> Compi
         extra = {f"probe:{i}": plain for i, (plain, _) in enumerate(zeros)}
         units = likelihood.log_likelihood(model, inputs.values, inputs.data, tuple(x for _, x in zeros))
         units = lower(units.transpose(data.unit).values)
-        outputs, more = _outputs(what, units, inputs, [plain for plain, _ in zeros])
-        moving += more
+        outputs = _outputs(what, units, inputs, [plain for plain, _ in zeros])
     arguments = inputs.plain | extra
-    return Compiled(_function([*moving, *arguments.values()], outputs, mode), tuple(arguments), dims)
+    return Compiled(_function([inputs.theta, *arguments.values()], outputs, mode), tuple(arguments), dims)
 
 
 def _outputs(what: What, units, inputs: Inputs, zeros: list):
-    weight = inputs.plain["weight"]
-    total = (weight * units).sum()
     if what == "units":
-        return units, []
-    if what == "total":
-        return total, []
+        return units
     if what == "probabilities":
-        return pt.grad(units.sum(), zeros, disconnected_inputs="ignore"), []
-    gradient = pt.grad(total, inputs.theta)
-    if what == "gradient":
-        return [total, gradient], []
-    v = pt.vector("v", shape=inputs.theta.type.shape)
-    return pt.grad((gradient * v).sum(), [inputs.theta, weight]), [v]
+        return pt.grad(units.sum(), zeros, disconnected_inputs="ignore")
+    total = (inputs.plain["weight"] * units).sum()
+    return total if what == "total" else [total, pt.grad(total, inputs.theta)]
 
 
 def _function(arguments, outputs, mode) -> Callable:

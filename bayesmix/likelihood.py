@@ -13,12 +13,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import cast
+from typing import Any, cast
 
 import pytensor.tensor as pt
 from pytensor import xtensor as px
 
-from bayesmix.families import TINY, Tensor, log_softmax, logsumexp, stop_gradient
+from bayesmix.families import TINY, Normal, Poisson, Tensor, log_softmax, logsumexp, stop_gradient
 from bayesmix.spec import Effect, LatentClass, Model, Predictor, Response, Term
 
 TOGETHER = 3
@@ -113,8 +113,7 @@ def class_factors(c: LatentClass, values: Tensors, data: Tensors, effects: Tenso
         return [class_log_probability(c, values, data, effects)]
     parts = [sum(some[1:], some[0]) for some in (own, common)]
     parts = [x - stop_gradient(x.max(c.name)) for x in parts]
-    (total,) = sum_out(parts, [c.name], data)
-    return [*parts, -total]
+    return [*parts, *(-x for x in sum_out(parts, [c.name], data))]
 
 
 def response_table(r: Response, values: Tensors, data: Tensors, effects: Tensors) -> Tensor:
@@ -124,10 +123,12 @@ def response_table(r: Response, values: Tensors, data: Tensors, effects: Tensors
 
 
 def response_factor(r: Response, values: Tensors, data: Tensors, effects: Tensors) -> Tensor:
-    """The response's log factor: its table, or where that would vary by individual and is no list of outcomes,
-    the log density of each response."""
+    """The response's log factor: its table, or the density of each response.
+
+    The latter where a table would differ by individual or cluster and is no list of outcomes.
+    """
     eta, known, extra = response_parameters(r, values, data, effects)
-    if r.family.finite:
+    if not isinstance(r.family, Normal | Poisson):
         return r.family.table(eta, known, **extra)
     each = r.family.coefficients(eta, known, **extra)
     if not any({"individual", "slot", "cluster"} & {*x.dims} for x in each):
@@ -140,10 +141,9 @@ def response_factor(r: Response, values: Tensors, data: Tensors, effects: Tensor
 def response_parameters(r: Response, values: Tensors, data: Tensors, effects: Tensors) -> tuple[Any, Any, dict]:
     """What a family makes its table of: eta, the constants of the items, the family's further parameters."""
     extra = [term(t, values, data, effects) for t in r.auxiliary]
-    eta = predictor(r.predictor, values, data, effects) if r.predictor else 0.0
-    if any("individual" in x.dims for x in (*extra, *([eta] if r.predictor else []))):
-        extra = [to_individuals(x, data) for x in extra]
-        eta = to_individuals(eta, data) if r.predictor else 0.0
+    eta: Any = predictor(r.predictor, values, data, effects) if r.predictor else px.as_xtensor(0.0)
+    if any("individual" in x.dims for x in (*extra, eta)):
+        extra, eta = [to_individuals(x, data) for x in extra], to_individuals(eta, data)
     return eta, constants(r, data), dict(zip(r.family.auxiliary, extra, strict=True))
 
 

@@ -1,11 +1,12 @@
-"""The end of a search: Newton with the exact Hessian, covariance matrices, class order, quadrature audit.
+"""The end of a search: Newton's method, covariance matrices, class order, quadrature audit.
 
 Depends on posterior, adaptation, labels, starts and the floors beneath.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,10 @@ from bayesmix.quadrature import Adaptive, Exact, Nodes, Trapezoid
 from bayesmix.starts import ranges
 
 Array = NDArray[np.float64]
+STEP = 1e-4
+"""Of central differences, in the natural units of the parameters."""
+SLOW = 0.1
+"""A Hessian is kept while each step brings the gain to be expected of the next one down to this share."""
 FLAT = 1e-5
 """Information below which a direction is flat: a standard error of over 300 natural units."""
 REFRESHED = 6
@@ -46,6 +51,7 @@ class Curvature:
     weight: Array
     gradient: Array
     unit: Array
+    at: Array
 
     @property
     def spectrum(self) -> tuple[Array, Array]:
@@ -54,46 +60,76 @@ class Curvature:
         return values, vectors * self.unit[:, None]
 
 
-def curvature(data: Data, theta: Array, mode: str | None = None) -> Curvature:
-    """The exact Hessian and the scores of every unit, a column a call of one compiled function."""
-    columns = functions.bind("curvature", data, mode)
-    hessian, scores = [], []
+def curvature(data: Data, theta: Array) -> Curvature:
+    """Hessian and unit scores by central differences of the exact gradient and of the units' log-likelihoods.
+
+    Right to seven digits; no function of second derivatives is to be compiled.
+    """
+    unit, evaluate, units = ranges(data).unit, _gradient(data), functions.bind("units", data)
+    steps = STEP * unit
+    hessian, scores = np.zeros((len(theta), len(theta))), np.zeros((len(theta), len(data.arrays["weight"].values)))
     with threadpool_limits(1):
-        for direction in np.eye(len(theta)):
-            h, s = columns(theta, direction)
-            hessian.append(h)
-            scores.append(s)
-        _, gradient = functions.bind("gradient", data, mode)(theta)
-    information = -np.array(hessian).reshape(len(theta), len(theta))
-    symmetric = (information + information.T) / 2
-    unit = ranges(data).unit
-    return Curvature(symmetric, np.array(scores).T, data.arrays["weight"].values, gradient, unit)
+        for k, e in enumerate(np.diag(steps)):
+            up, down = theta + e, theta - e
+            hessian[k] = (evaluate(up)[1] - evaluate(down)[1]) / (2 * steps[k])
+            scores[k] = (units(up) - units(down)) / (2 * steps[k])
+        _, gradient = evaluate(theta)
+    symmetric = -(hessian + hessian.T) / 2
+    return Curvature(symmetric, scores.T, data.arrays["weight"].values, gradient, unit, theta)
 
 
-def newton(data: Data, theta: Array, mode: str | None = None, iterations: int = 20) -> tuple[Array, float, Curvature]:
+def _gradient(data: Data):
+    """The log-likelihood and its gradient, by the function that the search has compiled."""
+    return functions.bind("gradient", data, "NUMBA" if functions.is_ready("gradient", data, "NUMBA") else None)
+
+
+def newton(
+    data: Data, theta: Array, known: Curvature | None = None, iterations: int = 20
+) -> tuple[Array, float, Curvature]:
     """Newton's method along the directions in which the log-likelihood is curved, uphill where it is convex.
 
-    It is convex in a logit that a long step has carried out to where its gradient fades.
+    It is convex in a logit that a long step has carried out to where its gradient fades. The Hessian is
+    made anew where the last one no longer brings the gradient down; `known` is one of a point nearby.
     """
-    evaluate = functions.bind("gradient", data, mode)
-    value = float(evaluate(theta)[0])
+    evaluate = _gradient(data)
+    value, gradient = _point(evaluate(theta))
+    before = np.inf
     for _ in range(iterations):
-        c = curvature(data, theta, mode)
-        values, vectors = c.spectrum
-        keep = np.abs(values) > 1e-3 * FLAT
-        step = vectors[:, keep] @ ((vectors[:, keep].T @ c.gradient) / np.abs(values[keep]))
-        if float(c.gradient @ step) < 2e-10:  # twice what the step would gain
+        c = curvature(data, theta) if known is None else replace(known, gradient=gradient)
+        step = _newton_step(c)
+        gain = float(gradient @ step)
+        if gain < 2e-10:  # twice what the step would gain
             return theta, value, c
-        longest = np.abs(step).max(initial=0.0)
-        step *= min(1.0, 5.0 / longest) if longest > 0 else 0.0
-        for shrink in (1.0, 0.5, 0.25, 0.05):
-            new = float(evaluate(theta + shrink * step)[0])
-            if new > value:
-                theta, value = theta + shrink * step, new
-                break
-        else:
+        if known is not None and gain > SLOW * before:
+            known, before = None, np.inf
+            continue
+        new = _shortened(evaluate, theta, value, step)
+        if new is None and known is None:
             return theta, value, c
-    return theta, value, curvature(data, theta, mode)
+        known, before = (c, gain) if new is not None else (None, np.inf)
+        theta, value, gradient = new or (theta, value, gradient)
+    return theta, value, curvature(data, theta)
+
+
+def _point(found) -> tuple[float, Array]:
+    return float(found[0]), np.asarray(found[1])
+
+
+def _newton_step(c: Curvature) -> Array:
+    values, vectors = c.spectrum
+    keep = np.abs(values) > 1e-3 * FLAT
+    step = vectors[:, keep] @ ((vectors[:, keep].T @ c.gradient) / np.abs(values[keep]))
+    longest = np.abs(step / c.unit).max(initial=0.0)
+    return step * min(1.0, 5.0 / longest) if longest > 0 else step
+
+
+def _shortened(evaluate, theta: Array, value: float, step: Array) -> tuple[Array, float, Array] | None:
+    """The first point along the step that is higher, its value and gradient."""
+    for shrink in (1.0, 0.5, 0.25, 0.05):
+        new, gradient = _point(evaluate(theta + shrink * step))
+        if new > value:
+            return theta + shrink * step, new, gradient
+    return None
 
 
 def covariances(c: Curvature) -> tuple[Array, Array, NDArray[np.bool_]]:
@@ -110,12 +146,17 @@ def covariances(c: Curvature) -> tuple[Array, Array, NDArray[np.bool_]]:
 
 @dataclass(frozen=True)
 class Top:
-    """The maximum: the data with their nodes in place, the point, its value and curvature."""
+    """The maximum: the data with their nodes in place, the point and its value; a Hessian of a point nearby."""
 
     data: Data
     theta: Array
     value: float
-    curvature: Curvature
+    nearby: Curvature
+
+    @cached_property
+    def curvature(self) -> Curvature:
+        """The curvature at the point itself."""
+        return self.nearby if self.nearby.at is self.theta else curvature(self.data, self.theta)
 
 
 def polished(data: Data, theta: Array) -> Top:
@@ -123,7 +164,7 @@ def polished(data: Data, theta: Array) -> Top:
     theta = _in_order(adapted(data, theta), theta)
     top = polish_once(adapted(data, theta), theta)
     for _ in range(REFRESHED if is_adaptive(data) else 0):
-        before, top = top.value, polish_once(adapted(top.data, top.theta), top.theta)
+        before, top = top.value, polish_once(adapted(top.data, top.theta), top.theta, top.nearby)
         if abs(top.value - before) < 1e-8:
             break
     return _at_edges(off_plateaus(top))
@@ -140,9 +181,9 @@ def off_plateaus(top: Top) -> Top:
     return again if again.value > top.value + 1e-6 else top
 
 
-def polish_once(data: Data, theta: Array) -> Top:
+def polish_once(data: Data, theta: Array, known: Curvature | None = None) -> Top:
     """Newton with the nodes where they are."""
-    return Top(data, *newton(data, theta))
+    return Top(data, *newton(data, theta, known))
 
 
 def finer(data: Data) -> dict[str, Nodes]:

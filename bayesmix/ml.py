@@ -17,10 +17,9 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
-from scipy import optimize
 
-from bayesmix import functions, maximum, posterior
-from bayesmix.adaptation import adapted, of_population
+from bayesmix import maximum, posterior
+from bayesmix.adaptation import adapted
 from bayesmix.data import Data, prepare, texts
 from bayesmix.maximum import Top
 from bayesmix.params import unconstrain
@@ -225,29 +224,13 @@ def _with_ends(top: Top, found: list[Start]) -> list[Start]:
 
 def _distinct(data: Data, found: list[Start], value: float) -> int:
     """How many different solutions share the best log-likelihood, the order of the classes apart."""
-    kept: list[Mapping] = []
-    for s in found:
-        if same_maximum(s.loglik, value):
-            made = functions.evaluate(of_population(data), s.theta)
-            tables = {k: np.exp(x.values) for k, x in made.items() if k.startswith("response:")}
-            if not any(_same(data, tables, other, made) for other in kept):
-                kept.append(tables)
-    return len(kept)
-
-
-def _same(data: Data, a: Mapping[str, Array], b: Mapping[str, Array], made) -> bool:
-    """Whether two solutions have the same response distributions up to the order of the classes."""
-    names = {c.name for c in data.model.classes}
-    for key, x in a.items():
-        axes = [i for i, d in enumerate(made[key].dims) if d in names]
-        if len(axes) != 1 or not np.isfinite(x).all():
-            continue
-        p, q = (np.moveaxis(t, axes[0], 0).reshape(t.shape[axes[0]], -1) for t in (x, b[key]))
-        gap = np.abs(p[:, None, :] - q[None, :, :]).max(axis=-1)
-        row, column = optimize.linear_sum_assignment(gap)
-        if gap[row, column].max() > 0.02:
-            return False
-    return True
+    same = [s.theta for s in found if same_maximum(s.loglik, value)]
+    kept: list[Mapping[str, Array]] = []
+    for theta in same if len(same) > 1 and data.model.classes else ():
+        found_here = posterior.fingerprint(data, theta)
+        if not any(posterior.same_solution(found_here, other) for other in kept):
+            kept.append(found_here)
+    return max(len(kept), 1)
 
 
 def _blank(se: xr.Dataset, free: xr.Dataset, boundary, data: Data) -> xr.Dataset:
@@ -333,7 +316,8 @@ def _membership_table(data: Data, theta: Array) -> dict[str, Any]:
 
 
 def _effect_table(data: Data, df, theta: Array) -> xr.Dataset:
-    if closed := {k: Adaptive(15) for k, m in data.nodes.items() if isinstance(m, Exact)}:
+    points = 15 if data.model.classes else 3  # without classes the posterior is normal: three are exact
+    if closed := {k: Adaptive(points) for k, m in data.nodes.items() if isinstance(m, Exact)}:
         data = adapted(prepare(data.model, df, nodes={**data.nodes, **closed}), theta)
     data, out = _unmerged(data, df), {}
     for name, (mean, sd) in posterior.effect_posteriors(data, theta).items():

@@ -19,7 +19,7 @@ from pytensor import xtensor as px
 DATA = {"data": True}
 """Metadata of a field that is data to the compiled graph (a size, a column name), not its structure."""
 
-Support = Literal["real", "positive", "ordered", "cholesky", "unit"]
+Support = Literal["real", "positive", "sd", "ordered", "cholesky", "unit"]
 Array = NDArray[np.float64]
 
 
@@ -75,8 +75,10 @@ class Parameter:
         The name in results and in the PyMC model.
     dims : tuple of str
         Its named dims. For an `ordered` parameter the last dim is the ordered one.
-    support : {"real", "positive", "ordered", "cholesky", "unit"}
-        Natural scale; the optimiser sees x, log x, or (x_1, log differences). A `cholesky` parameter
+    support : {"real", "positive", "sd", "ordered", "cholesky", "unit"}
+        Natural scale; the optimiser sees x, log x, x of either sign, or (x_1, log differences). The `sd` of
+        an effect may be zero: of either sign to the optimiser, the log-likelihood is smooth there and zero
+        is no trap, as minus infinity is to a logarithm. A `cholesky` parameter
         holds loadings on standard normal effects, (..., effect, variable): variable v loads on the
         effects 1..v only, on the v-th positively (its logarithm is what the optimiser sees), so that
         the covariance matrix of the variables has one such matrix of loadings.
@@ -97,6 +99,8 @@ def constrain(x, parameter: Parameter):
     """Unconstrained to natural scale, on a named-dim tensor."""
     if parameter.support == "positive":
         return px.math.exp(x)
+    if parameter.support == "sd":
+        return px.math.abs(x)
     if parameter.support == "ordered":
         dim = parameter.dims[-1]
         first, rest = x.isel({dim: slice(0, 1)}), x.isel({dim: slice(1, None)})
@@ -117,12 +121,23 @@ def fixed_values(raw: Array, parameter: Parameter) -> Array:
     return raw
 
 
+def natural_values(raw: Array, parameter: Parameter) -> Array:
+    """Unconstrained to natural scale, in NumPy."""
+    if parameter.support == "ordered":
+        return np.cumsum(np.concatenate([raw[..., :1], np.exp(raw[..., 1:])], axis=-1), axis=-1)
+    if parameter.support == "sd":
+        return np.abs(raw)
+    return fixed_values(raw, parameter)
+
+
 def unconstrain(value: Array, parameter: Parameter) -> Array:
     """Natural to unconstrained scale, in NumPy: the inverse of :func:`constrain`."""
     value = np.asarray(value, dtype=float)
     if parameter.support == "positive":
         with np.errstate(divide="ignore"):
             return np.log(value)
+    if parameter.support == "sd":
+        return np.where(value < 0, np.nan, value)
     if parameter.support == "ordered":
         return np.concatenate([value[..., :1], np.log(np.diff(value, axis=-1))], axis=-1)
     if parameter.support == "cholesky":

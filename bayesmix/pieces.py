@@ -170,6 +170,47 @@ def cluster_class(classes: int, covariates: str | None) -> tuple[LatentClass, ..
     return (LatentClass("D", classes, "cluster", logits("D", "cluster_class", cluster=covariates)),)
 
 
+# regressions --------------------------------------------------------------------------------------
+
+
+def random_coefficients(
+    names: Sequence[str], covariance: str, by: Sequence[str] = (), prior: Prior = SD
+) -> tuple[Effect, ...]:
+    """Residuals u_kj of the random coefficients of a regression: u = B u + sigma z, R(14)-R(16), R(20)-R(22).
+
+    Each is regressed on those before it, so that their covariance matrix is what is asked for. The
+    intercept comes first: its variance is not near zero, that of a slope often is, and then the slope's
+    covariance is still a regression on the intercept.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Of the effects: the intercept first.
+    covariance : {"unrestricted", "slopes apart", "independent"}
+        All covariances; those of the first effect with each other, as Table 1 of the 2009 paper has them
+        (then it comes last); none.
+    by : sequence of str
+        Class variables that the covariance matrix depends on, (18).
+    prior : Prior
+        Of the SDs.
+    """
+    apart = covariance == "slopes apart"
+    order = [*names[1:], *names[:1]] if apart else list(names)
+    effects = []
+    for k, name in enumerate(order):
+        on = order[:k] if covariance == "unrestricted" or (apart and k == len(order) - 1) else []
+        mean = (regressed(name, on, by),) if on else ()
+        effects.append(Effect(name, "cluster", mean, Term(Parameter(f"{name}_sd", tuple(by), "sd", prior))))
+    return tuple(effects)
+
+
+def regressed(name: str, on: Sequence[str], by: Sequence[str] = ()) -> Term:
+    """The regression of an effect on others."""
+    if len(on) == 1:
+        return Term(Parameter(f"{name}_on_{on[0]}", tuple(by), prior=REGRESSION), effects=tuple(on))
+    return Term(Parameter(f"{name}_on", (*by, f"{name}_on"), prior=REGRESSION), None, tuple(on), f"{name}_on")
+
+
 # several occasions --------------------------------------------------------------------------------
 
 
@@ -228,14 +269,12 @@ def random_occasion(
     effects = []
     for k, name in enumerate(names):
         mean, on = [], (*earlier, *names[:k])
-        if len(on) == 1:
-            mean.append(Term(Parameter(f"{name}_on_{on[0]}", prior=REGRESSION), effects=on))
-        elif on:
-            mean.append(Term(Parameter(f"{name}_on", (f"{name}_on",), prior=REGRESSION), None, on, f"{name}_on"))
+        if on:
+            mean.append(regressed(name, on))
         if covariates is not None:
             dim = f"{variable}_cluster_covariate"
             mean.append(Term(Parameter(f"{name}_slope", (dim,)), Covariates(dim, covariates, "cluster")))
-        effects.append(Effect(name, "cluster", tuple(mean), Term(Parameter(f"{name}_sd", (), "positive", SD))))
+        effects.append(Effect(name, "cluster", tuple(mean), Term(Parameter(f"{name}_sd", (), "sd", SD))))
     dim = f"{variable}_effect"
     loading = Parameter(f"{variable}_loading", (dim, variable), "unit", LOADING_FREE, (at(0.0, **{variable: -1}),))
     return tuple(effects), Term(loading, None, tuple(names), dim)

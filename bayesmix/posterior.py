@@ -15,11 +15,13 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
+from scipy.optimize import linear_sum_assignment
 
 from bayesmix import functions, labels
 from bayesmix.adaptation import adapted, of_population
 from bayesmix.data import Data, Named, prepare
 from bayesmix.derived import response_table
+from bayesmix.params import natural_values
 from bayesmix.quadrature import Nodes
 from bayesmix.spec import Model
 
@@ -164,6 +166,38 @@ def effect_posteriors(data: Data, theta: Array, mode=None) -> dict[str, tuple[Ar
         variance = (w * x**2).sum(over) - mean**2
         out[e.name] = (mean.values, np.sqrt(np.maximum(variance.values, 0.0)))
     return out
+
+
+def fingerprint(data: Data, theta: Array) -> dict[str, Array]:
+    """What tells one solution from another: tables (class, feature) by class variables.
+
+    Response probabilities where there are tables of them, else the parameters of the responses.
+    """
+    model, raw = data.model, data.packing.unpack_raw(theta)
+    values = {p.name: natural_values(raw[p.name], p) for p in model.parameters}
+    out: dict[str, Array] = {}
+    used = [t for r in model.responses for t in (*r.predictor, *r.auxiliary)]
+    if all(r.family.finite for r in model.responses) and not any(t.covariates for t in used):
+        made = functions.evaluate(of_population(data), theta)
+        for key, x in made.items():
+            axes = [i for i, d in enumerate(x.dims) if d in {c.name for c in model.classes}]
+            if key.startswith("response:") and len(axes) == 1 and np.isfinite(np.exp(x.values)).all():
+                out[key] = np.exp(np.moveaxis(x.values, axes[0], 0).reshape(x.values.shape[axes[0]], -1))
+        return out
+    for dims in labels.groups(model):
+        if (profile := labels.profiles(model, values, dims)) is not None:
+            out[dims[0]] = profile
+    return out
+
+
+def same_solution(a: Mapping[str, Array], b: Mapping[str, Array]) -> bool:
+    """Whether two fingerprints are the same up to the order of the classes."""
+    for key, x in a.items():
+        gap = np.abs(x[:, None, :] - b[key][None, :, :]).max(axis=-1)
+        row, column = linear_sum_assignment(gap)
+        if gap[row, column].max() > 0.02:
+            return False
+    return True
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,7 @@ from threadpoolctl import threadpool_limits
 from bayesmix import functions
 from bayesmix.adaptation import adapted, is_adaptive
 from bayesmix.data import Data
+from bayesmix.quadrature import Exact
 from bayesmix.result import same_maximum
 from bayesmix.spec import structure
 from bayesmix.starts import Ranges, ranges
@@ -131,7 +132,7 @@ class Search:
         """Every start, the best first. Interrupted, those that are finished."""
         began = time.perf_counter()
         seeds = np.random.SeedSequence(self.seed).generate_state(self.n_starts * self.rounds).tolist()
-        if all(c.size == 1 for c in self.data.model.classes) and not self.data.model.effects:
+        if all(c.size == 1 for c in self.data.model.classes) and self._one_maximum():
             self.n_starts, self.n_finals, self.rounds = 2, 2, 1
         done: list[Start] = []
         try:
@@ -148,6 +149,10 @@ class Search:
             warnings.warn(f"Interrupted: going on with the {len(done)} starts that are finished.", stacklevel=4)
         self.seconds = time.perf_counter() - began
         return _ranked(done)
+
+    def _one_maximum(self) -> bool:
+        """Whether a model without classes is a regression, with normal random coefficients at most."""
+        return not self.data.model.effects or {type(m) for m in self.data.nodes.values()} == {Exact}
 
     def again(self, data: Data, found: list[Start]) -> list[Start]:
         """The best starts once more on other nodes; what was reached on the old ones does not compare."""

@@ -28,11 +28,26 @@ class Covariates:
     """A design matrix: the columns of a formula, without the constant, at a level.
 
     `name` is the dim of its columns; the same name with the same formula is the same matrix.
+
+    Attributes
+    ----------
+    name, formula, level
+        As above.
+    only : tuple of str, optional
+        The terms of the formula whose columns these are, coded as in the whole formula; ``"1"`` is the
+        constant, otherwise left out. All but the constant if left out.
+    times : str, optional
+        A covariate of individuals; the columns, then of clusters, are multiplied by it.
+    single : bool
+        Whether each term must be one column: a random slope belongs to one.
     """
 
     name: str
     formula: str = field(metadata=DATA)
     level: Level = "individual"
+    only: tuple[str, ...] | None = field(default=None, metadata=DATA)
+    times: str | None = field(default=None, metadata=DATA)
+    single: bool = field(default=False, metadata=DATA)
 
 
 @dataclass(frozen=True)

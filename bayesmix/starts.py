@@ -13,9 +13,11 @@ from numpy.typing import NDArray
 
 from bayesmix.data import Data
 from bayesmix.params import unconstrain
-from bayesmix.spec import Response, terms
+from bayesmix.spec import Response, Term, terms
 
 Array = NDArray[np.float64]
+START_SD = 0.4
+"""SDs of random intercepts begin at this share of the SD of a normal response."""
 
 
 @dataclass(frozen=True)
@@ -49,14 +51,11 @@ def ranges(data: Data) -> Ranges:
     }
     for t in terms(data.model):
         if t.covariates is not None:
-            x = data.arrays[t.covariates.name].values
-            axis = t.parameter.dims.index(t.covariates.name)
-            sd = np.maximum(x.std(axis=0), 1e-12)
-            shape = [-1 if i == axis else 1 for i in range(len(t.parameter.dims))]
-            raw[t.parameter.name][1] = raw[t.parameter.name][1] / sd.reshape(shape)
+            raw[t.parameter.name][1] = raw[t.parameter.name][1] / _covariate_sds(t, data)
             raw[t.parameter.name][2] = 0.2
         elif t.effects:
             raw[t.parameter.name][0] = _loadings(data.packing.shape(t.parameter), t.parameter.support)
+    _effect_ranges(data, raw)
     for r in data.model.responses:
         _response_ranges(r, data, raw)
     parts = []
@@ -69,11 +68,50 @@ def ranges(data: Data) -> Ranges:
     return Ranges(*parts)
 
 
+def _covariate_sds(t: Term, data: Data) -> Array:
+    """SDs of a term's covariates, in the shape of its parameter; 1 for a constant."""
+    x = data.arrays[t.covariates.name].values if t.covariates else np.ones((1, 1))
+    sd = x.std(axis=0)
+    axis = t.parameter.dims.index(t.covariates.name) if t.covariates else 0
+    return np.where(sd > 1e-12, sd, 1.0).reshape([-1 if i == axis else 1 for i in range(len(t.parameter.dims))])
+
+
 def _loadings(shape: tuple[int, ...], support: str) -> Array:
     """Loadings of 0.7 on the optimiser's scale; none between effects."""
     if support == "cholesky":
         return np.broadcast_to(np.eye(shape[-2], shape[-1]) * np.log(0.7), shape)
     return np.full(shape, np.log(0.7) if support == "positive" else 0.7)
+
+
+def _effect_ranges(data: Data, raw: dict[str, list]) -> None:
+    """Random intercepts and slopes of a normal response in its units; no regressions between effects yet."""
+    scales = _effect_scales(data)
+    for e in data.model.effects:
+        own = scales.get(e.name, 1.0)
+        if e.sd is not None and e.sd.parameter.support == "sd":
+            first = np.full(data.packing.shape(e.sd.parameter), own if e.name in scales else 0.7)
+            raw[e.sd.parameter.name] = [first, first, 0.3]
+        for t in e.mean:
+            if not any(k in scales for k in (e.name, *t.effects)):
+                continue
+            other = np.array([scales.get(k, 1.0) for k in t.effects] or [1.0])
+            shape = [-1 if d == t.effect_dim and t.effects else 1 for d in t.parameter.dims]
+            ratio = own / (other.reshape(shape) if len(other) > 1 else other[0])
+            raw[t.parameter.name][0] = 0.0 * raw[t.parameter.name][0]
+            raw[t.parameter.name][1] = raw[t.parameter.name][1] * ratio
+            raw[t.parameter.name][2] = 0.2
+
+
+def _effect_scales(data: Data) -> dict[str, float]:
+    """SDs with which random intercepts and slopes of normal responses begin."""
+    out: dict[str, float] = {}
+    for r in data.model.responses:
+        sd = float(np.nanstd(data.responses[r.name]))
+        for t in r.predictor if r.family.kind == "real" else ():
+            if t.effects and (data.packing.index[t.parameter.name] < 0).all():  # u itself, not a loading on it
+                each = _covariate_sds(t, data).ravel() if t.covariates else np.ones(1)
+                out |= {e: START_SD * sd / float(each[min(k, len(each) - 1)]) for k, e in enumerate(t.effects)}
+    return out
 
 
 def _response_ranges(r: Response, data: Data, raw: dict[str, list]) -> None:
@@ -82,14 +120,15 @@ def _response_ranges(r: Response, data: Data, raw: dict[str, list]) -> None:
     n_categories = [len(data.categories.get(i, ())) for i in r.items]
     margins = [r.family.baseline(y[:, k], data.counts, n) for k, n in enumerate(n_categories)]
     sd = np.array([np.nanstd(y[:, k]) for k in range(len(r.items))])
+    alone = len(r.items) == 1
     for t in r.predictor:
-        if t.covariates is None and not t.effects and r.item_dim in t.parameter.dims:
+        if t.covariates is None and not t.effects and (alone or r.item_dim in t.parameter.dims):
             shape = data.packing.shape(t.parameter)
             raw[t.parameter.name][0] = _spread_over(margins, t.parameter.dims, shape, r.item_dim, r.category_dim)
             if r.family.kind == "real":
                 raw[t.parameter.name][1] = _over_items(sd, t.parameter.dims, shape, r.item_dim)
             raw[t.parameter.name][2] = 1.0
-        elif r.family.kind == "real" and r.item_dim in t.parameter.dims:
+        elif r.family.kind == "real" and (alone or r.item_dim in t.parameter.dims) and not t.effects:
             raw[t.parameter.name][1] = raw[t.parameter.name][1] * _over_items(
                 sd, t.parameter.dims, data.packing.shape(t.parameter), r.item_dim
             )
@@ -100,17 +139,26 @@ def _response_ranges(r: Response, data: Data, raw: dict[str, list]) -> None:
             values = _spread_over(filled, p.dims, shape, r.item_dim, r.threshold_dim)
             noise = np.where(np.arange(shape[-1]) == 0, 1.0, 0.2)
             raw[p.name] = [unconstrain(values, p), np.ones(shape), np.broadcast_to(noise, shape)]
-        elif r.item_dim in p.dims:
+        elif name == "sigma" and (alone or r.item_dim in p.dims):
             raw[p.name] = [np.log(0.8 * _over_items(sd, p.dims, shape, r.item_dim)), np.ones(shape), 0.1]
+        elif name == "variance":
+            raw[p.name] = [np.full(shape, 0.64 * sd[0] ** 2), np.full(shape, 0.5 * sd[0] ** 2), 0.1]
+        elif name == "variance_slope":
+            raw[p.name] = [np.zeros(shape), 0.2 * sd[0] ** 2 * raw[p.name][1], 0.1]
 
 
 def _over_items(x: Array, dims: tuple[str, ...], shape: tuple[int, ...], item_dim: str) -> Array:
+    if item_dim not in dims:
+        return np.full(shape, x[0])
     view = [-1 if d == item_dim else 1 for d in dims]
     return np.broadcast_to(x.reshape(view), shape)
 
 
 def _spread_over(margins: list, dims, shape, item_dim: str, inner_dim: str) -> Array:
     """Ragged margins (item, inner) over the dims of a parameter."""
+    if item_dim not in dims:
+        view = [-1 if d == inner_dim else 1 for d in dims]
+        return np.broadcast_to(np.asarray(margins[0], dtype=float).reshape(view), shape)
     if inner_dim not in dims:
         return _over_items(np.array([float(m) for m in margins]), dims, shape, item_dim)
     width = shape[dims.index(inner_dim)]

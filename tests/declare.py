@@ -121,7 +121,8 @@ def random_values(data: Data, seed: int, scale: float = 0.8) -> dict:
         x = rng.normal(0.0, scale, data.packing.shape(p))
         if p.support == "ordered":
             x = np.cumsum(np.abs(x) + 0.2, axis=-1) - 1.0
-        x = np.array(np.exp(0.5 * x) if p.support == "positive" else x)
+        x = np.array(np.exp(0.5 * x) if p.support in ("positive", "sd") else x)
+        x = np.abs(x) + 3.0 if p.name == "residual_variance" else x
         if p.support == "cholesky":
             x = np.where(np.eye(*x.shape[-2:]) > 0, np.exp(0.5 * x), np.triu(x))
         if p.support == "unit":

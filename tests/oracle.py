@@ -50,20 +50,29 @@ def density(family, y, eta, auxiliary, n_categories: int) -> float:
         below = CDF[family.link](auxiliary[0][: n_categories - 1] - eta)
         return float(np.diff(np.concatenate([[0.0], below, [1.0]]))[int(y)])
     if name == "Normal":
-        return _normal(y, float(eta), float(auxiliary[0]))
+        return _normal(
+            y, float(eta), math.sqrt(sum(map(float, auxiliary))) if len(auxiliary) > 1 else float(auxiliary[0])
+        )
     return _poisson(y, math.exp(eta))
 
 
-def design(formula: str, df: pd.DataFrame) -> np.ndarray:
-    """Columns of a formula without interactions: numbers as they are, categories against the first."""
-    columns = []
-    for name in (part.strip() for part in formula.split("+")):
-        x = df[name]
-        if pd.api.types.is_numeric_dtype(x):
-            columns.append(x.to_numpy(float))
-        else:
-            columns += [(x == level).to_numpy(float) for level in sorted(x.unique())[1:]]
-    return np.stack(columns, axis=1)
+def design(c, df: pd.DataFrame) -> np.ndarray:
+    """Columns of a formula of names and products of two: numbers as they are, categories against the first."""
+    columns = {}
+    for name in (part.strip() for part in c.formula.split("+")):
+        each = [_columns(df[k]) for k in name.split(":")]
+        columns[name] = each[0] if len(each) == 1 else [each[0][0] * x for x in each[1]]
+    wanted = c.only if c.only is not None else list(columns)
+    out = [np.ones(len(df))] if "1" in wanted else []
+    out += [x for name, some in columns.items() if name in wanted for x in some]
+    times = df[c.times].to_numpy(float) if c.times else 1.0
+    return np.stack([x * times for x in out], axis=1)
+
+
+def _columns(x: pd.Series) -> list[np.ndarray]:
+    if pd.api.types.is_numeric_dtype(x):
+        return [x.to_numpy(float)]
+    return [(x == level).to_numpy(float) for level in sorted(x.unique())[1:]]
 
 
 @dataclass
@@ -92,7 +101,7 @@ class Oracle:
 
     def __post_init__(self):
         m, df = self.model, self.df
-        self.x = {c.name: design(c.formula, df) for c in m.covariates}
+        self.x = {c.name: design(c, df) for c in m.covariates}
         self.freq = df[m.freq].to_numpy(float) if m.freq else np.ones(len(df))
         self.rows = {}
         if m.cluster:

@@ -1,0 +1,201 @@
+"""Regression mixtures: enumeration, parameter counts of the 2009 paper, limits, other programs."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+from bayesmix.models.regression_mixture import regression_mixture
+from numpy.testing import assert_allclose
+
+import bayesmix as bm
+from bayesmix import batches
+from bayesmix.functions import bind
+from bayesmix.maximum import curvature
+from declare import by_unit, evaluate, frame, give_effects, oracle_for, random_values
+
+RTOL = 1e-10
+W = "per_adva + private + catholic + mean_ses"
+NELS = "math ~ female + stud_ses"
+
+
+# the likelihood -----------------------------------------------------------------------------------
+
+NODES = bm.gauss_hermite(3)
+DECLARED = {
+    "R(1)-(2)": lambda: regression_mixture("y1 ~ x", 2, "x"),
+    "variance by class": lambda: regression_mixture("y1 ~ x + s", 3, "s", variance="class", freq="f"),
+    "R(17)": lambda: regression_mixture("y1 ~ x", 2, variance="x + s"),
+    "variance by group": lambda: regression_mixture("y1 ~ x", cluster="g", variance="v"),
+    "common slope": lambda: regression_mixture("y1 ~ x + s", 2, by_class="1 + s"),
+    "products": lambda: regression_mixture("y1 ~ x + w + x:w", 2, by_class="x"),
+    "binary": lambda: regression_mixture("b1 ~ x", 2, "x", bm.bernoulli()),
+    "probit": lambda: regression_mixture("b3 ~ x + s", 2, None, bm.bernoulli("probit"), cluster="g"),
+    "ordinal": lambda: regression_mixture("o4 ~ x", 2, None, bm.ordinal(), by_class="1", cluster="g"),
+    "count": lambda: regression_mixture("k1 ~ x", 2, None, bm.poisson(), cluster="g", random="1 + x"),
+    "Fig 3": lambda: regression_mixture(
+        "y1 ~ x", 2, "x", cluster="g", covariance="independent", cluster_covariates={"1": "w", "class": "w"}
+    ),
+    "R(10)-(12)": lambda: regression_mixture("y1 ~ x", cluster="g", random="1 + x", cluster_covariates="w"),
+    "B": lambda: regression_mixture(
+        "y1 ~ x + z", 2, "x + s", cluster="g", random="1 + x", cluster_covariates="1 ~ w; x ~ w + v; z ~ w; class ~ w"
+    ),
+    "slopes apart": lambda: regression_mixture(
+        "y1 ~ x + z", cluster="g", random="1 + x + z", covariance="slopes apart"
+    ),
+    "factor": lambda: regression_mixture("y1 ~ x", 3, "x", cluster="g", cluster_covariates={"1": "w", "factor": "w"}),
+    "unrestricted": lambda: regression_mixture("y1 ~ x", 3, cluster="g", random="0", effects="unrestricted"),
+    "C": lambda: regression_mixture(
+        "y1 ~ x", 2, "x", cluster="g", effects="factor", cluster_classes=2, cluster_class_covariates="w",
+        cluster_covariates={"1": "w", "x": "w"}, cluster_covariates_by_cluster_class=["1"],
+        cluster_covariates_by_class=["x"], logits_by_cluster_class=True, by_cluster_class="1",
+    ),
+    "(19)": lambda: regression_mixture("y1 ~ x", cluster="g", random="1 + x", cluster_classes=2, variance="class"),
+    "(18)": lambda: regression_mixture(
+        "y1 ~ x", cluster="g", random="1 + x", cluster_classes=2, effects_by_cluster_class=True
+    ),
+}  # fmt: skip
+
+
+def data_frame() -> pd.DataFrame:
+    df = frame()
+    return df.assign(z=np.random.default_rng(5).normal(size=len(df)).round(2))
+
+
+def ways():
+    for name, declare in DECLARED.items():
+        made = declare()
+        clusters = bool(made.effects)
+        yield pytest.param(declare, (), id=name)
+        if clusters:
+            yield pytest.param(declare, ("cluster",), id=f"{name}-sampled")
+
+
+@pytest.mark.parametrize(("declare", "sampled"), list(ways()))
+def test_likelihood_equals_enumeration(declare, sampled):
+    model, df = declare(), data_frame()
+    data, given = give_effects(bm.prepare(model, df, NODES if model.effects and not sampled else None, sampled))
+    values = random_values(data, seed=1)
+    expected = oracle_for(data, df, values, given)
+    assert_allclose(by_unit(data, evaluate(data, values)), expected.units(), rtol=RTOL, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", ["Fig 3", "B", "C", "count"])
+def test_batches_of_clusters_add_up(monkeypatch, name):
+    model, df = DECLARED[name](), data_frame()
+    df = df.drop(index=df.index[[0, 3, 7, 11]])  # clusters of several sizes
+    data = bm.prepare(model, df, bm.adaptive(3))
+    theta = data.packing.pack(random_values(data, seed=1))
+    probes = (("cluster", "node_cluster"), ("individual", "C"))
+
+    def everything():
+        c = curvature(data, theta)
+        found = bind("probabilities", data, None, probes)(theta)
+        return [*bind("gradient", data)(theta), bind("total", data)(theta), c.information, c.scores, *found]
+
+    whole = everything()
+    assert not batches.batched(data)
+    monkeypatch.setattr(batches, "LARGE", 60)
+    assert len(batches.batched(data)) > 1
+    for a, b in zip(whole, everything(), strict=True):
+        assert_allclose(b, a, rtol=1e-7, atol=1e-7)
+
+
+# parameter counts: Table 2 of the 2009 paper -----------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def schools() -> pd.DataFrame:
+    rng = np.random.default_rng(1)
+    school = np.repeat(np.arange(30), 10)
+    df = pd.DataFrame({"school": school, "math": rng.normal(50, 10, 300), "stud_ses": rng.normal(size=300)})
+    df["female"] = rng.integers(0, 2, 300)
+    df["per_adva"], df["mean_ses"] = rng.normal(size=30)[school], rng.normal(size=30)[school]
+    df["private"], df["catholic"] = (school % 5 == 0) * 1, (school % 7 == 1) * 1
+    return df.assign(sector=np.select([df.private == 1, df.catholic == 1], ["private", "catholic"], "public"))
+
+
+def conventional(**more):
+    """Models 1, 1b and 1c, R(13)-R(17): three random coefficients, the slopes not correlated (Table 1)."""
+    every = {"1": W, "female": W, "stud_ses": W}
+    random = "1 + female + stud_ses"
+    return regression_mixture(
+        NELS, cluster="school", random=random, covariance="slopes apart", cluster_covariates=every, **more
+    )
+
+
+def a(classes: int, **more):
+    """Model A: slopes vary over classes alone; the factor has the covariates, without direct effects."""
+    return regression_mixture(
+        NELS, classes, "female + stud_ses", cluster="school", cluster_covariates={"1": W, "factor": W}, **more
+    )
+
+
+def b(classes: int, **more):
+    """Model B, R(18)-R(25): the slope of female is random, covariates predict all, the logits directly."""
+    every = {"1": W, "female": W, "stud_ses": W, "class": W}
+    return regression_mixture(
+        NELS, classes, "female + stud_ses", cluster="school", random="1 + female", cluster_covariates=every, **more
+    )
+
+
+def c23():
+    """Model C, R(26)-R(32): the text's restrictions give 57; the intercept's covariates by D are four more."""
+    return b(
+        3, effects="factor", cluster_classes=2, cluster_class_covariates=W, cluster_covariates_by_cluster_class=["1"]
+    )
+
+
+@pytest.mark.parametrize(
+    ("model", "parameters", "loglik", "bic"),
+    [
+        (conventional(), 21, -48519, 97240),
+        (conventional(variance="female + stud_ses"), 23, -48507, 97234),
+        (conventional(variance="sector"), 23, -48486, 97192),
+        (a(2, covariance="independent"), 20, -48358, 96907),  # 21 with the covariance that A3 and A4 have
+        (a(3), 28, -48288, 96844),
+        (a(4), 35, -48255, 96845),
+        (b(2), 32, -48337, 96981),
+        (b(3), 43, -48258, 96928),
+        (b(4), 54, -48208, 96933),
+        (c23(), 61, -48211, 97004),
+    ],
+)
+def test_parameters_and_bic_of_table_2(schools, model, parameters, loglik, bic):
+    r = bm.prepare(model, schools).packing.size
+    assert r == parameters
+    assert -2 * loglik + r * np.log(14217) == pytest.approx(bic, abs=1.6)  # both are printed without decimals
+
+
+def test_fig_3_has_eleven_parameters_and_fig_4_eight(schools):
+    fig3 = regression_mixture(
+        "math ~ female", 2, "female", cluster="school", covariance="independent",
+        cluster_covariates={"1": "mean_ses", "class": "mean_ses"},
+    )  # fmt: skip
+    fig4 = regression_mixture("math ~ female", cluster="school", random="1 + female", cluster_covariates="mean_ses")
+    assert [bm.prepare(m, schools).packing.size for m in (fig3, fig4)] == [11, 8]
+
+
+# other programs, and limits -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("formula", "random", "between"),
+    [
+        ("math ~ 1", "1", None),
+        ("math ~ stud_ses", "1 + stud_ses", None),
+        ("math ~ female", "1", {"female": "mean_ses"}),
+    ],
+)
+def test_conventional_models_are_mixed_models(schools, formula, random, between):
+    smf = pytest.importorskip("statsmodels.formula.api")
+    df = schools.assign(math=schools.math + np.random.default_rng(2).normal(0, 4, 30)[schools.school])
+    fit = bm.fit(regression_mixture(formula, cluster="school", random=random, cluster_covariates=between), df)
+    whole = formula + (" + female:mean_ses" if between else "")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        other = smf.mixedlm(whole, df, groups="school", re_formula=f"~ {random}").fit(reml=False, method="powell")
+    assert fit.loglik == pytest.approx(other.llf, abs=1e-4)
+    assert fit.loglik > other.llf - 1e-6
