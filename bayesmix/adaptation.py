@@ -79,6 +79,16 @@ def _start(data: Data, level: str) -> tuple[Array, Array]:
     return np.zeros((size, n)), np.tile(np.eye(n), (size, 1, 1))
 
 
+def replaced(data: Data, methods: Mapping[str, Adaptive]) -> Data:
+    """The data with other adaptive nodes, not yet moved, at the given levels."""
+    arrays = dict(data.arrays)
+    for level, method in methods.items():
+        size = data.arrays[f"z_{level}"].values.shape[0]
+        arrays |= node_arrays(level, data.model.effects_at(level), method, size)
+    places = {k: v for k, v in data.places.items() if k not in methods}
+    return replace(data, arrays=arrays, nodes={**data.nodes, **methods}, places=places)
+
+
 def with_nodes(data: Data, methods: Mapping[str, Nodes]) -> Data:
     """The data with other nodes, the same for all units, at the given levels."""
     old = {f"{kind}_{level}" for kind in ("z", "log_weight", "curve", "slope") for level in methods}

@@ -134,7 +134,8 @@ def response_factor(r: Response, values: Tensors, data: Tensors, effects: Tensor
     if not any({"individual", "slot", "cluster"} & {*x.dims} for x in each):
         return r.family.table(eta, known, **extra)
     y = data[f"{r.name}:features"]
-    parts = [y.isel(feature=k) * x for k, x in enumerate(each)]
+    y = y if r.item_dim in each[0].dims else y.isel({r.item_dim: 0})
+    parts = [x * y.isel(feature=k) for k, x in enumerate(each)]
     return sum(parts[1:], parts[0])
 
 
@@ -144,7 +145,10 @@ def response_parameters(r: Response, values: Tensors, data: Tensors, effects: Te
     eta: Any = predictor(r.predictor, values, data, effects) if r.predictor else px.as_xtensor(0.0)
     if any("individual" in x.dims for x in (*extra, eta)):
         extra, eta = [to_individuals(x, data) for x in extra], to_individuals(eta, data)
-    return eta, constants(r, data), dict(zip(r.family.auxiliary, extra, strict=True))
+    known = constants(r, data)
+    if len(r.items) == 1 and not r.family.finite and not any(r.item_dim in x.dims for x in (*extra, eta)):
+        known = {k: x.isel({r.item_dim: 0}) for k, x in known.items()}
+    return eta, known, dict(zip(r.family.auxiliary, extra, strict=True))
 
 
 def constants(r: Response, data: Tensors) -> dict[str, Tensor]:
@@ -277,7 +281,7 @@ def climb_items(r: Response, table: Tensor, item_factors: Tensors, data: Tensors
     table = sum(parts[1:], parts[0])
     if "feature" in table.dims:
         return contract(y, table, (r.item_dim, *over))
-    return table.sum(r.item_dim)
+    return table.sum(r.item_dim) if r.item_dim in table.dims else table
 
 
 def _needed(item_factors: Tensors, dims: tuple[str, ...]) -> list[str]:

@@ -208,7 +208,8 @@ def regressed(name: str, on: Sequence[str], by: Sequence[str] = ()) -> Term:
     """The regression of an effect on others."""
     if len(on) == 1:
         return Term(Parameter(f"{name}_on_{on[0]}", tuple(by), prior=REGRESSION), effects=tuple(on))
-    return Term(Parameter(f"{name}_on", (*by, f"{name}_on"), prior=REGRESSION), None, tuple(on), f"{name}_on")
+    dim = f"{name}_regressor"
+    return Term(Parameter(f"{name}_on", (*by, dim), prior=REGRESSION), None, tuple(on), dim)
 
 
 # several occasions --------------------------------------------------------------------------------

@@ -24,9 +24,9 @@ from scipy import optimize
 from threadpoolctl import threadpool_limits
 
 from bayesmix import functions
-from bayesmix.adaptation import adapted, is_adaptive
+from bayesmix.adaptation import adapted, is_adaptive, replaced
 from bayesmix.data import Data
-from bayesmix.quadrature import Exact
+from bayesmix.quadrature import Adaptive, Exact
 from bayesmix.result import same_maximum
 from bayesmix.spec import structure
 from bayesmix.starts import Ranges, ranges
@@ -35,6 +35,8 @@ Array = NDArray[np.float64]
 SHORT, LONG = 20, 3000
 WORTH_COMPILING, WORTH_LOADING, WORTH_PROCESSES = 90.0, 6.0, 40.0
 """Seconds of remaining work from which a cold compile, a compile from the cache, and processes pay."""
+COARSE = 3
+"""Adaptive points a dimension in short runs, for several effects."""
 REFRESHED = 6
 """How often adaptive nodes are moved, at most, between runs of the optimiser."""
 
@@ -66,10 +68,11 @@ def run_start(task: Task) -> Start:
     """L-BFGS on exact gradients from one start. Never raises: a failure is a status."""
     start, long = task.start, task.max_iterations > SHORT
     try:
-        value, theta, iterations, status = _ascend(task, start.theta)
-        for _ in range(REFRESHED if is_adaptive(task.data) and long else 0):
-            before = value
-            value, theta, more, status = _ascend(task, theta)
+        data = adapted(task.data, start.theta, steps=12 if long else 3)
+        value, theta, iterations, status = _ascend(replace(task, data=data), start.theta)
+        for _ in range(REFRESHED if is_adaptive(data) and long else 0):
+            before, data = value, adapted(data, theta)
+            value, theta, more, status = _ascend(replace(task, data=data), theta)
             iterations += more
             if abs(value - before) < 1e-7:
                 break
@@ -87,8 +90,7 @@ def run_start(task: Task) -> Start:
 
 def _ascend(task: Task, origin: Array) -> tuple[float, Array, int, str]:
     """One L-BFGS run, adaptive nodes frozen at their places for its first point."""
-    data = adapted(task.data, origin)
-    evaluate, unit = functions.bind("gradient", data, task.mode), task.limits.unit
+    evaluate, unit = functions.bind("gradient", task.data, task.mode), task.limits.unit
     best: list = [-np.inf, origin]
 
     def objective(step: Array) -> tuple[float, Array]:
@@ -108,6 +110,16 @@ def _ascend(task: Task, origin: Array) -> tuple[float, Array, int, str]:
     return best[0], best[1], int(out.nit), status
 
 
+def coarser(data: Data) -> Data:
+    """The data for short runs: of many adaptive nodes for each unit, three a dimension rank starts as well."""
+    methods = {
+        k: Adaptive(COARSE)
+        for k, m in data.nodes.items()
+        if isinstance(m, Adaptive) and m.n > COARSE and len(data.model.effects_at(k)) > 1
+    }
+    return replaced(data, methods)
+
+
 @dataclass
 class Search:
     """Random starts in two stages, in rounds until the best value is replicated."""
@@ -124,9 +136,10 @@ class Search:
     interrupted: bool = False
     seconds: float = 0.0
     limits: Ranges = field(init=False)
+    coarse: Data = field(init=False)
 
     def __post_init__(self) -> None:
-        self.limits = ranges(self.data)
+        self.limits, self.coarse = ranges(self.data), coarser(self.data)
 
     def run(self) -> list[Start]:
         """Every start, the best first. Interrupted, those that are finished."""
@@ -183,7 +196,8 @@ class Search:
         list(self._each(best, LONG, done, advance("to convergence", len(best))))
 
     def _each(self, todo: list[Start], iterations: int, done: list[Start], tick: Callable) -> Iterator[Start]:
-        tasks = [Task(self.data, self.limits, s, iterations, self.mode) for s in todo]
+        data = self.coarse if iterations == SHORT else self.data
+        tasks = [Task(data, self.limits, s, iterations, self.mode) for s in todo]
         try:
             for out in self._map(tasks):
                 done.append(out)

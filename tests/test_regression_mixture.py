@@ -7,6 +7,7 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
+from bayesmix.models.nels import figure_2, figure_3, figure_4, model_a, nels
 from bayesmix.models.regression_mixture import regression_mixture
 from numpy.testing import assert_allclose
 
@@ -117,50 +118,19 @@ def schools() -> pd.DataFrame:
     return df.assign(sector=np.select([df.private == 1, df.catholic == 1], ["private", "catholic"], "public"))
 
 
-def conventional(**more):
-    """Models 1, 1b and 1c, R(13)-R(17): three random coefficients, the slopes not correlated (Table 1)."""
-    every = {"1": W, "female": W, "stud_ses": W}
-    random = "1 + female + stud_ses"
-    return regression_mixture(
-        NELS, cluster="school", random=random, covariance="slopes apart", cluster_covariates=every, **more
-    )
-
-
-def a(classes: int, **more):
-    """Model A: slopes vary over classes alone; the factor has the covariates, without direct effects."""
-    return regression_mixture(
-        NELS, classes, "female + stud_ses", cluster="school", cluster_covariates={"1": W, "factor": W}, **more
-    )
-
-
-def b(classes: int, **more):
-    """Model B, R(18)-R(25): the slope of female is random, covariates predict all, the logits directly."""
-    every = {"1": W, "female": W, "stud_ses": W, "class": W}
-    return regression_mixture(
-        NELS, classes, "female + stud_ses", cluster="school", random="1 + female", cluster_covariates=every, **more
-    )
-
-
-def c23():
-    """Model C, R(26)-R(32): the text's restrictions give 57; the intercept's covariates by D are four more."""
-    return b(
-        3, effects="factor", cluster_classes=2, cluster_class_covariates=W, cluster_covariates_by_cluster_class=["1"]
-    )
-
-
 @pytest.mark.parametrize(
     ("model", "parameters", "loglik", "bic"),
     [
-        (conventional(), 21, -48519, 97240),
-        (conventional(variance="female + stud_ses"), 23, -48507, 97234),
-        (conventional(variance="sector"), 23, -48486, 97192),
-        (a(2, covariance="independent"), 20, -48358, 96907),  # 21 with the covariance that A3 and A4 have
-        (a(3), 28, -48288, 96844),
-        (a(4), 35, -48255, 96845),
-        (b(2), 32, -48337, 96981),
-        (b(3), 43, -48258, 96928),
-        (b(4), 54, -48208, 96933),
-        (c23(), 61, -48211, 97004),
+        (nels("1"), 21, -48519, 97240),
+        (nels("1b"), 23, -48507, 97234),
+        (nels("1c"), 23, -48486, 97192),
+        (model_a(NELS, 2, W, "school", "independent"), 20, -48358, 96907),  # 21 with the covariance of A3 and A4
+        (nels("A", 3), 28, -48288, 96844),
+        (nels("A", 4), 35, -48255, 96845),
+        (nels("B", 2), 32, -48337, 96981),
+        (nels("B", 3), 43, -48258, 96928),
+        (nels("B", 4), 54, -48208, 96933),
+        (nels("C", 3), 61, -48211, 97004),  # 57 with nothing but intercepts and slopes by D
     ],
 )
 def test_parameters_and_bic_of_table_2(schools, model, parameters, loglik, bic):
@@ -169,13 +139,17 @@ def test_parameters_and_bic_of_table_2(schools, model, parameters, loglik, bic):
     assert -2 * loglik + r * np.log(14217) == pytest.approx(bic, abs=1.6)  # both are printed without decimals
 
 
-def test_fig_3_has_eleven_parameters_and_fig_4_eight(schools):
-    fig3 = regression_mixture(
-        "math ~ female", 2, "female", cluster="school", covariance="independent",
-        cluster_covariates={"1": "mean_ses", "class": "mean_ses"},
-    )  # fmt: skip
-    fig4 = regression_mixture("math ~ female", cluster="school", random="1 + female", cluster_covariates="mean_ses")
-    assert [bm.prepare(m, schools).packing.size for m in (fig3, fig4)] == [11, 8]
+def test_groups_may_be_a_column_of_names(schools):
+    """Model 1c: a variance for each school type, by dummies or by their names."""
+    named = bm.prepare(nels("1c", groups="sector"), schools)
+    assert named.packing.size == 23
+    assert named.coords["variance_covariate"] == ["sector[T.private]", "sector[T.public]"]
+
+
+def test_figures_have_the_parameters_of_the_text(schools):
+    declared = figure_3("math ~ female", "mean_ses", "school"), figure_4("math ~ female", "mean_ses", "school")
+    assert [bm.prepare(m, schools).packing.size for m in declared] == [11, 8]
+    assert bm.prepare(figure_2("math ~ stud_ses"), schools).packing.size == 7
 
 
 # other programs, and limits -----------------------------------------------------------------------
