@@ -2,13 +2,15 @@
 
 import json
 import os
+import warnings
 from pathlib import Path
 
 import arviz as az
 import numpy as np
 import pandas as pd
 import pytest
-from bayesmix.models import gom, lca, lta
+import statsmodels.formula.api as smf
+from bayesmix.models import gom, lca, lta, regression_mixture
 
 import bayesmix as bm
 
@@ -185,3 +187,65 @@ def test_five_waves_of_drug_use_meet_the_recomputed_loglikelihoods(stationary, l
     fit = bm.fit(model, read("drug"))
     assert fit.loglik == pytest.approx(loglik, abs=0.01)
     assert fit.n_individuals == 237
+
+
+@pytest.mark.parametrize(
+    ("formula", "random", "parameters", "loglik"),
+    [("MathAch ~ 1", "1", 3, -23557.905), ("MathAch ~ SES", "1 + SES", 6, -23318.2345)],
+)
+def test_conventional_regressions_of_hsb(formula, random, parameters, loglik):
+    """The empty model as published; with a random slope what a mixed model program finds."""
+    fit = bm.fit(regression_mixture(formula, cluster="School", random=random), read("hsb"))
+    assert fit.loglik == pytest.approx(loglik, abs=1e-3)
+    assert fit.n_parameters == parameters
+    assert fit.info["nodes"] == {"cluster": "Exact()"}
+
+
+def test_covariates_of_schools_on_random_coefficients_of_hsb():
+    df = read("hsb").assign(catholic=lambda d: (d.Sector == "Catholic") * 1.0)
+    model = regression_mixture(
+        "MathAch ~ SES", cluster="School", random="1 + SES", cluster_covariates="catholic + MEANSES"
+    )
+    fit = bm.fit(model, df)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        declared = smf.mixedlm("MathAch ~ SES * (catholic + MEANSES)", df, groups="School", re_formula="~SES")
+        other = declared.fit(reml=False, method=["lbfgs", "bfgs"])
+    assert fit.loglik == pytest.approx(other.llf, abs=1e-3)
+    fixed = [*fit.params["intercept_on"].values, *fit.params["SES_on"].values]
+    assert fixed == pytest.approx(
+        [other.params[k] for k in ("catholic", "MEANSES", "SES:catholic", "SES:MEANSES")], abs=1e-2
+    )
+
+
+@pytest.mark.parametrize(("classes", "parameters", "loglik"), [(1, 11, -8920.623), (2, 15, -8899.228)])
+def test_classes_of_persons_in_paquid(classes, parameters, loglik):
+    fit = bm.fit(paquid(classes), visits())
+    assert fit.loglik == pytest.approx(loglik, abs=1e-3)
+    assert fit.n_parameters == parameters
+    assert fit.replicated >= 2
+
+
+def test_three_classes_in_paquid_have_a_maximum_above_the_published_one():
+    """The published -8891.351 is a maximum too; the higher one is replicated, exact and inside the parameter space."""
+    fit = bm.fit(paquid(3), visits())
+    assert fit.n_parameters == 19
+    assert fit.loglik == pytest.approx(-8890.148, abs=1e-3)
+    assert fit.replicated >= 2
+    assert not fit.quality["boundary"]
+    assert float(fit.probabilities["D_probability"].min()) > 0.02
+
+
+def visits():
+    return read("paquid").assign(age65sq=lambda d: d.age65**2)
+
+
+def paquid(classes):
+    """Visits in persons; the first three coefficients vary over the classes, their covariance matrix is common."""
+    return regression_mixture(
+        "normMMSE ~ age65 + age65sq + CEP",
+        cluster="ID",
+        random="1 + age65 + age65sq",
+        cluster_classes=classes if classes > 1 else 0,
+        by_cluster_class="1 + age65 + age65sq" if classes > 1 else None,
+    )

@@ -7,6 +7,7 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
+import statsmodels.formula.api as smf
 from bayesmix.models.nels import figure_2, figure_3, figure_4, model_a, nels
 from bayesmix.models.regression_mixture import regression_mixture
 from numpy.testing import assert_allclose
@@ -164,7 +165,6 @@ def test_figures_have_the_parameters_of_the_text(schools):
     ],
 )
 def test_conventional_models_are_mixed_models(schools, formula, random, between):
-    smf = pytest.importorskip("statsmodels.formula.api")
     df = schools.assign(math=schools.math + np.random.default_rng(2).normal(0, 4, 30)[schools.school])
     fit = bm.fit(regression_mixture(formula, cluster="school", random=random, cluster_covariates=between), df)
     whole = formula + (" + female:mean_ses" if between else "")

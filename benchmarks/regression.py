@@ -1,0 +1,115 @@
+"""Regression mixtures, one start: R(1)-R(2) on 10,000 persons; a class and a random intercept of clusters, 100 x 10.
+
+    python benchmarks/regression.py            warm and cold, NumPy and numba
+    python benchmarks/regression.py --schools  models 1, A2, A3 and B3 on the generated schools (an hour)
+
+The numbers to read are seconds of the search (L-BFGS to convergence from one random start), of the whole
+fit (Newton, standard errors, class probabilities), and milliseconds of one log-likelihood with gradient.
+"""
+
+import os
+
+for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ[name] = "1"
+
+import argparse
+import resource
+import time
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from bayesmix.models.nels import nels
+from bayesmix.models.regression_mixture import regression_mixture
+
+import bayesmix as bm
+from bayesmix.functions import bind
+
+warnings.simplefilter("ignore")
+DATA = Path(__file__).parents[1] / "data" / "nels.csv"
+
+
+def mixture(n: int = 10_000) -> tuple[bm.Model, pd.DataFrame]:
+    """R(1)-(2) at the values of section 2.1 of the 2009 paper."""
+    rng = np.random.default_rng(1)
+    df = pd.DataFrame({"x": rng.standard_normal(n)})
+    model = regression_mixture("y ~ x", 2, "x")
+    truth = {
+        "class_logit": [0.0, 0.0],
+        "class_slope": [[1.0], [0.0]],
+        "intercept": [3.0, 0.0],
+        "coefficient": [[-1.1], [0.5]],
+        "residual_sd": 1.0,
+    }
+    return model, bm.simulate(model, truth, df=df, seed=1)
+
+
+def between(clusters: int = 100, size: int = 10) -> tuple[bm.Model, pd.DataFrame]:
+    """Model 5 of the 2006 paper, (19): a class of clusters and a random intercept."""
+    rng = np.random.default_rng(1)
+    df = pd.DataFrame({"j": np.repeat(np.arange(clusters), size), "x": rng.standard_normal(clusters * size)})
+    model = regression_mixture("y ~ x", cluster="j", cluster_classes=2)
+    truth = {
+        "cluster_class_logit": [0.0, 0.0],
+        "u_intercept_sd": np.sqrt(0.2),
+        "intercept": [1.0, 0.0],
+        "coefficient": [[0.2], [0.8]],
+        "random": [1.0],
+        "residual_sd": 1.0,
+    }
+    return model, bm.simulate(model, truth, df=df, seed=1)
+
+
+def timed(label, model, df, modes=("NUMPY", "NUMBA")):
+    """Print one start's times, cold and warm."""
+    print(label)
+    prepared = bm.prepare(model, df)
+    for mode in modes:
+        for again in ("first", "warm"):
+            began = time.perf_counter()
+            fit = bm.fit(model, df, starts=1, finals=1, rounds=1, seed=1, mode=mode)
+            whole = time.perf_counter() - began
+            evaluate = bind("gradient", prepared, mode)
+            theta = prepared.packing.pack({k: v.values for k, v in fit.params.items()})
+            evaluate(theta)
+            began = time.perf_counter()
+            for _ in range(50):
+                evaluate(theta)
+            each = (time.perf_counter() - began) * 20
+            print(
+                f"  {mode:6s}{again:6s} whole {whole:6.2f} s, search {fit.info['seconds']:6.3f} s of "
+                f"{fit.starts['iterations'].max()} iterations, one evaluation {each:5.2f} ms, "
+                f"log-likelihood {fit.loglik:.4f}"
+            )
+
+
+def schools():
+    """Models of Table 2 of the 2009 paper on the generated schools, 20 and 5 starts."""
+    df = pd.read_csv(DATA)
+    for name, k in (("1", 1), ("A", 2), ("A", 3), ("B", 3)):
+        began = time.perf_counter()
+        fit = bm.fit(nels(name, k), df)
+        who = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+        memory = max(resource.getrusage(w).ru_maxrss for w in who) / 2**20
+        print(
+            f"{name}{k if name > '9' else ''}: log-likelihood {fit.loglik:.3f}, {fit.n_parameters} parameters, BIC "
+            f"{fit.bic:.1f}, reached {fit.replicated} times, {fit.info['nodes']}, finer nodes change "
+            f"{fit.quality.get('audit', 0.0):.1e}, {time.perf_counter() - began:.0f} s, {memory:.1f} GiB",
+            flush=True,
+        )
+
+
+def main():
+    """What the arguments ask for."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--schools", action="store_true")
+    if parser.parse_args().schools:
+        schools()
+        return
+    timed("Regression mixture R(1)-(2), two classes, 10,000 persons", *mixture())
+    timed("Class of clusters and random intercept, 100 clusters of 10", *between())
+
+
+if __name__ == "__main__":
+    main()
