@@ -102,6 +102,8 @@ def _ascend(task: Task, origin: Array) -> tuple[float, Array, int, str]:
         return -float(value), -gradient * unit
 
     options = {"maxiter": task.max_iterations, "maxfun": 3 * task.max_iterations + 20, "ftol": 1e-13, "gtol": 1e-7}
+    if is_adaptive(task.data):
+        options["ftol"] = 1e-11  # the nodes move afterwards, Newton's method has the last word
     options["maxcor"] = 50  # a third of the iterations that ten take, where classes overlap
     with threadpool_limits(1), np.errstate(all="ignore"):
         out = optimize.minimize(objective, np.zeros_like(origin), jac=True, method="L-BFGS-B", options=options)
@@ -146,7 +148,8 @@ class Search:
         began = time.perf_counter()
         seeds = np.random.SeedSequence(self.seed).generate_state(self.n_starts * self.rounds).tolist()
         if all(c.size == 1 for c in self.data.model.classes) and self._one_maximum():
-            self.n_starts, self.n_finals, self.rounds = 2, 2, 1
+            few = min(self.n_starts, 4) if self.data.model.effects else 2
+            self.n_starts, self.n_finals, self.rounds = few, few, 1
         done: list[Start] = []
         try:
             with self._bar() as advance:
