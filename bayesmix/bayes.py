@@ -335,7 +335,7 @@ def sample(
         Groups `posterior`, `posterior_raw`, `sample_stats`, `log_likelihood` (marginal: one value a
         unit), `observed_data`, `constant_data`, `posterior_predictive`, `prior`.
     """
-    _check_sampler(draws, tune, chains, seed)
+    check_sampler(draws, tune, chains, seed)
     _backend(backend)
     fit = fit or ml.fit(model, df, nodes=nodes, progress=progress)
     data = _prepare(model, df, effects, nodes, fit)
@@ -348,7 +348,14 @@ def sample(
     return assemble(raw, made, data, fit, df, nodes=nodes, relabel=relabel, seed=seed)
 
 
-def _check_sampler(draws: int, tune: int, chains: int, seed: int) -> None:
+def check_sampler(draws: int, tune: int, chains: int, seed: int) -> None:
+    """What NUTS may be asked for.
+
+    Raises
+    ------
+    ValueError
+        Anything else.
+    """
     for name, value, least in (("draws", draws, 4), ("tune", tune, 1), ("chains", chains, 1), ("seed", seed, 0)):
         if not isinstance(value, (int, np.integer)) or isinstance(value, bool) or value < least:
             raise ValueError(f"{name} came as {value!r}: give a whole number of at least {least}.")

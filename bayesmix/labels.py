@@ -132,7 +132,7 @@ def _turned(effects: Sequence[Effect], values: Mapping[str, Array], turn: Array)
 
 
 def profiles(model: Model, values: Mapping[str, Array], dims: tuple[str, ...]) -> Array | None:
-    """What tells classes apart: response parameters that depend on the class, (..., class, feature).
+    """What tells classes apart: response parameters that depend on the class, (..., class, feature), as far as given.
 
     Where responses do not depend on it (classes of clusters), the logits of other classes that do. None
     where nothing does.
@@ -140,7 +140,8 @@ def profiles(model: Model, values: Mapping[str, Array], dims: tuple[str, ...]) -
     of_responses = {t.parameter.name for r in model.responses for t in (*r.predictor, *r.auxiliary)}
     of_others = {t.parameter.name for c in model.classes if c.name not in dims for t in c.predictor}
     for used in (of_responses, of_others):
-        if columns := [c for p in model.parameters if p.name in used for c in _columns(p, values, dims)]:
+        named = [p for p in model.parameters if p.name in used and p.name in values]
+        if columns := [c for p in named for c in _columns(p, values, dims)]:
             return np.concatenate(columns, axis=-1)
     return None
 
@@ -180,7 +181,8 @@ def match(draws: Array, pivot: Array) -> NDArray[np.int64]:
     array of int (draw, class)
         ``draws[s][result[s]]`` has the pivot's labels.
     """
-    scale = draws.std(axis=(0, 1)) + 1e-6
+    between = np.sqrt((pivot.std(axis=0) ** 2).mean())  # one draw: features that hardly differ decide nothing
+    scale = np.maximum(draws.std(axis=(0, 1)), between) + 1e-6
     cost = (((draws[:, None, :, :] - pivot[None, :, None, :]) / scale) ** 2).sum(-1)
     return np.stack([linear_sum_assignment(c)[1] for c in cost])
 
@@ -195,13 +197,13 @@ def relabelled(
     values : mapping of str to array
         Natural parameters with leading axes, such as chain and draw.
     pivot : mapping of str to array
-        The parameters whose labels are wanted.
+        The parameters whose labels are wanted; some of them will do.
     """
     out, orders = dict(values), {}
     first = model.parameters[0]
     lead = out[first.name].shape[: out[first.name].ndim - len(first.dims)]
     for dims in sorted(groups(model), key=lambda dims: not _measured(model, dims)):
-        profile, target = profiles(model, out, dims), profiles(model, pivot, dims)
+        profile, target = profiles(model, {k: out[k] for k in out if k in pivot}, dims), profiles(model, pivot, dims)
         if profile is None or target is None:
             continue
         order = match(profile.reshape(-1, *profile.shape[len(lead) :]), target)

@@ -5,6 +5,7 @@ Depends on posterior, adaptation, labels, starts and the floors beneath.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -159,9 +160,9 @@ class Top:
         return self.nearby if self.nearby.at is self.theta else curvature(self.data, self.theta)
 
 
-def polished(data: Data, theta: Array) -> Top:
-    """Newton at the end, with adaptive nodes moved until the value rests; classes in order."""
-    theta = _in_order(adapted(data, theta), theta)
+def polished(data: Data, theta: Array, like: Mapping[str, Array] | None = None) -> Top:
+    """Newton at the end, with adaptive nodes moved until the value rests; classes in order, or in that of `like`."""
+    theta = _in_order(adapted(data, theta), theta, like)
     top = polish_once(adapted(data, theta), theta)
     for _ in range(REFRESHED if is_adaptive(data) else 0):
         before, top = top.value, polish_once(adapted(top.data, top.theta), top.theta, top.nearby)
@@ -214,9 +215,9 @@ def _at_edges(top: Top) -> Top:
     return Top(data, trial, again, curvature(data, trial)) if again > top.value - 1e-5 else top
 
 
-def _in_order(data: Data, theta: Array) -> Array:
-    """Classes by size, largest first, where the model allows any order."""
-    shown, moved, same = of_population(data), theta, SAME_IN_ANY_ORDER if data.model.effects else 1e-6
+def _in_order(data: Data, theta: Array, like: Mapping[str, Array] | None) -> Array:
+    """Classes by size, largest first, or as in the parameters `like`; where the model allows any order."""
+    shown, moved = of_population(data), theta
     value = float(functions.bind("total", data)(theta))
     for dims in labels.groups(data.model):
         made, probability = functions.evaluate(shown, moved), posterior.tables(shown, moved)
@@ -226,9 +227,20 @@ def _in_order(data: Data, theta: Array) -> Array:
         natural = {p.name: made[p.name].values for p in data.model.parameters}
         order = np.argsort(-sizes, kind="stable")
         trial = data.packing.pack(labels.permute(data.model, natural, dims, order))
-        if abs(float(functions.bind("total", adapted(data, trial))(trial)) - value) < same:
-            moved = trial
+        moved = trial if _as_likely(data, trial, value) else moved
+    if like:
+        made = functions.evaluate(shown, moved)
+        natural = {p.name: made[p.name].values[None] for p in data.model.parameters}
+        matched, _ = labels.relabelled(data.model, natural, like)
+        trial = data.packing.pack({k: x[0] for k, x in matched.items()})
+        moved = trial if _as_likely(data, trial, value) else moved
     return moved
+
+
+def _as_likely(data: Data, theta: Array, value: float) -> bool:
+    """Whether another order of the classes has the log-likelihood `value`, but for the effects' nodes."""
+    again = float(functions.bind("total", adapted(data, theta))(theta))
+    return abs(again - value) < (SAME_IN_ANY_ORDER if data.model.effects else 1e-6)
 
 
 def audit(data: Data, df, top: Top) -> dict[str, Any]:

@@ -47,6 +47,7 @@ def fit(
     seed: int = 0,
     nodes: Nodes | None = None,
     start: Fit | Mapping[str, Any] | Sequence | None = None,
+    like: Fit | Mapping[str, Any] | None = None,
     standard_errors: Literal["robust", "hessian"] = "robust",
     mode: str | None = None,
     executor: Executor | None = None,
@@ -71,6 +72,9 @@ def fit(
         How random effects are integrated.
     start : Fit, mapping or sequence of these, optional
         Further starts: natural parameters by name.
+    like : Fit or mapping, optional
+        Natural parameters by name, or those of them that tell classes apart: classes come in their order,
+        matched by linear assignment, and standard errors with them. Left out: largest first.
     standard_errors : {"robust", "hessian"}
         Sandwich from unit (cluster) scores, or inverse Hessian.
     mode : str, optional
@@ -95,8 +99,9 @@ def fit(
     KeyboardInterrupt
         Interrupted before any start was finished; later, the finished ones are kept.
     """
-    _check_settings(starts, finals, rounds, seed, standard_errors)
+    check_settings(starts, finals, rounds, seed, standard_errors)
     data = prepare(model, df, nodes=nodes)
+    order = _pivot(like, data)
     given = [*_given(start, data), *_from_classes(data, df, seed, nodes)]
     search = Search(data, starts, finals, rounds, seed, mode, executor, progress, given)
     found = search.run()
@@ -106,17 +111,24 @@ def fit(
             f"All {len(found)} starts failed ({found[0].status if found else 'none ran'}): check the scale of the "
             "covariates, or take fewer classes."
         )
-    top = maximum.polished(data, usable[0].theta)
+    top = maximum.polished(data, usable[0].theta, order)
     audit = maximum.audit(data, df, top)
     while nodes is None and abs(audit.get("audit", 0.0)) > maximum.FINE and (finer := maximum.finer(data)):
         data = prepare(model, df, nodes=finer)
         found = search.again(data, found)
-        top = maximum.polished(data, found[0].theta)
+        top = maximum.polished(data, found[0].theta, order)
         audit = maximum.audit(data, df, top)
     return _finish(top, df, found, search, standard_errors, audit)
 
 
-def _check_settings(starts, finals, rounds, seed, standard_errors) -> None:
+def check_settings(starts, finals, rounds, seed, standard_errors) -> None:
+    """What a search may be asked for.
+
+    Raises
+    ------
+    ValueError
+        Anything else.
+    """
     for name, value, least in (("starts", starts, 1), ("finals", finals, 1), ("rounds", rounds, 1), ("seed", seed, 0)):
         if not isinstance(value, (int, np.integer)) or isinstance(value, bool) or value < least:
             raise ValueError(f"{name} came as {value!r}: give a whole number of at least {least}.")
@@ -137,6 +149,20 @@ def _given(start, data: Data) -> list[Array]:
         values = one.params if isinstance(one, Fit) else one
         out.append(data.packing.pack({str(k): np.asarray(v) for k, v in values.items()}))
     return out
+
+
+def _pivot(like: Fit | Mapping[str, Any] | None, data: Data) -> dict[str, Array] | None:
+    """Parameters whose order of the classes is wanted."""
+    if like is None:
+        return None
+    known = {p.name: data.packing.shape(p) for p in data.model.parameters}
+    values = {str(k): np.asarray(v) for k, v in (like.params if isinstance(like, Fit) else like).items()}
+    for name, x in values.items():
+        if name not in known:
+            raise ValueError(f"like= came with '{name}'; the parameters are {', '.join(known)}: name these.")
+        if x.shape != known[name]:
+            raise ValueError(f"like= came with '{name}' of shape {x.shape}, expected {known[name]}: give it so.")
+    return values
 
 
 def _from_classes(data: Data, df, seed: int, nodes) -> list[Array]:
@@ -174,6 +200,7 @@ def _finish(top: Top, df, found: list[Start], search: Search, standard_errors: s
     quality = {
         "condition": float(eigen[0] / eigen[-1]) if len(eigen) else 1.0,
         "gradient": float(np.abs(c.gradient).max(initial=0.0)),
+        "decrement": float(c.gradient @ inverse @ c.gradient),
         "scaling": float(np.trace(robust @ c.information) / max(int((~boundary).sum()), 1)),
         "boundary": [n for n, b in zip(data.packing.names(), boundary, strict=True) if b],
         "equal_solutions": _distinct(data, found, value),

@@ -9,11 +9,12 @@ import hashlib
 import platform
 import time
 import warnings
-from collections.abc import Callable, Iterator
-from concurrent.futures import Executor, as_completed
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor, Future, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytensor
@@ -248,9 +249,22 @@ def progress_bar(wanted: bool):
         yield advance
 
 
-def submitted(executor: Executor, tasks: list[Task]) -> Iterator[Start]:
-    """Run the tasks in an executor, each start as it is finished; what waits is dropped when nobody asks on."""
-    futures = [executor.submit(run_start, t) for t in tasks]
+class Here(Executor):
+    """An executor that runs what it is given at once and where it stands: no processes are started."""
+
+    def submit(self, fn: Callable, /, *args: Any, **kwargs: Any) -> Future:
+        """What the function returned; an exception goes up as it is."""
+        out: Future = Future()
+        out.set_result(fn(*args, **kwargs))
+        return out
+
+
+def submitted(executor: Executor, tasks: Sequence[Any], run: Callable = run_start) -> Iterator[Any]:
+    """Run the tasks in an executor, each result as it is finished; what waits is dropped when nobody asks on."""
+    if isinstance(executor, Here):
+        yield from map(run, tasks)
+        return
+    futures = [executor.submit(run, t) for t in tasks]
     try:
         for f in as_completed(futures):
             yield f.result()

@@ -63,7 +63,7 @@ def simulate(
     """
     rng = np.random.default_rng(seed)
     frame = _frame(model, n, df, clusters)
-    labels = _categories(model, params, categories or {})
+    labels = categories_of(model, params, categories or {})
     width = max((len(c) for c in labels.values()), default=3)
     data = prepare(model, _with_items(model, frame, labels, width), sampled=_levels(model), collapse=False)
     theta = data.packing.pack({p.name: np.asarray(params[p.name]) for p in model.parameters if p.name in params})
@@ -102,7 +102,8 @@ def _frame(model: Model, n: int | None, df: pd.DataFrame | None, clusters: int |
     return frame
 
 
-def _categories(model: Model, params: Mapping[str, Any], given: Mapping[str, Sequence]) -> dict[str, list]:
+def categories_of(model: Model, params: Mapping[str, Any], given: Mapping[str, Sequence]) -> dict[str, list]:
+    """Categories of each categorical item: those given, else as many as its parameters have, from 0."""
     out: dict[str, list] = {}
     for r in model.responses:
         if r.family.kind != "categorical":

@@ -12,7 +12,7 @@ from bayesmix.models.lca import lca
 from scipy import optimize
 
 import bayesmix as bm
-from bayesmix import functions, maximum, ml, search
+from bayesmix import functions, labels, maximum, ml, search
 
 ITEMS = ["a", "b", "c", "d", "e"]
 
@@ -333,3 +333,47 @@ def test_counts_of_the_papers_models():
     binary = pd.DataFrame(rng.integers(0, 2, (100, 18)), columns=[f"u{i}" for i in range(18)])
     assert count(lca(list(binary), 2), binary) == 37  # Table 6 of the 2006 paper, LCA
     assert count(replace(lca(list(binary), 2), name="x"), binary) == 37
+
+
+def test_classes_come_in_the_order_of_given_parameters_with_their_standard_errors(three_classes):
+    """Standard errors of the other order are those carried over by the (linear) change of labels."""
+    model, df, by_size = three_classes
+    order = np.array([2, 0, 1])
+    values = {str(k): x.values for k, x in by_size.params.items()}
+    wanted = labels.permute(model, values, ("C",), order)
+    nearby = {k: x + 0.3 * np.random.default_rng(1).normal(size=x.shape) for k, x in wanted.items()}
+    found = bm.fit(model, df, starts=4, finals=2, rounds=1, like={"item_logit": nearby["item_logit"]})
+    assert found.loglik == pytest.approx(by_size.loglik, abs=1e-6)
+    for name, x in wanted.items():
+        assert found.params[name].values == pytest.approx(x, abs=1e-3)
+    data = bm.prepare(model, df)
+    theta = data.packing.pack(values)
+    covariance, _, _ = maximum.covariances(maximum.curvature(data, theta))
+
+    def relabelled(point):
+        made = {k: x.values for k, x in functions.evaluate(data, point).items() if k in values}
+        return data.packing.pack(labels.permute(model, made, ("C",), order))
+
+    change = np.stack([relabelled(theta + e) - relabelled(theta) for e in np.eye(len(theta))], axis=1)
+    expected = np.sqrt(np.diag(change @ covariance @ change.T))
+    se = np.concatenate([found.se[k].values[data.packing.index[k] >= 0] for k in values])
+    assert se == pytest.approx(expected, rel=1e-3)
+    assert found.class_probabilities()["C=1"].to_numpy() == pytest.approx(
+        by_size.class_probabilities()["C=3"].to_numpy(), abs=1e-3
+    )
+
+
+def test_one_solution_is_matched_by_what_tells_its_classes_apart():
+    """Items in which the classes hardly differ do not decide, whatever their number."""
+    pivot = np.array([[2.0, *[0.9] * 8], [-2.0, *[1.1] * 8]])
+    draw = np.array([[-1.8, *[0.98] * 8], [1.9, *[1.02] * 8]])
+    assert labels.match(draw[None], pivot)[0].tolist() == [1, 0]
+
+
+@pytest.fixture(scope="module")
+def three_classes():
+    model = lca(list("abcdef"), 3)
+    sides = np.array([[2.0] * 6, [-2.0] * 6, [2.0] * 3 + [-2.0] * 3])
+    truth = {"class_logit": np.array([0.9, 0.4, 0.0]), "item_logit": np.stack([np.zeros((3, 6)), sides], axis=-1)}
+    df = bm.simulate(model, truth, n=600, seed=1)
+    return model, df, bm.fit(model, df, starts=4, finals=2, rounds=1)
