@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from bayesmix.simulate import simulate
     from bayesmix.spec import Covariates, Effect, LatentClass, Model, Response, Term
     from bayesmix.status import ClassStatus, class_status
+    from bayesmix.study import study
+    from bayesmix.tally import Study
 
     models: ModuleType
 
@@ -42,6 +44,7 @@ __all__ = [
     "Parameter",
     "Prior",
     "Response",
+    "Study",
     "Term",
     "adaptive",
     "at",
@@ -68,6 +71,7 @@ __all__ = [
     "report",
     "sample",
     "simulate",
+    "study",
     "transitions",
     "trapezoid",
 ]
@@ -87,6 +91,8 @@ _HOMES = {
     "result": "Fit",
     "simulate": "simulate",
     "status": "ClassStatus class_status",
+    "study": "study",
+    "tally": "Study",
     "spec": "Covariates Effect LatentClass Model Response Term",
 }
 _HOME = {name: (home, name) for home, names in _HOMES.items() for name in names.split()} | {

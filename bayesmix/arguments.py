@@ -177,8 +177,20 @@ def family_of(wanted: Sequence[str], items: Sequence[str], known: Sequence[str])
     return chosen or None
 
 
-def declare(name: str, given: Mapping[str, Any], extra: Sequence[str], known: Sequence[str]) -> Any:
+def _as_option(key: str) -> str:
+    return f"--{key}" if key in OPTIONS else f"--set {key}=..."
+
+
+def declare(
+    name: str,
+    given: Mapping[str, Any],
+    extra: Sequence[str],
+    known: Sequence[str],
+    written: Callable[[str], str] = _as_option,
+) -> Any:
     """The model of a template from the options that came and ``key=value`` settings.
+
+    `written` says how an argument is given, to those who left it out.
 
     Raises
     ------
@@ -198,8 +210,7 @@ def declare(name: str, given: Mapping[str, Any], extra: Sequence[str], known: Se
         raise ValueError(f"The model '{name}' takes no '{unknown[0]}': it takes {', '.join(takes)}.")
     needed = [k for k, p in takes.items() if p.default is p.empty and k not in arguments]
     if needed:
-        option = f"--{needed[0]}" if needed[0] in OPTIONS else f"--set {needed[0]}=..."
-        raise ValueError(f"The model '{name}' needs {', '.join(needed)}: give {option}.")
+        raise ValueError(f"The model '{name}' needs {', '.join(needed)}: give {written(needed[0])}.")
     return function(**arguments)
 
 

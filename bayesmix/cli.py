@@ -1,4 +1,4 @@
-"""The command line: fit, enumerate and compare, with files from which a run can be repeated.
+"""The command line: fit, enumerate, study and compare, with files from which a run can be repeated.
 
 Everything heavy is imported inside the functions that need it, so that mistakes in the command are
 answered at once. Depends on everything beneath.
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from bayesmix.enumeration import Enumeration
     from bayesmix.result import Fit
+    from bayesmix.tally import Study
 
 BAD, STOPPED = 2, 130
 """Exit codes: a mistake in the command or the data; Ctrl-C."""
@@ -188,16 +189,18 @@ class _Run:
         if self.out is not None:
             save(self.out / name)
 
-    def finish(self, data: Path, fit: Fit, **more: Any) -> None:
-        """`run.json`: the command, its settings, versions, and the data's checksum."""
-        versions = {"bayesmix": _version("bayesmix"), **fit.info.get("versions", {})}
+    def finish(self, data: Path, fit: Fit | None, **more: Any) -> None:
+        """`run.json`: the command, its settings, versions, and the checksum of the data (or of the study's file)."""
+        versions = {"bayesmix": _version("bayesmix"), **(fit.info.get("versions", {}) if fit else {})}
         used = ["pymc", "arviz", "nutpie"] if more.get("sampled") else []
         used += ["matplotlib"] if self.settings.get("plots") else []
+        used += [] if fit else ["pytensor", "numpy", "scipy", "pandas", "xarray"]
         versions |= {name: _version(name) for name in used}
+        rows = {} if self.df is None else {"rows": len(self.df)}
         held = {
             "command": shlex.join(["bayesmix", *self.words]),
             "folder": str(Path.cwd()),
-            "data": {"file": str(data), "sha256": hashlib.sha256(data.read_bytes()).hexdigest(), "rows": len(self.df)},
+            "data": {"file": str(data), "sha256": hashlib.sha256(data.read_bytes()).hexdigest(), **rows},
             "settings": self.settings,
             "versions": versions,
             "finished": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -355,6 +358,54 @@ def enumerate_command(  # noqa: PLR0917 - options, by name only
         raise KeyboardInterrupt
 
 
+@app.command("study")
+@guarded
+def study_command(
+    ctx: typer.Context,
+    file: Annotated[Path, typer.Argument(metavar="STUDY.toml", help="The study: population, models, settings.")],
+    replications: Annotated[int | None, typer.Option(help="Data sets; more of them go on from those there.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Everything random follows from it.")] = None,
+    workers: Annotated[int | None, typer.Option(help="Processes; 1: none besides this one.")] = None,
+    out: Out = None,
+    plots: Plots = False,
+    debug: Debug = False,
+) -> None:
+    """Run the Monte Carlo study of a file; with a folder, go on where it was stopped."""
+    with status("Loading"):
+        from bayesmix.studyfile import read_study
+
+        asked = read_study(file)
+        run = _Run(ctx.meta["bayesmix.words"], out or asked.out, _settings(ctx))
+        _check_plots(plots, run.out)
+        given: dict[str, Any] = {"replications": replications, "seed": seed}
+        given = asked.arguments | {k: v for k, v in given.items() if v is not None}
+        executor = _executor(asked.workers if workers is None else workers)
+        from bayesmix.study import study
+    with status("Running"):
+        found = study(**given, folder=run.out, executor=executor)
+    with unbroken():
+        _write_study(run, found, plots)
+        run.finish(file, None, study=dict(found.info), sampled=found.info["estimator"] == "nuts")
+    from bayesmix.report import show
+
+    show(found)
+    _saved(run)
+    if len(found.records) < found.info["asked"] * len(found.models):
+        raise KeyboardInterrupt
+    if not len(found.fits):
+        raise RuntimeError(f"Every replication failed: {found.failures['reason'].iloc[0]}")
+
+
+def _executor(workers: int | None) -> Any:
+    if workers is None:
+        return None
+    if isinstance(workers, bool) or not isinstance(workers, int) or workers < 1:
+        raise ValueError(f"workers came as {workers!r}: give a whole number of at least 1.")
+    from bayesmix.search import Here, processes
+
+    return Here() if workers == 1 else processes(workers)
+
+
 @app.command("compare")
 @guarded
 def compare_command(
@@ -427,6 +478,35 @@ def _write_enumeration(run: _Run, found: Enumeration, plots: bool) -> None:
 
         figure = cast(Any, enumeration(found).figure)
         run.write("enumeration.png", lambda p: figure.savefig(p, dpi=150))
+
+
+def _write_study(run: _Run, found: Study, plots: bool) -> None:
+    run.write("summary.csv", found.summary().to_csv)
+    run.write("bic.csv", found.bic().to_csv)
+    run.write("replications.csv", lambda p: found.replications.to_csv(p, index=False))
+    run.write("fits.csv", found.fits.to_csv)
+    run.write("listing.txt", lambda p: p.write_text(str(found), encoding="utf-8"))
+    if len(found.failures):
+        run.write("failures.csv", lambda p: found.failures.to_csv(p, index=False))
+    if plots:
+        _draw_study(run, found)
+
+
+def _draw_study(run: _Run, found: Study) -> None:
+    """A picture of each model of which the population's values are known."""
+    _agg()
+    from bayesmix.plots import study
+
+    for k, name in enumerate(found.models, start=1):
+        if found.summary(name)["cover"].isna().all():
+            continue
+        try:
+            figure = study(found, name)[0].figure
+        except ValueError as nothing:
+            warnings.warn(f"No picture of '{name}': {nothing}", stacklevel=2)
+            continue
+        title = f"study_{k}.png" if len(found.models) > 1 else "study.png"
+        run.write(title, lambda p, figure=figure: figure.savefig(p, dpi=150))
 
 
 def _write_classes(run: _Run, found: Fit, id_column: str | None) -> None:

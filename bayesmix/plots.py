@@ -1,4 +1,4 @@
-"""Pictures of a solution: class profiles, class sizes, memberships, one model against another, enumeration.
+"""Pictures of a solution: class profiles, class sizes, memberships, one against another; of enumerations, studies.
 
 Every function takes a :class:`~bayesmix.result.Fit` or the DataTree of a posterior, draws with
 Matplotlib's pyplot and returns Axes. Depends on solution and the floors beneath.
@@ -19,6 +19,7 @@ from bayesmix.against import against
 from bayesmix.diagram import Diagram, diagram
 from bayesmix.flows import transitions
 from bayesmix.pictured import category_labels, item_probabilities, responses, stacked
+from bayesmix.recovery import study
 from bayesmix.result import Fit
 from bayesmix.solution import Values, class_dims, kept, parts_of, values_of
 from bayesmix.style import COLOURS, MARKERS, bare, item_ticks, legend
@@ -26,7 +27,7 @@ from bayesmix.style import COLOURS, MARKERS, bare, item_ticks, legend
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["Diagram", "against", "classes", "diagram", "enumeration", "memberships", "profile", "transitions"]
+__all__ = ["Diagram", "against", "classes", "diagram", "enumeration", "memberships", "profile", "study", "transitions"]
 
 Array = NDArray[np.float64]
 

@@ -34,17 +34,18 @@ from bayesmix.tables import (
 
 if TYPE_CHECKING:
     from bayesmix.enumeration import Enumeration
+    from bayesmix.tally import Study
 
 SHOWN_STARTS = 12
 
 
-def listing(what: Fit | Enumeration, post: xr.DataTree | None = None) -> Listing:
+def listing(what: Fit | Enumeration | Study, post: xr.DataTree | None = None) -> Listing:
     """The whole of a fit as plain text of at most 100 columns.
 
     Parameters
     ----------
-    what : Fit or Enumeration
-        What :func:`bayesmix.fit` or :func:`bayesmix.enumerate_classes` returns.
+    what : Fit, Enumeration or Study
+        What :func:`bayesmix.fit`, :func:`bayesmix.enumerate_classes` or :func:`bayesmix.study` returns.
     post : xarray.DataTree, optional
         The posterior of the same model, to stand beside the fit.
 
@@ -53,7 +54,7 @@ def listing(what: Fit | Enumeration, post: xr.DataTree | None = None) -> Listing
     Listing
         A `str`. Of a fit: model and data, random starts, fit, class counts, classification, results,
         probability scale, odds ratios, quality of the numerical results, and the posterior if there
-        is one. Of an enumeration: the information criteria.
+        is one. Of an enumeration: the information criteria. Of a study: its averages.
     """
     return to_text(_any_sections(what, post))
 
@@ -63,12 +64,12 @@ def enumeration_listing(found: Enumeration) -> Listing:
     return to_text(_enumeration(found))
 
 
-def show(what: Fit | Enumeration, post: xr.DataTree | None = None, console: Console | None = None) -> None:
+def show(what: Fit | Enumeration | Study, post: xr.DataTree | None = None, console: Console | None = None) -> None:
     """Print the listing: with styles on a terminal, else the plain text.
 
     Parameters
     ----------
-    what : Fit or Enumeration
+    what : Fit, Enumeration or Study
     post : xarray.DataTree, optional
         The posterior of the same model.
     console : rich.console.Console, optional
@@ -82,8 +83,12 @@ def show(what: Fit | Enumeration, post: xr.DataTree | None = None, console: Cons
         console.file.write(to_text(sections))
 
 
-def _any_sections(what: Fit | Enumeration, post: xr.DataTree | None) -> list[Section]:
-    return _sections(what, post) if isinstance(what, Fit) else _enumeration(what)
+def _any_sections(what: Fit | Enumeration | Study, post: xr.DataTree | None) -> list[Section]:
+    if isinstance(what, Fit):
+        return _sections(what, post)
+    from bayesmix.tally import Study
+
+    return what.sections() if isinstance(what, Study) else _enumeration(what)
 
 
 def _sections(fit: Fit, post: xr.DataTree | None) -> list[Section]:

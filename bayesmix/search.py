@@ -259,8 +259,9 @@ class Here(Executor):
         return out
 
 
-def submitted(executor: Executor, tasks: Sequence[Any], run: Callable = run_start) -> Iterator[Any]:
+def submitted(executor: Executor, tasks: Sequence[Any], run: Callable | None = None) -> Iterator[Any]:
     """Run the tasks in an executor, each result as it is finished; what waits is dropped when nobody asks on."""
+    run = run or run_start
     if isinstance(executor, Here):
         yield from map(run, tasks)
         return
@@ -295,11 +296,11 @@ def _ranked(done: list[Start]) -> list[Start]:
     return sorted(done, key=lambda s: (-np.nan_to_num(s.loglik, nan=-np.inf), -np.nan_to_num(s.short, nan=-np.inf)))
 
 
-def processes() -> Executor:
-    """Processes of this machine, reused."""
+def processes(workers: int | None = None) -> Executor:
+    """Processes of this machine, reused: as many as it has cores, or `workers`."""
     from loky import get_reusable_executor
 
-    return get_reusable_executor(timeout=300)
+    return get_reusable_executor(workers, timeout=300)
 
 
 def _marker(data: Data) -> Path:
