@@ -162,7 +162,7 @@ class Top:
 
 def polished(data: Data, theta: Array, like: Mapping[str, Array] | None = None) -> Top:
     """Newton at the end, with adaptive nodes moved until the value rests; classes in order, or in that of `like`."""
-    theta = _in_order(adapted(data, theta), theta, like)
+    theta = _in_order(data, theta, like)
     top = polish_once(adapted(data, theta), theta)
     for _ in range(REFRESHED if is_adaptive(data) else 0):
         before, top = top.value, polish_once(adapted(top.data, top.theta), top.theta, top.nearby)
@@ -218,7 +218,7 @@ def _at_edges(top: Top) -> Top:
 def _in_order(data: Data, theta: Array, like: Mapping[str, Array] | None) -> Array:
     """Classes by size, largest first, or as in the parameters `like`; where the model allows any order."""
     shown, moved = of_population(data), theta
-    value = float(functions.bind("total", data)(theta))
+    value = _value(data, theta)
     for dims in labels.groups(data.model):
         made, probability = functions.evaluate(shown, moved), posterior.tables(shown, moved)
         sizes = next((probability[f"{d}_probability"].values for d in dims if f"{d}_probability" in probability), None)
@@ -239,8 +239,12 @@ def _in_order(data: Data, theta: Array, like: Mapping[str, Array] | None) -> Arr
 
 def _as_likely(data: Data, theta: Array, value: float) -> bool:
     """Whether another order of the classes has the log-likelihood `value`, but for the effects' nodes."""
-    again = float(functions.bind("total", adapted(data, theta))(theta))
-    return abs(again - value) < (SAME_IN_ANY_ORDER if data.model.effects else 1e-6)
+    return abs(_value(data, theta) - value) < (SAME_IN_ANY_ORDER if data.model.effects else 1e-6)
+
+
+def _value(data: Data, theta: Array) -> float:
+    """The log-likelihood with adaptive nodes moved from where none has been: those of other labels are far away."""
+    return float(functions.bind("total", adapted(data, theta))(theta))
 
 
 def audit(data: Data, df, top: Top) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from numpy.testing import assert_allclose
 from scipy import stats
 
 import bayesmix as bm
-from bayesmix import labels, posterior
+from bayesmix import functions, labels, maximum, posterior
 from bayesmix.adaptation import adapted, of_population
 from bayesmix.functions import bind
 from bayesmix.params import Parameter
@@ -350,3 +350,24 @@ def test_averages_over_the_population_do_not_use_the_nodes_of_a_cluster(fit, clu
     z = np.random.default_rng(1).normal(size=400_000)
     expected = (1 / (1 + np.exp(-(a + s * z)))).mean()
     assert float(fit.probabilities["C_probability"].sel(C=1)) == pytest.approx(expected, abs=2e-3)
+
+
+def test_classes_of_two_levels_come_by_size_however_far_their_nodes_have_to_move():
+    """Nodes that were put at the effects of the other labels are no place to start from."""
+    sides = np.array([[1.5] * 6, [-1.5] * 6])
+    truth = {
+        "class_logit": np.array([1.0, 0.0]),
+        "cluster_loading": np.array([[1.0, 0.0]]),
+        "item_logit": np.stack([np.zeros((2, 6)), sides], axis=-1),
+    }
+    model = lca([f"u{k}" for k in range(6)], 2, cluster="g")
+    df = bm.simulate(model, truth, n=2000, clusters=100, seed=3767178641)
+    data, turned = bm.prepare(model, df), np.array([1, 0])
+    top = maximum.polished(data, data.packing.pack(truth))
+    made = {k: x.values for k, x in functions.evaluate(top.data, top.theta).items()}
+    other = data.packing.pack(labels.permute(model, made, ("C",), turned))
+    for theta, like, first in (
+        (other, None, 1.5), (top.theta, labels.permute(model, truth, ("C",), turned), -1.5), (other, truth, 1.5)
+    ):  # fmt: skip
+        found = maximum.polished(data, theta, like)
+        assert functions.evaluate(data, found.theta)["item_logit"].values[0, 0, 1] == pytest.approx(first, abs=0.5)
