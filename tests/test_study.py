@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -12,6 +13,7 @@ import sys
 import time
 import warnings
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -600,3 +602,14 @@ def test_classes_of_responses_and_ranges_of_occasions_are_declared(tmp_path):
     assert found.arguments["truth"] == {"g": {"y": [1]}}
     assert found.arguments["fit"] == {"nodes": bm.adaptive(9)}
     assert (found.out, found.workers) == (None, None)
+
+
+def test_the_study_of_the_readme_is_understood(tmp_path):
+    from bayesmix.studyfile import read_study
+
+    readme = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+    (text,) = re.findall(r"```toml\n(.*?)```", readme, flags=re.S)
+    (tmp_path / "s.toml").write_text(text, encoding="utf-8")
+    arguments = read_study(tmp_path / "s.toml").arguments
+    assert list(arguments["models"]) == ["one class", "two classes"]
+    assert bm.study(**arguments | {"replications": 1, "executor": search.Here()}).failures.empty
