@@ -16,11 +16,13 @@ from numpy.typing import NDArray
 from bayesmix import functions
 from bayesmix.data import Data
 from bayesmix.integration import node_arrays, placed
-from bayesmix.quadrature import Adaptive, Exact, MonteCarlo, Nodes, Trapezoid
+from bayesmix.quadrature import Adaptive, Exact, GaussHermite, MonteCarlo, Nodes, Trapezoid
 
 Array = NDArray[np.float64]
 NARROWEST, WIDEST = 0.25, 4.0
 """How far one step may shrink or widen the nodes: a posterior between two nodes is not lost."""
+MANY = 2_000_000
+"""Individuals times nodes, from which fewer nodes average over the population."""
 LIMIT = 1.5
 """The widest nodes, in SDs of the effects: a posterior is seldom wider than the distribution itself."""
 
@@ -99,11 +101,17 @@ def with_nodes(data: Data, methods: Mapping[str, Nodes]) -> Data:
 
 
 def of_population(data: Data, kinds: type | UnionType = Adaptive | Exact) -> Data:
-    """The data with nodes for averages over the population, not over the posterior of a unit."""
-    wide = {1: Trapezoid(61, 6.0), 2: Trapezoid(21), 3: Trapezoid(11)}
+    """The data with nodes for averages over the population, not over the posterior of a unit.
+
+    Fewer where there would be many for many individuals: their class probabilities are smooth in the effects.
+    """
     moved = [k for k, m in data.nodes.items() if isinstance(m, kinds)]
-    return (
-        with_nodes(data, {k: wide.get(len(data.model.effects_at(k)), MonteCarlo(4000)) for k in moved})
-        if moved
-        else data
-    )
+    return with_nodes(data, {k: _wide(data, k) for k in moved}) if moved else data
+
+
+def _wide(data: Data, level: str) -> Nodes:
+    n = len(data.model.effects_at(level))
+    wide = {1: Trapezoid(61, 6.0), 2: Trapezoid(21), 3: Trapezoid(11)}.get(n, MonteCarlo(4000))
+    if len(data.counts) * len(wide.grid(n)[0]) < MANY or n > 3:
+        return wide
+    return {1: Trapezoid(31, 6.0), 2: GaussHermite(9), 3: GaussHermite(6)}[n]

@@ -27,7 +27,7 @@ from bayesmix.derived import derived
 from bayesmix.params import natural
 from bayesmix.spec import Model, structure
 
-What = Literal["total", "units", "gradient", "factors", "probabilities", "derived"]
+What = Literal["total", "units", "gradient", "effects", "factors", "probabilities", "derived"]
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,8 @@ def compiled(what: What, data: Data, mode: str | Mode | None = None, probes: tup
 
     ``total``: the log-likelihood. ``units``: of each unit. ``gradient``: the log-likelihood and its
     gradient.
-    ``factors``: natural parameters, effects, class log probabilities, response tables.
+    ``factors``: natural parameters, effects, class log probabilities, response tables; ``effects``: the
+    first two of these.
     ``probabilities``: gradients with respect to the zero log factors over the dims of `probes`.
     ``derived``: natural parameters, tables of probabilities, what follows from the parameters.
     """
@@ -133,7 +134,7 @@ def bind(what: What, data: Data, mode: str | Mode | None = None, probes: tuple =
     larger than a processor's cache.
     """
     jax = isinstance(mode, str) and mode.upper() == "JAX"
-    batches = [] if what in ("factors", "derived") or jax else batched(data)
+    batches = [] if what in ("effects", "factors", "derived") or jax else batched(data)
     if len(batches) < 2:
         return _bound(what, data, mode, probes)
     each = [_bound(what, b.data, mode, probes) for b in batches]
@@ -160,11 +161,15 @@ def _together(what: What, results: list, batches: list[Batch], probes: tuple):
 
 
 def evaluate(
-    data: Data, theta: np.ndarray, mode: str | Mode | None = None, what: Literal["factors", "derived"] = "factors"
+    data: Data,
+    theta: np.ndarray,
+    mode: str | Mode | None = None,
+    what: Literal["effects", "factors", "derived"] = "factors",
 ) -> dict[str, Named]:
     """Natural parameters by name, and the factors ``effect:``, ``class:`` and ``response:``, at theta.
 
-    ``derived`` has ``table:`` and ``derived:`` (:func:`bayesmix.derived.derived`) instead of the factors.
+    ``effects`` has no other factors; ``derived`` has ``table:`` and ``derived:`` instead
+    (:func:`bayesmix.derived.derived`).
     """
     dims = compiled(what, data, mode).dims
     arrays = bind(what, data, mode)(theta)
@@ -179,8 +184,8 @@ def _zeros(data: Data, dims: tuple[str, ...]) -> np.ndarray:
 def _compile(what: What, data: Data, mode, static: bool, probes: tuple) -> Compiled:
     model, inputs = data.model, make_inputs(data.model, data, static)
     extra, dims = {}, {}
-    if what in ("factors", "derived"):
-        make = likelihood.factors if what == "factors" else derived
+    if what in ("effects", "factors", "derived"):
+        make = {"effects": likelihood.effect_factors, "factors": likelihood.factors, "derived": derived}[what]
         named = inputs.values | make(model, inputs.values, inputs.data)
         dims = {k: x.dims for k, x in named.items()}
         outputs = [lower(x.values) for x in named.values()]

@@ -157,10 +157,15 @@ def constants(r: Response, data: Tensors) -> dict[str, Tensor]:
     return {k.removeprefix(prefix): v for k, v in data.items() if k.startswith(prefix)}
 
 
+def effect_factors(model: Model, values: Tensors, data: Tensors) -> dict[str, Tensor]:
+    """The effects under their names among the factors."""
+    return {f"effect:{k}": v for k, v in effect_values(model, values, data).items()}
+
+
 def factors(model: Model, values: Tensors, data: Tensors) -> dict[str, Tensor]:
     """Everything the likelihood is made of: effects, class log probabilities, response tables."""
     effects = effect_values(model, values, data)
-    out = {f"effect:{k}": v for k, v in effects.items()}
+    out = effect_factors(model, values, data)
     for c in model.classes:
         out[f"class:{c.name}"] = class_log_probability(c, values, data, _at_level(c.predictor, effects, data))
     for r in model.responses:

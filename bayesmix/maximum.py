@@ -220,17 +220,16 @@ def _in_order(data: Data, theta: Array, like: Mapping[str, Array] | None) -> Arr
     shown, moved = of_population(data), theta
     value = _value(data, theta)
     for dims in labels.groups(data.model):
-        made, probability = functions.evaluate(shown, moved), posterior.tables(shown, moved)
+        probability = posterior.tables(shown, moved)
         sizes = next((probability[f"{d}_probability"].values for d in dims if f"{d}_probability" in probability), None)
         if sizes is None or sizes.ndim != 1 or (np.diff(sizes) <= 0).all():
             continue
-        natural = {p.name: made[p.name].values for p in data.model.parameters}
+        natural = posterior.parameter_values(data, moved)
         order = np.argsort(-sizes, kind="stable")
         trial = data.packing.pack(labels.permute(data.model, natural, dims, order))
         moved = trial if _as_likely(data, trial, value) else moved
     if like:
-        made = functions.evaluate(shown, moved)
-        natural = {p.name: made[p.name].values[None] for p in data.model.parameters}
+        natural = {k: x[None] for k, x in posterior.parameter_values(data, moved).items()}
         matched, _ = labels.relabelled(data.model, natural, like)
         trial = data.packing.pack({k: x[0] for k, x in matched.items()})
         moved = trial if _as_likely(data, trial, value) else moved

@@ -65,6 +65,12 @@ def log_likelihood(
     return pd.Series(np.where(data.pattern_of >= 0, each[data.pattern_of], np.nan), index=df.index, name="loglik")
 
 
+def parameter_values(data: Data, theta: Array) -> dict[str, Array]:
+    """Every parameter on its natural scale."""
+    raw = data.packing.unpack_raw(theta)
+    return {p.name: natural_values(raw[p.name], p) for p in data.model.parameters}
+
+
 def class_posteriors(data: Data, theta: Array, mode=None) -> dict[str, Array]:
     """P(C = c | everything observed) for each class variable, (individual or cluster, class).
 
@@ -152,7 +158,7 @@ def effect_posteriors(data: Data, theta: Array, mode=None) -> dict[str, tuple[Ar
     Where the distribution of an effect depends on a class, the sum is over the class as well.
     """
     out: dict[str, tuple[Array, Array]] = {}
-    made = functions.evaluate(data, theta, mode)
+    made = functions.evaluate(data, theta, mode, "effects")
     for e in data.model.effects:
         if f"log_weight_{e.level}" not in data.arrays:
             continue
@@ -173,8 +179,7 @@ def fingerprint(data: Data, theta: Array) -> dict[str, Array]:
 
     Response probabilities where there are tables of them, else the parameters of the responses.
     """
-    model, raw = data.model, data.packing.unpack_raw(theta)
-    values = {p.name: natural_values(raw[p.name], p) for p in model.parameters}
+    model, values = data.model, parameter_values(data, theta)
     out: dict[str, Array] = {}
     used = [t for r in model.responses for t in (*r.predictor, *r.auxiliary)]
     if all(r.family.finite for r in model.responses) and not any(t.covariates for t in used):
