@@ -1,6 +1,6 @@
 # `make help` lists what there is. Every target but clean builds .venv first, where it has to.
 .DEFAULT_GOAL := help
-.PHONY: help env demo test slow bench check floors clean rebuild
+.PHONY: help env demo test slow studies bench check floors clean rebuild
 
 BIN := .venv/bin
 STAMP := .venv/stamp
@@ -37,6 +37,9 @@ test: env  ## the tests, but for the slow ones
 
 slow: env  ## the slow tests
 	@$(BIN)/python -m pytest -m slow
+
+studies: env  ## the papers' simulation studies, 100 replications each: hours; goes on where it stopped
+	@$(BIN)/python data/studies.py
 
 check: env floors  ## style, types and floors
 	$(BIN)/ruff check

@@ -60,7 +60,8 @@ def numpy_mode() -> Mode:
 def filled(fgraph, node):
     """fill(x, y) is y where shapes are right by the names of the dims; NumPy has no function for it."""
     x, y = node.inputs
-    return [y if y.type.broadcastable == node.outputs[0].type.broadcastable else pt.broadcast_to(y, x.shape)]
+    same = y.type.broadcastable == node.outputs[0].type.broadcastable
+    return [y if same else y + pt.alloc(np.zeros((), y.dtype), *x.shape)]
 
 
 def placeholder(name: str, dims: tuple[str, ...], dtype: str, shape: tuple | None = None):
