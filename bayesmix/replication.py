@@ -95,6 +95,8 @@ def replicate(job: Job) -> Record:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             found = _estimated(plan, replication, name)
+    except (MemoryError, OSError):  # of the machine, not of the data: it may go well next time
+        raise
     except Exception as error:
         expected = isinstance(error, (ValueError, RuntimeError))
         found = {"failed": " ".join(f"{'' if expected else type(error).__name__ + ': '}{error}".split())}
@@ -111,7 +113,7 @@ def _estimated(plan: Plan, replication: int, name: str) -> dict[str, Any]:
 
         settings = {"cores": 1, **plan.sample, "seed": seed, "progress": False}
         post = bayes.sample(model, df, fit=fit, **settings)
-        if post["posterior"].sizes["draw"] < plan.sample.get("draws", 0):
+        if post["posterior"].sizes["draw"] < plan.sample.get("draws", 1000):
             raise KeyboardInterrupt
     return _rows(fit, post, plan.true_values(name, df)) | {"fit": _of_fit(fit)} | _of_chains(post)
 

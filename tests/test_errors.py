@@ -124,6 +124,14 @@ CASES = {
     "freq negative": (lambda: fit(df=frame(n=-1.0), freq="n"), "missing, infinite or negative values: give counts"),
     "freq text": (lambda: fit(df=frame(n="many"), freq="n"), "freq column 'n' came with text"),
     "freq zero": (lambda: fit(df=frame(n=0), freq="n"), "zero in every row"),
+    "like another model": (
+        lambda: fit(settings={"like": {"loading": 1}}),
+        "like= came with 'loading'; the parameters are",
+    ),
+    "like of another shape": (
+        lambda: fit(settings={"like": {"class_logit": [1, 2, 0]}}),
+        r"like= came with 'class_logit' of shape \(3,\), expected \(2,\)",
+    ),
     "no starts": (lambda: fit(settings={"starts": 0}), "starts came as 0: give a whole number of at least 1"),
     "seed of text": (lambda: fit(settings={"seed": "a"}), "seed came as 'a'"),
     "unknown errors": (lambda: fit(settings={"standard_errors": "hc3"}), "give 'robust' or 'hessian'"),
