@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import numpy as np
 import pytensor
@@ -56,7 +56,7 @@ def numpy_mode() -> Mode:
     return made.register((in2out(filled, name="filled"), 49.0))
 
 
-@node_rewriter([fill])
+@node_rewriter(cast(Any, [fill]))
 def filled(fgraph, node):
     """fill(x, y) is y where shapes are right by the names of the dims; NumPy has no function for it."""
     x, y = node.inputs
