@@ -37,6 +37,8 @@ MOST_ADAPTIVE = 15
 """Adaptive points, beyond which the integrand over one effect is not of the kind that more of them help."""
 SAME_IN_ANY_ORDER = 0.05
 """A change in log-likelihood that an order of the classes may bring by its effects' nodes."""
+ZERO = 1e-3
+"""An SD, in units of its start, that counts as zero."""
 PLATEAU = 8.0
 """Where a logit's gradient begins to fade, whichever way it points."""
 EDGE = 20.0
@@ -131,6 +133,16 @@ def _shortened(evaluate, theta: Array, value: float, step: Array) -> tuple[Array
         if new > value:
             return theta + shrink * step, new, gradient
     return None
+
+
+def at_zero(data: Data, theta: Array) -> NDArray[np.bool_]:
+    """Which entries of theta are SDs of effects that have run to zero, their boundary."""
+    small, out = np.abs(theta) < ZERO * ranges(data).unit, np.zeros(len(theta), dtype=bool)
+    for p in data.model.parameters:
+        i = data.packing.index[p.name]
+        if p.support == "sd":
+            out[i[i >= 0]] = small[i[i >= 0]]
+    return out
 
 
 def covariances(c: Curvature) -> tuple[Array, Array, NDArray[np.bool_]]:

@@ -193,6 +193,7 @@ def _finish(top: Top, df, found: list[Start], search: Search, standard_errors: s
     data, theta, value, c = top.data, top.theta, top.value, top.curvature
     mode = None  # a handful of calls: not worth a compilation
     robust, inverse, boundary = maximum.covariances(c)
+    boundary |= maximum.at_zero(data, theta)
     chosen = robust if standard_errors == "robust" else inverse
     natural, probability, further = posterior.derive(data, theta, mode)
     found = _with_ends(top, found)

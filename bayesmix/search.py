@@ -69,7 +69,8 @@ def run_start(task: Task) -> Start:
     """L-BFGS on exact gradients from one start. Never raises: a failure is a status."""
     start, long = task.start, task.max_iterations > SHORT
     try:
-        data = adapted(task.data, start.theta, steps=12 if long else 3)
+        steps = 12 if long or len(task.data.model.effects) < 2 else 3
+        data = adapted(task.data, start.theta, steps=steps)
         value, theta, iterations, status = _ascend(replace(task, data=data), start.theta)
         for _ in range(REFRESHED if is_adaptive(data) and long else 0):
             before, data = value, adapted(data, theta)
@@ -103,8 +104,6 @@ def _ascend(task: Task, origin: Array) -> tuple[float, Array, int, str]:
         return -float(value), -gradient * unit
 
     options = {"maxiter": task.max_iterations, "maxfun": 3 * task.max_iterations + 20, "ftol": 1e-13, "gtol": 1e-7}
-    if is_adaptive(task.data):
-        options["ftol"] = 1e-11  # the nodes move afterwards, Newton's method has the last word
     options["maxcor"] = 50  # a third of the iterations that ten take, where classes overlap
     with threadpool_limits(1), np.errstate(all="ignore"):
         out = optimize.minimize(objective, np.zeros_like(origin), jac=True, method="L-BFGS-B", options=options)
