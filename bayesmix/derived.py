@@ -1,9 +1,10 @@
 """What follows from the parameters, as functions of the graph's own factors.
 
 Class sizes and transitions in the population; SDs, correlations and intraclass correlations of random
-parts of class logits; explained variance and effects along the paths of a latent transition model.
-They are averages over the nodes, individuals and clusters of the data, which must have nodes for the
-population (:func:`bayesmix.adaptation.of_population`). Depends on likelihood and the floors beneath.
+parts of class logits; covariances of random coefficients; explained variance and effects along the paths
+of a latent transition model. They are averages over the nodes, individuals and clusters of the data,
+which must have nodes for the population (:func:`bayesmix.adaptation.of_population`). Depends on covariances
+and the floors beneath.
 """
 
 from __future__ import annotations
@@ -14,14 +15,23 @@ from dataclasses import dataclass
 import numpy as np
 from pytensor import xtensor as px
 
+from bayesmix.covariances import (
+    Coefficients,
+    by_effect,
+    intraclass,
+    of_class,
+    of_effects,
+    plain,
+    random_matrices,
+    simple,
+    square,
+)
 from bayesmix.families import TINY, Tensor
-from bayesmix.likelihood import Tensors, by_cluster, eliminate, factors, term, to_individuals
-from bayesmix.spec import LatentClass, Model, Response, Term
+from bayesmix.likelihood import Tensors, by_cluster, eliminate, factors, to_individuals
+from bayesmix.spec import LatentClass, Model, Response
 
 REST = np.pi**2 / 3
 """Variance of the logistic distribution, below (14)."""
-Coefficients = dict[tuple[str, int], Tensor]
-"""By level and number of a standard normal effect: what multiplies it."""
 
 
 def derived(model: Model, values: Tensors, data: Tensors) -> dict[str, Tensor]:
@@ -38,6 +48,8 @@ def derived(model: Model, values: Tensors, data: Tensors) -> dict[str, Tensor]:
     made = factors(model, values, data)
     out = {f"table:{k}": x for k, x in _tables(model, made, data)}
     further = dict(_random_parts(model, values, data))
+    further |= dict(random_matrices(model, values, data))
+    further |= dict(intraclass(model, values, data))
     further |= dict(_on_parents(model, values, data))
     further |= dict(_explained(model, values, made, data))
     return out | {f"derived:{k}": x for k, x in further.items()}
@@ -121,67 +133,18 @@ def _same_items(a: Response, b: Response) -> bool:
 # random parts of class logits ---------------------------------------------------------------------
 
 
-def _plain(t: Term) -> bool:
-    """Whether a term is parameter . effects alone."""
-    return bool(t.effects) and t.covariates is None
-
-
-def _by_effect(t: Term, values: Tensors) -> Iterator[tuple[str, Tensor]]:
-    x = values[t.parameter.name].rename(dict(t.rename)) if t.rename else values[t.parameter.name]
-    for k, e in enumerate(t.effects):
-        yield e, x.isel({t.effect_dim: k}) if t.effect_dim in x.dims else x
-
-
-def _add(to: Coefficients, more: Mapping[tuple[str, int], Tensor], times: Tensor) -> None:
-    for k, x in more.items():
-        to[k] = to[k] + times * x if k in to else times * x
-
-
-def _of_effects(model: Model, values: Tensors, data: Tensors) -> dict[str, Coefficients]:
-    """Each effect as a sum of standard normal ones: those of its mean's effects, then its own SD."""
-    out: dict[str, Coefficients] = {}
-    for level in ("cluster", "individual"):
-        for k, e in enumerate(model.effects_at(level)):
-            mine: Coefficients = {}
-            for t in filter(_plain, e.mean):
-                for parent, b in _by_effect(t, values):
-                    _add(mine, out[parent], b)
-            mine[level, k] = px.as_xtensor(1.0) if e.sd is None else term(e.sd, values, data, {})
-            out[e.name] = mine
-    return out
-
-
-def _of_class(c: LatentClass, values: Tensors, of_effects: Mapping[str, Coefficients]) -> Coefficients:
-    """The logits of a class as a sum of standard normal effects."""
-    out: Coefficients = {}
-    for t in filter(_plain, c.predictor):
-        for e, x in _by_effect(t, values):
-            _add(out, of_effects[e], x)
-    return out
-
-
-def _square(c: Coefficients) -> Tensor:
-    each = [x**2 for x in c.values()]
-    return sum(each[1:], each[0])
-
-
-def _simple(model: Model) -> bool:
-    """Whether the SDs of effects are parameters and nothing else."""
-    return not any(e.sd and (e.sd.effects or e.sd.covariates) for e in model.effects)
-
-
 def _random_parts(model: Model, values: Tensors, data: Tensors) -> Iterator[tuple[str, Tensor]]:
     """SDs, ICC (20) and correlations of the random parts of each class's logits, by level.
 
     The ICC is the level's share in the variance at all levels + pi^2 / 3. The reference class has zeros.
     """
-    if not _simple(model):
+    if not simple(model):
         return
-    of_effects = _of_effects(model, values, data)
+    effects = of_effects(model, values, data)
     for c in model.classes:
-        mine, other = _of_class(c, values, of_effects), f"{c.name}_"
+        mine, other = of_class(c, values, effects), f"{c.name}_"
         levels = {k for k, _ in mine}
-        variance = {k: _square({q: x for q, x in mine.items() if q[0] == k}) for k in levels}
+        variance = {k: square({q: x for q, x in mine.items() if q[0] == k}) for k in levels}
         for k in (k for k in ("individual", "cluster") if k in levels):
             own = _own_name(model, c, k)
             sd = px.math.sqrt(variance[k] + TINY)
@@ -193,7 +156,7 @@ def _random_parts(model: Model, values: Tensors, data: Tensors) -> Iterator[tupl
 
 def _own_name(model: Model, c: LatentClass, level: str) -> str:
     here = {e.name for e in model.effects_at(level)}
-    names = [t.parameter.name for t in c.predictor if _plain(t) and here & set(t.effects)]
+    names = [t.parameter.name for t in c.predictor if plain(t) and here & set(t.effects)]
     return names[0].removesuffix("_loading") if names else f"{c.name}_{level}"
 
 
@@ -230,7 +193,7 @@ class _Given:
         return px.math.exp(_joint(self.model, last, keep, self.made, self.data))
 
     def loadings(self, c: LatentClass) -> dict[str, Tensor]:
-        return {e: x for t in filter(_plain, c.predictor) for e, x in _by_effect(t, self.values)}
+        return {e: x for t in filter(plain, c.predictor) for e, x in by_effect(t, self.values)}
 
 
 def _explained(model: Model, values: Tensors, made: Tensors, data: Tensors) -> Iterator[tuple[str, Tensor]]:
@@ -245,11 +208,11 @@ def _explained(model: Model, values: Tensors, made: Tensors, data: Tensors) -> I
     """
     if any(t.covariates and t.covariates.level == "individual" for c in model.classes for t in c.predictor):
         return
-    if not _simple(model) or any(e.level != "cluster" for e in model.effects) or model.classes_at("cluster"):
+    if not simple(model) or any(e.level != "cluster" for e in model.effects) or model.classes_at("cluster"):
         return
-    g, seen = _Given(model, values, made, data, _of_effects(model, values, data)), list[str]()
+    g, seen = _Given(model, values, made, data, of_effects(model, values, data)), list[str]()
     for c in model.classes_at("individual"):
-        own = [e for t in filter(_plain, c.predictor) for e in t.effects if e not in seen]
+        own = [e for t in filter(plain, c.predictor) for e in t.effects if e not in seen]
         before = _beside(model, c, made[f"class:{c.name}"])
         if own and not before and model.classes_at("individual")[1:]:
             yield from _by_effects_alone(g, c, own)
@@ -276,7 +239,7 @@ def _shares(g: _Given, c: LatentClass, own: list[str], seen: list[str], p: str) 
     within = average((given * logit**2).sum(p) - mean**2, g.data)
     between = average(mean**2, g.data) - average(mean, g.data) ** 2
     numbers = {("cluster", k) for k, e in enumerate(g.model.effects_at("cluster")) if e.name in own}
-    residual = _square({k: x for k, x in _of_class(c, g.values, g.of_effects).items() if k in numbers})
+    residual = square({k: x for k, x in of_class(c, g.values, g.of_effects).items() if k in numbers})
     total, title = between + within + REST, f"{c.name}_explained"
     if seen:
         yield f"{title}_by_{'_'.join(seen)}", (between - residual) / total
@@ -300,8 +263,8 @@ def _along_paths(g: _Given, c: LatentClass, own: list[str], p: str) -> Iterator[
             k.name: b
             for k in g.model.effects
             if k.name in own
-            for t in filter(_plain, k.mean)
-            for q, b in _by_effect(t, g.values)
+            for t in filter(plain, k.mean)
+            for q, b in by_effect(t, g.values)
             if q == e
         }
         if not regressed:

@@ -19,11 +19,12 @@ from scipy.optimize import linear_sum_assignment
 
 from bayesmix import functions, labels
 from bayesmix.adaptation import adapted, of_population
+from bayesmix.covariances import random_names
 from bayesmix.data import Data, Named, prepare
 from bayesmix.derived import response_table
 from bayesmix.params import natural_values
 from bayesmix.quadrature import Nodes
-from bayesmix.spec import Model
+from bayesmix.spec import RANDOM, Model
 
 Array = NDArray[np.float64]
 MOST_PATHS = 30_000_000
@@ -285,12 +286,14 @@ class Derived:
         return xr.Dataset(dict(self.values))
 
     def standard_errors(self, covariance: Array) -> xr.Dataset:
-        """The delta method, sqrt(J V J') entry by entry; NaN where `covariance` is."""
+        """The delta method, sqrt(J V J') entry by entry; NaN where `covariance` is, and for correlations of 1."""
         out = {}
         for name, x in self.values.items():
             j = self.slopes[name].reshape(len(covariance), -1)
             variance = np.einsum("ik,ij,jk->k", j, covariance, j)
             out[name] = x.copy(data=np.sqrt(np.maximum(variance, 0.0)).reshape(x.shape))
+            if name.endswith("_correlation"):
+                out[name] = out[name].where(np.abs(x) < 1 - 1e-6)
         return xr.Dataset(out)
 
 
@@ -357,7 +360,8 @@ def tables_of(data: Data, theta: Array, lead: tuple[str, ...], known: Collection
 
 def label(x: Named, data: Data) -> xr.DataArray:
     """An array with the coords of its dims."""
-    known = {d: data.coords.get(d, data.coords.get(d.removesuffix("_"))) for d in x.dims}
+    there = {**data.coords, RANDOM: random_names(data.model)}
+    known = {d: there.get(d, there.get(d.removesuffix("_"))) for d in x.dims}
     return xr.DataArray(x.values, dims=x.dims, coords={d: list(v) for d, v in known.items() if v is not None})
 
 

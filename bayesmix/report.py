@@ -1,6 +1,6 @@
 """The listing: everything of a fit as text, in the order in which users of Mplus look for it.
 
-Depends on compare, results, result and the floors beneath; rich lays the tables out.
+Depends on compare, equations, results, result and the floors beneath; rich lays the tables out.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import pandas as pd
 import xarray as xr
 from rich.console import Console, Group
 
+from bayesmix.equations import equations, is_regression, outcome
 from bayesmix.result import Fit
 from bayesmix.results import explained, odds, probability_scale, random_parts, results, transitions
 from bayesmix.solution import TINY, parts_of
@@ -93,7 +94,8 @@ def _any_sections(what: Fit | Enumeration | Study, post: xr.DataTree | None) -> 
 
 def _sections(fit: Fit, post: xr.DataTree | None) -> list[Section]:
     found = [
-        _model(fit), _starts(fit), _fit(fit), _counts(fit), _classification(fit), *results(fit),
+        _model(fit), _starts(fit), _fit(fit), _counts(fit), _classification(fit),
+        *(equations(fit) if is_regression(fit) else results(fit)),
         random_parts(fit), transitions(fit), explained(fit), probability_scale(fit), odds(fit), _quality(fit),
         _posterior(fit, post), _saved(fit),
     ]  # fmt: skip
@@ -107,11 +109,13 @@ def _model(fit: Fit) -> Section:
     info = fit.info
     errors = {"robust": "robust (sandwich)", "hessian": "inverse Hessian"}.get(info.get("standard_errors", ""), "-")
     size = {} if not fit.n_clusters else {"Average cluster size": number(fit.n_individuals / fit.n_clusters, 1)}
+    regression = is_regression(fit)
     integration = ", ".join(f"{_method(v)} over effects of {k}s" for k, v in info.get("nodes", {}).items())
     rows = {
         "Model": info.get("model"),
         "Class variables": ", ".join(f"{k} ({n} classes{_whose(fit, k)})" for k, n in info.get("classes", {}).items()),
-        "Items": f"{len(info.get('items', []))}: {', '.join(map(str, info.get('items', [])))}",
+        "Regression of": outcome(fit) if regression else None,
+        "Items": None if regression else f"{len(info.get('items', []))}: {', '.join(map(str, info.get('items', [])))}",
         "Families": ", ".join(dict.fromkeys(_family(f) for f in info.get("families", {}).values())),
         "Covariates": "; ".join(dict.fromkeys(info.get("covariates", {}).values())),
         "Cluster column": info.get("cluster"),
@@ -146,6 +150,8 @@ def _method(written: str) -> str:
 def _family(written: str) -> str:
     """``Bernoulli(link='logit')`` as people write it: ``bernoulli (logit)``."""
     name, _, arguments = written.partition("(")
+    if arguments.startswith("linear_variance"):
+        return f"{name.lower()}, variance linear in covariates" if "True" in arguments else name.lower()
     inside = ", ".join(a.partition("=")[2].strip("' ") for a in arguments.rstrip(")").split(",") if a)
     return name.lower() + (f" ({inside})" if inside else "")
 

@@ -287,14 +287,16 @@ class Fit:
         return out[["estimate", "se", "ratio", "p", "lower", "upper", "free"]]
 
     def __repr__(self) -> str:
+        entropy = "" if np.isnan(self.entropy) else f"entropy {self.entropy:.3f}, "
         return (
             f"<Fit {self.info.get('model', '')}: log-likelihood {self.loglik:.3f}, {self.n_parameters} parameters, "
-            f"BIC {self.bic:.2f}, entropy {self.entropy:.3f}, best value reached {self.replicated} times>"
+            f"BIC {self.bic:.2f}, {entropy}best value reached {self.replicated} times>"
         )
 
     def _repr_html_(self) -> str:
         head = repr(self).strip("<>")
-        return f"<p>{head}</p>{self.class_counts().round(3).to_html()}{self.summary().round(4).to_html()}"
+        counts = self.class_counts().round(3).to_html() if self.class_variables else ""
+        return f"<p>{head}</p>{counts}{self.summary().round(4).to_html()}"
 
     def save(self, path: str | Path) -> Path:
         """Write the fit to one NetCDF file."""

@@ -29,7 +29,7 @@ SHOWN_PATHS = 12
 def results(fit: Fit) -> list[Section]:
     """Parameters by level and class variable, item parameters by class."""
     parts = parts_of(fit)
-    rows, out, seen = _Rows(fit), [], set()
+    rows, out, seen = Rows(fit), [], set()
     responses = len({tuple(q["name"] for q in p["parameters"]) for p in parts if p["kind"] == "response"})
     for part in sorted(parts, key=lambda p: (p["kind"] == "response", p["level"] == "cluster")):
         names = [q["name"] for q in part["parameters"] if q["name"] not in seen]
@@ -52,7 +52,7 @@ def row_of(table: pd.DataFrame, label: str) -> dict[str, Any]:
     return {str(k): v for k, v in table.loc[label].items()}
 
 
-class _Rows:
+class Rows:
     """Cells of the results: estimate, SE, ratio, p, and what is fixed or at a boundary."""
 
     head = ("estimate", "SE", "est/SE", "p", "")
@@ -68,6 +68,7 @@ class _Rows:
         return ((at, entry(name, x, at)) for at in np.ndindex(x.shape) if not absent[at])
 
     def cells(self, label: str) -> tuple[str, ...]:
+        """What stands beside a label."""
         s = row_of(self.summary, label)
         if not s["free"]:
             return (number(s["estimate"]), "-", "-", "-", "fixed")
@@ -89,11 +90,11 @@ def _absent(fit: Fit, x: xr.DataArray) -> np.ndarray:
     return out.transpose(*x.dims).values
 
 
-def _flat(names: Sequence[str], rows: _Rows) -> Group | Table:
+def _flat(names: Sequence[str], rows: Rows) -> Group | Table:
     return make_table(("", *rows.head), [(label, *rows.cells(label)) for n in names for _, label in rows.entries(n)])
 
 
-def _by_class(fit: Fit, part: Mapping[str, Any], names: Sequence[str], rows: _Rows) -> list[Group | Table]:
+def _by_class(fit: Fit, part: Mapping[str, Any], names: Sequence[str], rows: Rows) -> list[Group | Table]:
     """One table a class (or combination of classes), then what does not depend on a class."""
     blocks: dict[str, list[tuple[str, ...]]] = {}
     hidden = _references(fit, part, names)
@@ -103,7 +104,7 @@ def _by_class(fit: Fit, part: Mapping[str, Any], names: Sequence[str], rows: _Ro
         for at, label in sorted(rows.entries(name), key=lambda pair: _item_position(x, part, pair[0])):
             if any(n == name and at[x.dims.index(d)] == k for n, d, k in hidden):
                 continue
-            block = _class_label(fit, x, at)
+            block = class_label(fit, x, at)
             shown = "" if block in first else name
             first.add(block)
             blocks.setdefault(block, []).append((shown, _item_label(fit, x, at, part), *rows.cells(label)))
@@ -120,7 +121,8 @@ def _item_position(x: xr.DataArray, part: Mapping[str, Any], at: tuple[int, ...]
     return (at[x.dims.index(item)] if item in x.dims else 0, *at)
 
 
-def _class_label(fit: Fit, x: xr.DataArray, at: tuple[int, ...]) -> str:
+def class_label(fit: Fit, x: xr.DataArray, at: tuple[int, ...]) -> str:
+    """``Class C = 1``; nothing for what does not depend on a class."""
     dims = class_dims(parts_of(fit), x.dims)
     inside = ", ".join(f"{d} = {x[d].values[at[x.dims.index(d)]]}" for d in dims)
     return f"Class {inside}" if inside else ""
@@ -168,7 +170,8 @@ def random_parts(fit: Fit) -> Section | None:
     """SDs, correlations and intraclass correlations of the random parts of class logits."""
     blocks: dict[str, list[str]] = {}
     for name in (str(k) for k in fit.derived.data_vars if str(k).endswith(("_sd", "_correlation", "_icc"))):
-        blocks.setdefault(name.rpartition("_")[0], []).append(name)
+        if f"{(own := name.rpartition('_')[0])}_loading" in fit.params:
+            blocks.setdefault(own, []).append(name)
     body = [block for own, names in blocks.items() for block in _random_of(fit, own, names)]
     if not body:
         return None

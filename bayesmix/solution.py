@@ -15,6 +15,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from bayesmix.result import Fit
+from bayesmix.spec import RANDOM
 
 Array = NDArray[np.float64]
 Parts = Sequence[Mapping[str, Any]]
@@ -37,6 +38,7 @@ def class_dims(parts: Parts, dims: Iterable[Any]) -> tuple[str, ...]:
     """The dims that run over latent classes: all but items, categories, covariates and effects."""
     other = {d for p in parts for d in p["dims"].values()}
     other |= {q[k] for p in parts for q in p["parameters"] for k in ("covariates", "effects") if q[k]}
+    other |= {RANDOM, f"{RANDOM}_"}
     return tuple(str(d) for d in dims if d not in other)
 
 
@@ -51,21 +53,30 @@ def probability_interval(p: Array, se: Array) -> tuple[Array, Array]:
 
 def is_derived(name: str) -> bool:
     """Whether a variable of a posterior that is no parameter follows from them: SDs, ICCs, paths, shares."""
-    ending = name.endswith(("_sd", "_correlation", "_icc"))
+    ending = name.endswith(("_sd", "_correlation", "_icc", "_variance", "_covariance"))
     return ending or any(k in name for k in ("_explained", "_effect_of_", "_on_"))
 
 
 def derived_shown(name: str, x: xr.DataArray) -> np.ndarray:
-    """Entries worth a row: not of the reference class; of a correlation matrix each pair once."""
+    """Entries worth a row: not of the reference class; of a matrix each pair once, variances at a boundary too."""
+    if name == "random_variance":
+        return np.ones(x.shape, dtype=bool)
     out = np.abs(x.values) > 1e-100
-    return out & np.tri(*x.shape[-2:], k=-1, dtype=bool) if name.endswith("_correlation") else out
+    return out & np.tri(*x.shape[-2:], k=-1, dtype=bool) if name.endswith(("_correlation", "_covariance")) else out
 
 
 def derived_interval(name: str, x: Array, se: Array) -> tuple[Array, Array]:
-    """A 95% interval, symmetric on the scale where there are no bounds: log SD, Fisher's z, logit of a share."""
+    """A 95% interval, symmetric on the scale where there are no bounds.
+
+    The logarithm of an SD, the SD of a variance, Fisher's z, the logit of a share.
+    """
+    if name.endswith("_variance"):
+        with np.errstate(divide="ignore", invalid="ignore"):
+            sd, half = np.sqrt(x), Z95 * se / (2 * np.sqrt(x))
+        return np.maximum(sd - half, 0.0) ** 2, (sd + half) ** 2
     if name.endswith("_icc") or "_explained" in name:
         return probability_interval(x, se)
-    if "_effect_of_" in name or "_on_" in name:
+    if "_effect_of_" in name or "_on_" in name or name.endswith("_covariance"):
         return x - Z95 * se, x + Z95 * se
     if name.endswith("_correlation"):
         with np.errstate(divide="ignore", invalid="ignore"):

@@ -21,6 +21,8 @@ from bayesmix.params import DATA, Parameter
 
 Level = Literal["individual", "cluster"]
 ClassLevel = Literal["item", "individual", "cluster"]
+RANDOM = "random_part"
+"""The dim of random coefficients and class logits in what follows from the parameters."""
 
 
 @dataclass(frozen=True)

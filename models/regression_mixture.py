@@ -159,7 +159,7 @@ def _intercept(
 ) -> tuple[tuple[Term, ...], tuple[Term, ...]]:
     """beta_0 or the thresholds of an ordinal outcome; the residual variance, R(17)."""
     if isinstance(family, Ordinal):
-        threshold = Parameter("threshold", (*by, "threshold"), "ordered", Prior("Normal", mu=0.0, sigma=3.0))
+        threshold = Parameter("outcome_threshold", (*by, "threshold"), "ordered", Prior("Normal", mu=0.0, sigma=3.0))
         return (), (Term(threshold),)
     intercept = (Term(Parameter("intercept", by, prior=_location(family))),)
     if not isinstance(family, Normal):
