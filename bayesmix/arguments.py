@@ -199,7 +199,7 @@ def declare(
     """
     function = template(name)
     takes = inspect.signature(function).parameters
-    hints = typing.get_type_hints(function)
+    hints = typing.get_type_hints(function, include_extras=True)
     arguments = {k: v for k, v in given.items() if v is not None}
     for word in extra:
         key, mark, value = word.partition("=")
@@ -214,23 +214,20 @@ def declare(
     return function(**arguments)
 
 
-OPTIONS = ("items", "waves", "classes", "covariates", "family", "freq", "cluster")
+OPTIONS = ("items", "waves", "formula", "classes", "covariates", "family", "freq", "cluster")
 
 
 def _typed(key: str, text: str, hints: Mapping[str, Any], known: Sequence[str]) -> Any:
-    """The value of a setting by the template's annotation; sequences hold columns, ``;`` parts groups."""
+    """The value of a setting by the template's annotation."""
     hint = str(hints.get(key, "str"))
     text = text.strip()
-    if "Mapping" in hint:
+    if "Mapping" in hint and (not hint.startswith("str |") or "=" in text):
         pairs = [pair.partition("=") for pair in text.split(";")]
         if not all(mark for _, mark, _ in pairs):
             raise ValueError(f"--set {key} came as '{text}', expected item=value, several with ';' between them.")
         return {left.strip(): right.strip() for left, _, right in pairs}
-    if "Sequence" in hint and hint.startswith(("str |", "str|")):
-        several = [part.strip() or None for part in text.split(";")]
-        return several if len(several) > 1 else text
     if "Sequence" in hint:
-        return [columns(g, known) for g in text.split(";")] if hint.count("Sequence") > 1 else columns(text, known)
+        return _several(text, hint, known)
     if "bool" in hint:
         if text.lower() not in ("true", "false"):
             raise ValueError(f"--set {key} came as '{text}', expected true or false.")
@@ -246,6 +243,16 @@ def _typed(key: str, text: str, hints: Mapping[str, Any], known: Sequence[str]) 
     if "str" not in hint and "Any" not in hint:
         raise ValueError(f"'{key}' cannot be set from the command line: use Python for it.")
     return text
+
+
+def _several(text: str, hint: str, known: Sequence[str]) -> Any:
+    """Columns, in groups parted by ``;``; terms of a formula, where the annotation says "terms"; texts."""
+    if "'terms'" in hint:
+        return [word.strip() for word in text.split(",") if word.strip()]
+    if hint.startswith("str |"):
+        several = [part.strip() or None for part in text.split(";")]
+        return several if len(several) > 1 else text
+    return [columns(g, known) for g in text.split(";")] if hint.count("Sequence") > 1 else columns(text, known)
 
 
 def nodes_of(text: str | None) -> Any:

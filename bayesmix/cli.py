@@ -142,6 +142,7 @@ Items = Annotated[str | None, typer.Option(help="Columns: A,B,C, ranges A-G in t
 Waves = Annotated[
     list[str] | None, typer.Option(help="Columns of one occasion, as --items; repeated for each occasion of an lta.")
 ]
+Formula = Annotated[str | None, typer.Option(help="Of a regression: 'math ~ female + ses'.")]
 Covariates = Annotated[str | None, typer.Option(help="Formula of the class logits: 'age + sex'.")]
 FamilyOption = Annotated[
     list[str] | None, typer.Option(help="nominal, bernoulli, ordinal, normal, poisson, or A-C=normal.")
@@ -255,6 +256,7 @@ def fit_command(  # noqa: PLR0917 - options, by name only
     classes: Annotated[
         str | None, typer.Option(help="Number of classes; of an lta, one or one for each occasion: 2,3.")
     ] = None,
+    formula: Formula = None,
     covariates: Covariates = None,
     family: FamilyOption = None,
     freq: Freq = None,
@@ -286,6 +288,7 @@ def fit_command(  # noqa: PLR0917 - options, by name only
     with status("Loading"):
         method = nodes_of(nodes)
         given = dict(items=items, waves=waves, classes=class_numbers(classes), covariates=covariates, family=family)
+        given |= dict(formula=formula)
         given |= dict(freq=freq, cluster=cluster, id=id_column)
         _prepare(run, model, data, given, missing, extra)
         from bayesmix import ml
@@ -316,6 +319,7 @@ def enumerate_command(  # noqa: PLR0917 - options, by name only
     classes: Annotated[str, typer.Option(help="Numbers of classes: 1-5 or 2,3,4.")],
     items: Items = None,
     waves: Waves = None,
+    formula: Formula = None,
     covariates: Covariates = None,
     family: FamilyOption = None,
     freq: Freq = None,
@@ -340,6 +344,7 @@ def enumerate_command(  # noqa: PLR0917 - options, by name only
     with status("Loading"):
         method = nodes_of(nodes)
         given = dict(items=items, waves=waves, classes=wanted[0], covariates=covariates, family=family)
+        given |= dict(formula=formula)
         given |= dict(freq=freq, cluster=cluster)
         _prepare(run, model, data, given, missing, extra)
         from bayesmix import enumeration
@@ -561,13 +566,17 @@ def _draw_fit(run: _Run, found: Fit) -> None:
     _agg()
     from bayesmix import plots
     from bayesmix.compare import compare
+    from bayesmix.regression_diagram import is_regression
 
-    draw: dict[str, Callable] = {"profile.png": plots.profile, "classes.png": plots.classes}
+    draw: dict[str, Callable] = {"classes.png": plots.classes} if run.model.classes else {}
+    draw |= _of_regression(run) if is_regression(run.model) else {"profile.png": plots.profile}
     if any(str(k).endswith("_membership") for k in found.effect_scores):
         freq = None if run.model.freq is None else run.df[run.model.freq]
         draw["memberships.png"] = functools.partial(plots.memberships, freq=freq)
     if "path" in found.classes:
         draw["transitions.png"] = lambda fit: [plots.transitions(fit)]
+    if any(c.effects for k in run.model.classes_at("individual") for c in k.predictor):
+        draw["class_curves.png"] = lambda fit: plots.class_curves(run.model, fit, df=run.df)
     for name, make in draw.items():
         try:
             figure = make(found)[0].figure
@@ -577,6 +586,18 @@ def _draw_fit(run: _Run, found: Fit) -> None:
         run.write(name, lambda p, figure=figure: figure.savefig(p, dpi=150))
     _draw_diagram(run, found)
     run.write("estimates.png", lambda p: compare(found).plot().savefig(p, dpi=150))
+
+
+def _of_regression(run: _Run) -> dict[str, Callable]:
+    """The outcome by class, and random slopes against intercepts."""
+    from bayesmix import plots
+
+    draw: dict[str, Callable] = {}
+    if run.model.responses[0].family.kind != "categorical":
+        draw["outcome.png"] = lambda fit: plots.outcome(fit, run.df)
+    if any(t.effects and t.covariates for t in run.model.responses[0].predictor):
+        draw["random_effects.png"] = lambda fit: [plots.random_effects(run.model, fit, run.df)]
+    return draw
 
 
 def _draw_diagram(run: _Run, result: Any) -> None:

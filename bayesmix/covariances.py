@@ -43,7 +43,10 @@ def _add(to: Coefficients, more: Mapping[tuple[str, int], Tensor], times: Tensor
 
 
 def of_effects(model: Model, values: Tensors, data: Tensors) -> dict[str, Coefficients]:
-    """Each effect as a sum of standard normal ones: those of its mean's effects, then its own SD."""
+    """Each effect as a sum of standard normal ones: those of its mean's effects, then its own SD.
+
+    The values may be xarray's: what they have in common with PyTensor's named-dim tensors is all it takes.
+    """
     out: dict[str, Coefficients] = {}
     for level in ("cluster", "individual"):
         for k, e in enumerate(model.effects_at(level)):
@@ -51,7 +54,7 @@ def of_effects(model: Model, values: Tensors, data: Tensors) -> dict[str, Coeffi
             for t in filter(plain, e.mean):
                 for parent, b in by_effect(t, values):
                     _add(mine, out[parent], b)
-            mine[level, k] = px.as_xtensor(1.0) if e.sd is None else term(e.sd, values, data, {})
+            mine[level, k] = cast(Any, 1.0) if e.sd is None else term(e.sd, values, data, {})
             out[e.name] = mine
     return out
 

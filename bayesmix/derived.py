@@ -273,7 +273,7 @@ def _along_paths(g: _Given, c: LatentClass, own: list[str], p: str) -> Iterator[
         moved = moved.sum(tuple(grand)) if grand else moved
         by_class = (average(moved, g.data) * gamma).sum(p)
         each = [b * on_c[k] for k, b in regressed.items()]
-        by_effect, name = sum(each[1:], each[0]), f"{c.name}_effect_of_{e}"
+        through, name = sum(each[1:], each[0]), f"{c.name}_effect_of_{e}"
         yield f"{name}_via_{p}", by_class
-        yield f"{name}_via_{'_'.join(regressed)}", by_effect
-        yield name, by_class + by_effect
+        yield f"{name}_via_{'_'.join(regressed)}", through
+        yield name, by_class + through

@@ -1,6 +1,6 @@
 """The path diagram of a declared model, with estimates on its arrows: Figure 1 of the 2006 paper, of any model.
 
-Graphviz draws it (pygraphviz brings it along). Depends on solution and the floors beneath.
+Graphviz draws it (pygraphviz brings it along). Depends on dots, regression_diagram and the floors beneath.
 """
 
 from __future__ import annotations
@@ -10,15 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-import numpy as np
 import xarray as xr
 
+from bayesmix.dots import CLASS, EFFECT, Shown, arrow, node, quoted
+from bayesmix.regression_diagram import is_regression, statements
 from bayesmix.result import Fit
-from bayesmix.solution import Values, errors_of, names_of, values_of
+from bayesmix.solution import names_of
 from bayesmix.spec import LatentClass, Model, Predictor, Response, Term
-
-MOST = 3
-"""An arrow with more coefficients than this has no numbers."""
 
 
 @dataclass(frozen=True)
@@ -84,67 +82,20 @@ def diagram(model: Model, result: Fit | xr.DataTree | None = None) -> Diagram:
     """
     if result is not None and (gone := [p.name for p in model.parameters if p.name not in names_of(result)]):
         raise ValueError(f"The result has no parameter '{gone[0]}': it is not a solution of this model.")
-    shown = _Shown(result)
+    shown = Shown(result)
     lines = [
         'digraph model { rankdir=TB; newrank=true; nodesep=0.55; ranksep=0.75; fontname="Helvetica"; fontsize=11;',
         '  node [fontname="Helvetica", fontsize=11, margin="0.08,0.05"]; edge [fontname="Helvetica", fontsize=10];',
-        *_boxes(model, shown),
-        *_arrows(model, shown),
+        *(statements(model, shown) if is_regression(model) else (*_boxes(model, shown), *_arrows(model, shown))),
         "}",
     ]
     return Diagram("\n".join(lines) + "\n")
 
 
-def _quoted(text: str) -> str:
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'
-
-
-# estimates ----------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class _Shown:
-    """Numbers of a solution as text; nothing without one."""
-
-    result: Fit | xr.DataTree | None
-
-    def coefficient(self, name: str, select: dict[str, int] | None = None) -> str:
-        """``0.44 (0.10)``: entries that are not zero, MOST at most, by their labels where there are several."""
-        found = None if self.result is None else values_of(self.result, name)
-        if found is None or self.result is None:
-            return ""
-        chosen = {d: k for d, k in (select or {}).items() if d in found.value.dims}
-        x = found.value.isel(chosen)
-        se = errors_of(self.result, name).transpose(*found.value.dims).isel(chosen)
-        at = [i for i in np.ndindex(x.shape) if x.values[i] != 0.0]
-        if not 0 < len(at) <= MOST:
-            return ""
-        return "\n".join(_labelled(x, i, len(at)) + _number(float(x.values[i]), float(se.values[i])) for i in at)
-
-    def sizes(self, name: str) -> str:
-        """``56% / 44%``."""
-        found: Values | None = None if self.result is None else values_of(self.result, f"{name}_probability")
-        if found is None or found.value.ndim != 1 or found.value.size > 5:
-            return ""
-        return " / ".join(f"{p:.0%}" for p in found.value.values)
-
-
-def _labelled(x: xr.DataArray, at: tuple[int, ...], several: int) -> str:
-    if several == 1:
-        return ""
-    return ", ".join(str(x[d].values[i]) for d, i in zip(x.dims, at, strict=True) if x.sizes[d] > 1) + ": "
-
-
-def _number(x: float, se: float) -> str:
-    if not np.isfinite(se) or se == 0.0:
-        return f"{x:.3g}"
-    return f"{x:.2f} ({se:.2f})"
-
-
 # nodes --------------------------------------------------------------------------------------------
 
 
-def _boxes(model: Model, shown: _Shown) -> Iterator[str]:
+def _boxes(model: Model, shown: Shown) -> Iterator[str]:
     """What there is, the levels of a two-level model in frames of their own."""
     above = [_effect(e, shown) for e in model.effects if e.level == "cluster"]
     above += [_class(c, shown) for c in model.classes if c.level == "cluster"]
@@ -162,38 +113,38 @@ def _boxes(model: Model, shown: _Shown) -> Iterator[str]:
         if model.two_level:
             yield "  }"
     if len(order := [c.name for c in model.classes_at("individual")]) > 1:
-        yield f"  {{ rank=same; {'; '.join(map(_quoted, order))} }}"
+        yield f"  {{ rank=same; {'; '.join(map(quoted, order))} }}"
     if len(same := [e.name for e in model.effects_at("cluster")]) > 1:
-        yield f"  {{ rank=same; {'; '.join(map(_quoted, same))} }}"
+        yield f"  {{ rank=same; {'; '.join(map(quoted, same))} }}"
 
 
-def _class(c: LatentClass, shown: _Shown) -> str:
+def _class(c: LatentClass, shown: Shown) -> str:
     of = " of each response" if c.level == "item" else ""
     label = "\n".join(filter(None, [c.name + of, shown.sizes(c.name)]))
-    return f'{_quoted(c.name)} [shape=circle, style=filled, fillcolor="#DCEAF4", label={_quoted(label)}];'
+    return node(c.name, CLASS, label)
 
 
-def _effect(e: Any, shown: _Shown) -> str:
+def _effect(e: Any, shown: Shown) -> str:
     sd = shown.coefficient(e.sd.parameter.name) if e.sd is not None else "1" if shown.result is not None else ""
     label = e.name + (f"\nSD {sd}" if sd else "")
-    return f'{_quoted(e.name)} [shape=circle, style=filled, fillcolor="#F6E3D3", label={_quoted(label)}];'
+    return node(e.name, EFFECT, label)
 
 
 def _covariate(name: str, formula: str) -> str:
-    return f"{_quoted(name)} [shape=box, label={_quoted(formula)}];"
+    return node(name, "shape=box", formula)
 
 
 def _response(r: Response) -> str:
     items = list(map(str, r.items))
     shown = items if len(items) <= 4 else [items[0], items[1], "...", items[-1]]
     label = "\n".join(shown) + (f"\n({len(items)} items)" if len(items) > 4 else "")
-    return f"{_quoted('response ' + r.name)} [shape=box, label={_quoted(label)}];"
+    return node(f"response {r.name}", "shape=box", label)
 
 
 # arrows -------------------------------------------------------------------------------------------
 
 
-def _arrows(model: Model, shown: _Shown) -> Iterator[str]:
+def _arrows(model: Model, shown: Shown) -> Iterator[str]:
     classes = [c.name for c in model.classes]
     for e in model.effects:
         yield from _into(e.name, e.mean, classes, shown)
@@ -203,7 +154,7 @@ def _arrows(model: Model, shown: _Shown) -> Iterator[str]:
         yield from _into(f"response {r.name}", (*r.predictor, *r.auxiliary), classes, shown, numbers=False)
 
 
-def _into(to: str, terms: Predictor, classes: Sequence[str], shown: _Shown, numbers: bool = True) -> Iterator[str]:
+def _into(to: str, terms: Predictor, classes: Sequence[str], shown: Shown, numbers: bool = True) -> Iterator[str]:
     """Arrows to a variable from the classes, effects and covariates in its terms, each once."""
     arrows: dict[str, str] = {}
     for t in terms:
@@ -214,9 +165,7 @@ def _into(to: str, terms: Predictor, classes: Sequence[str], shown: _Shown, numb
             arrows[e] = shown.coefficient(t.parameter.name, {t.effect_dim: k}) if numbers else ""
         if t.covariates and not t.effects:
             arrows[t.covariates.name] = shown.coefficient(t.parameter.name) if numbers else ""
-    for start, label in arrows.items():
-        written = f" [label={_quoted(' ' + label)}]" if label else ""
-        yield f"  {_quoted(start)} -> {_quoted(to)}{written};"
+    yield from (arrow(start, to, label) for start, label in arrows.items())
 
 
 def _dims(t: Term) -> list[str]:

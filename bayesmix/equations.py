@@ -16,7 +16,7 @@ from rich.table import Table
 from scipy import special
 
 from bayesmix.result import Fit, entry
-from bayesmix.results import Rows, class_label
+from bayesmix.results import Rows, class_label, row_of
 from bayesmix.solution import TINY, class_dims, derived_interval, derived_shown, parts_of
 from bayesmix.spec import RANDOM
 from bayesmix.tables import Section, make_table, number, p_value, packed, percent
@@ -110,7 +110,7 @@ def _word(x: xr.DataArray, at: tuple[int, ...], q: Part, name: str, fit: Fit) ->
 
 def _squared(fit: Fit, label: str, rows: Rows) -> Cells:
     """A variance by the estimate of its SD."""
-    s = rows.summary.loc[label]
+    s = row_of(rows.summary, label)
     return _cells(float(s["estimate"]) ** 2, 2 * float(s["estimate"]) * float(s["se"]))
 
 
@@ -197,7 +197,7 @@ def _class(fit: Fit, part: Part, rows: Rows) -> Section:
             shown = _word(x, at, q, name, fit) if q["covariates"] else _effect_of(x, at, q)
             blocks.setdefault(class_label(fit, x, at), []).append((shown, *rows.cells(label)))
         x, free = fit.params[q["name"]], fit.free[q["name"]]
-        fixed += [entry(q["name"], x, at) for at in np.argwhere((~free & (x == 1.0)).values).tolist()]
+        fixed += [entry(q["name"], x, tuple(at)) for at in np.argwhere((~free & (x == 1.0)).values)]
     last = fit.params[part["parameters"][0]["name"]][variable].values[-1]
     note = [f"Fixed at 1: {', '.join(fixed)}."] if fixed else []
     level = "" if part["level"] == "individual" else f" of {part['level']}s"

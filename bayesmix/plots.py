@@ -1,4 +1,4 @@
-"""Pictures of a solution: class profiles, class sizes, memberships, one against another; of enumerations, studies.
+"""Pictures of a solution: class profiles and sizes, memberships, enumeration; others come from beneath.
 
 Every function takes a :class:`~bayesmix.result.Fit` or the DataTree of a posterior, draws with
 Matplotlib's pyplot and returns Axes. Depends on solution and the floors beneath.
@@ -16,10 +16,12 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from bayesmix.against import against
+from bayesmix.curves import class_curves
 from bayesmix.diagram import Diagram, diagram
 from bayesmix.flows import transitions
 from bayesmix.pictured import category_labels, item_probabilities, responses, stacked
 from bayesmix.recovery import study
+from bayesmix.regressions import outcome, random_effects
 from bayesmix.result import Fit
 from bayesmix.solution import Values, class_dims, kept, parts_of, values_of
 from bayesmix.style import COLOURS, MARKERS, bare, item_ticks, legend
@@ -27,7 +29,20 @@ from bayesmix.style import COLOURS, MARKERS, bare, item_ticks, legend
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["Diagram", "against", "classes", "diagram", "enumeration", "memberships", "profile", "study", "transitions"]
+__all__ = [
+    "Diagram",
+    "against",
+    "class_curves",
+    "classes",
+    "diagram",
+    "enumeration",
+    "memberships",
+    "outcome",
+    "profile",
+    "random_effects",
+    "study",
+    "transitions",
+]
 
 Array = NDArray[np.float64]
 

@@ -17,6 +17,7 @@ with D alone, (19).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Annotated
 
 from bayesmix import Covariates, Effect, Family, LatentClass, Model, Parameter, Prior, Response, Term, at, normal
 from bayesmix.covariates import parse_regression, parse_terms
@@ -41,12 +42,12 @@ def regression_mixture(
     covariance: str = "unrestricted",
     effects: str | None = None,
     cluster_covariates: str | Mapping[str, str] | None = None,
-    cluster_covariates_by_class: Sequence[str] = (),
+    cluster_covariates_by_class: Annotated[Sequence[str], "terms"] = (),
     cluster_classes: int = 0,
     cluster_class_covariates: str | None = None,
     by_cluster_class: str | None = None,
     effects_by_cluster_class: bool = False,
-    cluster_covariates_by_cluster_class: Sequence[str] = (),
+    cluster_covariates_by_cluster_class: Annotated[Sequence[str], "terms"] = (),
     logits_by_cluster_class: bool = False,
 ) -> Model:
     """Declare a regression mixture, single-level or two-level.

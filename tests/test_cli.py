@@ -649,3 +649,74 @@ def test_bad_transition_models_are_refused(tmp_path, words, message):
     )
     assert done.exit_code == 2
     assert message in done.output
+
+
+# regressions --------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def regressed(tmp_path_factory):
+    """Two classes of regressions of 200 students in 20 schools; a covariate of each level."""
+    from bayesmix.models.regression_mixture import regression_mixture
+
+    rng, school = np.random.default_rng(1), np.repeat(np.arange(20), 10)
+    df = pd.DataFrame({"school": [f"s{k:02d}" for k in school], "x": rng.normal(size=200).round(2)})
+    df["w"] = rng.normal(size=20).round(2)[school]
+    model = regression_mixture(
+        "y ~ x", 2, "x", cluster="school", random="1 + x", effects="none", cluster_covariates="1 ~ w; x ~ w"
+    )
+    truth = {
+        "class_logit": [0.2, 0.0], "class_slope": [[0.6], [0.0]], "u_intercept_sd": 1.0, "u_x_on_u_intercept": 0.2,
+        "u_x_sd": 0.7, "intercept": [9.0, 0.0], "coefficient": [[-1.0], [1.0]], "intercept_on": [0.5], "x_on": [0.3],
+        "random": np.eye(2), "residual_sd": 1.0,
+    }  # fmt: skip
+    df = bm.simulate(model, truth, df=df, seed=3).round({"y": 3})
+    path = tmp_path_factory.mktemp("regressed") / "data.csv"
+    df[["school", "y", "x", "w"]].to_csv(path, index=False)
+    return model, df, path
+
+
+def test_a_regression_mixture_is_fitted_by_its_formula(regressed, tmp_path):
+    model, df, path = regressed
+    words = ("fit", "regression_mixture", path, "--formula", "y ~ x", "--classes", 2, "--covariates", "x")
+    words = (*words, "--cluster", "school", "--set", "random=1 + x", "--set", "cluster_covariates=1 ~ w; x ~ w")
+    done = run(*words, "--set", "effects=none", "--nodes", "adaptive:3", "--plots", "--out", tmp_path, *QUICK)
+    assert done.exit_code == 0, done.output
+    assert "RESULTS: REGRESSION OF Y" in done.stdout
+    assert "x on w" in done.stdout
+    assert "No " not in done.stderr
+    saved = bm.Fit.load(tmp_path / "fit.nc")
+    again = bm.log_likelihood(model, df, saved.params, nodes=bm.adaptive(3))
+    assert saved.loglik == pytest.approx(again, abs=0.05)
+    effects = pd.read_csv(tmp_path / "cluster_effects.csv")
+    assert list(effects.columns) == ["school", "u_intercept", "u_intercept_sd", "u_x", "u_x_sd"]
+    names = {p.name for p in tmp_path.iterdir()}
+    assert {"outcome.png", "random_effects.png", "classes.png", "diagram.svg", "class_probabilities.csv"} <= names
+    assert not {"profile.png", "class_curves.png"} & names
+
+
+def test_the_settings_of_a_regression_mixture_reach_the_template(regressed, monkeypatch):
+    columns = ["school", "y", "x", "w"]
+    settings = ["formula=y ~ x", "cluster_covariates=1=w;x=w", "cluster_covariates_by_class=1,x", "by_class=1"]
+    made = arguments.declare("regression_mixture", {"classes": 2, "cluster": "school"}, settings, columns)
+    by_name = {p.name: p.dims for p in made.parameters}
+    assert by_name["x_on"] == ("C", "x_covariate")
+    assert by_name["coefficient"] == ("regressor",)
+    whole = arguments.declare(
+        "regression_mixture", {"classes": 2, "cluster": "school"}, [settings[0], "cluster_covariates=w"], columns
+    )
+    assert {"intercept_on", "cluster_slope"} <= {p.name for p in whole.parameters}
+    with pytest.raises(ValueError, match="'regression_mixture' needs formula: give --formula"):
+        arguments.declare("regression_mixture", {}, [], columns)
+
+
+def test_bad_regressions_are_refused(regressed):
+    _, _, path = regressed
+    for words, message in (
+        (("--formula", "x"), "write it as 'outcome ~ x1 + x2'"),
+        (("--formula", "y ~ age"), "names a missing column"),
+        (("--formula", "y ~ x", "--items", "y"), "takes no 'items'"),
+    ):
+        done = run("fit", "regression_mixture", path, *words)
+        assert done.exit_code == 2
+        assert message in done.output
