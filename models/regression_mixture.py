@@ -95,7 +95,8 @@ def regression_mixture(
     by_cluster_class : str, optional
         Coefficients that vary over D; all of them if left out.
     effects_by_cluster_class : bool
-        Whether the covariance matrix of the random coefficients depends on D, (18).
+        Whether the covariance matrix of the random coefficients depends on D, (18); for class logits without
+        random parts.
     logits_by_cluster_class : bool
         Whether the logits of C depend on D, (24).
 
@@ -119,6 +120,11 @@ def regression_mixture(
     drawn = _coefficients(random, terms, formula) if cluster else ()
     between = _between(cluster_covariates, drawn, terms, classes, effects)
     _check_clusters(cluster, random, effects, between, cluster_classes, cluster_class_covariates)
+    if effects_by_cluster_class and effects != "none":
+        raise ValueError(
+            f"effects_by_cluster_class=True came with effects={effects!r}: where the class logits have random parts, the "
+            "covariance matrix is common to the classes of clusters; give effects='none', or leave it out."
+        )
     slopes_by = {"C": cluster_covariates_by_class, "D": cluster_covariates_by_cluster_class}
 
     def by(term: str, over: Mapping[str, Sequence[str]]) -> tuple[str, ...]:

@@ -75,6 +75,10 @@ CASES = {
         lambda: bm.fit(regression_mixture("y ~ x", 2, cluster="g"), frame(), nodes=bm.exact()),
         "'C' lives below their level",
     ),
+    "covariances by D of class logits": (
+        lambda: two_level(classes=2, effects="factor", cluster_classes=2, effects_by_cluster_class=True),
+        "give effects='none'",
+    ),
     "model": (lambda: nels("D"), "give '1', '1b', '1c', 'A', 'B' or 'C'"),
     "outcome as cluster": (lambda: bm.fit(regression_mixture("y ~ x", cluster="y"), frame()), "came both"),
 }
