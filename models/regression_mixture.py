@@ -122,8 +122,8 @@ def regression_mixture(
     _check_clusters(cluster, random, effects, between, cluster_classes, cluster_class_covariates)
     if effects_by_cluster_class and effects != "none":
         raise ValueError(
-            f"effects_by_cluster_class=True came with effects={effects!r}: where the class logits have random parts, the "
-            "covariance matrix is common to the classes of clusters; give effects='none', or leave it out."
+            f"effects_by_cluster_class=True came with effects={effects!r}: where the class logits have random parts, "
+            "the covariance matrix is common to the classes of clusters; give effects='none', or leave it out."
         )
     slopes_by = {"C": cluster_covariates_by_class, "D": cluster_covariates_by_cluster_class}
 
