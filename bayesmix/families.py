@@ -212,6 +212,9 @@ class Normal:
     kind: ClassVar[str] = "real"
     finite: ClassVar[bool] = False
 
+    def __str__(self) -> str:
+        return "Normal(linear_variance=True)" if self.linear_variance else "Normal()"
+
     @property
     def auxiliary(self) -> tuple[str, ...]:
         """Names of the further parameters."""
