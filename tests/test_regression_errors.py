@@ -117,5 +117,5 @@ def test_a_slope_without_variance_is_zero_and_not_a_trap():
     fit = bm.fit(regression_mixture("y ~ x", cluster="g", random="1 + x"), df)
     plain = bm.fit(regression_mixture("y ~ x", cluster="g"), df)
     assert plain.loglik - 1e-6 <= fit.loglik < plain.loglik + 3
-    assert fit.replicated == 2
+    assert fit.replicated >= 2
     assert float(fit.params["u_x_sd"]) < 0.15
