@@ -27,18 +27,18 @@ SEED = 2009
 STUDENTS, SCHOOLS = 14217, 913
 FOLDER = Path(__file__).parent
 TRUTH = {
-    "class_logit": [-0.95, 0.22, 0.0],
+    "class_logit": [-0.66, 0.43, 0.0],
     "class_slope": [[0.25, 1.30], [0.12, 0.65], [0.0, 0.0]],
-    "cluster_slope": [[0.15, 0.10, 0.05, 0.90], [0.10, 0.05, 0.10, 0.40], [0.0, 0.0, 0.0, 0.0]],
+    "cluster_slope": [[0.15, 0.10, 0.05, 0.70], [0.10, 0.05, 0.10, 0.30], [0.0, 0.0, 0.0, 0.0]],
     "u_intercept_sd": np.sqrt(2.6),
     "u_female_on_u_intercept": -0.45,
     "u_female_sd": np.sqrt(3.1 - 0.45**2 * 2.6),
     "f_on": [0.15, 0.05],
-    "f_sd": 0.65,
+    "f_sd": 0.55,
     "C_loading": [[1.0, 0.6, 0.0]],
     "intercept": [57.2, 47.7, 37.4],
     "coefficient": [[-2.0, 1.6], [-1.3, 1.9], [-0.2, 1.3]],
-    "intercept_on": [0.2, 0.6, -0.4, 0.8],
+    "intercept_on": [0.2, 0.5, -0.4, 0.5],
     "female_on": [0.14, -0.5, 0.0, 0.0],
     "stud_ses_on": [0.4, 0.0, -1.4, 0.0],
     "random": [[1.0, 0.0], [0.0, 1.0]],
@@ -54,11 +54,11 @@ def covariates(seed: int = SEED, students: int = STUDENTS, schools: int = SCHOOL
     size = 2 + rng.multinomial(students - 2 * schools, share / share.sum())
     kind = rng.permutation(np.repeat([0, 1, 2], [schools - round(0.15 * schools), round(0.08 * schools), 0]).tolist()
                            + [2] * (round(0.15 * schools) - round(0.08 * schools)))  # fmt: skip
-    mean_ses = np.array([-0.06, 0.75, 0.20])[kind] + 0.45 * rng.standard_normal(schools)
+    mean_ses = np.array([-0.04, 0.50, 0.15])[kind] + 0.30 * rng.standard_normal(schools)
     per_adva = np.array([0.0, 0.05, -0.12])[kind] + 0.22 * rng.standard_normal(schools)
     school = np.repeat(np.arange(schools), size)
     out = pd.DataFrame({"school": school + 1, "female": (rng.random(students) < 0.5).astype(int)})
-    out["stud_ses"] = mean_ses[school] + 0.62 * rng.standard_normal(students)
+    out["stud_ses"] = mean_ses[school] + 0.70 * rng.standard_normal(students)
     out["per_adva"], out["mean_ses"] = per_adva[school], mean_ses[school]
     out["private"], out["catholic"] = (kind[school] == 1).astype(int), (kind[school] == 2).astype(int)
     for c in ("stud_ses", "per_adva", "mean_ses"):
