@@ -11,52 +11,20 @@ from typing import Any, cast
 import numpy as np
 from pytensor import xtensor as px
 
+from bayesmix import sums
 from bayesmix.families import Normal, Tensor
 from bayesmix.likelihood import Tensors, term
 from bayesmix.spec import RANDOM, LatentClass, Model, Response, Term
+from bayesmix.sums import Coefficients, add, by_effect, plain, square
 
-Coefficients = dict[tuple[str, int], Tensor]
-"""By level and number of a standard normal effect: what multiplies it."""
 ZERO = 1e-8
 """A variance below this, in units of the residual variance (of 1 on a logit), is at its boundary."""
 OTHER = f"{RANDOM}_"
 
 
-# sums of standard normal effects ------------------------------------------------------------------
-
-
-def plain(t: Term) -> bool:
-    """Whether a term is parameter . effects alone."""
-    return bool(t.effects) and t.covariates is None
-
-
-def by_effect(t: Term, values: Tensors) -> Iterator[tuple[str, Tensor]]:
-    """The effects of a term, each with its part of the parameter."""
-    x = values[t.parameter.name].rename(dict(t.rename)) if t.rename else values[t.parameter.name]
-    for k, e in enumerate(t.effects):
-        yield e, x.isel({t.effect_dim: k}) if t.effect_dim in x.dims else x
-
-
-def _add(to: Coefficients, more: Mapping[tuple[str, int], Tensor], times: Tensor) -> None:
-    for k, x in more.items():
-        to[k] = to[k] + times * x if k in to else times * x
-
-
 def of_effects(model: Model, values: Tensors, data: Tensors) -> dict[str, Coefficients]:
-    """Each effect as a sum of standard normal ones: those of its mean's effects, then its own SD.
-
-    The values may be xarray's: what they have in common with PyTensor's named-dim tensors is all it takes.
-    """
-    out: dict[str, Coefficients] = {}
-    for level in ("cluster", "individual"):
-        for k, e in enumerate(model.effects_at(level)):
-            mine: Coefficients = {}
-            for t in filter(plain, e.mean):
-                for parent, b in by_effect(t, values):
-                    _add(mine, out[parent], b)
-            mine[level, k] = cast(Any, 1.0) if e.sd is None else term(e.sd, values, data, {})
-            out[e.name] = mine
-    return out
+    """Each effect as a sum of standard normal ones (:func:`bayesmix.sums.of_effects`)."""
+    return sums.of_effects(model.effects, values, lambda sd: term(sd, values, data, {}))
 
 
 def of_class(c: LatentClass, values: Tensors, effects: Mapping[str, Coefficients]) -> Coefficients:
@@ -64,14 +32,8 @@ def of_class(c: LatentClass, values: Tensors, effects: Mapping[str, Coefficients
     out: Coefficients = {}
     for t in filter(plain, c.predictor):
         for e, x in by_effect(t, values):
-            _add(out, effects[e], x)
+            add(out, effects[e], x)
     return out
-
-
-def square(c: Coefficients) -> Tensor:
-    """The variance of a sum of standard normal effects."""
-    each = [x**2 for x in c.values()]
-    return sum(each[1:], each[0])
 
 
 def simple(model: Model) -> bool:

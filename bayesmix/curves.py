@@ -15,13 +15,14 @@ import xarray as xr
 from numpy.typing import NDArray
 from scipy import special
 
-from bayesmix.covariances import by_effect, of_class, of_effects, plain, simple
+from bayesmix.covariances import of_class, of_effects, simple
 from bayesmix.data import prepare
 from bayesmix.quadrature import gauss_hermite
 from bayesmix.result import Fit
 from bayesmix.solution import names_of, values_of
 from bayesmix.spec import LatentClass, Model, Term
 from bayesmix.style import COLOURS, bare, legend
+from bayesmix.sums import by_effect, plain
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -3,8 +3,8 @@
 Class sizes and transitions in the population; SDs, correlations and intraclass correlations of random
 parts of class logits; covariances of random coefficients; explained variance and effects along the paths
 of a latent transition model. They are averages over the nodes, individuals and clusters of the data,
-which must have nodes for the population (:func:`bayesmix.adaptation.of_population`). Depends on covariances
-and the floors beneath.
+which must have nodes for the population (:func:`bayesmix.adaptation.of_population`). Depends on measurement,
+covariances and the floors beneath.
 """
 
 from __future__ import annotations
@@ -15,20 +15,12 @@ from dataclasses import dataclass
 import numpy as np
 from pytensor import xtensor as px
 
-from bayesmix.covariances import (
-    Coefficients,
-    by_effect,
-    intraclass,
-    of_class,
-    of_effects,
-    plain,
-    random_matrices,
-    simple,
-    square,
-)
+from bayesmix.covariances import intraclass, of_class, of_effects, random_matrices, simple
 from bayesmix.families import TINY, Tensor
 from bayesmix.likelihood import Tensors, by_cluster, eliminate, factors, to_individuals
+from bayesmix.measurement import item_response, of_factors
 from bayesmix.spec import LatentClass, Model, Response
+from bayesmix.sums import Coefficients, by_effect, plain, square
 
 REST = np.pi**2 / 3
 """Variance of the logistic distribution, below (14)."""
@@ -52,6 +44,7 @@ def derived(model: Model, values: Tensors, data: Tensors) -> dict[str, Tensor]:
     further |= dict(intraclass(model, values, data))
     further |= dict(_on_parents(model, values, data))
     further |= dict(_explained(model, values, made, data))
+    further |= dict(of_factors(model, values, data)) | dict(item_response(model, values))
     return out | {f"derived:{k}": x for k, x in further.items()}
 
 

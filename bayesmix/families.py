@@ -30,6 +30,8 @@ FAR = 1e10
 TINY = 1e-300
 """A floor under probabilities: the logarithm of an empty interval is not minus infinity."""
 
+GUESS = 0.1
+"""The guessing probability with which a search begins."""
 LEAST_VARIANCE = 1e-6
 """Of a standardised response, where a variance that is linear in covariates runs below zero."""
 
@@ -85,6 +87,11 @@ def _log_interval(upper, lower, link: Link):
     return high + px.math.log(px.math.maximum(-px.math.expm1(low - high), TINY))
 
 
+def _logaddexp(x, y):
+    """log(exp(x) + exp(y)): the larger and the softplus of the difference."""
+    return x + px.math.softplus(y - x)
+
+
 def _check_link(link: str) -> None:
     if link not in ("logit", "probit"):
         raise ValueError(f"The link came as {link!r}: give 'logit' or 'probit'.")
@@ -97,15 +104,26 @@ def _draw_categories(table: Array, rng: np.random.Generator) -> Array:
 
 @dataclass(frozen=True)
 class Bernoulli:
-    """Binary item: P(y = 1) = F(eta), F logistic or normal; (1) with one threshold, (27)-(28)."""
+    """Binary item: P(y = 1) = F(eta), F logistic or normal; (1) with one threshold, (27)-(28).
+
+    With `guessing`, P(y = 1) = g + (1 - g) F(eta), (42); auxiliary parameter `guessing`, a probability.
+    """
 
     link: Link = "logit"
+    guessing: bool = False
     kind: ClassVar[str] = "categorical"
     finite: ClassVar[bool] = True
-    auxiliary: ClassVar[tuple[str, ...]] = ()
 
     def __post_init__(self) -> None:
         _check_link(self.link)
+
+    def __str__(self) -> str:
+        return f"Bernoulli(link='{self.link}'{', guessing=True' if self.guessing else ''})"
+
+    @property
+    def auxiliary(self) -> tuple[str, ...]:
+        """Names of the further parameters."""
+        return ("guessing",) if self.guessing else ()
 
     def features(self, y: Array, n_categories: int) -> Array:
         """One-hot coding (..., 2); a missing response is all zero."""
@@ -113,15 +131,21 @@ class Bernoulli:
 
     def table(self, eta, constants, **auxiliary):
         """log P(y = 0), log P(y = 1) over the dim `feature`."""
-        return _stack([_log_cdf(-eta, self.link), _log_cdf(eta, self.link)])
+        no, yes = _log_cdf(-eta, self.link), _log_cdf(eta, self.link)
+        if not self.guessing:
+            return _stack([no, yes])
+        g = auxiliary["guessing"]
+        knows = px.math.log(px.math.maximum(1.0 - g, TINY))
+        return _stack([knows + no, _logaddexp(px.math.log(px.math.maximum(g, TINY)), knows + yes)])
 
     def draw(self, table: Array, rng: np.random.Generator, constants) -> Array:
         """Category codes from log probabilities (..., feature)."""
         return _draw_categories(table, rng)
 
     def baseline(self, y: Array, weights: Array, n_categories: int) -> Array:
-        """The intercept that reproduces the marginal proportion."""
+        """The intercept that reproduces the marginal proportion; with guessing, at the guess a search begins with."""
         p = (np.nansum(weights * y) + 0.5) / (np.sum(weights * ~np.isnan(y)) + 1.0)
+        p = np.maximum((p - GUESS) / (1 - GUESS), 0.02) if self.guessing else p
         return np.asarray(special.logit(p) if self.link == "logit" else special.ndtri(p))
 
 
@@ -293,9 +317,9 @@ def _powers(y: Array, third: Array) -> Array:
     return np.where(np.isnan(y)[..., None], 0.0, stacked)
 
 
-def bernoulli(link: Link = "logit") -> Bernoulli:
-    """Binary items; `link` is "logit" or "probit"."""
-    return Bernoulli(link)
+def bernoulli(link: Link = "logit", guessing: bool = False) -> Bernoulli:
+    """Binary items; `link` is "logit" or "probit"; with `guessing` they can be guessed right, (42)."""
+    return Bernoulli(link, guessing)
 
 
 def nominal() -> Nominal:

@@ -64,17 +64,16 @@ def _default(model: Model, level: str) -> Nodes:
 
 def without_closed_form(model: Model, level: str) -> str:
     """Why the effects of a level cannot be integrated exactly; empty where they can."""
-    above = {"individual": ("item", "individual"), "cluster": ("item", "individual")}[level]
-    if within := [c.name for c in model.classes if c.level in above]:
-        return (
-            f"the class '{within[0]}' lives at or below their level"
-            if level == "individual"
-            else (f"the class '{within[0]}' lives below their level")
-        )
+    if level == "cluster" and (within := [c.name for c in model.classes if c.level != "cluster"]):
+        return f"the class '{within[0]}' lives below their level"
+    if below := [c.name for c in model.classes if c.level == "item"]:
+        return f"the class '{below[0]}' lives below their level"
     if other := [r.name for r in model.responses if not isinstance(r.family, Normal)]:
         return f"the response '{other[0]}' is not normal"
     scale = [t for r in model.responses for t in r.auxiliary] + [e.sd for e in model.effects if e.sd]
-    if any(t.effects for t in scale) or any(t.effects for c in model.classes for t in c.predictor):
+    of_classes = [t for c in model.classes for t in c.predictor]
+    own = {e.name for e in model.effects if level in ("cluster", e.level)}
+    if any(own & {*t.effects} for t in (*scale, *of_classes)):
         return "an SD or a class depends on them"
     return ""
 

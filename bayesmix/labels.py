@@ -1,7 +1,7 @@
 """Class labels: which class dims move together, how a solution is permuted, how labels are matched.
 
 The likelihood is the same for every order of the classes. Permuting means permuting every parameter
-along the class dims and putting the reference class of the logits back to zero. Depends on spec.
+along the class dims and putting the reference class of the logits back to zero. Depends on scales and spec.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
 from bayesmix.params import Parameter
+from bayesmix.scales import on_scale_of, reflected
 from bayesmix.spec import Effect, Model, Term, terms
 
 Array = NDArray[np.float64]
@@ -22,7 +23,8 @@ Array = NDArray[np.float64]
 def groups(model: Model) -> list[tuple[str, ...]]:
     """Class dims that must be permuted together: classes that share a measurement (an LTA's occasions).
 
-    The dim under which a shared parameter is declared is in the group too.
+    None of classes that fixed values tell apart. The dim under which a shared parameter is declared is in the
+    group too.
     """
     out: list[set[str]] = [{c.name} for c in model.classes]
     names = {c.name for c in model.classes}
@@ -31,7 +33,13 @@ def groups(model: Model) -> list[tuple[str, ...]]:
             if here in names:
                 joined = {shared, here}.union(*(g for g in out if g & {shared, here}))
                 out = [g for g in out if not g & joined] + [joined]
-    return [tuple(sorted(g)) for g in out]
+    return [tuple(sorted(g)) for g in out if not any(_told_apart(p, g) for p in model.parameters)]
+
+
+def _told_apart(p: Parameter, group: set[str]) -> bool:
+    """Whether fixed entries say which class is which: more than a reference for logits, or for a factor's scale."""
+    named = [(f.value, k, len(f.positions)) for f in p.fixed for d, k in f.positions if d in group]
+    return any(k != -1 or value not in (0.0, 1.0) or (value == 1.0 and p.support != "sd") for value, k, _ in named)
 
 
 def common(model: Model, name: str) -> list[str]:
@@ -56,6 +64,7 @@ def permute(model: Model, values: Mapping[str, Array], dims: tuple[str, ...], or
     dict of str to array
     """
     out = {}
+    values = on_scale_of(model, values, dims, int(order[-1]))
     for p in model.parameters:
         x = np.asarray(values[p.name])
         for axis, dim in enumerate(p.dims, start=-len(p.dims)):
@@ -199,7 +208,7 @@ def relabelled(
     pivot : mapping of str to array
         The parameters whose labels are wanted; some of them will do.
     """
-    out, orders = dict(values), {}
+    out, orders = reflected(model, values, pivot), {}
     first = model.parameters[0]
     lead = out[first.name].shape[: out[first.name].ndim - len(first.dims)]
     for dims in sorted(groups(model), key=lambda dims: not _measured(model, dims)):
@@ -218,4 +227,4 @@ def relabelled(
                 v[hit] = moved[k]
         out = trial
         orders[dims] = order
-    return out, orders
+    return reflected(model, out, pivot), orders

@@ -12,6 +12,7 @@ Depends on the floors beneath: spec, families, params.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any, cast
 
@@ -20,6 +21,7 @@ from pytensor import xtensor as px
 
 from bayesmix.families import TINY, Normal, Poisson, Tensor, log_softmax, logsumexp, stop_gradient
 from bayesmix.spec import Effect, LatentClass, Model, Predictor, Response, Term
+from bayesmix.sums import of_effects, square
 
 TOGETHER = 3
 """So many class variables are summed out in one product over all their paths where they vary with the nodes."""
@@ -53,11 +55,25 @@ def predictor(terms: Predictor, values: Tensors, data: Tensors, effects: Tensors
 def effect_values(model: Model, values: Tensors, data: Tensors) -> dict[str, Tensor]:
     """Each effect at the nodes: mean + sd * z, (5), (10), (18), (25)."""
     out: dict[str, Tensor] = {}
+    residuals: dict[str, Tensor] = {}
     for level in ("cluster", "individual"):
         for k, e in enumerate(model.effects_at(level)):
-            z = data[f"z_{level}"].isel({f"effect_{level}": k})
-            out[e.name] = _effect(e, z, values, data, out)
+            z, mean = data[f"z_{level}"].isel({f"effect_{level}": k}), e.mean
+            if e.standard:
+                z = residuals[e.name] = _residual(model, e, z, values, data, {**out, **residuals})
+                mean = tuple(t for t in e.mean if not t.effects)
+            out[e.name] = _effect(replace(e, mean=mean), z, values, data, out)
     return out
+
+
+def _residual(model: Model, e: Effect, z: Tensor, values: Tensors, data: Tensors, before: Tensors) -> Tensor:
+    """The residual of a factor that is correlated with factors before it, with variance 1."""
+    on = predictor(tuple(t for t in e.mean if t.effects), values, data, before)
+    if on is None:
+        return z
+    raw = [replace(f, standard=f is not e, sd=None) if f.standard else f for f in model.effects]
+    parts = of_effects(raw, values, lambda sd: term(sd, values, data, {}))
+    return (on + z) / square(parts[e.name]) ** 0.5
 
 
 def _effect(e: Effect, z: Tensor, values: Tensors, data: Tensors, effects: Tensors) -> Tensor:
@@ -342,8 +358,8 @@ def log_likelihood(model: Model, values: Tensors, data: Tensors, probes: tuple =
 def _climb(model: Model, level: str, parts: list[Tensor], data: Tensors) -> Tensor:
     """Eliminate what lives at the level and add up the rest.
 
-    Individuals: classes, then the effects they may depend on. Clusters: effects, whose distribution
-    may depend on the class, then classes.
+    Individuals: classes, then the effects they may depend on; where effects have a closed form given the class,
+    these first. Clusters: effects, whose distribution may depend on the class, then classes.
     """
     node, classes, how = f"node_{level}", [c.name for c in model.classes_at(level)], logsumexp
     if f"log_weight_{level}" in data:
@@ -351,8 +367,10 @@ def _climb(model: Model, level: str, parts: list[Tensor], data: Tensors) -> Tens
     if f"curve_{level}" in data:
         curve, slope, n = data[f"curve_{level}"], data[f"slope_{level}"], len(model.effects_at(level))
         how = partial(gaussian_integral, curve=curve, slope=slope, n=n)
-    if level == "individual":
-        parts = eliminate(sum_out(parts, classes, data), node, how)
+    if level == "individual" and how is logsumexp:
+        parts = eliminate(sum_out(parts, classes, data), node)
+    elif level == "individual":
+        parts = sum_out(eliminate(parts, node, how), classes, data)
     else:
         for dim in (node, *classes):
             parts = eliminate(parts, dim, how if dim == node else logsumexp)

@@ -18,6 +18,7 @@ from bayesmix import functions, labels, posterior
 from bayesmix.adaptation import adapted, is_adaptive, of_population
 from bayesmix.data import Data, prepare
 from bayesmix.quadrature import Adaptive, Exact, Nodes, Trapezoid
+from bayesmix.scales import reflected
 from bayesmix.starts import ranges
 
 Array = NDArray[np.float64]
@@ -240,6 +241,8 @@ def _in_order(data: Data, theta: Array, like: Mapping[str, Array] | None) -> Arr
         order = np.argsort(-sizes, kind="stable")
         trial = data.packing.pack(labels.permute(data.model, natural, dims, order))
         moved = trial if _as_likely(data, trial, value) else moved
+    turned = data.packing.pack(reflected(data.model, posterior.parameter_values(data, moved)))
+    moved = turned if (turned != moved).any() and _as_likely(data, turned, value) else moved
     if like:
         natural = {k: x[None] for k, x in posterior.parameter_values(data, moved).items()}
         matched, _ = labels.relabelled(data.model, natural, like)

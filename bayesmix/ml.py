@@ -166,18 +166,23 @@ def _pivot(like: Fit | Mapping[str, Any] | None, data: Data) -> dict[str, Array]
 
 
 def _from_classes(data: Data, df, seed: int, nodes) -> list[Array]:
-    """For classes of items a start from classes of individuals, as section 7 of the 2006 paper advises."""
+    """For classes of items a start from classes of individuals, as section 7 of the 2006 paper advises.
+
+    What responses load on stays: grades of membership start from a latent class model, with factors from a factor
+    mixture.
+    """
     model, own = data.model, {e.name for e in data.model.effects_at("individual")}
-    responses = [t for r in model.responses for t in (*r.predictor, *r.auxiliary)]
-    if not model.classes_at("item") or any(set(t.effects) & own for t in responses):
+    predictors = [t for c in model.classes_at("item") for t in c.predictor]
+    if not predictors or any(r.item_dim in t.parameter.dims for r in model.responses for t in predictors):
         return []
     classes = tuple(
         replace(c, level="individual", predictor=tuple(t for t in c.predictor if not set(t.effects) & own))
         for c in model.classes
         if c.level == "item"
     )
-    above = model.classes_at("cluster")
-    plain = replace(model, classes=(*above, *classes), effects=model.effects_at("cluster"))
+    used = {e for r in model.responses for t in (*r.predictor, *r.auxiliary) for e in t.effects}
+    effects = tuple(e for e in model.effects if e.level == "cluster" or e.name in used)
+    plain = replace(model, classes=(*model.classes_at("cluster"), *classes), effects=effects)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         simple = fit(plain, df, starts=5, finals=2, rounds=1, seed=seed, nodes=nodes, progress=False)

@@ -2,7 +2,7 @@
 
 A :class:`Parameter` is a named array with named dims. Some of its entries may be fixed. All free
 entries of all parameters, unconstrained, are one vector `theta`; a :class:`Packing` says which entry
-of `theta` goes where. Depends on NumPy and PyTensor's named-dim tensors alone.
+of `theta` goes where. Depends on NumPy, SciPy and PyTensor's named-dim tensors alone.
 """
 
 from __future__ import annotations
@@ -15,11 +15,12 @@ import numpy as np
 import pytensor.tensor as pt
 from numpy.typing import NDArray
 from pytensor import xtensor as px
+from scipy import special
 
 DATA = {"data": True}
 """Metadata of a field that is data to the compiled graph (a size, a column name), not its structure."""
 
-Support = Literal["real", "positive", "sd", "ordered", "cholesky", "unit"]
+Support = Literal["real", "positive", "sd", "probability", "ordered", "cholesky", "unit"]
 Array = NDArray[np.float64]
 
 
@@ -75,8 +76,8 @@ class Parameter:
         The name in results and in the PyMC model.
     dims : tuple of str
         Its named dims. For an `ordered` parameter the last dim is the ordered one.
-    support : {"real", "positive", "sd", "ordered", "cholesky", "unit"}
-        Natural scale; the optimiser sees x, log x, x of either sign, or (x_1, log differences). The `sd` of
+    support : {"real", "positive", "sd", "probability", "ordered", "cholesky", "unit"}
+        Natural scale; the optimiser sees x, log x, x of either sign, logit x, or (x_1, log differences). The `sd` of
         an effect may be zero: of either sign to the optimiser, the log-likelihood is smooth there and zero
         is no trap, as minus infinity is to a logarithm. A `cholesky` parameter
         holds loadings on standard normal effects, (..., effect, variable): variable v loads on the
@@ -101,6 +102,8 @@ def constrain(x, parameter: Parameter):
         return px.math.exp(x)
     if parameter.support == "sd":
         return px.math.abs(x)
+    if parameter.support == "probability":
+        return px.math.sigmoid(x)
     if parameter.support == "ordered":
         dim = parameter.dims[-1]
         first, rest = x.isel({dim: slice(0, 1)}), x.isel({dim: slice(1, None)})
@@ -116,6 +119,8 @@ def fixed_values(raw: Array, parameter: Parameter) -> Array:
     """Fixed entries, entry by entry, from the unconstrained to the natural scale, in NumPy."""
     if parameter.support == "positive":
         return np.exp(raw)
+    if parameter.support == "probability":
+        return special.expit(raw)
     if parameter.support == "cholesky":
         return np.where(np.eye(*raw.shape[-2:]) > 0, np.exp(raw), raw)
     return raw
@@ -138,6 +143,8 @@ def unconstrain(value: Array, parameter: Parameter) -> Array:
             return np.log(value)
     if parameter.support == "sd":
         return np.where(value < 0, np.nan, value)
+    if parameter.support == "probability":
+        return special.logit(value)
     if parameter.support == "ordered":
         return np.concatenate([value[..., :1], np.log(np.diff(value, axis=-1))], axis=-1)
     if parameter.support == "cholesky":
@@ -173,8 +180,8 @@ def _held(p: Parameter, shape: tuple[int, ...]) -> Array:
     if (np.isnan(raw) != np.isnan(held)).any():
         raise ValueError(
             f"Parameter '{p.name}' is fixed outside its support ({p.support}): a positive one takes positive values; "
-            "an ordered one increasing values, without a free entry before a fixed one; a cholesky one a positive "
-            "diagonal."
+            "a probability values between 0 and 1; an ordered one increasing values, without a free entry before a "
+            "fixed one; a cholesky one a positive diagonal."
         )
     return raw
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import cast
 
-from bayesmix.families import Family, nominal
+from bayesmix.families import Bernoulli, Family, nominal
 from bayesmix.params import Parameter, Prior, at
 from bayesmix.spec import Covariates, Effect, LatentClass, Level, Response, Term
 
@@ -18,6 +18,7 @@ LOADING = Prior("CholeskyNormal", sigma=1.5)
 LOADING_FREE = Prior("Normal", mu=0.0, sigma=1.5)
 REGRESSION = Prior("Normal", mu=0.0, sigma=1.0)
 SD = Prior("HalfNormal", sigma=1.5)
+GUESSING = Prior("Beta", alpha=5.0, beta=17.0)
 COVARIANCES = ("unrestricted", "factor", "none")
 
 
@@ -66,7 +67,9 @@ def measured(
 def _response(
     family: Family, items: tuple[str, ...], classes: tuple[str, ...], variance: str, several: bool
 ) -> Response:
-    name = type(family).__name__.lower()
+    kind = type(family).__name__.lower()
+    guessing = isinstance(family, Bernoulli) and family.guessing
+    name = "guessed" if guessing else kind
     suffix = f"_{name}" if several else ""
     item, category, threshold = f"item{suffix}", f"category{suffix}", f"threshold{suffix}"
     predictor: tuple[Term, ...] = ()
@@ -79,11 +82,13 @@ def _response(
         auxiliary = (Term(Parameter(f"item_threshold{suffix}", dims, "ordered", prior)),)
     else:
         spread = {"normal": Prior("DataNormal", sigma=2.5), "poisson": Prior("Normal", mu=0, sigma=3)}
-        prior = spread.get(name, Prior("Normal", mu=0, sigma=2))
+        prior = spread.get(kind, Prior("Normal", mu=0, sigma=2))
         predictor = (Term(Parameter(f"item_intercept{suffix}", (*classes, item), prior=prior)),)
     if name == "normal":
         dims = (*classes, item) if variance == "class" else (item,)
         auxiliary = (Term(Parameter(f"item_sd{suffix}", dims, "positive", Prior("DataHalfNormal", sigma=2.5))),)
+    if guessing:
+        auxiliary = (Term(Parameter(f"guessing{suffix}", (item,), "probability", GUESSING)),)
     return Response(name, items, family, predictor, auxiliary, item, category, threshold)
 
 
@@ -168,6 +173,117 @@ def cluster_class(classes: int, covariates: str | None) -> tuple[LatentClass, ..
     if not classes:
         return ()
     return (LatentClass("D", classes, "cluster", logits("D", "cluster_class", cluster=covariates)),)
+
+
+# factors ------------------------------------------------------------------------------------------
+
+
+def named_factors(
+    items: Sequence[str], factors: Mapping[str, Sequence[str]] | Sequence[str] | None
+) -> dict[str, tuple[str, ...]]:
+    """The items that load on each factor: all of them on one, `f`, if nothing is said.
+
+    Raises
+    ------
+    ValueError
+        A factor without items, with an unknown item, or with the name of something else; no items on any factor.
+    """
+    if factors is None:
+        return {"f": tuple(items)}
+    if not isinstance(factors, Mapping) or not factors:
+        raise ValueError(
+            f"factors came as {factors!r}: give the items of each factor by its name, such as "
+            "{'inattention': ['i1', 'i2', 'i3'], 'hyperactivity': ['h1', 'h2', 'h3']}."
+        )
+    out = {name: tuple(own) if not isinstance(own, str) else (own,) for name, own in factors.items()}
+    for name, own in out.items():
+        if not own:
+            raise ValueError(f"The factor '{name}' came without items: name those that load on it.")
+        if unknown := [i for i in own if i not in items]:
+            raise ValueError(f"The factor '{name}' came with '{unknown[0]}', which is not among the items.")
+        if name in items or name in ("C", "D") or not name.isidentifier():
+            raise ValueError(f"A factor came with the name '{name}': give a word that nothing else is named by.")
+    return out
+
+
+def factor_effects(
+    names: Sequence[str],
+    *,
+    correlated: bool = True,
+    means: Sequence[str] = (),
+    variances: Sequence[str] = (),
+    covariates: str | None = None,
+    cluster: bool = False,
+) -> tuple[Effect, ...]:
+    """Factors of individuals, (36): eta_f = mu_cf + beta_f x + sigma_u u_fj + sigma_cf r, with Var(r) = 1.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Of the factors.
+    correlated : bool
+        Whether their residuals r are.
+    means, variances : sequence of str
+        Class variables that mu and sigma depend on; 0 and 1 in the last class.
+    covariates : str, optional
+        Formula of covariates that predict the factors.
+    cluster : bool
+        Whether clusters have a random part u_fj ~ N(0, 1) of the factors.
+    """
+    own, shared = [], []
+    for k, name in enumerate(names):
+        mean: list[Term] = []
+        if means:
+            fixed = (at(0.0, **dict.fromkeys(means, -1)),)
+            mean.append(Term(Parameter(f"{name}_mean", tuple(means), prior=LOADING_FREE, fixed=fixed)))
+        if covariates is not None:
+            x = Covariates("factor_covariate", covariates)
+            mean.append(Term(Parameter(f"{name}_slope", (x.name,), prior=REGRESSION), x))
+        if cluster:
+            shared.append(Effect(f"u_{name}", "cluster"))
+            mean.append(Term(Parameter(f"{name}_cluster_sd", (), "sd", SD), effects=(f"u_{name}",)))
+        if correlated and k:
+            mean.append(regressed(name, names[:k]))
+        sd = None
+        if variances:
+            fixed = (at(1.0, **dict.fromkeys(variances, -1)),)
+            sd = Term(Parameter(f"{name}_sd", tuple(variances), "sd", SD, fixed))
+        own.append(Effect(name, "individual", tuple(mean), sd, correlated and len(names) > 1))
+    return (*shared, *own)
+
+
+def loading_on(
+    r: Response, factors: Mapping[str, Sequence[str]], by: Sequence[str] = (), one: bool = False
+) -> Response:
+    """The response with its items' loadings lambda on factors, (36), (38), (42): `loading`.
+
+    Parameters
+    ----------
+    factors : mapping of str to sequence of str
+        The items that load on each factor; the other loadings are zero.
+    by : sequence of str
+        Class variables that the loadings depend on.
+    one : bool
+        One positive loading for all items.
+    """
+    several, names = len(factors) > 1, tuple(factors)
+    if one:
+        loading = Parameter("loading", tuple(by), "sd", SD)
+        return replace(r, predictor=(*r.predictor, Term(loading, effects=names)))
+    lead, suffix = (("factor",) if several else ()), r.item_dim.removeprefix("item")
+    none = tuple(
+        at(0.0, **({"factor": f} if several else {}), **{r.item_dim: i})
+        for f, name in enumerate(names)
+        for i, item in enumerate(r.items)
+        if item not in factors[name]
+    )
+    if len(none) == len(names) * len(r.items):
+        return r
+    category = (r.category_dim,) if r.family == nominal() else ()
+    reference = tuple(at(0.0, **{d: 0}) for d in category)
+    dims = (*lead, *by, r.item_dim, *category)
+    loading = Parameter(f"loading{suffix}", dims, "real", LOADING_FREE, (*none, *reference))
+    return replace(r, predictor=(*r.predictor, Term(loading, None, names, "factor" if several else "effect")))
 
 
 # regressions --------------------------------------------------------------------------------------

@@ -24,6 +24,7 @@ from bayesmix.data import Data, Named, prepare
 from bayesmix.derived import response_table
 from bayesmix.params import natural_values
 from bayesmix.quadrature import Nodes
+from bayesmix.scales import reflected
 from bayesmix.spec import RANDOM, Model
 
 Array = NDArray[np.float64]
@@ -180,8 +181,8 @@ def fingerprint(data: Data, theta: Array) -> dict[str, Array]:
 
     Response probabilities where there are tables of them, else the parameters of the responses.
     """
-    model, values = data.model, parameter_values(data, theta)
-    out: dict[str, Array] = {}
+    model, values = data.model, reflected(data.model, parameter_values(data, theta))
+    theta, out = data.packing.pack(values), {}
     used = [t for r in model.responses for t in (*r.predictor, *r.auxiliary)]
     if all(r.family.finite for r in model.responses) and not any(t.covariates for t in used):
         made = functions.evaluate(of_population(data), theta)

@@ -12,11 +12,11 @@ from itertools import combinations
 
 import numpy as np
 
-from bayesmix.covariances import plain
 from bayesmix.covariates import parse_terms
 from bayesmix.dots import CLASS, EFFECT, Shown, arrow, node, number, quoted
 from bayesmix.solution import errors_of, values_of
 from bayesmix.spec import RANDOM, Covariates, Model, Response, Term
+from bayesmix.sums import plain
 
 BOX, RESPONSE = "shape=box", "response"
 FILLED, BEND = "shape=point, width=0.13", "shape=point, width=0.01"

@@ -17,12 +17,13 @@ from scipy.optimize import linear_sum_assignment
 
 from bayesmix import functions
 from bayesmix.adaptation import adapted
-from bayesmix.covariances import by_effect, of_effects
+from bayesmix.covariances import of_effects
 from bayesmix.covariates import design, missing_column
 from bayesmix.data import Data, Named, prepare
 from bayesmix.result import Fit
 from bayesmix.spec import Covariates, Model, Term
 from bayesmix.style import COLOURS, bare
+from bayesmix.sums import by_effect
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

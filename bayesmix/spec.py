@@ -135,12 +135,17 @@ class Effect:
     """A continuous latent variable: mean + sd * z with z ~ N(0, 1), equations (5), (10), (18), (25).
 
     The mean may load on effects declared before it; without `sd` the residual SD is 1.
+
+    With `standard` it is a factor that is correlated with others: m + sd r, where m are the terms of the mean that
+    have no effects, and r = (sum_k b_k r_k + z) / sqrt(Var(sum_k b_k r_k) + 1) is the residual on those of the
+    factors before it, with variance 1.
     """
 
     name: str
     level: Level
     mean: Predictor = ()
     sd: Term | None = None
+    standard: bool = False
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import special
 
 from bayesmix.data import Data
+from bayesmix.families import GUESS
 from bayesmix.params import unconstrain
 from bayesmix.spec import Response, Term, terms
 
@@ -141,6 +143,8 @@ def _response_ranges(r: Response, data: Data, raw: dict[str, list]) -> None:
             raw[p.name] = [unconstrain(values, p), np.ones(shape), np.broadcast_to(noise, shape)]
         elif name == "sigma" and (alone or r.item_dim in p.dims):
             raw[p.name] = [np.log(0.8 * _over_items(sd, p.dims, shape, r.item_dim)), np.ones(shape), 0.1]
+        elif name == "guessing":
+            raw[p.name] = [np.full(shape, special.logit(GUESS)), np.ones(shape), 0.3]
         elif name == "variance":
             raw[p.name] = [np.full(shape, 0.64 * sd[0] ** 2), np.full(shape, 0.5 * sd[0] ** 2), 0.1]
         elif name == "variance_slope":

@@ -1,9 +1,12 @@
 """Templates: functions that return a declared model, one file each."""
 
+from bayesmix.models.fma import fma
+from bayesmix.models.fma_gom import fma_gom
 from bayesmix.models.gom import gom
+from bayesmix.models.irt_3pl import guessing_as_membership, irt_3pl
 from bayesmix.models.lca import lca
 from bayesmix.models.lta import lta
 from bayesmix.models.nels import nels
 from bayesmix.models.regression_mixture import regression_mixture
 
-__all__ = ["gom", "lca", "lta", "nels", "regression_mixture"]
+__all__ = ["fma", "fma_gom", "gom", "guessing_as_membership", "irt_3pl", "lca", "lta", "nels", "regression_mixture"]

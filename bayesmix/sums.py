@@ -1,0 +1,73 @@
+"""Effects as sums of standard normal ones. Depends on spec.
+
+An effect is its mean, which may load on effects declared before it, and its SD times a standard normal
+z of its own, (5), (10), (15), R(24): a sum of the z's of all of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+from bayesmix.spec import Effect, Term
+
+Coefficients = dict[tuple[str, int], Any]
+"""By level and number of a standard normal effect: what multiplies it."""
+
+
+def plain(t: Term) -> bool:
+    """Whether a term is parameter . effects alone."""
+    return bool(t.effects) and t.covariates is None
+
+
+def by_effect(t: Term, values: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """The effects of a term, each with its part of the parameter."""
+    x = values[t.parameter.name].rename(dict(t.rename)) if t.rename else values[t.parameter.name]
+    for k, e in enumerate(t.effects):
+        yield e, x.isel({t.effect_dim: k}) if t.effect_dim in x.dims else x
+
+
+def add(to: Coefficients, more: Mapping[tuple[str, int], Any], times: Any) -> None:
+    """Add a multiple of one sum to another."""
+    for k, x in more.items():
+        to[k] = to[k] + times * x if k in to else times * x
+
+
+def square(c: Coefficients) -> Any:
+    """The variance of a sum of standard normal effects."""
+    each = [x**2 for x in c.values()]
+    return sum(each[1:], each[0])
+
+
+def of_effects(
+    effects: Iterable[Effect], values: Mapping[str, Any], sd: Callable[[Term], Any]
+) -> dict[str, Coefficients]:
+    """Each effect as a sum of standard normal ones: those of its mean's effects, then its own SD.
+
+    Parameters
+    ----------
+    effects : iterable of Effect
+        In the order of their declaration.
+    values : mapping of str to tensor
+        Parameters on the natural scale, of xarray or of PyTensor: what these have in common is all it takes.
+    sd : callable
+        The value of the term of an SD.
+    """
+    out: dict[str, Coefficients] = {}
+    unit: dict[str, Coefficients] = {}
+    number = {"cluster": 0, "individual": 0}
+    for e in sorted(effects, key=lambda e: e.level != "cluster"):
+        mine: Coefficients = {}
+        for t in filter(plain, e.mean):
+            for parent, b in by_effect(t, values):
+                add(mine, unit[parent] if e.standard and parent in unit else out[parent], b)
+        own = e.level, number[e.level]
+        number[e.level] += 1
+        if not e.standard:
+            out[e.name] = mine | {own: 1.0 if e.sd is None else sd(e.sd)}
+            continue
+        mine[own] = 1.0
+        size = square(mine) ** 0.5
+        unit[e.name] = {k: x / size for k, x in mine.items()}
+        out[e.name] = unit[e.name] if e.sd is None else {k: x * sd(e.sd) for k, x in unit[e.name].items()}
+    return out
