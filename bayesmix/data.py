@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from bayesmix.covariates import Design, design, missing_column
 from bayesmix.families import Bernoulli, Family, Nominal, Normal, Ordinal
 from bayesmix.integration import choose, node_arrays
-from bayesmix.params import Named, Packing, Parameter
+from bayesmix.params import Named, Packing, Parameter, Prior
 from bayesmix.quadrature import Adaptive, Nodes
 from bayesmix.spec import Model, Response, Term, terms
 
@@ -57,6 +57,8 @@ class Data:
         The integration method at each level that has integrated effects.
     places : dict of str to (array, array)
         Centres and scales of adaptive nodes that have been moved.
+    priors : dict of str to Prior
+        Of parameters, that penalise the log-likelihood.
     """
 
     model: Model
@@ -72,6 +74,7 @@ class Data:
     cluster_of_row: NDArray[np.int64] | None = None
     nodes: Mapping[str, Nodes] = field(default_factory=dict)
     places: Mapping[str, tuple[Array, Array]] = field(default_factory=dict)
+    priors: Mapping[str, Prior] = field(default_factory=dict)
 
     @property
     def unit(self) -> str:

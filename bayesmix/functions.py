@@ -19,12 +19,14 @@ from pytensor.graph.rewriting.basic import in2out, node_rewriter
 from pytensor.graph.rewriting.utils import rewrite_graph
 from pytensor.link.vm import VMLinker
 from pytensor.tensor.basic import fill
+from pytensor.tensor.math import softplus
 
 from bayesmix import likelihood
 from bayesmix.batches import Batch, batched, spread
 from bayesmix.data import Data, Named
 from bayesmix.derived import derived
 from bayesmix.params import natural
+from bayesmix.penalty import penalty
 from bayesmix.spec import Model, structure
 
 What = Literal["total", "units", "gradient", "effects", "factors", "probabilities", "derived"]
@@ -53,7 +55,7 @@ def numpy_mode() -> Mode:
     The rewrites of "fast_run" take twice as long to make and give no faster function on NumPy.
     """
     made = Mode(linker=VMLinker(use_cloop=False, c_thunks=False), optimizer="fast_compile").excluding("fusion")
-    return made.register((in2out(filled, name="filled"), 49.0))
+    return made.register((in2out(filled, name="filled"), 49.0), (in2out(softened, name="softened"), 49.0))
 
 
 @node_rewriter(cast(Any, [fill]))
@@ -62,6 +64,13 @@ def filled(fgraph, node):
     x, y = node.inputs
     same = y.type.broadcastable == node.outputs[0].type.broadcastable
     return [y if same else y + pt.alloc(np.zeros((), y.dtype), *x.shape)]
+
+
+@node_rewriter([softplus])
+def softened(fgraph, node):
+    """log(1 + exp(x)) as max(x, 0) + log1p(exp(-|x|)); NumPy has no function for it."""
+    (x,) = node.inputs
+    return [pt.maximum(x, 0.0) + pt.log1p(pt.exp(-pt.abs(x)))]
 
 
 def placeholder(name: str, dims: tuple[str, ...], dtype: str, shape: tuple | None = None):
@@ -132,8 +141,22 @@ def bind(what: What, data: Data, mode: str | Mode | None = None, probes: tuple =
     """The compiled function with the data put in: a function of theta alone.
 
     What is a sum over clusters, or has a value for each, goes batch by batch where all at once would be
-    larger than a processor's cache.
+    larger than a processor's cache. Priors penalise what is maximised.
     """
+    found = _bind_plain(what, data, mode, probes)
+    if not data.priors or what not in ("total", "gradient"):
+        return found
+    further = penalty(data)
+
+    def penalised(theta):
+        value, gradient = further(theta)
+        own = found(theta)
+        return own + value if what == "total" else [own[0] + value, own[1] + gradient]
+
+    return penalised
+
+
+def _bind_plain(what: What, data: Data, mode: str | Mode | None, probes: tuple) -> Callable:
     jax = isinstance(mode, str) and mode.upper() == "JAX"
     batches = [] if what in ("effects", "factors", "derived") or jax else batched(data)
     if len(batches) < 2:

@@ -50,12 +50,26 @@ EDGE = 20.0
 class Curvature:
     """Second-order quantities at a point: information matrix and unit scores."""
 
+    data: Data
     information: Array
-    scores: Array
-    weight: Array
     gradient: Array
     unit: Array
     at: Array
+
+    @cached_property
+    def scores(self) -> Array:
+        """The gradient of each unit's log-likelihood (unit, parameter): wanted once, at the end."""
+        units, steps = functions.bind("units", self.data), STEP * self.unit
+        out = np.zeros((len(steps), len(self.weight)))
+        with threadpool_limits(1):
+            for k, e in enumerate(np.diag(steps)):
+                out[k] = (units(self.at + e) - units(self.at - e)) / (2 * steps[k])
+        return out.T
+
+    @property
+    def weight(self) -> Array:
+        """How often each unit counts."""
+        return self.data.arrays["weight"].values
 
     @property
     def spectrum(self) -> tuple[Array, Array]:
@@ -65,21 +79,19 @@ class Curvature:
 
 
 def curvature(data: Data, theta: Array) -> Curvature:
-    """Hessian and unit scores by central differences of the exact gradient and of the units' log-likelihoods.
+    """Hessian by central differences of the exact gradient, scores by those of the units' log-likelihoods.
 
     Right to seven digits; no function of second derivatives is to be compiled.
     """
-    unit, evaluate, units = ranges(data).unit, _gradient(data), functions.bind("units", data)
-    steps = STEP * unit
-    hessian, scores = np.zeros((len(theta), len(theta))), np.zeros((len(theta), len(data.arrays["weight"].values)))
+    unit, evaluate = ranges(data).unit, _gradient(data)
+    steps, hessian = STEP * unit, np.zeros((len(theta), len(theta)))
     with threadpool_limits(1):
         for k, e in enumerate(np.diag(steps)):
             up, down = theta + e, theta - e
             hessian[k] = (evaluate(up)[1] - evaluate(down)[1]) / (2 * steps[k])
-            scores[k] = (units(up) - units(down)) / (2 * steps[k])
         _, gradient = evaluate(theta)
     symmetric = -(hessian + hessian.T) / 2
-    return Curvature(symmetric, scores.T, data.arrays["weight"].values, gradient, unit, theta)
+    return Curvature(data, symmetric, gradient, unit, theta)
 
 
 def _gradient(data: Data):
@@ -191,6 +203,9 @@ def off_plateaus(top: Top) -> Top:
     if not (np.abs(away) > PLATEAU).any():
         return top
     nearer = limits.center + limits.unit * np.clip(away, -PLATEAU, PLATEAU)
+    _, gradient = _point(_gradient(top.data)(nearer))
+    if (gradient * away >= 0)[np.abs(away) > PLATEAU].all():  # it goes on rising outwards
+        return top
     again = polish_once(top.data, nearer)
     return again if again.value > top.value + 1e-6 else top
 
@@ -266,7 +281,8 @@ def audit(data: Data, df, top: Top) -> dict[str, Any]:
     finer = _finer_methods(data)
     if not finer:
         return {}
-    again = adapted(prepare(data.model, df, nodes={**data.nodes, **finer}), top.theta)
+    again = replace(prepare(data.model, df, nodes={**data.nodes, **finer}), priors=data.priors)
+    again = adapted(again, top.theta)
     value = float(functions.bind("total", again)(top.theta))
     said = [", ".join(map(str, methods.values())) for methods in (data.nodes, again.nodes)]
     return {"nodes": said[0], "audit_nodes": said[1], "audit": value - top.value}

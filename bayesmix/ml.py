@@ -18,11 +18,12 @@ import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
-from bayesmix import maximum, posterior
+from bayesmix import functions, maximum, posterior
 from bayesmix.adaptation import adapted
 from bayesmix.data import Data, prepare, texts
 from bayesmix.maximum import Top
-from bayesmix.params import unconstrain
+from bayesmix.params import Prior, unconstrain
+from bayesmix.penalty import checked
 from bayesmix.quadrature import Adaptive, Exact, Nodes
 from bayesmix.result import Fit, same_maximum
 from bayesmix.search import Search, Start
@@ -48,6 +49,7 @@ def fit(
     nodes: Nodes | None = None,
     start: Fit | Mapping[str, Any] | Sequence | None = None,
     like: Fit | Mapping[str, Any] | None = None,
+    priors: Mapping[str, Prior] | None = None,
     standard_errors: Literal["robust", "hessian"] = "robust",
     mode: str | None = None,
     executor: Executor | None = None,
@@ -75,6 +77,10 @@ def fit(
     like : Fit or mapping, optional
         Natural parameters by name, or those of them that tell classes apart: classes come in their order,
         matched by linear assignment, and standard errors with them. Left out: largest first.
+    priors : mapping of str to Prior, optional
+        Penalised maximum likelihood: the log density of these parameters is added to what is maximised, e.g.
+        ``{"guessing": bm.Prior("Beta", alpha=5, beta=17)}``. `loglik` and the criteria are without it, the
+        values of the starts with it.
     standard_errors : {"robust", "hessian"}
         Sandwich from unit (cluster) scores, or inverse Hessian.
     mode : str, optional
@@ -101,6 +107,7 @@ def fit(
     """
     check_settings(starts, finals, rounds, seed, standard_errors)
     data = prepare(model, df, nodes=nodes)
+    data = replace(data, priors=checked(priors, data))
     order = _pivot(like, data)
     given = [*_given(start, data), *_from_classes(data, df, seed, nodes)]
     search = Search(data, starts, finals, rounds, seed, mode, executor, progress, given)
@@ -114,7 +121,7 @@ def fit(
     top = maximum.polished(data, usable[0].theta, order)
     audit = maximum.audit(data, df, top)
     while nodes is None and abs(audit.get("audit", 0.0)) > maximum.FINE and (finer := maximum.finer(data)):
-        data = prepare(model, df, nodes=finer)
+        data = replace(prepare(model, df, nodes=finer), priors=data.priors)
         found = search.again(data, found)
         top = maximum.polished(data, found[0].theta, order)
         audit = maximum.audit(data, df, top)
@@ -224,7 +231,7 @@ def _finish(top: Top, df, found: list[Start], search: Search, standard_errors: s
         probabilities_se=_inside(shown, probability.standard_errors(chosen)),
         derived=further.dataset(),
         derived_se=_moving(further.standard_errors(chosen)),
-        loglik=value,
+        loglik=value if not data.priors else _unpenalised(data, theta),
         n_parameters=data.packing.size,
         n_individuals=data.n_individuals,
         n_clusters=data.n_clusters,
@@ -237,6 +244,11 @@ def _finish(top: Top, df, found: list[Start], search: Search, standard_errors: s
     )
     _warn(out)
     return out
+
+
+def _unpenalised(data: Data, theta: Array) -> float:
+    """The log-likelihood without the priors."""
+    return float(functions.bind("total", replace(data, priors={}))(theta))
 
 
 def _with_ends(top: Top, found: list[Start]) -> list[Start]:
@@ -392,6 +404,7 @@ def _info(data: Data, search: Search, standard_errors: str) -> dict[str, Any]:
         "rounds": search.rounds,
         "seed": search.seed,
         "standard_errors": standard_errors,
+        "priors": {k: str(p) for k, p in data.priors.items()},
         "mode": search.mode or "NUMPY",
         "nodes": {k: str(v) for k, v in data.nodes.items()},
         "seconds": round(search.seconds, 3),
