@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from pytensor.graph.replace import graph_replace
 from pytensor.graph.traversal import explicit_graph_inputs
 
-from bayesmix import functions, likelihood, ml, posterior
+from bayesmix import functions, likelihood, ml, params, posterior
 from bayesmix.adaptation import of_population
 from bayesmix.data import Data, Named, prepare
 from bayesmix.draws import FREE, around, assemble, point
@@ -129,7 +129,7 @@ def _graph(data: Data, values: dict[str, Any], arrays: dict[str, Any]):
     units = likelihood.log_likelihood(data.model, named, inputs).transpose(data.unit)
     made = likelihood.factors(data.model, named, inputs)
     kept = [(x, table) for k, x in made.items() if (table := _table_name(k, x, data))]
-    outputs = functions.lower([units.values, *(x.values for x, _ in kept)])
+    outputs = params.lower([units.values, *(x.values for x, _ in kept)])
     present = {v.name: v for v in explicit_graph_inputs(outputs) if v.name in plain}
     outputs = graph_replace(outputs, {v: (values | arrays)[k] for k, v in present.items()}, strict=False)
     tables = {}

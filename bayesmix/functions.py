@@ -16,7 +16,6 @@ import pytensor.tensor as pt
 from pytensor import xtensor as px
 from pytensor.compile.mode import Mode, get_mode
 from pytensor.graph.rewriting.basic import in2out, node_rewriter
-from pytensor.graph.rewriting.utils import rewrite_graph
 from pytensor.link.vm import VMLinker
 from pytensor.tensor.basic import fill
 from pytensor.tensor.math import softplus
@@ -25,7 +24,7 @@ from bayesmix import likelihood
 from bayesmix.batches import Batch, batched, spread
 from bayesmix.data import Data, Named
 from bayesmix.derived import derived
-from bayesmix.params import natural
+from bayesmix.params import lower, natural
 from bayesmix.penalty import penalty
 from bayesmix.spec import Model, structure
 
@@ -42,11 +41,6 @@ class Compiled:
 
 
 _CACHE: dict[tuple, Compiled] = {}
-
-
-def lower(outputs: Any) -> Any:
-    """Named-dim operations to plain PyTensor ones, which differentiate."""
-    return rewrite_graph(outputs, include=("lower_xtensor",), clone=False)
 
 
 def numpy_mode() -> Mode:

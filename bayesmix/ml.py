@@ -50,7 +50,7 @@ def fit(
     start: Fit | Mapping[str, Any] | Sequence | None = None,
     like: Fit | Mapping[str, Any] | None = None,
     priors: Mapping[str, Prior] | None = None,
-    standard_errors: Literal["robust", "hessian"] = "robust",
+    standard_errors: Literal["robust", "hessian"] | None = None,
     mode: str | None = None,
     executor: Executor | None = None,
     progress: bool = True,
@@ -81,8 +81,9 @@ def fit(
         Penalised maximum likelihood: the log density of these parameters is added to what is maximised, e.g.
         ``{"guessing": bm.Prior("Beta", alpha=5, beta=17)}``. `loglik` and the criteria are without it, the
         values of the starts with it.
-    standard_errors : {"robust", "hessian"}
-        Sandwich from unit (cluster) scores, or inverse Hessian.
+    standard_errors : {"robust", "hessian"}, optional
+        Sandwich from unit (cluster) scores, or inverse Hessian. Left out, robust; with priors, of which the scores
+        know nothing, the inverse Hessian.
     mode : str, optional
         The PyTensor mode of the search ("NUMPY", "NUMBA", "C", "JAX"). Left out, it begins on NumPy,
         which needs no compiler, and turns to numba when the remaining work is worth a compilation.
@@ -105,6 +106,7 @@ def fit(
     KeyboardInterrupt
         Interrupted before any start was finished; later, the finished ones are kept.
     """
+    standard_errors = standard_errors or ("hessian" if priors else "robust")
     check_settings(starts, finals, rounds, seed, standard_errors)
     data = prepare(model, df, nodes=nodes)
     data = replace(data, priors=checked(priors, data))
@@ -139,7 +141,7 @@ def check_settings(starts, finals, rounds, seed, standard_errors) -> None:
     for name, value, least in (("starts", starts, 1), ("finals", finals, 1), ("rounds", rounds, 1), ("seed", seed, 0)):
         if not isinstance(value, (int, np.integer)) or isinstance(value, bool) or value < least:
             raise ValueError(f"{name} came as {value!r}: give a whole number of at least {least}.")
-    if standard_errors not in ("robust", "hessian"):
+    if standard_errors not in (None, "robust", "hessian"):
         raise ValueError(f"standard_errors came as {standard_errors!r}: give 'robust' or 'hessian'.")
 
 

@@ -15,6 +15,7 @@ import numpy as np
 import pytensor.tensor as pt
 from numpy.typing import NDArray
 from pytensor import xtensor as px
+from pytensor.graph.rewriting.utils import rewrite_graph
 from scipy import special
 
 DATA = {"data": True}
@@ -158,6 +159,11 @@ def natural(theta, parameter: Parameter, index, fixed):
     padded: Any = pt.concatenate([theta, np.zeros(1)])  # -1 reads the zero at the end
     raw = padded[index] + fixed
     return constrain(px.as_xtensor(raw, dims=parameter.dims), parameter)
+
+
+def lower(outputs: Any) -> Any:
+    """Named-dim operations to plain PyTensor ones, which differentiate."""
+    return rewrite_graph(outputs, include=("lower_xtensor",), clone=False)
 
 
 def _held(p: Parameter, shape: tuple[int, ...]) -> Array:

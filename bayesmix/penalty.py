@@ -15,7 +15,7 @@ import pytensor.tensor as pt
 from numpy.typing import NDArray
 
 from bayesmix.data import Data
-from bayesmix.params import Prior, natural
+from bayesmix.params import Prior, lower, natural
 
 Array = NDArray[np.float64]
 _CACHE: dict[tuple, Callable] = {}
@@ -34,9 +34,7 @@ def checked(priors: Mapping[str, Prior] | None, data: Data) -> dict[str, Prior]:
         if name not in known:
             raise ValueError(f"A prior came for '{name}', but the parameters are {', '.join(known)}: name one of them.")
         if not isinstance(prior, Prior):
-            raise TypeError(
-                f"The prior of '{name}' came as {prior!r}: give bm.Prior('Beta', alpha=5, beta=17) or alike."
-            )
+            raise TypeError(f"The prior of '{name}' came as {prior!r}: give bm.Prior('Normal', mu=0, sigma=2) or so.")
         try:
             _distribution(prior)
         except (AttributeError, TypeError, ValueError) as error:
@@ -55,8 +53,8 @@ def _distribution(prior: Prior) -> Any:
 
 def penalty(data: Data) -> Callable[[Array], list]:
     """The penalty and its gradient as a function of theta."""
-    index = data.packing.index
-    key = (tuple(sorted(data.priors.items(), key=lambda kv: kv[0])), *((k, index[k].tobytes()) for k in index))
+    held = {k: (i.tobytes(), data.packing.fixed[k].tobytes()) for k, i in data.packing.index.items()}
+    key = (tuple(sorted(data.priors.items(), key=lambda kv: kv[0])), data.model.parameters, *held.items())
     if key not in _CACHE:
         _CACHE[key] = _compiled(data)
     return _CACHE[key]
@@ -70,5 +68,6 @@ def _compiled(data: Data) -> Callable[[Array], list]:
         index = data.packing.index[p.name]
         value = natural(theta, p, pt.as_tensor(index), pt.as_tensor(data.packing.fixed[p.name])).values
         total = total + pm.logp(_distribution(data.priors[p.name]), value[np.nonzero(index >= 0)]).sum()
+    total = lower(total)
     with pytensor.config.change_flags(cxx=""):
         return pytensor.function([theta], [total, pt.grad(total, theta)], mode="FAST_COMPILE", on_unused_input="ignore")
