@@ -61,7 +61,7 @@ def test_the_engine_finds_the_figures_at_the_truth():
 
 
 def test_the_generated_schools_have_the_moments_of_the_text():
-    """Section 3 of the 2009 paper: sizes, school types, an intraclass correlation of 0.13, classes of 22, 46 and 32%."""
+    """Section 3 of the 2009 paper: sizes, school types, an ICC of 0.13, classes of 22, 46 and 32%."""
     nels = script("nels")
     df = bm.simulate(nels.nels("B", 3), nels.TRUTH, df=nels.covariates(), seed=nels.SEED)
     school = df.groupby("school")
