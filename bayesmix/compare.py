@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import difflib
 import textwrap
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
@@ -55,12 +55,15 @@ class Comparison:
         The two levels of log-likelihood, and whether they agree.
     diagnostics : mapping
         What the sampler said of itself.
+    pictured : sequence of str
+        The variables that :meth:`plot` draws unless it is told otherwise, in its order.
     """
 
     table: pd.DataFrame
     entries: pd.DataFrame
     loglik: str = ""
     diagnostics: Mapping[str, Any] = field(default_factory=dict)
+    pictured: Sequence[str] = ()
 
     @property
     def probabilities(self) -> pd.DataFrame:
@@ -78,7 +81,9 @@ class Comparison:
         Parameters
         ----------
         scale : {"probability", "parameter", "derived"}, optional
-            Left out: probabilities where the model has any of them for its items, else parameters.
+            Left out: probabilities where the model has any of them for its items. Else, as for a regression,
+            the class sizes, the parameters of the outcome, variances and correlations of random effects
+            (in the place of the regressions between effects that make them), and what predicts classes.
             An arrow at the edge is an estimate further out, such as a logit at its boundary.
 
         Returns
@@ -92,13 +97,12 @@ class Comparison:
         """
         if scale not in (None, "probability", "parameter", "derived"):
             raise ValueError(f"The scale came as {scale!r}: give 'probability', 'parameter' or 'derived'.")
-        scale = scale or ("probability" if (self.entries["scale"] == "probability").any() else "parameter")
-        wanted = self.entries["scale"] == scale
-        if not wanted.any():
+        rows = self.table.join(self.entries.rename(columns={"variable": "block"}))
+        rows = rows[rows["scale"] == scale] if scale else _in_order(rows, self.pictured)
+        if rows.empty:
             raise ValueError(f"There is nothing to draw on the {scale} scale.")
-        rows = self.table[wanted.to_numpy()].join(self.entries[wanted].rename(columns={"variable": "block"}))
         unit = (-0.02, 1.02)
-        limits = dict.fromkeys(rows["block"].unique(), unit) if scale == "probability" else {}
+        limits = dict.fromkeys(rows.loc[rows["scale"] == "probability", "block"], unit)
         return forest(Forest(rows.assign(_none=np.nan), self._series(), limits))
 
     def _series(self) -> list[Series]:
@@ -158,7 +162,7 @@ def compare(fit: Fit | None = None, post: xr.DataTree | None = None, published: 
     found = {} if post is None else {k: v for k, v in kept(post).items() if k not in ("parts", "categories")}
     names = ["scale", "variable", "panel", "row"]
     table = wide[[*ML, *BAYES, "published"]].astype(float)
-    return Comparison(table, wide[names], _loglik(fit, post), found)
+    return Comparison(table, wide[names], _loglik(fit, post), found, _pictured(variables, fit, post))
 
 
 # which rows there are -----------------------------------------------------------------------------
@@ -232,6 +236,29 @@ def _shown(name: str, scale: str, x: xr.DataArray, fit: Fit | None, parts: Parts
         first = xr.DataArray(np.arange(x.sizes[d]) == 0, dims=d)
         out = out & ~(two & first)
     return out.transpose(*x.dims).values
+
+
+# what the picture shows ---------------------------------------------------------------------------
+
+
+def _pictured(variables: Sequence[_Variable], fit: Fit | None, post: xr.DataTree | None) -> tuple[str, ...]:
+    """Probabilities of items, or the equations in the order of the listing: outcome, random parts, classes."""
+    sizes = [v for v in variables if v.scale == "probability"]
+    if any(v.item for v in sizes):
+        return tuple(v.name for v in sizes)
+    parts = parts_of(fit if fit is not None else post)  # pyright: ignore[reportArgumentType]
+    of = {
+        kind: [q for p in parts if p["kind"] == kind for q in p["parameters"]]
+        for kind in ("response", "class", "effect")
+    }
+    random = [v.name for v in variables if v.name in ("random_variance", "random_correlation")]
+    said = [q["name"] for q in of["effect"] if random and (q["use"] == "sd" or q["effects"] is not None)]
+    order = [*(v.name for v in sizes), *(q["name"] for q in of["response"]), *random]
+    return tuple(dict.fromkeys([*order, *(q["name"] for q in (*of["class"], *of["effect"]) if q["name"] not in said)]))
+
+
+def _in_order(rows: pd.DataFrame, blocks: Sequence[str]) -> pd.DataFrame:
+    return pd.concat([rows[rows["block"] == b] for b in blocks] or [rows])
 
 
 # the rows of a variable ---------------------------------------------------------------------------

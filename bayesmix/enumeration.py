@@ -38,8 +38,8 @@ def enumerate_classes(
     Parameters
     ----------
     model : Model or function of a number of classes
-        With any number of classes; the number is replaced. A model whose random effects come with the
-        classes needs the function: ``lambda k: bm.models.lca(items, k, cluster="school")``.
+        With any number of classes; the number is replaced, and one class has no random logits. A model whose random
+        effects come with the classes needs the function: ``lambda k: bm.models.lca(items, k, cluster="school")``.
     df : pandas.DataFrame
         The data.
     classes : sequence of int
@@ -53,15 +53,22 @@ def enumerate_classes(
     -------
     Enumeration
         `table` and `fits`. Interrupted, it holds the fits that are finished.
+
+    Raises
+    ------
+    ValueError
+        No numbers, no such class variable, or what :func:`bayesmix.fit` refuses: before any computation.
     """
     numbers = list(classes)
     if not numbers:
         raise ValueError("No numbers of classes came: give e.g. classes=range(1, 6).")
     make = model if callable(model) else partial(with_classes, model, name or varied(model))
-    name = name or varied(make(numbers[0]))
+    models = {k: make(k) for k in numbers}
+    largest = models[max(numbers)]
+    name = name or varied(largest)
+    prepare(largest, df, nodes=settings.get("nodes"))
     fits: dict[int, Fit] = {}
-    for k in numbers:
-        wanted = make(k)
+    for k, wanted in models.items():
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
@@ -80,20 +87,52 @@ def enumerate_classes(
 def varied(model: Model) -> str:
     """The class variable whose number of classes is varied: the first one below the clusters, else the first."""
     if not model.classes:
-        raise ValueError("The model has no class variable: there is nothing to enumerate.")
+        raise ValueError(
+            "The model has no class variable: there is nothing to enumerate. A regression of one class has none: "
+            "declare it with classes=2."
+        )
     return next((c for c in model.classes if c.level != "cluster"), model.classes[0]).name
 
 
 def with_classes(model: Model, name: str, size: int) -> Model:
-    """The model with another number of classes of the variable `name`."""
+    """The model with another number of classes of the variable `name`; one class has no random logits."""
     if name not in [c.name for c in model.classes]:
         raise ValueError(f"No class variable '{name}'; there are {', '.join(c.name for c in model.classes) or 'none'}.")
-    if bound := [p.name for p in model.parameters if p.support == "cholesky" and p.dims[-1] == name]:
+    if bound := _bound(model, name):
         raise ValueError(
-            f"'{bound[0]}' holds a random effect for each class of '{name}': give a function of the number of "
+            f"'{bound}' holds a random effect for each class of '{name}': give a function of the number of "
             "classes instead of the model, e.g. lambda k: bm.models.lca(items, k, cluster='school')."
         )
-    return replace(model, classes=tuple(replace(c, size=size) if c.name == name else c for c in model.classes))
+    out = replace(model, classes=tuple(replace(c, size=size) if c.name == name else c for c in model.classes))
+    return _without_random_logits(out, name) if size == 1 else out
+
+
+def _bound(model: Model, name: str) -> str | None:
+    """A parameter of the logits with an effect for each class but the last; one effect may be a factor."""
+    own = [t for c in model.classes if c.name == name for t in c.predictor if t.effects]
+    several = [t.parameter.name for t in own if len(t.effects) > 1]
+    cholesky = [p.name for p in model.parameters if p.support == "cholesky" and p.dims[-1] == name]
+    return next(iter([*cholesky, *several]), None)
+
+
+def _without_random_logits(model: Model, name: str) -> Model:
+    """Without what the logits of a class variable alone load on: the data would say nothing of it."""
+    classes = tuple(
+        replace(c, predictor=tuple(t for t in c.predictor if not t.effects)) if c.name == name else c
+        for c in model.classes
+    )
+    used = [t for r in model.responses for t in (*r.predictor, *r.auxiliary)] + [
+        t for c in classes for t in c.predictor
+    ]
+    before = {e for c in model.classes if c.name == name for t in c.predictor for e in t.effects}
+    gone = before - {e for t in used for e in t.effects}
+    kept = [e for e in model.effects if e.name not in gone]
+    if later := [e.name for e in kept for t in e.mean if gone.intersection(t.effects)]:
+        raise ValueError(
+            f"'{later[0]}' is regressed on the random logits of '{name}', which one class has not: give a function of "
+            "the number of classes instead of the model."
+        )
+    return replace(model, classes=classes, effects=tuple(kept))
 
 
 def _from_simpler(model: Model, df, name: str, simpler: Fit | None, settings) -> list[Array]:
@@ -146,6 +185,8 @@ class Enumeration:
         return f"{self.name}_posterior" in f.classes
 
     def _smallest(self, f: Fit) -> float:
+        if f"{self.name}_probability" not in f.probabilities:
+            return 1.0  # a model of one class may have no class variable
         if self._of_units(f):
             return float(f.class_counts(self.name)["model %"].min())
         return float(f.probabilities[f"{self.name}_probability"].min())

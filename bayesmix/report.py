@@ -158,11 +158,17 @@ def _family(written: str) -> str:
 
 def _starts(fit: Fit) -> Section:
     done = fit.starts[fit.starts["loglik"].notna()]
-    rows = [
-        (str(k), number(s["loglik"]), _seed(s["seed"]), number(s["short"]), str(s["iterations"]), str(s["status"]))
-        for k, (_, s) in enumerate(done.head(SHOWN_STARTS).iterrows(), start=1)
-    ]
-    table = make_table(("rank", "log-likelihood", "seed", "after short run", "iterations", "status"), rows, left=0)
+    columns = {
+        "log-likelihood": done["loglik"].map(number),
+        "seed": done["seed"].map(_seed),
+        "after short run": done["short"].map(number),
+        "iterations": done["iterations"].map(str),
+        "status": done["status"].map(str),
+    }
+    if done["short"].isna().all():  # a model without classes has none
+        del columns["after short run"]
+    rows = [(str(k), *cells) for k, cells in enumerate(zip(*columns.values(), strict=True), start=1)]
+    table = make_table(("rank", *columns), rows[:SHOWN_STARTS], left=0)
     return Section("Random starts, ranked", [table, _replication(fit, len(done)), *_other_starts(fit, len(done))])
 
 

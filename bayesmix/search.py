@@ -137,6 +137,8 @@ class Search:
     given: list[Array]
     interrupted: bool = False
     seconds: float = 0.0
+    at_once: bool = False
+    """Whether every start goes to convergence: short runs would choose nothing."""
     limits: Ranges = field(init=False)
     coarse: Data = field(init=False)
 
@@ -149,7 +151,7 @@ class Search:
         seeds = np.random.SeedSequence(self.seed).generate_state(self.n_starts * self.rounds).tolist()
         if all(c.size == 1 for c in self.data.model.classes) and self._one_maximum():
             few = min(self.n_starts, 4) if self.data.model.effects else 2
-            self.n_starts, self.n_finals, self.rounds = few, few, 1
+            self.n_starts, self.n_finals, self.rounds, self.at_once = few, few, 1, True
         done: list[Start] = []
         try:
             with self._bar() as advance:
@@ -188,6 +190,9 @@ class Search:
     def _round(self, r: int, new: list[Start], done: list[Start], advance: Callable) -> None:
         given = [Start(-1 - k, t) for k, t in enumerate(self.given)] if r == 0 else []
         todo = [*given, *new]
+        if self.at_once:
+            list(self._each(todo, LONG, done, advance("to convergence", len(todo))))
+            return
         short = list(self._each(todo, SHORT, done, advance("short runs", len(todo))))
         usable = [s for s in short if np.isfinite(s.short)]
         best = sorted(usable, key=lambda s: -s.short)[: self.n_finals]

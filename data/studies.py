@@ -28,6 +28,10 @@ import bayesmix as bm
 FOLDER = Path(__file__).parent / "studies"
 SEED = 2009
 PUBLISHED_MSE = {"model 1": 0.31, "model 2": 0.10, "model 3": 0.26, "model 4": 0.44}
+SAMPLE, SCHOOLS = (50, 10), (200, 15)
+"""Clusters and their sizes: 2006, 2009."""
+STARTS = {"starts": 10, "finals": 3, "rounds": 1}
+BOTH_WAYS = {"starts": 8, "finals": 3, "rounds": 1, "mode": "NUMBA"}
 REGRESSIONS = {"intercept": [1.0, 0.0], "coefficient": [[0.2], [0.8]], "residual_sd": 1.0}
 
 
@@ -61,8 +65,8 @@ def table_2(replications: int = 100, **settings) -> pd.DataFrame:
     rows = []
     for name, (model, truth) in models.items():
         done = bm.study(
-            model, truth, df=covariates(50, 10), replications=replications, seed=SEED,
-            folder=kept("table_2", name), fit={"starts": 10, "finals": 3, "rounds": 1}, **settings,
+            model, truth, df=covariates(*SAMPLE), replications=replications, seed=SEED,
+            folder=kept("table_2", name), fit=STARTS, **settings,
         )  # fmt: skip
         table = done.summary()
         row = table.loc[next(k for k in table.index if k.endswith("class_logit[1]"))]
@@ -84,7 +88,7 @@ def table_3(**_) -> pd.DataFrame:
     six = regression_mixture("y ~ x", 2, cluster="j", covariance="independent", effects="unrestricted")
     fits = {
         "model 5": bm.fit(five, df),
-        "model 6": bm.fit(six, df, nodes=bm.trapezoid(31), starts=10, finals=3, rounds=1),  # no adaptive nodes: a step
+        "model 6": bm.fit(six, df, nodes=bm.trapezoid(31), **STARTS),  # no adaptive nodes: a step
     }
     rows = {}
     for name, fit in fits.items():
@@ -138,8 +142,8 @@ def both_ways(name: str, truth: dict, first: str, replications: int, **settings)
     """Data of one of the two models, fitted by both."""
     models = {"Fig. 3": figure_3("y ~ x", "w", "j"), "Fig. 4": figure_4("y ~ x", "w", "j")}
     done = bm.study(
-        models[first], truth, models, df=covariates(200, 15, between=True), replications=replications, seed=SEED,
-        folder=kept(name), fit={"starts": 8, "finals": 3, "rounds": 1, "mode": "NUMBA"}, **settings,
+        models[first], truth, models, df=covariates(*SCHOOLS, between=True), replications=replications, seed=SEED,
+        folder=kept(name), fit=BOTH_WAYS, **settings,
     )  # fmt: skip
     print(f"{name}\n{done}\n", flush=True)
     write(done.bic(), f"{name}_bic")

@@ -85,7 +85,8 @@ def regression_mixture(
         Covariates of clusters, a formula for each coefficient that they predict: ``{"1": "w", "female": "w"}`` or
         the text ``"1 ~ w; female ~ w"``. Under the name ``"class"`` they predict each class logit R(23): with a
         factor this is its regression and direct effects on the other logits; under ``"factor"`` the factor alone.
-        One formula without a name stands for all random coefficients and ``"class"``.
+        One formula without a name stands for all random coefficients and ``"class"``. One class has no logits:
+        what predicts them is left out.
     cluster_covariates_by_class, cluster_covariates_by_cluster_class : sequence of str
         Coefficients for which the slopes of cluster covariates vary over the classes C, D.
     cluster_classes : int
@@ -250,11 +251,12 @@ def _between(given, drawn: Sequence[str], terms: Sequence[str], classes: int, ef
     if isinstance(given, str):
         return dict.fromkeys([*drawn, *([LOGITS] if classes > 1 else [])], given)
     known = [*terms, *([LOGITS] if classes > 1 else []), *([FACTOR] if classes > 1 and effects != "none" else [])]
-    if unknown := [k for k in given if k not in known]:
+    of_logits = (LOGITS, FACTOR) if classes == 1 else ()
+    if unknown := [k for k in given if k not in (*known, *of_logits)]:
         raise ValueError(f"cluster_covariates came for '{unknown[0]}': give some of {', '.join(known)}.")
     if LOGITS in given and FACTOR in given:
         raise ValueError("cluster_covariates came for 'class' and 'factor': 'class' has those of the factor in it.")
-    return {t: given[t] for t in (*terms, LOGITS, FACTOR) if t in given}
+    return {t: given[t] for t in known if t in given}
 
 
 def _check(

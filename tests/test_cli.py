@@ -695,6 +695,14 @@ def test_a_regression_mixture_is_fitted_by_its_formula(regressed, tmp_path):
     assert not {"profile.png", "class_curves.png"} & names
 
 
+def test_a_regression_mixture_is_enumerated_from_one_class_on(regressed, tmp_path):
+    words = ("enumerate", "regression_mixture", regressed[2], "--formula", "y ~ x", "--cluster", "school")
+    words = (*words, "--set", "effects=factor", "--set", "cluster_covariates=1 ~ w; class ~ w", "--classes", "1-2")
+    done = run(*words, "--nodes", "adaptive:3", "--plots", "--out", tmp_path, *QUICK)
+    assert done.exit_code == 0, done.output
+    assert list(pd.read_csv(tmp_path / "enumeration.csv", index_col=0)["parameters"]) == [5, 11]
+
+
 def test_the_settings_of_a_regression_mixture_reach_the_template(regressed, monkeypatch):
     columns = ["school", "y", "x", "w"]
     settings = ["formula=y ~ x", "cluster_covariates=1=w;x=w", "cluster_covariates_by_class=1,x", "by_class=1"]

@@ -61,7 +61,7 @@ def test_the_engine_finds_the_figures_at_the_truth():
 
 
 def test_the_generated_schools_have_the_moments_of_the_text():
-    """Section 3 of the 2009 paper: sizes, types, an intraclass correlation of 0.13, classes of 22, 46, 32%."""
+    """Section 3 of the 2009 paper: sizes, school types, an ICC of 0.13, classes of 22, 46 and 32%."""
     nels = script("nels")
     df = bm.simulate(nels.nels("B", 3), nels.TRUTH, df=nels.covariates(), seed=nels.SEED)
     school = df.groupby("school")
@@ -74,3 +74,42 @@ def test_the_generated_schools_have_the_moments_of_the_text():
     variance = (between - within) / ((len(df) - (size**2).sum() / len(df)) / (len(size) - 1))
     assert abs(variance / (variance + within) - 0.13) < 0.01
     assert abs(df.true_C.value_counts(normalize=True).sort_index() - [0.22, 0.46, 0.32]).max() < 0.02
+
+
+@pytest.fixture
+def studies(tmp_path, monkeypatch):
+    """The studies of the papers with few starts and small samples, written elsewhere."""
+    module = script("studies")
+    for name, value in {
+        "FOLDER": tmp_path,
+        "STARTS": {"starts": 2, "finals": 1, "rounds": 1},
+        "SAMPLE": (25, 8),
+        "BOTH_WAYS": {"starts": 2, "finals": 1, "rounds": 1, "nodes": bm.adaptive(3)},
+        "SCHOOLS": (18, 10),
+    }.items():
+        monkeypatch.setattr(module, name, value)
+    return module
+
+
+@pytest.mark.slow
+def test_the_table_of_mean_squared_errors_adds_up(studies, tmp_path):
+    found = studies.table_2(replications=2)
+    pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "table_2.csv", index_col=0), found.round(4))
+    assert list(found.columns) == ["published", "mse", "average", "sd", "average_se", "cover", "n"]
+    assert dict(found["published"]) == studies.PUBLISHED_MSE
+    assert (found["n"] == 2).all()
+    assert found["mse"].to_numpy() == pytest.approx((found["average"] ** 2 + found["sd"] ** 2 / 2).to_numpy())
+    assert found["average_se"].between(0.05, 5).all()
+
+
+def test_the_mixture_is_chosen_where_it_made_the_data(studies, tmp_path):
+    found = studies.section_2_2(replications=2)
+    assert list(found["parameters"]) == [11, 8]
+    assert list(found["chosen by BIC"]) == [2, 0]
+    names = {f"section_2_2_{k}.csv" for k in ("bic", "fig_3", "fig_4")}
+    assert names <= {p.name for p in tmp_path.iterdir()}
+    own, other = (pd.read_csv(tmp_path / f"section_2_2_fig_{k}.csv", index_col=0) for k in (3, 4))
+    assert (own["average"] - own["population"]).abs().loc[
+        ["intercept[1]", "intercept[2]", "coefficient[1, x]"]
+    ].max() < 0.5
+    assert other.loc["x_on[w]", "average"] < 0 < own.loc["intercept_on[w]", "average"]

@@ -14,6 +14,7 @@ from numpy.testing import assert_allclose
 
 import bayesmix as bm
 from bayesmix import batches
+from bayesmix.enumeration import with_classes
 from bayesmix.functions import bind
 from bayesmix.maximum import curvature
 from declare import by_unit, evaluate, frame, give_effects, oracle_for, random_values
@@ -173,3 +174,53 @@ def test_conventional_models_are_mixed_models(schools, formula, random, between)
         other = smf.mixedlm(whole, df, groups="school", re_formula=f"~ {random}").fit(reml=False, method="powell")
     assert fit.loglik == pytest.approx(other.llf, abs=1e-4)
     assert fit.loglik > other.llf - 1e-6
+
+
+# numbers of classes -------------------------------------------------------------------------------
+
+PREDICTED = {"class": [5, 11, 16], "factor": [5, 11, 15]}
+
+
+def with_factor(classes: int, name: str):
+    """Random intercepts and the factor of the class logits, both predicted."""
+    between = {"1": "mean_ses", name: "mean_ses"}
+    return regression_mixture(
+        "math ~ stud_ses", classes, cluster="school", effects="factor", cluster_covariates=between
+    )
+
+
+@pytest.mark.parametrize(("name", "parameters"), PREDICTED.items())
+def test_one_class_has_no_factor_whichever_way_it_is_declared(schools, name, parameters):
+    for k, expected in enumerate(parameters, start=1):
+        assert bm.prepare(with_factor(k, name), schools).packing.size == expected
+        assert bm.prepare(with_classes(with_factor(2, name), "C", k), schools).packing.size == expected
+    assert [e.name for e in with_classes(with_factor(3, name), "C", 1).effects] == ["u_intercept"]
+
+
+def test_classes_of_a_two_level_regression_are_enumerated(schools):
+    df = schools[schools.school < 8].assign(math=lambda d: d.math + 25 * (np.arange(len(d)) % 3 == 0))
+    settings = {"starts": 1, "finals": 1, "rounds": 1, "nodes": bm.adaptive(3)}
+    one = bm.fit(regression_mixture("math ~ stud_ses", cluster="school", cluster_covariates={"1": "mean_ses"}), df)
+    ways = {"function": lambda k: with_factor(k, "factor"), "model": with_factor(2, "factor")}
+    found = {way: bm.enumerate_classes(given, df, range(1, 3), **settings) for way, given in ways.items()}
+    for some in found.values():
+        assert list(some.table["parameters"]) == PREDICTED["factor"][:2]
+        assert some.table.loc[1, "loglik"] == pytest.approx(one.loglik, abs=1e-4)
+        assert some.table.loc[1, "smallest class"] == 1.0
+        assert some.table["loglik"].is_monotonic_increasing
+        assert "CLASS ENUMERATION: REGRESSION_MIXTURE" in bm.report(some)
+    assert found["model"][2].loglik == pytest.approx(found["function"][2].loglik, abs=1e-3)
+
+
+def test_enumerations_that_cannot_be_run_are_refused_at_once(schools, monkeypatch):
+    monkeypatch.setattr("bayesmix.ml.fit", lambda *_, **__: pytest.fail("a fit was begun"))
+    several = regression_mixture("math ~ stud_ses", 3, cluster="school", effects="unrestricted")
+    for given, df, words in (
+        (regression_mixture("math ~ stud_ses", cluster="school"), schools, "declare it with classes=2"),
+        (several, schools, "'C_loading' holds a random effect for each class of 'C': give a function"),
+        (lambda k: with_factor(k, "factors"), schools, "came for 'factors': give some of 1, stud_ses"),
+        (lambda k: with_factor(k, "factor"), schools.drop(columns="mean_ses"), "no column 'mean_ses'|missing column"),
+        (lambda k: regression_mixture("math ~ 1", k, "stud_ses"), schools.drop(columns="stud_ses"), "stud_ses"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            bm.enumerate_classes(given, df, range(1, 4))

@@ -235,6 +235,7 @@ def test_a_regression_of_one_class_is_shown_everywhere(conventional):
     text = bm.report(fit)
     assert "Class" not in section(text, "Results: regression of math")
     assert "CLASS COUNTS" not in text
+    assert "after short run" not in text  # every start goes to convergence
     assert "entropy" not in repr(fit)
     assert "coefficient[female]" in fit._repr_html_()
     interval = [float(v) for v in cells(text.split("Variances")[1].split("\n\n")[0], "u_intercept")[4:6]]
@@ -326,6 +327,50 @@ def test_outcomes_that_cannot_be_drawn_are_explained(mixture, fitted, two_classe
         plots.outcome(fit, df.assign(math="high"))
     with pytest.raises(ValueError, match="No class variable 'D'"):
         plots.outcome(fit, df, name="D")
+
+
+# ML beside Bayes ----------------------------------------------------------------------------------
+
+
+def drawn_about(fit, draws: int = 50) -> xr.DataTree:
+    """A posterior that is normal about the fit, as `bm.sample` lays it out."""
+    rng, coords = np.random.default_rng(1), {"chain": range(2), "draw": range(draws)}
+    whole = xr.merge([fit.params, fit.derived, fit.probabilities]).drop_vars("C_correlation", errors="ignore")
+    noise = {k: rng.normal(0, 0.01, (2, draws, *x.shape)) for k, x in whole.items()}
+    free = {k: fit.free[k].values if k in fit.free else True for k in whole}
+    held = {k: (("chain", "draw", *x.dims), x.values + free[k] * noise[k]) for k, x in whole.items()}
+    ds = xr.Dataset(held, coords=coords | {d: whole[d].values for d in whole.dims})
+    tree = xr.DataTree.from_dict({"/posterior": ds})
+    tree.attrs["bayesmix"] = json.dumps({"parts": fit.info["parts"]})
+    return tree
+
+
+EQUATIONS = [
+    "C_probability", "intercept", "coefficient", "intercept_on", "female_on", "residual_sd", "random_variance",
+    "random_correlation", "class_logit", "class_slope", "cluster_slope",
+]  # fmt: skip
+
+
+def test_the_forest_of_a_regression_has_its_equations(mixture):
+    _, fit = mixture
+    post = drawn_about(fit)
+    for found in (bm.compare(fit), bm.compare(fit, post), bm.compare(post=post)):
+        assert [ax.get_title(loc="left") for ax in found.plot().axes] == EQUATIONS
+    both = bm.compare(fit, post)
+    ax = both.plot().axes[EQUATIONS.index("coefficient")]
+    labels = [t.get_text() for t in ax.get_yticklabels()]
+    assert labels == ["female, C = 1", "stud_ses, C = 1", "female, C = 2", "stud_ses, C = 2"]
+    rows = both.table.loc[[k for k in both.table.index if k.startswith("coefficient[")]]
+    for bars, column in zip(ax.containers, ("ml", "mean"), strict=True):
+        assert np.asarray(bars.lines[0].get_xdata()) == pytest.approx(rows[column].to_numpy())
+    assert [ax.get_title(loc="left") for ax in both.plot("probability").axes] == ["C_probability"]
+
+
+def test_the_forest_of_one_class_has_no_class(conventional):
+    titles = [ax.get_title(loc="left") for ax in bm.compare(conventional[1]).plot().axes]
+    assert titles == [
+        "intercept", "coefficient", "intercept_on", "female_on", "residual_sd", "random_variance", "random_correlation"
+    ]  # fmt: skip
 
 
 # coefficients of clusters -------------------------------------------------------------------------
