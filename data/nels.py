@@ -11,7 +11,8 @@ female and stud_ses raise the odds of the first class, mean_ses raises the facto
 catholic lowers the slope of stud_ses, mean_ses and private do not move it. What it does not say is taken
 from Table 1 where the conventional model has the same quantity, made smaller where the classes take over
 its part, and otherwise chosen so that the data have the moments of the text: an intraclass correlation of
-0.13 of mathematics, 85%, 8% and 7% of the schools public, private and catholic, 15.6 students a school.
+0.13 of mathematics, 85%, 8% and 7% of the schools public, private and catholic, 15.6 students a school, and a
+residual variance near the 50 of Table 1 in the conventional model.
 The true classes are in the column `true_C`.
 """
 
@@ -30,11 +31,11 @@ TRUTH = {
     "class_logit": [-0.66, 0.43, 0.0],
     "class_slope": [[0.25, 1.30], [0.12, 0.65], [0.0, 0.0]],
     "cluster_slope": [[0.15, 0.10, 0.05, 0.70], [0.10, 0.05, 0.10, 0.30], [0.0, 0.0, 0.0, 0.0]],
-    "u_intercept_sd": np.sqrt(2.6),
+    "u_intercept_sd": np.sqrt(2.3),
     "u_female_on_u_intercept": -0.45,
-    "u_female_sd": np.sqrt(3.1 - 0.45**2 * 2.6),
+    "u_female_sd": np.sqrt(3.1 - 0.45**2 * 2.3),
     "f_on": [0.15, 0.05],
-    "f_sd": 0.55,
+    "f_sd": 0.45,
     "C_loading": [[1.0, 0.6, 0.0]],
     "intercept": [57.2, 47.7, 37.4],
     "coefficient": [[-2.0, 1.6], [-1.3, 1.9], [-0.2, 1.3]],
@@ -42,7 +43,7 @@ TRUTH = {
     "female_on": [0.14, -0.5, 0.0, 0.0],
     "stud_ses_on": [0.4, 0.0, -1.4, 0.0],
     "random": [[1.0, 0.0], [0.0, 1.0]],
-    "residual_sd": np.sqrt(27.0),
+    "residual_sd": np.sqrt(16.0),
 }
 """Model B with three classes; the columns of covariates are those of `covariates()`."""
 
