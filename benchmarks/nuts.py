@@ -1,9 +1,10 @@
 """Effective draws a second: random effects integrated, sampled, and a PyMC model written by hand, in one run.
 
     python benchmarks/nuts.py
+    python benchmarks/nuts.py guessed mixed
 
-Two-level LCA (600 persons in 60 clusters, 6 items) and grade of membership (400 persons, 10 items).
-The model by hand sums the classes out and samples the effects, with the same priors, by the same
+Two-level LCA (600 persons in 60 clusters, 6 items), grade of membership (400 persons, 10 items), the 3PL
+(500 persons, 10 items) and a factor mixture of two classes (425 persons, 12 items). The model by hand sums the classes out and samples the effects, with the same priors, by the same
 sampler; compile time is left out of all three. Minimum bulk ESS over the structural parameters.
 """
 
@@ -12,6 +13,7 @@ import os
 for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[name] = "1"
 
+import sys
 import time
 import warnings
 
@@ -20,7 +22,7 @@ import numpy as np
 import nutpie
 import pymc as pm
 import pytensor.tensor as pt
-from bayesmix.models import gom, lca
+from bayesmix.models import fma, gom, irt_3pl, lca
 
 import bayesmix as bm
 from bayesmix import bayes, draws
@@ -72,6 +74,42 @@ def grades_by_hand(df, items):
     return model
 
 
+def guessed():
+    items = [f"q{k}" for k in range(10)]
+    truth = {"item_intercept": np.linspace(1.5, -1.5, 10), "loading": np.full(10, 1.5), "guessing": np.full(10, 0.2)}
+    model = irt_3pl(items)
+    return model, bm.simulate(model, truth, n=500, seed=4), items
+
+
+def mixed():
+    items = [f"u{k}" for k in range(12)]
+    sides = np.array([[1.5] * 12, [-1.5] * 12])
+    model = fma(items, 2, family=bm.bernoulli())
+    truth = {"class_logit": [0.3, 0.0], "item_intercept": sides, "loading": np.full(12, 1.2)}
+    return model, bm.simulate(model, truth, n=425, seed=5), items
+
+
+def guessed_by_hand(df, items):
+    y = df[items].to_numpy(float)
+    with pm.Model() as model:
+        tau, a = pm.Normal("item_intercept", 0, 2, shape=len(items)), pm.Normal("loading", 0, 1.5, shape=len(items))
+        g, z = pm.Beta("guessing", 5, 17, shape=len(items)), pm.Normal("z", 0, 1, shape=len(y))
+        p = g + (1 - g) * pt.sigmoid(tau + a * z[:, None])
+        pm.Potential("loglik", (y * pt.log(p) + (1 - y) * pt.log1p(-p)).sum())
+    return model
+
+
+def mixed_by_hand(df, items):
+    y = df[items].to_numpy(float)
+    with pm.Model() as model:
+        logit, a = pm.Normal("class_logit", 0, PAIR), pm.Normal("loading", 0, 1.5, shape=len(items))
+        tau, z = pm.Normal("item_intercept", 0, 2, shape=(2, len(items))), pm.Normal("z", 0, 1, shape=len(y))
+        eta = tau[:, None, :] + a * z[:, None]
+        ll = (y * eta - pt.softplus(eta)).sum(-1)
+        pm.Potential("loglik", pt.logaddexp(ll[0] - pt.softplus(-logit), ll[1] - pt.softplus(logit)).sum())
+    return model
+
+
 def rate(seconds, drawn):
     ess = az.ess(drawn)
     least = min(float(ess[v].min()) for v in ess.data_vars)
@@ -88,22 +126,31 @@ def ours(model, df, fit, effects):
     raw = nutpie.sample(program, **SETTINGS, **more)
     seconds = time.perf_counter() - began
     drawn, _ = draws.finished(raw)
-    return seconds, drawn[[v for v in drawn.data_vars if v.endswith("_free") or "_free_" in v]]
+    return seconds, drawn[[v.name for v in made.free_RVs if not v.name.startswith("z_")]]
 
 
 def by_hand(made, fit):
-    start = {"tau": fit.params["item_logit"].values[:, :, 1], "class_logit": float(fit.params["class_logit"][0])}
-    program = nutpie.compile_pymc_model(made, initial_points=start, jitter_rvs={"z", "sd"})
+    names = [v.name for v in made.free_RVs if v.name != "z"]
+    start = {k: fit.params[k].values for k in names if k in fit.params}
+    start |= {"class_logit": float(fit.params["class_logit"][0])} if "class_logit" in names else {}
+    start |= {"guessing": np.clip(start["guessing"], 0.05, 0.5)} if "guessing" in names else {}
+    start |= {"tau": fit.params["item_logit"].values[:, :, 1]} if "tau" in names else {}
+    program = nutpie.compile_pymc_model(made, initial_points=start, jitter_rvs={"z", "sd"} & {"z", *names})
     began = time.perf_counter()
     raw = nutpie.sample(program, **SETTINGS)
-    return time.perf_counter() - began, raw["posterior"].to_dataset()[["class_logit", "sd", "tau"]]
+    return time.perf_counter() - began, raw["posterior"].to_dataset()[names]
 
 
 def main():
+    asked = sys.argv[1:]
     for title, make, hand in (
         ("Two-level LCA", two_level, two_level_by_hand),
         ("Grade of membership", grades, grades_by_hand),
+        ("3PL", guessed, guessed_by_hand),
+        ("Factor mixture", mixed, mixed_by_hand),
     ):
+        if asked and make.__name__ not in asked:
+            continue
         model, df, items = make()
         fit = bm.fit(model, df, progress=False)
         print(f"\n{title}")

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from bayesmix.models import gom, lca
+from bayesmix.models import fma, gom, irt_3pl, lca
 
 import bayesmix as bm
 
@@ -37,6 +37,22 @@ def grades():
         "item_logit": np.stack([np.zeros((2, 17)), sides], axis=-1),
     }
     return gom(OFFENCES, 2), truth
+
+
+def guessed():
+    """Twenty items: discriminations of 1 to 2, difficulties of -1 to 1.5, a guess in five or six is right."""
+    rng = np.random.default_rng(2)
+    a, b = rng.uniform(1.0, 2.0, 20), np.linspace(-1.0, 1.5, 20)
+    truth = {"item_intercept": -a * b, "loading": a, "guessing": rng.uniform(0.15, 0.25, 20)}
+    return irt_3pl([f"q{k}" for k in range(20)]), truth
+
+
+def symptoms():
+    """The sample of Table 6: 18 items, two classes, loadings that do not depend on the class."""
+    rng = np.random.default_rng(3)
+    sides = np.stack([rng.uniform(0.6, 1.6, 18), rng.uniform(-1.6, -0.6, 18)])
+    truth = {"class_logit": [0.5, 0.0], "item_intercept": sides, "loading": rng.uniform(0.6, 1.0, 18)}
+    return fma([f"u{k}" for k in range(18)], 2), truth
 
 
 def studied(model, truth, replications, fit=None, **settings):
@@ -134,6 +150,21 @@ def test_two_level_lca_is_recovered(sd):
 def test_gom_is_recovered():
     """17 items, 2,000 persons, 50 replications."""
     check(by_kind(studied(*grades(), 50, n=2000)), 0.1, 0.03)
+
+
+@pytest.mark.parametrize(("declared", "n"), [(guessed, 1000), (symptoms, 425)], ids=["3PL", "FMA"])
+def test_factors_are_recovered_in_short(declared, n):
+    table = by_kind(studied(*declared(), 2, n=n))
+    print(f"\n{table.round(3).to_string()}")
+    assert table.loc["loading", "bias"] == pytest.approx(0, abs=0.25)
+    assert table["coverage"].min() > 0.6
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("declared", "n"), [(guessed, 2000), (symptoms, 425)], ids=["3PL", "FMA"])
+def test_factors_are_recovered(declared, n):
+    """3PL, 2,000 persons x 20 items, and factor mixture, 425 x 18; 100 replications."""
+    check(by_kind(studied(*declared(), 100, n=n)), 0.1, 0.05)
 
 
 @pytest.mark.slow
