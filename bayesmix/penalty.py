@@ -67,7 +67,7 @@ def _compiled(data: Data) -> Callable[[Array], list]:
     for p in (p for p in data.model.parameters if p.name in data.priors):
         index = data.packing.index[p.name]
         value = natural(theta, p, pt.as_tensor(index), pt.as_tensor(data.packing.fixed[p.name])).values
-        total = total + pm.logp(_distribution(data.priors[p.name]), value[np.nonzero(index >= 0)]).sum()
+        total = total + pm.logp(_distribution(data.priors[p.name]), value.ravel()[np.flatnonzero(index >= 0)]).sum()
     total = lower(total)
     with pytensor.config.change_flags(cxx=""):
         return pytensor.function([theta], [total, pt.grad(total, theta)], mode="FAST_COMPILE", on_unused_input="ignore")

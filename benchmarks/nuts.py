@@ -4,8 +4,9 @@
     python benchmarks/nuts.py guessed mixed
 
 Two-level LCA (600 persons in 60 clusters, 6 items), grade of membership (400 persons, 10 items), the 3PL
-(500 persons, 10 items) and a factor mixture of two classes (425 persons, 12 items). The model by hand sums the classes out and samples the effects, with the same priors, by the same
-sampler; compile time is left out of all three. Minimum bulk ESS over the structural parameters.
+(500 persons, 10 items) and a factor mixture of two classes (425 persons, 12 items). The model by hand sums the
+classes out and samples the effects, with the same priors, by the same sampler; compile time is left out of all
+three. Minimum bulk ESS over the structural parameters.
 """
 
 import os
