@@ -22,7 +22,7 @@ from bayesmix.result import Fit
 from bayesmix.solution import names_of, values_of
 from bayesmix.spec import LatentClass, Model, Term
 from bayesmix.style import COLOURS, bare, legend
-from bayesmix.sums import by_effect, plain
+from bayesmix.sums import by_effect, on_residuals, plain
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -197,9 +197,11 @@ def _means(model: Model, df: pd.DataFrame) -> Iterator[tuple[str, xr.DataArray]]
 def _centres(model: Model, values: Mapping[str, xr.DataArray], means: Mapping[str, xr.DataArray]) -> dict[str, Any]:
     """The mean of each effect at the given covariates."""
     out: dict[str, Any] = {}
+    factors = [e.name for e in model.effects if e.standard]
     for level in ("cluster", "individual"):
         for e in model.effects_at(level):
-            out[e.name] = sum((_part(t, values, means, out) for t in e.mean), xr.DataArray(0.0))
+            mean = [t for t in e.mean if not on_residuals(e, t, factors)]
+            out[e.name] = sum((_part(t, values, means, out) for t in mean), xr.DataArray(0.0))
     return out
 
 

@@ -64,9 +64,10 @@ def _default(model: Model, level: str) -> Nodes:
 
 def without_closed_form(model: Model, level: str) -> str:
     """Why the effects of a level cannot be integrated exactly; empty where they can."""
-    if level == "cluster" and (within := [c.name for c in model.classes if c.level != "cluster"]):
+    several = [c for c in model.classes if c.size > 1]
+    if level == "cluster" and (within := [c.name for c in several if c.level != "cluster"]):
         return f"the class '{within[0]}' lives below their level"
-    if below := [c.name for c in model.classes if c.level == "item"]:
+    if below := [c.name for c in several if c.level == "item"]:
         return f"the class '{below[0]}' lives below their level"
     if other := [r.name for r in model.responses if not isinstance(r.family, Normal)]:
         return f"the response '{other[0]}' is not normal"

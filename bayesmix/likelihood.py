@@ -21,7 +21,7 @@ from pytensor import xtensor as px
 
 from bayesmix.families import TINY, Normal, Poisson, Tensor, log_softmax, logsumexp, stop_gradient
 from bayesmix.spec import Effect, LatentClass, Model, Predictor, Response, Term
-from bayesmix.sums import of_effects, square
+from bayesmix.sums import on_residuals, residuals
 
 TOGETHER = 3
 """So many class variables are summed out in one product over all their paths where they vary with the nodes."""
@@ -55,25 +55,15 @@ def predictor(terms: Predictor, values: Tensors, data: Tensors, effects: Tensors
 def effect_values(model: Model, values: Tensors, data: Tensors) -> dict[str, Tensor]:
     """Each effect at the nodes: mean + sd * z, (5), (10), (18), (25)."""
     out: dict[str, Tensor] = {}
-    residuals: dict[str, Tensor] = {}
+    of_factors = residuals(model.effects, values)
     for level in ("cluster", "individual"):
         for k, e in enumerate(model.effects_at(level)):
-            z, mean = data[f"z_{level}"].isel({f"effect_{level}": k}), e.mean
+            each = [data[f"z_{level}"].isel({f"effect_{level}": k})]
             if e.standard:
-                z = residuals[e.name] = _residual(model, e, z, values, data, {**out, **residuals})
-                mean = tuple(t for t in e.mean if not t.effects)
-            out[e.name] = _effect(replace(e, mean=mean), z, values, data, out)
+                each = [x * data[f"z_{level}"].isel({f"effect_{level}": i}) for (_, i), x in of_factors[e.name].items()]
+            mean = tuple(t for t in e.mean if not on_residuals(e, t, of_factors))
+            out[e.name] = _effect(replace(e, mean=mean), sum(each[1:], each[0]), values, data, out)
     return out
-
-
-def _residual(model: Model, e: Effect, z: Tensor, values: Tensors, data: Tensors, before: Tensors) -> Tensor:
-    """The residual of a factor that is correlated with factors before it, with variance 1."""
-    on = predictor(tuple(t for t in e.mean if t.effects), values, data, before)
-    if on is None:
-        return z
-    raw = [replace(f, standard=f is not e, sd=None) if f.standard else f for f in model.effects]
-    parts = of_effects(raw, values, lambda sd: term(sd, values, data, {}))
-    return (on + z) / square(parts[e.name]) ** 0.5
 
 
 def _effect(e: Effect, z: Tensor, values: Tensors, data: Tensors, effects: Tensors) -> Tensor:

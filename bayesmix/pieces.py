@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import cast
 
-from bayesmix.families import Bernoulli, Family, nominal
+from bayesmix.families import Bernoulli, Family, Ordinal, nominal
 from bayesmix.params import Parameter, Prior, at
 from bayesmix.spec import Covariates, Effect, LatentClass, Level, Response, Term
 
@@ -28,6 +28,7 @@ def measured(
     classes: Sequence[str],
     variance: str = "equal",
     covariates: Mapping[str, str] | None = None,
+    default: Family | None = None,
 ) -> tuple[Response, ...]:
     """Items whose parameters depend on `classes`, a response for each family among them.
 
@@ -36,13 +37,15 @@ def measured(
     items : sequence of str
         Columns of the items.
     family : Family or mapping of item to Family, optional
-        `nominal()` for all items, or for those not in the mapping, if left out.
+        The default for all items, or for those not in the mapping, if left out.
     classes : sequence of str
         Names of class variables.
     variance : {"equal", "class"}
         Residual SD of normal items: the same in all classes, or one for each.
     covariates : mapping of item to formula, optional
         Covariates with an effect on an item that is the same in all classes.
+    default : Family, optional
+        Of items of which nothing is said: `nominal()` if left out.
 
     Raises
     ------
@@ -53,38 +56,53 @@ def measured(
         raise ValueError(f"The items came as the text {items!r}: give a list of column names.")
     if variance not in ("equal", "class"):
         raise ValueError(f"The variance came as {variance!r}: give 'equal' or 'class'.")
-    chosen = family if isinstance(family, Mapping) else dict.fromkeys(items, family or nominal())
+    default = default or nominal()
+    chosen = family if isinstance(family, Mapping) else dict.fromkeys(items, family or default)
     for what, given in (("A family", chosen), ("A formula", covariates or {})):
         if unknown := [i for i in given if i not in items]:
             raise ValueError(f"{what} came for '{unknown[0]}', which is not among the items: {', '.join(items)}.")
     by_family: dict[Family, list[str]] = {}
     for item in items:
-        by_family.setdefault(chosen.get(item, nominal()), []).append(item)
-    out = (_response(f, tuple(i), tuple(classes), variance, len(by_family) > 1) for f, i in by_family.items())
+        by_family.setdefault(chosen.get(item, default), []).append(item)
+    kinds = [_kind(f) for f in by_family]
+    names = [f"{kind}_{_link(f)}" if kinds.count(kind) > 1 else kind for kind, f in zip(kinds, by_family, strict=True)]
+    suffixes = [f"_{name}" if len(names) > 1 else "" for name in names]
+    out = (
+        _response(f, tuple(i), tuple(classes), variance, name, suffix)
+        for (f, i), name, suffix in zip(by_family.items(), names, suffixes, strict=True)
+    )
     return tuple(_with_covariates(r, covariates or {}) for r in out)
 
 
+def _kind(family: Family) -> str:
+    """The name of a response of this family."""
+    return "guessed" if isinstance(family, Bernoulli) and family.guessing else type(family).__name__.lower()
+
+
+def _link(family: Family) -> str:
+    """What else tells two responses of one kind apart."""
+    return family.link if isinstance(family, Bernoulli | Ordinal) else "linear"
+
+
 def _response(
-    family: Family, items: tuple[str, ...], classes: tuple[str, ...], variance: str, several: bool
+    family: Family, items: tuple[str, ...], classes: tuple[str, ...], variance: str, name: str, suffix: str
 ) -> Response:
     kind = type(family).__name__.lower()
     guessing = isinstance(family, Bernoulli) and family.guessing
-    name = "guessed" if guessing else kind
-    suffix = f"_{name}" if several else ""
     item, category, threshold = f"item{suffix}", f"category{suffix}", f"threshold{suffix}"
     predictor: tuple[Term, ...] = ()
     auxiliary: tuple[Term, ...] = ()
-    if name == "nominal":
+    if kind == "nominal":
         dims, fixed = (*classes, item, category), (at(0.0, **{category: 0}),)
         predictor = (Term(Parameter(f"item_logit{suffix}", dims, prior=LOGIT, fixed=fixed)),)
-    elif name == "ordinal":
+    elif kind == "ordinal":
         dims, prior = (*classes, item, threshold), Prior("Normal", mu=0, sigma=3)
         auxiliary = (Term(Parameter(f"item_threshold{suffix}", dims, "ordered", prior)),)
     else:
         spread = {"normal": Prior("DataNormal", sigma=2.5), "poisson": Prior("Normal", mu=0, sigma=3)}
         prior = spread.get(kind, Prior("Normal", mu=0, sigma=2))
         predictor = (Term(Parameter(f"item_intercept{suffix}", (*classes, item), prior=prior)),)
-    if name == "normal":
+    if kind == "normal":
         dims = (*classes, item) if variance == "class" else (item,)
         auxiliary = (Term(Parameter(f"item_sd{suffix}", dims, "positive", Prior("DataHalfNormal", sigma=2.5))),)
     if guessing:

@@ -1,4 +1,4 @@
-"""Factors turned round or put on another class's scale: other numbers for the same distribution. Depends on spec.
+"""Factors turned round or put on another class's scale: other numbers for the same distribution.
 
 A factor's sign is nobody's: with all its loadings and regressions negated the model says the same. Where its mean
 and SD vary over classes, they are 0 and 1 in the last class; with the classes in another order, in another one.
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from bayesmix.params import Parameter
 from bayesmix.spec import Effect, Model, Response, Term
+from bayesmix.sums import on_residuals
 
 Array = NDArray[np.float64]
 
@@ -103,7 +104,7 @@ def on_scale_of(model: Model, values: Mapping[str, Array], dims: tuple[str, ...]
     With f = m + s f' for its mean m and SD s there, a loading is s times what it was, and an intercept rises by
     m times the loading.
     """
-    out = {k: np.asarray(x) for k, x in values.items()}
+    out, factors = {k: np.asarray(x) for k, x in values.items()}, {e.name for e in model.effects if e.standard}
     for e in model.effects:
         means = [t for t in e.mean if not t.effects and not t.covariates and set(t.parameter.dims) & set(dims)]
         by_class = e.sd is not None and bool(set(e.sd.parameter.dims) & set(dims)) and bool(e.sd.parameter.fixed)
@@ -119,7 +120,7 @@ def on_scale_of(model: Model, values: Mapping[str, Array], dims: tuple[str, ...]
             out[t.parameter.name] = _times(out[t.parameter.name], t.parameter, at, s)
         for t in means:
             out[t.parameter.name] = (out[t.parameter.name] - m[..., None]) / s[..., None]
-        for t in (t for t in e.mean if t not in means and not (e.standard and t.effects)):
+        for t in (t for t in e.mean if t not in means and not on_residuals(e, t, factors)):
             out[t.parameter.name] = _times(out[t.parameter.name], t.parameter, None, 1 / s)
         if by_class and e.sd:
             out[e.sd.parameter.name] = out[e.sd.parameter.name] / s[..., None]

@@ -6,7 +6,7 @@ z of its own, (5), (10), (15), R(24): a sum of the z's of all of them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from bayesmix.spec import Effect, Term
@@ -54,20 +54,35 @@ def of_effects(
         The value of the term of an SD.
     """
     out: dict[str, Coefficients] = {}
-    unit: dict[str, Coefficients] = {}
-    number = {"cluster": 0, "individual": 0}
-    for e in sorted(effects, key=lambda e: e.level != "cluster"):
+    effects = sorted(effects, key=lambda e: e.level != "cluster")
+    unit, number = residuals(effects, values), {"cluster": 0, "individual": 0}
+    for e in effects:
         mine: Coefficients = {}
-        for t in filter(plain, e.mean):
+        for t in (t for t in e.mean if plain(t) and not on_residuals(e, t, unit)):
             for parent, b in by_effect(t, values):
-                add(mine, unit[parent] if e.standard and parent in unit else out[parent], b)
-        own = e.level, number[e.level]
+                add(mine, out[parent], b)
+        add(mine, unit.get(e.name, {(e.level, number[e.level]): 1.0}), 1.0 if e.sd is None else sd(e.sd))
         number[e.level] += 1
-        if not e.standard:
-            out[e.name] = mine | {own: 1.0 if e.sd is None else sd(e.sd)}
-            continue
-        mine[own] = 1.0
-        size = square(mine) ** 0.5
-        unit[e.name] = {k: x / size for k, x in mine.items()}
-        out[e.name] = unit[e.name] if e.sd is None else {k: x * sd(e.sd) for k, x in unit[e.name].items()}
+        out[e.name] = mine
+    return out
+
+
+def on_residuals(e: Effect, t: Term, factors: Collection[str]) -> bool:
+    """Whether a term of the mean is the regression of a factor's residual on those of factors before it."""
+    return e.standard and plain(t) and {*t.effects} <= {*factors}
+
+
+def residuals(effects: Iterable[Effect], values: Mapping[str, Any]) -> dict[str, Coefficients]:
+    """Residuals, with variance 1, of factors that are correlated with others, as sums of standard normal effects."""
+    out: dict[str, Coefficients] = {}
+    number = {"cluster": 0, "individual": 0}
+    for e in effects:
+        mine: Coefficients = {(e.level, number[e.level]): 1.0}
+        number[e.level] += 1
+        for t in (t for t in e.mean if on_residuals(e, t, out)):
+            for parent, b in by_effect(t, values):
+                add(mine, out[parent], b)
+        if e.standard:
+            size = square(mine) ** 0.5
+            out[e.name] = {k: x / size for k, x in mine.items()}
     return out

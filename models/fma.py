@@ -55,7 +55,7 @@ def fma(
     covariates : str, optional
         Formula of the class logits; the last class is the reference.
     family : Family or mapping of item to Family, optional
-        Distribution of the items, ``bernoulli("probit")`` of (36) if left out.
+        Distribution of the items, ``bernoulli("probit")`` of (36) where it is left out.
     variance : {"equal", "class"}
         Residual SD of normal items: the same in all classes, or one for each.
     freq : str, optional
@@ -101,7 +101,7 @@ def fma(
     def by(what: str) -> tuple[str, ...]:
         return ("C",) if what in varying else ()
 
-    responses = measured(items, family or bernoulli("probit"), by("intercepts"), variance, item_covariates)
+    responses = measured(items, family, by("intercepts"), variance, item_covariates, bernoulli("probit"))
     responses = tuple(loading_on(r, pattern, by("loadings"), loadings == "one") for r in responses)
     of_factors = factor_effects(
         tuple(pattern),

@@ -59,7 +59,7 @@ def fma_gom(
     covariates : str, optional
         Formula of the membership logits; the last class is the reference.
     family : Family or mapping of item to Family, optional
-        Distribution of the items, ``bernoulli("probit")`` of (38) if left out.
+        Distribution of the items, ``bernoulli("probit")`` of (38) where it is left out.
     variance : {"equal", "class"}
         Residual SD of normal items: the same in all classes, or one for each.
     freq : str, optional
@@ -106,7 +106,7 @@ def fma_gom(
     def by(what: str) -> tuple[str, ...]:
         return ("C",) if what in varying else ()
 
-    responses = measured(items, family or bernoulli("probit"), by("intercepts"), variance, item_covariates)
+    responses = measured(items, family, by("intercepts"), variance, item_covariates, bernoulli("probit"))
     responses = tuple(loading_on(r, pattern, by("loadings"), loadings == "one") for r in responses)
     of_factors = factor_effects(
         tuple(pattern),

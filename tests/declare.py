@@ -122,6 +122,7 @@ def random_values(data: Data, seed: int, scale: float = 0.8) -> dict:
         if p.support == "ordered":
             x = np.cumsum(np.abs(x) + 0.2, axis=-1) - 1.0
         x = np.array(np.exp(0.5 * x) if p.support in ("positive", "sd") else x)
+        x = 1 / (1 + np.exp(1.5 - x)) if p.support == "probability" else x
         x = np.abs(x) + 3.0 if p.name == "residual_variance" else x
         if p.support == "cholesky":
             x = np.where(np.eye(*x.shape[-2:]) > 0, np.exp(0.5 * x), np.triu(x))

@@ -43,7 +43,8 @@ def density(family, y, eta, auxiliary, n_categories: int) -> float:
     """Probability (density) of the coded answer `y`."""
     name = type(family).__name__
     if name == "Bernoulli":
-        return _bernoulli(y, float(CDF[family.link](eta)))
+        guess = float(auxiliary[0]) if family.guessing else 0.0
+        return _bernoulli(y, guess + (1 - guess) * float(CDF[family.link](eta)))
     if name == "Nominal":
         return float(softmax(eta[:n_categories])[int(y)])
     if name == "Ordinal":
@@ -148,12 +149,23 @@ class Oracle:
             yield t.effect_dim, np.array([effects[e] for e in t.effects])
 
     def effects(self, level: str, z, at: dict, effects: dict, row: int) -> dict:
-        """Effects of the level from standardised ones: mean + sd * z."""
-        out = dict(effects)
-        for e, each in zip(self.model.effects_at(level), z, strict=True):
+        """Effects of the level from standardised ones: mean + sd * z, or mean + sd * r, Var(r) = 1."""
+        out, own, rows = dict(effects), self.model.effects_at(level), {}
+        for e, each, unit in zip(own, z, np.eye(len(own)), strict=True):
             sd = self.predict((e.sd,), at, out, row) if e.sd else 1.0
-            out[e.name] = float(self.predict(e.mean, at, out, row) + sd * each)
+            if e.standard:
+                mean = tuple(t for t in e.mean if not {*t.effects} & {*rows})
+                rows[e.name] = self.residual(tuple(t for t in e.mean if t not in mean), unit, rows, at, row)
+                out[e.name] = float(self.predict(mean, at, out, row) + sd * rows[e.name] @ np.asarray(z))
+            else:
+                out[e.name] = float(self.predict(e.mean, at, out, row) + sd * each)
         return out
+
+    def residual(self, on: tuple, unit: np.ndarray, rows: dict, at: dict, row: int) -> np.ndarray:
+        """What the standard normals are multiplied by in the residual of a factor regressed on those before it."""
+        for k, before in rows.items():
+            unit = unit + self.predict(on, at, dict.fromkeys(rows, 0.0) | {k: 1.0}, row) * before
+        return unit / math.sqrt(unit @ unit)
 
     def nodes(self, level: str, unit: int):
         """Nodes of a unit and their probabilities; one of probability one where effects are given."""

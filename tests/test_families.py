@@ -13,7 +13,7 @@ from pytensor import xtensor as px
 from scipy import special, stats
 
 import bayesmix as bm
-from bayesmix.families import FAMILIES, log_normal_cdf
+from bayesmix.families import FAMILIES, GUESS, log_normal_cdf
 from bayesmix.functions import lower, numpy_mode
 
 ETA = np.array([-40.0, -12.5, -3.0, -1.0, -0.2, 0.0, 0.7, 1.0, 5.0, 12.5, 40.0])
@@ -77,6 +77,26 @@ def test_bernoulli_density(link):
     table, _ = table_and_slope(bm.bernoulli(link), ETA, {})
     f = DISTRIBUTION[link]
     assert_allclose(table, np.stack([f.logcdf(-ETA), f.logcdf(ETA)], axis=1), rtol=1e-12)
+
+
+GUESSING = np.linspace(0.0, 1.0, len(ETA))
+
+
+@LINKS
+def test_bernoulli_density_with_guessing(link):
+    """log(g + (1 - g) F) and log((1 - g) (1 - F)), finite at g = 0 and g = 1, with the slopes of (42)."""
+    f, guessing = DISTRIBUTION[link], (GUESSING, ("item",))
+    eta, knows = ETA[:-1], np.log1p(-GUESSING[:-1])
+    right = np.logaddexp(np.log(np.maximum(GUESSING[:-1], 1e-300)), knows + f.logcdf(eta))
+    slopes = -np.exp(f.logpdf(eta) - f.logcdf(-eta)), np.exp(knows + f.logpdf(eta) - right)
+    for y in range(2):
+        features = bm.bernoulli().features(np.full(len(ETA), float(y)), 2)
+        table, slope = table_and_slope(bm.bernoulli(link, guessing=True), ETA, {}, features, guessing=guessing)
+        assert_allclose(table[:-1], np.stack([knows + f.logcdf(-eta), right], axis=1), rtol=1e-12, atol=1e-15)
+        assert_allclose(slope[:-1], slopes[y], rtol=1e-9, atol=1e-15)
+        assert table[-1, 1] == pytest.approx(0.0, abs=1e-15)
+        assert np.isfinite(table).all()
+        assert np.isfinite(slope).all()
 
 
 def test_nominal_density():
@@ -183,6 +203,14 @@ def test_drawn_categories_follow_the_table(family):
     assert stats.chisquare(seen, N * p[p > 0]).pvalue > 1e-3
 
 
+def test_guessed_answers_follow_the_table():
+    family = bm.bernoulli(guessing=True)
+    table, _ = table_and_slope(family, np.array([-0.5]), {}, guessing=(np.array([0.3]), ("item",)))
+    y = family.draw(np.tile(table[0], (N, 1)), np.random.default_rng(4), {})
+    p = 0.3 + 0.7 * special.expit(-0.5)
+    assert stats.chisquare(np.bincount(y.astype(int)), N * np.array([1 - p, p])).pvalue > 1e-3
+
+
 def test_drawn_measurements_follow_the_table():
     constants = {"center": np.array([10.0]), "scale": np.array([4.0])}
     inputs = {k: (v, ("item",)) for k, v in constants.items()}
@@ -213,6 +241,15 @@ def test_baseline_of_bernoulli_is_the_marginal(link):
     y = np.where(Y == 2, np.nan, Y)
     eta = bm.bernoulli(link).baseline(y, WEIGHTS, 2)
     assert_allclose(DISTRIBUTION[link].cdf(eta), 6.5 / 9.0, rtol=1e-12)
+
+
+@LINKS
+def test_baseline_with_guessing_is_the_marginal_at_the_guess_that_a_search_begins_with(link):
+    y, family = np.where(Y == 2, np.nan, Y), bm.bernoulli(link, guessing=True)
+    p = GUESS + (1 - GUESS) * DISTRIBUTION[link].cdf(family.baseline(y, WEIGHTS, 2))
+    assert_allclose(p, 6.5 / 9.0, rtol=1e-12)
+    rare = family.baseline(np.zeros(1000), np.ones(1000), 2)
+    assert DISTRIBUTION[link].cdf(rare) == pytest.approx(0.02)
 
 
 def test_baseline_of_nominal_is_the_marginal():

@@ -10,10 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.testing import assert_allclose, assert_array_equal
+from scipy import special
 
 import bayesmix as bm
 from bayesmix.functions import lower, numpy_mode
-from bayesmix.params import Packing, Parameter, natural, unconstrain
+from bayesmix.params import Packing, Parameter, natural, natural_values, unconstrain
 
 COORDS = {"C": [1, 2, 3], "item": ["a", "b"], "threshold": [1, 2, 3, 4]}
 PARAMETERS = (
@@ -21,6 +22,7 @@ PARAMETERS = (
     Parameter("logit", ("item", "C"), fixed=(bm.at(0.0, C=-1), bm.at(1.5, C=0, item=1))),
     Parameter("sd", ("C",), "positive", fixed=(bm.at(2.0, C=1),)),
     Parameter("tau", ("item", "threshold"), "ordered", fixed=(bm.at(-1.0, threshold=0), bm.at(0.5, threshold=1))),
+    Parameter("g", ("item", "C"), "probability", fixed=(bm.at(0.2, C=2, item=0), bm.at(0.0, C=2, item=1))),
 )
 ABSENT = {"tau": np.array([[False] * 4, [False, False, False, True]])}
 PACKING = Packing(PARAMETERS, COORDS, ABSENT)
@@ -48,6 +50,7 @@ def test_natural_values_lie_in_their_supports(theta):
     values = to_natural(theta)
     assert (values["sd"] > 0).all()
     assert (np.diff(values["tau"], axis=-1) >= 0).all()
+    assert ((values["g"][:, :2] > 0) & (values["g"][:, :2] < 1)).all()
 
 
 @given(THETA)
@@ -57,6 +60,7 @@ def test_fixed_entries_stand_at_their_natural_values(theta):
     assert values["logit"][1, 0] == 1.5
     assert_allclose(values["sd"][1], 2.0, rtol=1e-15)
     assert_allclose(values["tau"][:, :2], [[-1.0, 0.5]] * 2, rtol=1e-15)
+    assert_allclose(values["g"][:, 2], [0.2, 0.0], rtol=1e-15)
 
 
 def test_parameters_may_all_be_fixed():
@@ -68,8 +72,8 @@ def test_parameters_may_all_be_fixed():
 
 
 def test_fixed_and_absent_entries_are_not_counted():
-    assert PACKING.size == 1 + 3 + 2 + 3
-    assert sorted(np.concatenate([i[i >= 0] for i in map(np.ravel, PACKING.index.values())])) == list(range(9))
+    assert PACKING.size == 1 + 3 + 2 + 3 + 4
+    assert sorted(np.concatenate([i[i >= 0] for i in map(np.ravel, PACKING.index.values())])) == list(range(13))
 
 
 @given(THETA)
@@ -77,6 +81,7 @@ def test_packing_does_not_read_fixed_entries(theta):
     values = to_natural(theta)
     values["logit"][:, -1] = 77.0
     values["sd"][1] = -5.0
+    values["g"][:, 2] = 3.0
     assert_allclose(PACKING.pack(values), theta, rtol=1e-9, atol=1e-9)
 
 
@@ -88,6 +93,7 @@ def test_raw_values_are_the_entries_of_theta(theta):
         back[i[i >= 0]] = raw[name][i >= 0]
     assert_array_equal(back, theta)
     assert raw["sd"][1] == np.log(2.0)
+    assert raw["g"][0, 2] == special.logit(0.2)
 
 
 @given(arrays(float, (2, 4), elements=st.floats(-50, 50)))
@@ -96,11 +102,15 @@ def test_unconstrained_values_of_each_support(x):
     assert_allclose(unconstrain(np.exp(x), PARAMETERS[2]), x, rtol=1e-12, atol=1e-12)
     steps = np.cumsum(np.exp(x / 25), axis=-1)
     assert_allclose(unconstrain(steps, PARAMETERS[3])[..., 1:], x[..., 1:] / 25, rtol=1e-11, atol=1e-11)
+    p, q = special.expit(x / 5), unconstrain(special.expit(x / 5), PARAMETERS[4])
+    assert_allclose(q, x / 5, rtol=1e-9, atol=1e-11)
+    assert_allclose(natural_values(q, PARAMETERS[4]), p, rtol=1e-14)
 
 
 def test_names_label_every_entry_in_order():
     assert PACKING.names() == [
         "level", "logit[a, 1]", "logit[a, 2]", "logit[b, 2]", "sd[1]", "sd[3]", "tau[a, 3]", "tau[a, 4]", "tau[b, 3]",
+        "g[a, 1]", "g[a, 2]", "g[b, 1]", "g[b, 2]",
     ]  # fmt: skip
 
 
@@ -116,16 +126,19 @@ def test_a_positive_parameter_may_be_fixed_at_zero():
 
 
 def _with(**changes):
-    return {"level": 0.3, "logit": np.zeros((2, 3)), "sd": np.ones(3), "tau": [[-1, 0.5, 1, 2]] * 2} | changes
+    measured = {"sd": np.ones(3), "tau": [[-1, 0.5, 1, 2]] * 2, "g": np.full((2, 3), 0.3)}
+    return {"level": 0.3, "logit": np.zeros((2, 3))} | measured | changes
 
 
 @pytest.mark.parametrize(
     ("values", "words"),
     [
-        ({"level": 1.0}, r"No value for the parameter 'logit'; the model has level, logit, sd, tau"),
+        ({"level": 1.0}, r"No value for the parameter 'logit'; the model has level, logit, sd, tau, g"),
         (_with(logit=np.zeros((3, 2))), r"'logit' came with shape \(3, 2\), expected \(2, 3\) = \(item, C\)"),
         (_with(sd=[1.0, 1.0, -1.0]), r"'sd' came with a value outside its support \(positive\): \[-1"),
         (_with(tau=[[-1, 0.5, 1, 0.9]] * 2), r"'tau' came with a value outside its support \(ordered\)"),
+        (_with(g=np.full((2, 3), 1.2)), r"'g' came with a value outside its support \(probability\): \[1.2"),
+        (_with(g=np.zeros((2, 3))), r"'g' came with a value outside its support \(probability\)"),
         (_with(level=np.nan), r"'level' came with a value outside its support \(real\)"),
         (_with(level=np.inf), r"'level' came with a value outside its support \(real\)"),
     ],
@@ -142,6 +155,10 @@ def test_values_that_do_not_fit_are_refused(values, words):
         (
             Parameter("a", ("C",), "positive", fixed=(bm.at(-1.0, C=0),)),
             r"'a' is fixed outside its support \(positive\)",
+        ),
+        (
+            Parameter("a", ("C",), "probability", fixed=(bm.at(1.5, C=0),)),
+            r"'a' is fixed outside its support \(probability\): .*a probability values between 0 and 1",
         ),
         (Parameter("a", ("C",), "ordered", fixed=(bm.at(0.0, C=1),)), r"without a free entry before a fixed one"),
         (Parameter("a", ("C",), "ordered", fixed=(bm.at(0.0, C=0), bm.at(-1.0, C=1))), r"increasing values"),
