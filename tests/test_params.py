@@ -13,7 +13,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 import bayesmix as bm
 from bayesmix.functions import lower, numpy_mode
-from bayesmix.params import Packing, Parameter, natural, unconstrain
+from bayesmix.params import Packing, Parameter, natural, natural_values, unconstrain
 
 COORDS = {"C": [1, 2, 3], "item": ["a", "b"], "threshold": [1, 2, 3, 4]}
 PARAMETERS = (
@@ -133,6 +133,12 @@ def _with(**changes):
 def test_values_that_do_not_fit_are_refused(values, words):
     with pytest.raises(ValueError, match=words):
         PACKING.pack(values)
+
+
+def test_thresholds_may_coincide_at_their_boundary():
+    together = Parameter("tau", ("threshold",), "ordered")
+    tau = np.array([-1.0, 0.5, 0.5, 2.0])
+    assert natural_values(unconstrain(tau, together), together) == pytest.approx(tau, abs=1e-15)
 
 
 @pytest.mark.parametrize(
