@@ -34,10 +34,11 @@ def solved(model, df: pd.DataFrame, scores: xr.Dataset | None = None, **values) 
     dims = {d for p in model.parameters for d in p.dims}
     ds = xr.Dataset(params, coords={d: data.coords[d] for d in dims})
     info = {"parts": parts(model), "categories": texts(data.categories), "model": model.name}
-    free = xr.ones_like(ds, dtype=bool)
+    empty = dict.fromkeys(("probabilities", "probabilities_se", "derived", "derived_se", "classes", "se_hessian"), none)
     return bm.Fit(
-        ds, 0.1 * xr.ones_like(ds), none, none, none, none, none, -1.0, 1, len(df), None, pd.DataFrame(), none, none if scores is None else scores,
-        free, info=info,
+        params=ds, se=0.1 * xr.ones_like(ds), free=xr.ones_like(ds, dtype=bool),
+        starts=pd.DataFrame({"loglik": [-1.0]}), loglik=-1.0, n_parameters=1, n_individuals=len(df), n_clusters=None,
+        info=info, effect_scores=none if scores is None else scores, **empty,
     )  # fmt: skip
 
 
@@ -175,9 +176,8 @@ def test_a_posterior_has_a_mean_curve_and_a_band(guessed):
     model, fit = guessed
     rng, post = np.random.default_rng(1), drawn_around(fit, 0.02)
     ax = plots.item_curves(model, post)[2]
-    x = {
-        k: v.stack(d=("chain", "draw")).transpose("d", "item").values[:, 2, None] for k, v in post["posterior"].items()
-    }
+    drawn = post["posterior"].to_dataset().isel(item=2)
+    x = {str(k): v.values.reshape(-1, 1) for k, v in drawn.items()}
     p = x["guessing"] + (1 - x["guessing"]) * special.expit(x["item_intercept"] + x["loading"] * ETA)
     assert lines(ax)[0] == pytest.approx(p.mean(axis=0))
     (band,) = ax.collections
@@ -250,8 +250,8 @@ def test_what_cannot_be_drawn_is_explained(guessed):
         plots.item_curves(model, fit, items=["p", "z"])
     with pytest.raises(ValueError, match="scores take a model with factors"):
         plots.scores(plain, classes)
+    weighed, df = irt_3pl(ITEMS, freq="n"), answers(ITEMS).assign(n=2)
+    scores = xr.Dataset({"f": ("row", np.zeros(40)), "f_sd": ("row", np.ones(40))})
+    fit = solved(weighed, df, scores, item_intercept=TAU, loading=A, guessing=G)
     with pytest.raises(ValueError, match=r"The rows stand for several persons each: give the data"):
-        weighed = irt_3pl(ITEMS, freq="n")
-        scores = xr.Dataset({"f": ("row", np.zeros(40)), "f_sd": ("row", np.ones(40))})
-        df = answers(ITEMS).assign(n=2)
-        plots.scores(weighed, solved(weighed, df, scores, item_intercept=TAU, loading=A, guessing=G))
+        plots.scores(weighed, fit)
