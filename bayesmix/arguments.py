@@ -221,6 +221,8 @@ def _typed(key: str, text: str, hints: Mapping[str, Any], known: Sequence[str]) 
     """The value of a setting by the template's annotation."""
     hint = str(hints.get(key, "str"))
     text = text.strip()
+    if "Mapping" in hint and "Sequence" in hint:
+        return _named_columns(key, text, known)
     if "Mapping" in hint and (not hint.startswith("str |") or "=" in text):
         pairs = [pair.partition("=") for pair in text.split(";")]
         if not all(mark for _, mark, _ in pairs):
@@ -243,6 +245,16 @@ def _typed(key: str, text: str, hints: Mapping[str, Any], known: Sequence[str]) 
     if "str" not in hint and "Any" not in hint:
         raise ValueError(f"'{key}' cannot be set from the command line: use Python for it.")
     return text
+
+
+def _named_columns(key: str, text: str, known: Sequence[str]) -> dict[str, list[str]]:
+    """Columns by name, such as the items of each factor: ``g: A-C; h: D-F``, or with ``=``."""
+    words = [word.strip() for word in text.split(";") if word.strip()]
+    marks = [next((mark for mark in (":", "=") if mark in word), "") for word in words]
+    if not words or not all(marks):
+        raise ValueError(f"--set {key} came as '{text}', expected name: columns, such as 'g: A-C; h: D-F'.")
+    pairs = [word.split(mark, 1) for word, mark in zip(words, marks, strict=True)]
+    return {name.strip(): columns(some, known) for name, some in pairs}
 
 
 def _several(text: str, hint: str, known: Sequence[str]) -> Any:

@@ -527,8 +527,15 @@ def _write_classes(run: _Run, found: Fit, id_column: str | None) -> None:
 
 
 def _write_effects(run: _Run, found: Fit, id_column: str | None) -> None:
-    """Random effects of clusters, and grades of membership of the rows."""
+    """Random effects of clusters; factor scores and grades of membership of the rows."""
+    from bayesmix.solution import factors_of
+
     scores = found.effects()
+    if names := [k for k in factors_of(found) if k in scores]:
+        table = scores[[c for k in names for c in (k, f"{k}_sd")]].to_dataframe().rename_axis("row")
+        if id_column:
+            table.insert(0, id_column, run.df[id_column].to_numpy())
+        run.write("factor_scores.csv", table.to_csv)
     of_clusters = [k for k, x in scores.data_vars.items() if x.dims == ("cluster",)]
     if of_clusters:
         table = scores[of_clusters].to_dataframe().rename_axis(run.model.cluster)
@@ -568,8 +575,9 @@ def _draw_fit(run: _Run, found: Fit) -> None:
     from bayesmix.compare import compare
     from bayesmix.regression_diagram import is_regression
 
-    draw: dict[str, Callable] = {"classes.png": plots.classes} if run.model.classes else {}
+    draw: dict[str, Callable] = {"classes.png": plots.classes} if any(c.size > 1 for c in run.model.classes) else {}
     draw |= _of_regression(run) if is_regression(run.model) else {"profile.png": plots.profile}
+    draw |= _of_factors(run, found)
     if any(str(k).endswith("_membership") for k in found.effect_scores):
         freq = None if run.model.freq is None else run.df[run.model.freq]
         draw["memberships.png"] = functools.partial(plots.memberships, freq=freq)
@@ -586,6 +594,20 @@ def _draw_fit(run: _Run, found: Fit) -> None:
         run.write(name, lambda p, figure=figure: figure.savefig(p, dpi=150))
     _draw_diagram(run, found)
     run.write("estimates.png", lambda p: compare(found).plot().savefig(p, dpi=150))
+
+
+def _of_factors(run: _Run, found: Fit) -> dict[str, Callable]:
+    """Items over their factors, and the factors' scores."""
+    from bayesmix import plots
+    from bayesmix.solution import factors_of
+
+    if not factors_of(found):
+        return {}
+    draw: dict[str, Callable] = {"scores.png": lambda fit: plots.scores(run.model, fit, run.df)}
+    if any(r.family.finite and any(t.effects for t in r.predictor) for r in run.model.responses):
+        draw["item_curves.png"] = lambda fit: plots.item_curves(run.model, fit, run.df)
+        draw["information.png"] = lambda fit: plots.information(run.model, fit, run.df)
+    return draw
 
 
 def _of_regression(run: _Run) -> dict[str, Callable]:

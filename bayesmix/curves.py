@@ -1,11 +1,11 @@
 """Class probabilities as curves over a random effect: Figs 2 and 3 of the 2006 paper.
 
-Depends on style, solution and the floors beneath.
+Depends on pictured, style and the floors beneath.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scipy import special
 
 from bayesmix.covariances import of_class, of_effects, simple
-from bayesmix.data import prepare
+from bayesmix.pictured import covariate_means
 from bayesmix.quadrature import gauss_hermite
 from bayesmix.result import Fit
 from bayesmix.solution import names_of, values_of
@@ -148,7 +148,7 @@ def _lines(
 ) -> list[_Line]:
     """One for each combination of the classes on which the logits depend."""
     values = {p.name: _value(result, p.name) for p in model.parameters}
-    means = {} if df is None else dict(_means(model, df))
+    means = {} if df is None else covariate_means(model, df)
     effects = of_effects(model, cast(Any, values), {})
     a, v = cast(Any, of_class(c, cast(Any, values), effects)), cast(Any, effects[effect])
     centre = _centres(model, values, means)
@@ -183,15 +183,6 @@ def _value(result: Fit | xr.DataTree, name: str) -> xr.DataArray:
     found = values_of(result, name)
     assert found is not None
     return found.value
-
-
-def _means(model: Model, df: pd.DataFrame) -> Iterator[tuple[str, xr.DataArray]]:
-    """Of the columns of each design matrix: over individuals, or over clusters."""
-    data = prepare(model, df, sampled=tuple({e.level for e in model.effects}), collapse=False)
-    for c in model.covariates:
-        x = data.arrays[c.name].values
-        weight = data.counts if c.level == "individual" else np.ones(len(x))
-        yield c.name, xr.DataArray(np.average(x, axis=0, weights=weight), dims=c.name)
 
 
 def _centres(model: Model, values: Mapping[str, xr.DataArray], means: Mapping[str, xr.DataArray]) -> dict[str, Any]:

@@ -448,17 +448,33 @@ def _response_arrays(r: Response, coded: _Coded, y: Array) -> dict[str, Named]:
         scale = np.nanstd(coded.y, axis=0)
         x = (y - center) / scale
         out = {f"{r.name}:center": Named((item,), center), f"{r.name}:scale": Named((item,), scale)}
-    elif isinstance(r.family, Nominal):
+    out |= category_constants(r, n_categories, width)
+    features = np.moveaxis(r.family.features(x, width), 0, -1)  # individuals last: sums over classes run along memory
+    return {f"{r.name}:features": Named((item, "feature", "individual"), features)} | out
+
+
+def category_constants(r: Response, n_categories: Sequence[int], width: int) -> dict[str, Named]:
+    """What a family needs to know of items with `n_categories`, of `width` at most: those that an item does not have.
+
+    Parameters
+    ----------
+    r : Response
+    n_categories : sequence of int
+        Of each of its items.
+    width : int
+        The most that an item of its dim of categories has.
+    """
+    item = r.item_dim
+    if isinstance(r.family, Nominal):
         missing = np.arange(width) >= np.array(n_categories)[:, None]
-        out = {f"{r.name}:missing_category": Named((item, "feature"), missing.astype(float))}
-    elif isinstance(r.family, Ordinal):
+        return {f"{r.name}:missing_category": Named((item, "feature"), missing.astype(float))}
+    if isinstance(r.family, Ordinal):
         over = np.arange(width - 1)[None, :] - np.array(n_categories)[:, None] + 2.0
-        out = {
+        return {
             f"{r.name}:beyond": Named((item, "threshold"), np.maximum(over, 0.0)),
             f"{r.name}:beyond_last": Named((), np.asarray(float(width))),
         }
-    features = np.moveaxis(r.family.features(x, width), 0, -1)  # individuals last: sums over classes run along memory
-    return {f"{r.name}:features": Named((item, "feature", "individual"), features)} | out
+    return {}
 
 
 # patterns, nodes, coords --------------------------------------------------------------------------

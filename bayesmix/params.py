@@ -23,6 +23,8 @@ DATA = {"data": True}
 
 Support = Literal["real", "positive", "sd", "probability", "ordered", "cholesky", "unit"]
 Array = NDArray[np.float64]
+CLOSEST = 1e-17
+"""Between thresholds that are the same in floating point: no response falls between them."""
 
 
 @dataclass(frozen=True)
@@ -147,7 +149,9 @@ def unconstrain(value: Array, parameter: Parameter) -> Array:
     if parameter.support == "probability":
         return special.logit(value)
     if parameter.support == "ordered":
-        return np.concatenate([value[..., :1], np.log(np.diff(value, axis=-1))], axis=-1)
+        gap = np.diff(value, axis=-1)
+        gap = np.where(gap == 0.0, CLOSEST, gap)  # an empty category, at its boundary
+        return np.concatenate([value[..., :1], np.log(gap)], axis=-1)
     if parameter.support == "cholesky":
         with np.errstate(divide="ignore", invalid="ignore"):
             return np.where(np.eye(*value.shape[-2:]) > 0, np.log(value), value)

@@ -1,4 +1,4 @@
-"""Tables of a solution as pictures want them: item probabilities with the classes in one dim.
+"""Tables of a solution as pictures want them: item probabilities with the classes in one dim; means of covariates.
 
 Depends on solution and the floors beneath.
 """
@@ -9,10 +9,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 
+from bayesmix.data import prepare
 from bayesmix.result import Fit
 from bayesmix.solution import Values, kept, names_of, parts_of, values_of
+from bayesmix.spec import Model
 
 
 def stacked(x: xr.DataArray, classes: Sequence[str], *first: str) -> xr.DataArray:
@@ -52,3 +55,13 @@ def category_labels(result: Fit | xr.DataTree, x: xr.DataArray, item: str, categ
     if same and (known or list(x[category].values) != list(numbers)):
         return [f"P(answer = {k})" for k in x[category].values]
     return [f"P(category {k})" for k in numbers]
+
+
+def covariate_means(model: Model, df: pd.DataFrame) -> dict[str, xr.DataArray]:
+    """Of the columns of each design matrix: over individuals, or over clusters."""
+    data, out = prepare(model, df, sampled=tuple({e.level for e in model.effects}), collapse=False), {}
+    for c in model.covariates:
+        x = data.arrays[c.name].values
+        weight = data.counts if c.level == "individual" else np.ones(len(x))
+        out[c.name] = xr.DataArray(np.average(x, axis=0, weights=weight), dims=c.name)
+    return out

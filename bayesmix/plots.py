@@ -19,6 +19,7 @@ from bayesmix.against import against
 from bayesmix.curves import class_curves
 from bayesmix.diagram import Diagram, diagram
 from bayesmix.flows import transitions
+from bayesmix.item_pictures import information, item_curves, scores
 from bayesmix.pictured import category_labels, item_probabilities, responses, stacked
 from bayesmix.recovery import study
 from bayesmix.regressions import outcome, random_effects
@@ -36,10 +37,13 @@ __all__ = [
     "classes",
     "diagram",
     "enumeration",
+    "information",
+    "item_curves",
     "memberships",
     "outcome",
     "profile",
     "random_effects",
+    "scores",
     "study",
     "transitions",
 ]

@@ -1,6 +1,6 @@
 """The listing: everything of a fit as text, in the order in which users of Mplus look for it.
 
-Depends on compare, equations, results, result and the floors beneath; rich lays the tables out.
+Depends on compare, equations, item_tables, results, result and the floors beneath; rich lays the tables out.
 """
 
 from __future__ import annotations
@@ -16,9 +16,10 @@ import xarray as xr
 from rich.console import Console, Group
 
 from bayesmix.equations import equations, is_regression, outcome
+from bayesmix.item_tables import factors, item_response
 from bayesmix.result import Fit
 from bayesmix.results import explained, odds, probability_scale, random_parts, results, transitions
-from bayesmix.solution import TINY, parts_of
+from bayesmix.solution import TINY, factors_of, one_class, parts_of
 from bayesmix.tables import (
     WIDTH,
     Listing,
@@ -95,7 +96,7 @@ def _any_sections(what: Fit | Enumeration | Study, post: xr.DataTree | None) -> 
 def _sections(fit: Fit, post: xr.DataTree | None) -> list[Section]:
     found = [
         _model(fit), _starts(fit), _fit(fit), _counts(fit), _classification(fit),
-        *(equations(fit) if is_regression(fit) else results(fit)),
+        *(equations(fit) if is_regression(fit) else [*results(fit), *item_response(fit), factors(fit)]),
         random_parts(fit), transitions(fit), explained(fit), probability_scale(fit), odds(fit), _quality(fit),
         _posterior(fit, post), _saved(fit),
     ]  # fmt: skip
@@ -113,7 +114,8 @@ def _model(fit: Fit) -> Section:
     integration = ", ".join(f"{_method(v)} over effects of {k}s" for k, v in info.get("nodes", {}).items())
     rows = {
         "Model": info.get("model"),
-        "Class variables": ", ".join(f"{k} ({n} classes{_whose(fit, k)})" for k, n in info.get("classes", {}).items()),
+        "Class variables": "" if one_class(fit) else ", ".join(_variables(fit)),
+        "Factors": ", ".join(factors_of(fit)),
         "Regression of": outcome(fit) if regression else None,
         "Items": None if regression else f"{len(info.get('items', []))}: {', '.join(map(str, info.get('items', [])))}",
         "Families": ", ".join(dict.fromkeys(_family(f) for f in info.get("families", {}).values())),
@@ -136,6 +138,11 @@ def _model(fit: Fit) -> Section:
     return Section("Model and data", [pairs(rows.items())])
 
 
+def _variables(fit: Fit) -> list[str]:
+    """``C (2 classes)``."""
+    return [f"{k} ({n} classes{_whose(fit, k)})" for k, n in fit.info.get("classes", {}).items()]
+
+
 def _whose(fit: Fit, name: str) -> str:
     """`` of clusters`` and the like, where not all are of individuals."""
     levels = {p["name"]: p["level"] for p in parts_of(fit) if p["kind"] == "class"}
@@ -152,7 +159,8 @@ def _family(written: str) -> str:
     name, _, arguments = written.partition("(")
     if arguments.startswith("linear_variance"):
         return f"{name.lower()}, variance linear in covariates" if "True" in arguments else name.lower()
-    inside = ", ".join(a.partition("=")[2].strip("' ") for a in arguments.rstrip(")").split(",") if a)
+    words = [a.strip().partition("=") for a in arguments.rstrip(")").split(",") if a]
+    inside = ", ".join(key if value == "True" else value.strip("' ") for key, _, value in words)
     return name.lower() + (f" ({inside})" if inside else "")
 
 
@@ -221,7 +229,7 @@ def _fit(fit: Fit) -> Section:
 
 
 def _class_variables(fit: Fit) -> list[str]:
-    return fit.class_variables
+    return [] if one_class(fit) else fit.class_variables
 
 
 def _counts(fit: Fit) -> Section:
@@ -366,10 +374,17 @@ def _saved(fit: Fit) -> Section | None:
     for dim, unit in (("row", "rows of the data"), ("cluster", "clusters")):
         if effects := [k for k in scores if f"{k}_sd" in scores and fit.effect_scores[k].dims == (dim,)]:
             n = fit.effect_scores.sizes[dim]
-            body.append(f"Random effects {', '.join(effects)} of {n} {unit}, by fit.effects().")
+            body += _scores(effects, factors_of(fit), f"of {n} {unit}, by fit.effects().")
     if "path" in fit.classes:
         body.append(f"Most likely paths of {fit.info.get('n_rows')} rows of the data, by fit.paths().")
     return Section("Saved", ["\n".join(body)]) if body else None
+
+
+def _scores(effects: list[str], of_factors: list[str], rest: str) -> list[str]:
+    """Factor scores, then other effects."""
+    kinds = {"Factor scores": [k for k in effects if k in of_factors]}
+    kinds["Random effects"] = [k for k in effects if k not in of_factors]
+    return [f"{title} {', '.join(some)} {rest}" for title, some in kinds.items() if some]
 
 
 def _rows_or_clusters(fit: Fit, name: str) -> str:

@@ -17,7 +17,7 @@ from rich.table import Table
 
 from bayesmix import occasions
 from bayesmix.result import Fit, entry
-from bayesmix.solution import TINY, class_dims, derived_interval, derived_shown, parts_of
+from bayesmix.solution import TINY, class_dims, derived_interval, derived_shown, factors_of, one_class, parts_of
 from bayesmix.tables import WIDTH, Section, make_table, number, p_value, percent, probability
 
 SHOWN_PATHS = 12
@@ -27,8 +27,9 @@ SHOWN_PATHS = 12
 
 
 def results(fit: Fit) -> list[Section]:
-    """Parameters by level and class variable, item parameters by class."""
-    parts = parts_of(fit)
+    """Parameters by level and class variable, item parameters by class; factors have a section of their own."""
+    own, single = factors_of(fit), one_class(fit)
+    parts = [p for p in parts_of(fit) if p["name"] not in own and not (single and p["kind"] == "class")]
     rows, out, seen = Rows(fit), [], set()
     responses = len({tuple(q["name"] for q in p["parameters"]) for p in parts if p["kind"] == "response"})
     for part in sorted(parts, key=lambda p: (p["kind"] == "response", p["level"] == "cluster")):
@@ -36,13 +37,13 @@ def results(fit: Fit) -> list[Section]:
         seen.update(names)
         tables = _by_class(fit, part, names, rows) if part["kind"] == "response" else [_flat(names, rows)]
         if names:
-            out.append(Section(_part_title(part, responses), [*tables, *_reference_note(fit, part, names)]))
+            out.append(Section(_part_title(part, responses, single), [*tables, *_reference_note(fit, part, names)]))
     return out
 
 
-def _part_title(part: Mapping[str, Any], n: int) -> str:
+def _part_title(part: Mapping[str, Any], n: int, single: bool) -> str:
     if part["kind"] == "response":
-        return "Results: items by class" + (f" ({part['name']})" if n > 1 else "")
+        return f"Results: items{'' if single else ' by class'}" + (f" ({part['name']})" if n > 1 else "")
     what = "class variable" if part["kind"] == "class" else "effect"
     return f"Results: {part['level']} level, {what} {part['name']}"
 
@@ -97,11 +98,13 @@ def _flat(names: Sequence[str], rows: Rows) -> Group | Table:
 def _by_class(fit: Fit, part: Mapping[str, Any], names: Sequence[str], rows: Rows) -> list[Group | Table]:
     """One table a class (or combination of classes), then what does not depend on a class."""
     blocks: dict[str, list[tuple[str, ...]]] = {}
-    hidden = _references(fit, part, names)
+    hidden, zeros = _references(fit, part, names), _no_loadings(fit, part)
     for name in names:
         x = fit.params[name]
         first: set[str] = set()
         for at, label in sorted(rows.entries(name), key=lambda pair: _item_position(x, part, pair[0])):
+            if name in zeros and zeros[name][at]:
+                continue
             if any(n == name and at[x.dims.index(d)] == k for n, d, k in hidden):
                 continue
             block = class_label(fit, x, at)
@@ -123,7 +126,7 @@ def _item_position(x: xr.DataArray, part: Mapping[str, Any], at: tuple[int, ...]
 
 def class_label(fit: Fit, x: xr.DataArray, at: tuple[int, ...]) -> str:
     """``Class C = 1``; nothing for what does not depend on a class."""
-    dims = class_dims(parts_of(fit), x.dims)
+    dims = [] if one_class(fit) else class_dims(parts_of(fit), x.dims)
     inside = ", ".join(f"{d} = {x[d].values[at[x.dims.index(d)]]}" for d in dims)
     return f"Class {inside}" if inside else ""
 
@@ -143,6 +146,12 @@ def _item_label(fit: Fit, x: xr.DataArray, at: tuple[int, ...], part: Mapping[st
     for d in class_dims(parts_of(fit), x.dims):
         where.pop(d, None)
     return ", ".join(filter(None, [out, *where.values()])) or "-"
+
+
+def _no_loadings(fit: Fit, part: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    """Loadings that are fixed at zero, of items on factors that are not theirs."""
+    several = [q["name"] for q in part["parameters"] if len(q.get("on", ())) > 1]
+    return {k: (fit.params[k].values == 0.0) & ~fit.free[k].transpose(*fit.params[k].dims).values for k in several}
 
 
 def _references(fit: Fit, part: Mapping[str, Any], names: Sequence[str]) -> list[tuple[str, str, int]]:
@@ -285,10 +294,10 @@ def _part_table(table: pd.DataFrame, head: str, shown: Callable[[float], str]):
 
 def probability_scale(fit: Fit) -> Section:
     """Class sizes, and item categories by class."""
-    parts = parts_of(fit)
-    body = []
+    parts, single, body = parts_of(fit), one_class(fit), []
+    sizes = [f"{p['name']}_probability" for p in parts if p["kind"] == "class"]
     for name, p in fit.probabilities.data_vars.items():
-        if str(name).endswith("_transition"):
+        if str(name).endswith("_transition") or (single and str(name) in sizes):
             continue
         items = [q for q in parts if q["kind"] == "response" and q["dims"]["item"] in p.dims]
         if items:
@@ -316,7 +325,8 @@ def _item_probabilities(fit: Fit, name: str, part: Mapping[str, Any]) -> list[Gr
     item, category = part["dims"]["item"], part["dims"]["category"]
     dims = class_dims(parts_of(fit), p.dims)
     columns = list(np.ndindex(*(p.sizes[d] for d in dims)))
-    heads = [", ".join(f"{d} = {p[d].values[i]}" for d, i in zip(dims, at, strict=True)) or name for at in columns]
+    heads = [", ".join(f"{d} = {p[d].values[i]}" for d, i in zip(dims, at, strict=True)) for at in columns]
+    heads = ["probability"] if len(heads) == 1 else heads
     rows = []
     for i, k in np.ndindex(p.sizes[item], p.sizes[category]):
         at = {item: i, category: k}

@@ -23,15 +23,30 @@ Z95 = 1.959964
 TINY = 1e-6
 """A probability nearer to 0 or 1 is at its boundary and has no standard error."""
 
+ITEM_RESPONSE = ("discrimination", "difficulty")
+"""How the names of a and b of items begin."""
+
 
 def parts_of(result: Fit | xr.DataTree) -> Parts:
     """What each parameter belongs to (`bayesmix.spec.parts`), as the fit or the posterior kept it."""
     return kept(result).get("parts", [])
 
 
+def factors_of(result: Fit | xr.DataTree) -> list[str]:
+    """Effects of individuals that responses load on."""
+    parts = parts_of(result)
+    used = {e for p in parts if p["kind"] == "response" for q in p["parameters"] for e in q.get("on", ())}
+    return [p["name"] for p in parts if p["kind"] == "effect" and p["level"] == "individual" and p["name"] in used]
+
+
 def kept(result: Fit | xr.DataTree) -> Mapping[str, Any]:
     """The settings that a fit or a posterior carries with it."""
     return result.info if isinstance(result, Fit) else json.loads(result.attrs.get("bayesmix", "{}"))
+
+
+def one_class(result: Fit | xr.DataTree) -> bool:
+    """Whether there is nothing to say of classes: every variable has one."""
+    return all(n == 1 for n in kept(result).get("classes", {"none": 1}).values())
 
 
 def class_dims(parts: Parts, dims: Iterable[Any]) -> tuple[str, ...]:
@@ -52,9 +67,9 @@ def probability_interval(p: Array, se: Array) -> tuple[Array, Array]:
 
 
 def is_derived(name: str) -> bool:
-    """Whether a variable of a posterior that is no parameter follows from them: SDs, ICCs, paths, shares."""
+    """Whether a variable of a posterior that is no parameter follows from them: SDs, ICCs, paths, shares, a and b."""
     ending = name.endswith(("_sd", "_correlation", "_icc", "_variance", "_covariance"))
-    return ending or any(k in name for k in ("_explained", "_effect_of_", "_on_"))
+    return ending or name.startswith(ITEM_RESPONSE) or any(k in name for k in ("_explained", "_effect_of_", "_on_"))
 
 
 def derived_shown(name: str, x: xr.DataArray) -> np.ndarray:
@@ -62,7 +77,9 @@ def derived_shown(name: str, x: xr.DataArray) -> np.ndarray:
     if name == "random_variance":
         return np.ones(x.shape, dtype=bool)
     out = np.abs(x.values) > 1e-100
-    return out & np.tri(*x.shape[-2:], k=-1, dtype=bool) if name.endswith(("_correlation", "_covariance")) else out
+    if name.endswith(("_correlation", "_covariance")) and x.ndim > 1:
+        return out & np.tri(*x.shape[-2:], k=-1, dtype=bool)
+    return np.isfinite(x.values) if name.startswith(ITEM_RESPONSE) else out
 
 
 def derived_interval(name: str, x: Array, se: Array) -> tuple[Array, Array]:
@@ -76,7 +93,7 @@ def derived_interval(name: str, x: Array, se: Array) -> tuple[Array, Array]:
         return np.maximum(sd - half, 0.0) ** 2, (sd + half) ** 2
     if name.endswith("_icc") or "_explained" in name:
         return probability_interval(x, se)
-    if "_effect_of_" in name or "_on_" in name or name.endswith("_covariance"):
+    if "_effect_of_" in name or "_on_" in name or name.endswith("_covariance") or name.startswith(ITEM_RESPONSE):
         return x - Z95 * se, x + Z95 * se
     if name.endswith("_correlation"):
         with np.errstate(divide="ignore", invalid="ignore"):

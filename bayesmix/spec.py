@@ -231,7 +231,7 @@ def parts(model: Model) -> list[dict[str, Any]]:
     """What each parameter belongs to, in plain values that a saved fit can hold.
 
     One entry a class variable, effect and response: `kind`, `name`, `level`, `dims` and `parameters`
-    (name, `use`, and the dims of the covariates and effects that it multiplies, or None).
+    (name, `use`, the dims of the covariates and effects that it multiplies, or None, and `on`, those effects).
     """
 
     def used(predictor: Predictor, use: str) -> list[dict[str, Any]]:
@@ -241,6 +241,7 @@ def parts(model: Model) -> list[dict[str, Any]]:
                 "use": use,
                 "covariates": t.covariates.name if t.covariates else None,
                 "effects": (t.effect_dim if t.effect_dim in t.parameter.dims else "") if t.effects else None,
+                "on": list(t.effects),
             }
             for t in predictor
         ]

@@ -148,6 +148,12 @@ def test_values_that_do_not_fit_are_refused(values, words):
         PACKING.pack(values)
 
 
+def test_thresholds_may_coincide_at_their_boundary():
+    together = Parameter("tau", ("threshold",), "ordered")
+    tau = np.array([-1.0, 0.5, 0.5, 2.0])
+    assert natural_values(unconstrain(tau, together), together) == pytest.approx(tau, abs=1e-15)
+
+
 @pytest.mark.parametrize(
     ("parameter", "words"),
     [
