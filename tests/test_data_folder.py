@@ -3,6 +3,7 @@
 import importlib.util
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -113,3 +114,12 @@ def test_the_mixture_is_chosen_where_it_made_the_data(studies, tmp_path):
         ["intercept[1]", "intercept[2]", "coefficient[1, x]"]
     ].max() < 0.5
     assert other.loc["x_on[w]", "average"] < 0 < own.loc["intercept_on[w]", "average"]
+
+
+def test_ucla_is_what_its_script_writes(tmp_path, monkeypatch):
+    module = script("ucla")
+    monkeypatch.setattr(module, "FOLDER", tmp_path)
+    module.main()
+    pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "ucla.csv"), pd.read_csv(FOLDER / "ucla.csv"))
+    icc = module.TRUTH["class_loading"][0][0] ** 2 / (module.TRUTH["class_loading"][0][0] ** 2 + np.pi**2 / 3)
+    assert icc == pytest.approx(0.86)  # what section 8 of the 2006 paper says of its sample

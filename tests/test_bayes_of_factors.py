@@ -1,0 +1,112 @@
+"""Factor mixtures, FMA-GoM and the 3PL by NUTS, beside maximum likelihood; factors' signs and classes put in order."""
+
+from __future__ import annotations
+
+import json
+import warnings
+
+import numpy as np
+import pytest
+from bayesmix.models import fma, fma_gom, irt_3pl
+
+import bayesmix as bm
+from bayesmix import bayes, functions, labels
+
+ITEMS = [f"u{k}" for k in range(8)]
+LOADING = np.linspace(0.7, 1.4, 8)
+
+
+def guessed():
+    truth = {"item_intercept": np.linspace(1.5, -1.5, 8), "loading": 1.5 * LOADING, "guessing": np.full(8, 0.2)}
+    return irt_3pl(ITEMS), truth
+
+
+def mixed():
+    sides = np.stack([np.linspace(1.0, 2.0, 8), np.linspace(-2.0, -1.0, 8)])
+    return fma(ITEMS, 2), {"class_logit": [0.3, 0.0], "item_intercept": sides, "loading": LOADING}
+
+
+def graded():
+    _, truth = mixed()
+    return fma_gom(ITEMS, 2), truth | {"class_loading": [[2.0, 0.0]]}
+
+
+DECLARED = {"3PL": guessed, "FMA": mixed, "FMA-GoM": graded}
+
+
+def made(name: str, n: int):
+    """A model, data of it, and its fit."""
+    model, truth = DECLARED[name]()
+    df = bm.simulate(model, truth, n=n, seed=6)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return model, df, bm.fit(model, df, starts=4, finals=2, rounds=1, progress=False)
+
+
+@pytest.mark.parametrize("name", DECLARED)
+def test_the_models_likelihood_is_the_fits(name):
+    model, truth = DECLARED[name]()
+    df = bm.simulate(model, truth, n=60, seed=2)
+    data = bm.prepare(model, df, bm.trapezoid(7))
+    pm_model = bayes.build_from(data)
+    start = {
+        b.name: b.initial(np.asarray(truth[p.name], dtype=float))
+        for p in model.parameters
+        for b in bayes._blocks(p, data, p.prior)
+    }
+    with pm_model:
+        value = pm_model["loglik"].eval({pm_model[k]: v for k, v in start.items()}, mode=functions.numpy_mode())
+    assert value == pytest.approx(bm.log_likelihood(model, df, truth, nodes=bm.trapezoid(7)), abs=1e-8)
+
+
+@pytest.fixture(scope="module")
+def sampled():
+    model, df, fit = made("FMA", 250)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return fit, bm.sample(model, df, fit=fit, draws=300, tune=300, chains=2, seed=1, progress=False)
+
+
+def test_a_factor_mixture_is_sampled_near_its_estimate(sampled):
+    fit, post = sampled
+    both = bm.compare(fit, post).parameters
+    loading = both[both.index.str.startswith("loading")]
+    assert len(loading) == 8
+    assert ((loading["ml"] - loading["mean"]).abs() < 2 * loading["sd"]).all()
+    assert (loading["r_hat"] < 1.05).all()
+    assert {"discrimination", "difficulty"} <= set(post["posterior"].data_vars)
+    a, b = (post["posterior"][k] for k in ("discrimination", "difficulty"))
+    np.testing.assert_allclose(a, post["posterior"]["loading"])
+    np.testing.assert_allclose(b * a, -post["posterior"]["item_intercept"].transpose(*b.dims), rtol=1e-6)
+
+
+def test_draws_in_another_order_and_direction_come_back(sampled):
+    """Half of the draws have their classes exchanged and their factor turned round: the same draws come out."""
+    fit, post = sampled
+    model = fma(ITEMS, 2)
+    values = {p.name: post["posterior"][p.name].transpose("chain", "draw", *p.dims).values for p in model.parameters}
+    mixed_up = {k: x.copy() for k, x in values.items()}
+    half = np.arange(300) % 2 == 0
+    for k, x in labels.permute(model, {k: v[:, half] for k, v in values.items()}, ("C",), np.array([1, 0])).items():
+        mixed_up[k][:, half] = x
+    mixed_up["loading"][:, ::3] *= -1
+    back, _ = labels.relabelled(model, mixed_up, {k: fit.params[k].values for k in fit.params})
+    for k, x in values.items():
+        np.testing.assert_allclose(back[k], x, atol=1e-12)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("effects", ["integrate", "sample"])
+@pytest.mark.parametrize("name", DECLARED)
+def test_chains_agree(name, effects):
+    """R-hat below 1.01 after classes and factors are put in order, and posterior means near the estimates."""
+    model, df, fit = made(name, 400)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        post = bm.sample(model, df, fit=fit, effects=effects, draws=1500, tune=1000, seed=1, progress=False)
+    both, found = bm.compare(fit, post).parameters, json.loads(post.attrs["bayesmix"])
+    print(f"\n{name} {effects}: R-hat {found['max_rhat']:.4f}, ESS {found['min_ess_bulk']:.0f}")
+    assert found["max_rhat"] < 1.01
+    assert found["divergences"] == 0
+    near = both[~both.index.str.startswith(("guessing", "class_"))]
+    assert ((near["ml"] - near["mean"]).abs() < 3 * near["sd"]).mean() > 0.95
