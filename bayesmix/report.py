@@ -152,6 +152,7 @@ def _family(written: str) -> str:
     name, _, arguments = written.partition("(")
     if arguments.startswith("linear_variance"):
         return f"{name.lower()}, variance linear in covariates" if "True" in arguments else name.lower()
+    arguments = arguments.replace("guessing=True", "='guessing'")
     inside = ", ".join(a.partition("=")[2].strip("' ") for a in arguments.rstrip(")").split(",") if a)
     return name.lower() + (f" ({inside})" if inside else "")
 

@@ -51,10 +51,14 @@ def probability_interval(p: Array, se: Array) -> tuple[Array, Array]:
     return ends[0], ends[1]
 
 
+OF_ITEMS = ("discrimination", "difficulty")
+"""What item response theory derives from intercepts and loadings."""
+
+
 def is_derived(name: str) -> bool:
     """Whether a variable of a posterior that is no parameter follows from them: SDs, ICCs, paths, shares."""
     ending = name.endswith(("_sd", "_correlation", "_icc", "_variance", "_covariance"))
-    return ending or any(k in name for k in ("_explained", "_effect_of_", "_on_"))
+    return ending or name.startswith(OF_ITEMS) or any(k in name for k in ("_explained", "_effect_of_", "_on_"))
 
 
 def derived_shown(name: str, x: xr.DataArray) -> np.ndarray:
@@ -62,7 +66,8 @@ def derived_shown(name: str, x: xr.DataArray) -> np.ndarray:
     if name == "random_variance":
         return np.ones(x.shape, dtype=bool)
     out = np.abs(x.values) > 1e-100
-    return out & np.tri(*x.shape[-2:], k=-1, dtype=bool) if name.endswith(("_correlation", "_covariance")) else out
+    matrix = name.endswith(("_correlation", "_covariance")) and x.ndim > 1
+    return out & np.tri(*x.shape[-2:], k=-1, dtype=bool) if matrix else out
 
 
 def derived_interval(name: str, x: Array, se: Array) -> tuple[Array, Array]:
@@ -76,7 +81,8 @@ def derived_interval(name: str, x: Array, se: Array) -> tuple[Array, Array]:
         return np.maximum(sd - half, 0.0) ** 2, (sd + half) ** 2
     if name.endswith("_icc") or "_explained" in name:
         return probability_interval(x, se)
-    if "_effect_of_" in name or "_on_" in name or name.endswith("_covariance"):
+    real = name.endswith("_covariance") or name.startswith(OF_ITEMS)
+    if real or "_effect_of_" in name or "_on_" in name:
         return x - Z95 * se, x + Z95 * se
     if name.endswith("_correlation"):
         with np.errstate(divide="ignore", invalid="ignore"):
