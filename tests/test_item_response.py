@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from bayesmix.models import fma, irt_3pl
+from bayesmix.models import fma, fma_gom, irt_3pl
 from bayesmix.models.irt_3pl import guessing_as_membership
 from numpy.testing import assert_allclose
 from scipy import special, stats
@@ -177,6 +177,14 @@ def test_correlations_and_iccs_of_factors():
     assert float(se["q_icc"][-1]) == pytest.approx(delta(data, covariance, part), rel=1e-7)
 
 
+def test_the_icc_of_memberships_is_the_share_of_their_variance():
+    """The 86% of section 8: of the individuals' part, the factor's with it, in the variance of a response's logit."""
+    v, found, *_ = derived(fma_gom(ITEMS, 2, effects_on_factors=True))
+    own = float(v["class_loading"][0, 0]) ** 2 + float(v["class_on_factor"][0]) ** 2
+    assert float(found["class_sd"].sel(C=1)) == pytest.approx(np.sqrt(own))
+    assert float(found["class_icc"].sel(C=1)) == pytest.approx(own / (own + np.pi**2 / 3))
+
+
 def test_simulated_factors_have_the_declared_distribution():
     model = fma(ITEMS, 1, factors={"p": ITEMS[:2], "q": ITEMS[2:]}, cluster="g")
     truth = {
@@ -236,3 +244,37 @@ def test_a_fit_recovers_the_truth_whatever_the_signs_of_its_start(answers):
     assert fit.quality["equal_solutions"] == 1
     assert abs(fit.quality["audit"]) < 0.01
     assert np.corrcoef(fit.effects()["f"], answers["true_f"])[0, 1] > 0.7
+
+
+def test_a_fit_recovers_a_common_guessing_probability():
+    model = irt_3pl(QUESTIONS, "common")
+    truth = {"item_intercept": TRUTH["item_intercept"], "loading": np.full(6, 1.6), "guessing": 0.2}
+    fit = bm.fit(model, bm.simulate(model, truth, n=4000, seed=3), starts=3, finals=2, rounds=1)
+    assert abs(float(fit.params["guessing"]) - 0.2) < 3 * float(fit.se["guessing"]) < 0.2
+    a, b = fit.params["loading"].values, -fit.params["item_intercept"].values / fit.params["loading"].values
+    assert (np.abs(a - truth["loading"]) < 3.5 * fit.se["loading"].values).all()
+    assert (np.abs(b + truth["item_intercept"] / 1.6) < 3.5 * fit.derived_se["difficulty"].values).all()
+
+
+def test_a_probability_that_runs_to_zero_is_at_its_boundary():
+    """Data without guessing: some guesses end at zero, and a fit can be read at its own values."""
+    model = irt_3pl(QUESTIONS)
+    truth = {"item_intercept": np.full(6, 1.0), "loading": np.full(6, 1.2), "guessing": np.full(6, 1e-9)}
+    df = bm.simulate(model, truth, n=600, seed=5)
+    fit = bm.fit(model, df, starts=4, finals=2, rounds=1)
+    assert fit.quality["boundary"]
+    zero = fit.params["guessing"].values < 1e-6
+    assert np.isnan(fit.se["guessing"].values[zero]).all()
+    at_zero = fit.params.assign(guessing=fit.params["guessing"].where(~zero, 0.0))
+    assert bm.log_likelihood(model, df, at_zero, nodes=bm.trapezoid(31, 5.0)) == pytest.approx(fit.loglik, abs=1e-3)
+
+
+def test_the_share_of_clusters_in_the_factor_is_recovered():
+    model = irt_3pl(QUESTIONS, "none", "common", cluster="g")
+    truth = {"item_intercept": TRUTH["item_intercept"], "loading": 1.5, "f_cluster_sd": 0.7}
+    df = bm.simulate(model, truth, n=1500, clusters=75, seed=4)
+    fit = bm.fit(model, df, starts=2, finals=2, rounds=1, nodes=bm.trapezoid(15, 4.5))
+    icc, error = float(fit.derived["f_icc"]), float(fit.derived_se["f_icc"])
+    assert abs(icc - 0.49 / 1.49) < 3 * error < 0.3
+    assert abs(fit.quality["audit"]) < 0.05
+    assert np.corrcoef(fit.effects()["u_f"], df.groupby("g")["true_u_f"].first())[0, 1] > 0.8
