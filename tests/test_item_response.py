@@ -237,7 +237,7 @@ def answers():
 
 def test_a_fit_recovers_the_truth_whatever_the_signs_of_its_start(answers):
     turned = TRUTH | {k: -TRUTH[k] for k in ("loading", "f_slope")}
-    settings = {"starts": 3, "finals": 2, "rounds": 1, "start": turned}
+    settings = {"starts": 1, "finals": 2, "rounds": 1, "start": [turned, TRUTH]}
     fit = bm.fit(irt_3pl(QUESTIONS, "none", factor_covariates="x"), answers, **settings)
     for name, truth in TRUTH.items():
         assert (np.abs(fit.params[name].values - truth) < 3.5 * fit.se[name].values).all(), name
@@ -250,6 +250,7 @@ def test_a_fit_recovers_a_common_guessing_probability():
     model = irt_3pl(QUESTIONS, "common")
     truth = {"item_intercept": TRUTH["item_intercept"], "loading": np.full(6, 1.6), "guessing": 0.2}
     fit = bm.fit(model, bm.simulate(model, truth, n=4000, seed=3), starts=3, finals=2, rounds=1)
+    assert "bernoulli (logit, guessing)" in str(bm.report(fit))
     assert abs(float(fit.params["guessing"]) - 0.2) < 3 * float(fit.se["guessing"]) < 0.2
     a, b = fit.params["loading"].values, -fit.params["item_intercept"].values / fit.params["loading"].values
     assert (np.abs(a - truth["loading"]) < 3.5 * fit.se["loading"].values).all()
@@ -261,7 +262,7 @@ def test_a_probability_that_runs_to_zero_is_at_its_boundary():
     model = irt_3pl(QUESTIONS)
     truth = {"item_intercept": np.full(6, 1.0), "loading": np.full(6, 1.2), "guessing": np.full(6, 1e-9)}
     df = bm.simulate(model, truth, n=600, seed=5)
-    fit = bm.fit(model, df, starts=4, finals=2, rounds=1)
+    fit = bm.fit(model, df, starts=3, finals=2, rounds=1)
     assert fit.quality["boundary"]
     zero = fit.params["guessing"].values < 1e-6
     assert np.isnan(fit.se["guessing"].values[zero]).all()
