@@ -21,7 +21,7 @@ from bayesmix.families import Bernoulli, Family, Nominal, Normal, Ordinal
 from bayesmix.integration import choose, node_arrays
 from bayesmix.params import Named, Packing, Parameter, Prior
 from bayesmix.quadrature import Adaptive, Nodes
-from bayesmix.spec import Model, Response, Term, terms
+from bayesmix.spec import Effect, Model, Response, Term, terms
 
 Array = NDArray[np.float64]
 MAX_CATEGORIES = 30
@@ -305,10 +305,11 @@ def _check_clusters(model: Model, sizes: Array) -> None:
 
 
 def _through_classes(model: Model) -> list[str]:
-    """Effects and classes of clusters that reach the responses only through the classes below them."""
+    """Effects of clusters that reach the responses only through classes or factors below them; such classes too."""
     used = [t for r in model.responses for t in (*r.predictor, *r.auxiliary)]
-    used += [t for e in model.effects for t in (*e.mean, *([e.sd] if e.sd else []))]
-    direct = {name for t in used for name in (*_dims(t), *t.effects)}
+    within, between = ([t for e in model.effects_at(k) for t in _terms_of(e)] for k in ("individual", "cluster"))
+    direct = {d for t in (*used, *within, *between) for d in _dims(t)}
+    direct |= {name for t in (*used, *between) for name in t.effects}
     effects = [f"the effect {e.name}" for e in model.effects_at("cluster") if e.name not in direct]
     return effects + [f"the class {c.name}" for c in model.classes_at("cluster") if c.name not in direct]
 
@@ -351,6 +352,10 @@ def _share_categories(model: Model, coded: Mapping[str, _Coded]) -> dict[str, _C
 def _by_item(r: Response, p: Parameter) -> bool:
     used = [t for t in (*r.predictor, *r.auxiliary) if t.parameter == p]
     return any(r.item_dim in _dims(t) for t in used)
+
+
+def _terms_of(e: Effect) -> tuple[Term, ...]:
+    return (*e.mean, *([e.sd] if e.sd else []))
 
 
 def _dims(t: Term) -> list[str]:

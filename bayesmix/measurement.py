@@ -13,8 +13,8 @@ from pytensor import xtensor as px
 
 from bayesmix.families import Bernoulli, Ordinal, Tensor
 from bayesmix.likelihood import Tensors, term
-from bayesmix.spec import Effect, Model, Response, Term
-from bayesmix.sums import of_effects, square
+from bayesmix.spec import Effect, Model, Term
+from bayesmix.sums import of_effects, residuals, square
 
 LEAST = 1e-6
 """A loading below this has no difficulty."""
@@ -23,16 +23,16 @@ LEAST = 1e-6
 def item_response(model: Model, values: Tensors) -> Iterator[tuple[str, Tensor]]:
     """Discriminations a = lambda (49) and difficulties b = -tau / lambda (50) of items on one factor.
 
-    Of an ordinal item b_k = tau_k / lambda, for its thresholds. NaN where a loading is zero.
+    Of an ordinal item b_k = tau_k / lambda, for its thresholds. NaN of items on several factors; difficulties where a
+    loading is zero too. (What is fixed is no part of the compiled graph: a pattern is told by its zeros.)
     """
     for r in model.responses:
         on = [t for t in r.predictor if t.effects]
-        if not isinstance(r.family, Bernoulli | Ordinal) or len(on) != 1 or not _is_loading(model, r, on[0]):
+        if not isinstance(r.family, Bernoulli | Ordinal) or len(on) != 1 or not _is_loading(model, on[0]):
             continue
         tau = [-values[t.parameter.name] for t in r.predictor if not (t.effects or t.covariates)]
         tau += [values[t.parameter.name] for t in r.auxiliary] if isinstance(r.family, Ordinal) else []
-        a = values[on[0].parameter.name]
-        a = a.sum(on[0].effect_dim) if on[0].effect_dim in a.dims else a
+        a = _alone(values[on[0].parameter.name], on[0].effect_dim)
         suffix = r.item_dim.removeprefix("item")
         yield f"discrimination{suffix}", a
         if len(tau) == 1:
@@ -40,17 +40,18 @@ def item_response(model: Model, values: Tensors) -> Iterator[tuple[str, Tensor]]
             yield f"difficulty{suffix}", px.math.where(some, tau[0] / px.math.where(some, a, 1.0), np.nan)
 
 
-def _is_loading(model: Model, r: Response, t: Term) -> bool:
-    """Whether a term is loadings of items on factors of individuals, each item on one of them."""
+def _is_loading(model: Model, t: Term) -> bool:
+    """Whether a term is loadings of items on factors of individuals."""
     levels = {e.level for e in model.effects if e.name in t.effects}
-    if t.covariates is not None or levels != {"individual"} or t.rename:
-        return False
-    zero = {f.positions for f in t.parameter.fixed if f.value == 0.0}
-    loads = [
-        sum(tuple(sorted({t.effect_dim: k, r.item_dim: i}.items())) not in zero for k in range(len(t.effects)))
-        for i in range(len(r.items))
-    ]
-    return t.effect_dim not in t.parameter.dims or all(n == 1 for n in loads)
+    return t.covariates is None and levels == {"individual"} and not t.rename
+
+
+def _alone(loading: Tensor, dim: str) -> Tensor:
+    """The loading of each item on its only factor, NaN where there are several."""
+    if dim not in loading.dims:
+        return loading
+    several = px.math.where(px.math.gt(px.math.abs(loading), 0.0), 1.0, 0.0).sum(dim)
+    return px.math.where(several > 1, np.nan, loading.sum(dim))
 
 
 def factors(model: Model) -> list[Effect]:
@@ -65,8 +66,7 @@ def of_factors(model: Model, values: Tensors, data: Tensors) -> Iterator[tuple[s
     for e in factors(model):
         if between := {k: x for k, x in parts[e.name].items() if k[0] == "cluster"}:
             yield f"{e.name}_icc", square(between) / square(parts[e.name])
-    for pair in combinations([e.name for e in factors(model) if e.standard], 2):
-        one, other = ({k: x for k, x in parts[e].items() if k[0] == "individual"} for e in pair)
-        both = [one[k] * other[k] for k in one if k in other]
-        if both:
-            yield "_".join((*pair, "correlation")), sum(both[1:], both[0]) / (square(one) * square(other)) ** 0.5
+    unit = residuals(model.effects, values)
+    for one, other in combinations([e.name for e in factors(model) if e.standard], 2):
+        both = [unit[one][k] * unit[other][k] for k in unit[one] if k in unit[other]]
+        yield f"{one}_{other}_correlation", sum(both[1:], both[0])

@@ -21,6 +21,9 @@ from scipy import special
 DATA = {"data": True}
 """Metadata of a field that is data to the compiled graph (a size, a column name), not its structure."""
 
+CERTAIN = 36.0
+"""The logit of a probability of 0 or 1 to the optimiser: its logistic is that to sixteen digits."""
+
 Support = Literal["real", "positive", "sd", "probability", "ordered", "cholesky", "unit"]
 Array = NDArray[np.float64]
 CLOSEST = 1e-17
@@ -272,6 +275,7 @@ class Packing:
                 )
             with np.errstate(all="ignore"):
                 raw = unconstrain(value, p)
+            raw = np.clip(raw, -CERTAIN, CERTAIN) if p.support == "probability" else raw
             free = i >= 0
             if not np.isfinite(raw[free]).all():
                 raise ValueError(

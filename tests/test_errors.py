@@ -3,7 +3,8 @@
 import numpy as np
 import pandas as pd
 import pytest
-from bayesmix.models import gom, lca
+from bayesmix.models import fma, fma_gom, gom, irt_3pl, lca
+from bayesmix.models.irt_3pl import guessing_as_membership
 
 import bayesmix as bm
 from bayesmix.spec import Effect, LatentClass, Model, Parameter, Response, Term
@@ -288,11 +289,181 @@ CASES = {
     ),
     "exact nodes of memberships": (
         lambda: fit(template=gom, settings={"nodes": bm.exact()}),
-        "level 'individual', but the class 'C' lives at or below their level",
+        "level 'individual', but the class 'C' lives below their level",
     ),
     "enumerate a model with effects": (
         lambda: bm.enumerate_classes(lca(ITEMS, 2, cluster="h"), frame(), [2, 3]),
         "'cluster_loading' holds a random effect for each class of 'C': give a function .* lambda k:",
+    ),
+    # factors
+    "unknown by_class": (
+        lambda: fma(ITEMS, 2, by_class="intercepts + slopes"),
+        "by_class came with 'slopes': name some of intercepts, loadings, means, variances",
+    ),
+    "means beside intercepts": (
+        lambda: fma(ITEMS, 2, by_class="intercepts + means"),
+        r"'intercepts \+ means', but means of the factors are not identified beside class intercepts",
+    ),
+    "means beside loadings": (
+        lambda: fma(ITEMS, 2, by_class="means + loadings"),
+        "means of the factors are not identified beside class loadings",
+    ),
+    "variances beside loadings": (
+        lambda: fma(ITEMS, 2, by_class="intercepts + loadings + variances"),
+        "variances of the factors are not identified beside class loadings, .*: leave one of the two out",
+    ),
+    "factor mixture of no class": (lambda: fma(ITEMS, 0), "number of classes came as 0: give a whole number of at l"),
+    "factor mixture of half a class": (lambda: fma(ITEMS, 1.5), "number of classes came as 1.5"),
+    "factor mixture of true classes": (lambda: fma(ITEMS, True), "number of classes came as True"),
+    "unknown loadings": (lambda: fma(ITEMS, 2, loadings="free"), "loadings came as 'free': give 'item' or 'one'"),
+    "one loading of two factors": (
+        lambda: fma([*ITEMS, "d"], 2, loadings="one", factors={"p": ["a", "b"], "q": ["c", "d"]}),
+        "loadings='one' came with several factors: one loading for all items is of one factor",
+    ),
+    "factor mixture with unknown effects": (
+        lambda: fma(ITEMS, 2, cluster="g", effects="full"),
+        "effects came as 'full': give 'unrestricted', 'factor', 'none'",
+    ),
+    "factor mixture with effects of no clusters": (
+        lambda: fma(ITEMS, 2, effects="factor"),
+        "effects='factor' came without clusters: give cluster=",
+    ),
+    "factor mixture with covariates of no clusters": (
+        lambda: fma(ITEMS, 2, cluster_covariates="w"),
+        "cluster_covariates='w' came without clusters",
+    ),
+    "factor mixture with an unknown variance": (lambda: fma(ITEMS, 2, variance="free"), "variance came as 'free'"),
+    "factor mixture with a family of no item": (
+        lambda: fma(ITEMS, 2, family={"q": bm.normal()}),
+        "family came for 'q', which is not among the items",
+    ),
+    "factor mixture with covariates of no item": (
+        lambda: fma(ITEMS, 2, item_covariates={"q": "x"}),
+        "A formula came for 'q', which is not among the items: a, b, c",
+    ),
+    "items of a factor mixture as text": (lambda: fma("abc"), "give a list of column names"),
+    "factors as a list": (
+        lambda: fma(ITEMS, 2, factors=ITEMS),
+        r"factors came as \['a', 'b', 'c'\]: give the items of each factor by its name, such as",
+    ),
+    "no factor": (lambda: fma(ITEMS, 2, factors={}), "factors came as {}: give the items of each factor"),
+    "a factor without items": (
+        lambda: fma(ITEMS, 2, factors={"p": ITEMS, "q": []}),
+        "factor 'q' came without items: name those that load on it",
+    ),
+    "a factor of an unknown item": (
+        lambda: fma(ITEMS, 2, factors={"p": ["a", "z"]}),
+        "factor 'p' came with 'z', which is not among the items",
+    ),
+    "a factor with the name of an item": (
+        lambda: fma(ITEMS, 2, factors={"a": ITEMS}),
+        "factor came with the name 'a': give a word that nothing else is named by",
+    ),
+    "a factor with the name of a class": (lambda: fma(ITEMS, 2, factors={"C": ITEMS}), "factor came with the name 'C'"),
+    "a factor with two words": (
+        lambda: fma(ITEMS, 2, factors={"my factor": ITEMS}),
+        "factor came with the name 'my factor'",
+    ),
+    "a factor mixture of a constant item": (
+        lambda: fit(template=fma, df=frame().assign(a=1)),
+        "'a' is constant .* Leave it out",
+    ),
+    "a factor mixture of text": (
+        lambda: fit(template=fma, df=with_value("a", "yes"), family=bm.normal()),
+        "came with text such as 'yes' .row 3., expected numbers",
+    ),
+    "a factor mixture of a missing item": (
+        lambda: fit(template=fma, df=frame().assign(a=np.nan)),
+        "'a' is missing in every row",
+    ),
+    "a factor mixture of missing rows": (
+        lambda: fit(template=fma, df=frame().assign(a=np.nan, b=np.nan, c=np.nan)),
+        "'a' is missing in every row",
+    ),
+    "a factor's covariate with NaN": (
+        lambda: fit(template=fma, df=frame(y=np.r_[np.nan, np.arange(29)]), factor_covariates="y"),
+        "'y' has 1 missing values",
+    ),
+    "a factor's constant covariate": (
+        lambda: fit(template=fma, df=frame(y=1.0), factor_covariates="y"),
+        "collinear or constant",
+    ),
+    "an item's covariate with NaN": (
+        lambda: fit(template=fma, df=frame(y=np.r_[np.nan, np.arange(29)]), item_covariates={"a": "y"}),
+        "'y' has 1 missing values",
+    ),
+    "exact nodes of binary items": (
+        lambda: fit(template=fma, settings={"nodes": bm.exact()}),
+        "the response 'bernoulli' is not normal",
+    ),
+    # fma_gom
+    "fma_gom of one class": (
+        lambda: fma_gom(ITEMS, 1),
+        r"classes came as 1: give a whole number of at least 2 .*bm.models.fma takes 1",
+    ),
+    "fma_gom of half a class": (lambda: fma_gom(ITEMS, 2.5), "number of classes came as 2.5"),
+    "fma_gom without effects": (
+        lambda: fma_gom(ITEMS, 2, effects="none"),
+        "effects came as 'none': give 'unrestricted' or 'factor'",
+    ),
+    "fma_gom with unknown loadings": (
+        lambda: fma_gom(ITEMS, 2, loadings="free"),
+        "loadings came as 'free': give 'item' or 'one'",
+    ),
+    "fma_gom with means of classes": (
+        lambda: fma_gom(ITEMS, 2, by_class="intercepts + means"),
+        "by_class came with 'means': name 'intercepts', 'loadings' or both; a factor lives above",
+    ),
+    "fma_gom with one loading of two factors": (
+        lambda: fma_gom(ITEMS, 2, loadings="one", factors={"p": ["a", "b"], "q": ["c"]}),
+        "loadings='one' came with several factors",
+    ),
+    "fma_gom with unknown effects of clusters": (
+        lambda: fma_gom(ITEMS, 2, cluster="g", cluster_effects="both"),
+        "cluster_effects came as 'both': give 'unrestricted', 'factor', 'none'",
+    ),
+    "fma_gom with effects of no clusters": (
+        lambda: fma_gom(ITEMS, 2, cluster_effects="factor"),
+        "cluster_effects='factor' came without clusters",
+    ),
+    "fma_gom with covariates of no clusters": (
+        lambda: fma_gom(ITEMS, 2, cluster_covariates="w"),
+        "cluster_covariates='w' came without clusters",
+    ),
+    # item response theory
+    "two items": (lambda: irt_3pl(["a", "b"]), "2 items came: a factor and its loadings take at least 3"),
+    "items of a test as text": (lambda: irt_3pl("abc"), "give a list of column names"),
+    "two memberships": (lambda: guessing_as_membership(["a", "b"]), "2 items came"),
+    "unknown guessing": (
+        lambda: irt_3pl(ITEMS, "some"),
+        "guessing came as 'some': give 'item', 'common' or 'none'",
+    ),
+    "unknown discrimination": (
+        lambda: irt_3pl(ITEMS, "none", "none"),
+        "discrimination came as 'none': give 'item' or 'common'",
+    ),
+    "unknown link of a test": (lambda: irt_3pl(ITEMS, link="cloglog"), "give 'logit' or 'probit'"),
+    "a test without classes": (lambda: irt_3pl(ITEMS, classes=0), "number of classes came as 0"),
+    "covariates of one class": (
+        lambda: irt_3pl(ITEMS, covariates="x"),
+        "covariates='x' came with one class: give factor_covariates= for the factor, or classes=2",
+    ),
+    "a test with covariates of no item": (
+        lambda: irt_3pl(ITEMS, item_covariates={"q": "x"}),
+        "A formula came for 'q', which is not among the items",
+    ),
+    "a test with partly right answers": (
+        lambda: bm.fit(irt_3pl(ITEMS), with_value("a", 2).astype({"a": float})),
+        "3 categories .*, expected 2 for the family bernoulli",
+    ),
+    "a test with a constant item": (
+        lambda: bm.fit(irt_3pl(ITEMS), frame().assign(a=1)),
+        "'a' is constant .* Leave it out",
+    ),
+    "a test with text": (lambda: bm.fit(irt_3pl(ITEMS), with_value("a", "yes")), "'a' mixes text and numbers"),
+    "a test with clusters of one individual": (
+        lambda: bm.fit(irt_3pl(ITEMS, cluster="i"), frame()),
+        "one individual .30 clusters.: the effect u_f of clusters cannot be told",
     ),
     "endless nodes": (lambda: bm.trapezoid(15, -5.0), "limit of the nodes came as -5.0: give a positive number"),
     "one name for two parameters": (clash, "Two different parameters are named 'tau'"),

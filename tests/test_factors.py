@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from bayesmix.models import fma, fma_gom, gom, lca
+from bayesmix.models.irt_3pl import guessing_as_membership
 from numpy.testing import assert_allclose
 from scipy import special, stats
 
@@ -30,7 +31,6 @@ TEMPLATES = {
     "probit": lambda: fma(BINARY),
     "logit, one class": lambda: fma(BINARY, 1, family=bm.bernoulli()),
     "three classes, loadings by class": lambda: fma(BINARY[:3], 3, by_class="intercepts + loadings"),
-    "one loading": lambda: fma(BINARY, loadings="one"),
     "one loading a class": lambda: fma(BINARY, loadings="one", by_class="intercepts + loadings", freq="f"),
     "loadings alone by class": lambda: fma(BINARY, by_class="loadings", covariates="x + s"),
     "ordinal, means": lambda: fma(["o3", "o4", "o2"], 3, family=bm.ordinal("probit"), by_class="means"),
@@ -62,7 +62,6 @@ TEMPLATES = {
         BINARY[:3], factors={"p": BINARY[:2], "q": BINARY[1:3]}, cluster="g", effects="none", freq="f",
         by_class="intercepts + variances",
     ),
-    "clusters, item covariates": lambda: fma(BINARY[:2], cluster="g", item_covariates={"b1": "x"}),
     "gom": lambda: fma_gom(BINARY),
     "gom, three classes": lambda: fma_gom(BINARY[:3], 3, by_class="intercepts + loadings"),
     "gom, correlated": lambda: fma_gom(BINARY, effects_on_factors=True, loadings="one", covariates="x"),
@@ -358,3 +357,104 @@ def pivots(model, values):
         {k: np.array([-1.0 if j == f else 1.0 for j in range(len(x))])[:, None] * x for k, x in own.items()}
         for f in range(2)
     ]
+
+
+def test_draws_are_turned_each_by_itself():
+    """Leading axes: two draws of which one points the other way."""
+    df, model = frame(clusters=4, rows=3), TURNED["two factors"]()
+    data = bm.prepare(model, df, COARSE)
+    one, two = (random_values(data, seed=k) for k in (7, 8))
+    both = {k: np.stack([one[k], two[k]]) for k in one}
+    for move in (
+        lambda v: labels.permute(model, v, ("C",), np.array([2, 0, 1])),
+        lambda v: scales.reflected(model, v),
+    ):
+        for k, x in move(both).items():
+            assert_allclose(x, np.stack([move(one)[k], move(two)[k]]), atol=1e-12)
+
+
+def test_factors_whose_signs_are_said_are_left():
+    """One positive loading; classes of responses that a loading of 15 and none tell apart."""
+    one = fma(BINARY, 2, loadings="one")
+    v = random_values(bm.prepare(one, frame(), COARSE), seed=1)
+    assert all(np.array_equal(x, v[k]) for k, x in scales.reflected(one, v).items())
+    assert labels.groups(fma(BINARY, 2, by_class="means + variances")) == [("C",)]
+    assert labels.groups(guessing_as_membership(BINARY)) == []
+
+
+# counts -------------------------------------------------------------------------------------------
+
+EIGHTEEN = [f"i{k}" for k in range(18)]
+
+
+@pytest.mark.parametrize(
+    ("model", "parameters"),
+    [
+        (lca(EIGHTEEN, 2), 37),
+        (fma(EIGHTEEN, 2), 55),
+        (fma_gom(EIGHTEEN, 2), 56),
+        (fma(EIGHTEEN, 2, by_class="intercepts + variances"), 56),
+        (fma(EIGHTEEN, 2, by_class="intercepts + loadings"), 73),
+        (fma(EIGHTEEN, 2, by_class="means + variances"), 1 + 18 + 18 + 2),
+        (fma(EIGHTEEN, 1, by_class="means + variances"), 36),
+        (fma(EIGHTEEN, 2, loadings="one"), 38),
+        (fma(EIGHTEEN, 2, factors={"p": EIGHTEEN[:9], "q": EIGHTEEN[9:]}), 56),
+        (fma(EIGHTEEN, 2, factors={"p": EIGHTEEN[:9], "q": EIGHTEEN[9:]}, correlated=False), 55),
+        (fma_gom(EIGHTEEN, 3), 2 + 54 + 18 + 3),
+        (fma_gom(EIGHTEEN, 3, effects="factor", effects_on_factors=True), 2 + 54 + 18 + 2 + 2),
+    ],
+)
+def test_parameter_counts(model, parameters):
+    """Table 6 has 37, 56 and 57; its text, with loadings that are the same in all classes, 55 and 56.
+
+    One more is a factor variance of a class, which no sentence of section 8 mentions.
+    """
+    df = pd.DataFrame(np.random.default_rng(0).integers(0, 2, (40, 18)), columns=EIGHTEEN)
+    assert bm.prepare(model, df, COARSE).packing.size == parameters
+
+
+# fits ---------------------------------------------------------------------------------------------
+
+SIX = [f"i{k}" for k in range(6)]
+OVERLAPPING = {"p": SIX[:4], "q": SIX[3:]}
+TRUTH = {
+    "class_logit": np.array([0.4, 0.0]),
+    "q_on_p": 0.5,
+    "loading": np.array([[1.0, 0.8, 1.2, 0.6, 0.0, 0.0], [0.0, 0.0, 0.0, 0.5, 0.9, 1.1]]),
+    "item_intercept": np.array([[1.5, 1.2, 1.8, 1.0, 1.4, 1.3], [-1.0, -1.4, -0.8, -1.3, -1.1, -1.5]]),
+}
+
+
+@pytest.fixture(scope="module")
+def fitted():
+    model = fma(SIX, 2, factors=OVERLAPPING)
+    df = bm.simulate(model, TRUTH, n=2000, seed=1)
+    turned = TRUTH | {"loading": -TRUTH["loading"]}
+    return df, bm.fit(model, df, starts=1, finals=2, rounds=1, start=[turned, TRUTH])
+
+
+def test_a_fit_recovers_the_truth_whatever_the_signs_of_its_start(fitted):
+    df, fit = fitted
+    for name, truth in TRUTH.items():
+        far = np.abs(fit.params[name].values - truth)
+        assert (far <= 4 * np.nan_to_num(fit.se[name].values) + 1e-12).all(), name
+    assert (fit.params["loading"].values.sum(axis=1) > 0).all()
+    assert fit.quality["equal_solutions"] == 1
+    assert abs(fit.quality["audit"]) < 0.05
+    assert (fit.class_probabilities()["most_likely"] == df["true_C"]).mean() > 0.85
+
+
+def test_items_on_two_factors_are_shown_without_a_difficulty(fitted, tmp_path):
+    _, fit = fitted
+    assert np.isnan(fit.derived["discrimination"]).values.tolist() == [0, 0, 0, 1, 0, 0]
+    b, error = float(fit.params["q_on_p"]), float(fit.se["q_on_p"])
+    assert float(fit.derived["p_q_correlation"]) == pytest.approx(b / np.hypot(b, 1))
+    assert float(fit.derived_se["p_q_correlation"]) == pytest.approx(error * (1 + b**2) ** -1.5, rel=1e-6)
+    rows = bm.compare(fit, published={}).table
+    assert "discrimination[i3]" not in rows.index
+    assert rows.loc["difficulty[1, i0]", "ml_lower"] < rows.loc["difficulty[1, i0]", "ml"] < 0
+    assert rows.loc["p_q_correlation", "ml"] == pytest.approx(b / np.hypot(b, 1))
+    again = bm.Fit.load(fit.save(tmp_path / "fit"))
+    assert again.derived.equals(fit.derived)
+    assert "loading" in str(again.summary().index.tolist())
+    assert again._repr_html_()

@@ -138,7 +138,7 @@ def _with(**changes):
         (_with(sd=[1.0, 1.0, -1.0]), r"'sd' came with a value outside its support \(positive\): \[-1"),
         (_with(tau=[[-1, 0.5, 1, 0.9]] * 2), r"'tau' came with a value outside its support \(ordered\)"),
         (_with(g=np.full((2, 3), 1.2)), r"'g' came with a value outside its support \(probability\): \[1.2"),
-        (_with(g=np.zeros((2, 3))), r"'g' came with a value outside its support \(probability\)"),
+        (_with(g=np.full((2, 3), -0.1)), r"'g' came with a value outside its support \(probability\)"),
         (_with(level=np.nan), r"'level' came with a value outside its support \(real\)"),
         (_with(level=np.inf), r"'level' came with a value outside its support \(real\)"),
     ],
@@ -152,6 +152,11 @@ def test_thresholds_may_coincide_at_their_boundary():
     together = Parameter("tau", ("threshold",), "ordered")
     tau = np.array([-1.0, 0.5, 0.5, 2.0])
     assert natural_values(unconstrain(tau, together), together) == pytest.approx(tau, abs=1e-15)
+
+
+def test_probabilities_of_zero_and_one_are_taken():
+    theta = PACKING.pack(_with(g=np.array([[0.0, 1.0, 0.2], [0.5, 1e-300, 0.0]])))
+    assert_allclose(to_natural(theta)["g"][:, :2], [[0.0, 1.0], [0.5, 0.0]], atol=1e-15)
 
 
 @pytest.mark.parametrize(

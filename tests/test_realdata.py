@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import statsmodels.formula.api as smf
-from bayesmix.models import gom, lca, lta, regression_mixture
+from bayesmix.models import fma, gom, irt_3pl, lca, lta, regression_mixture
 
 import bayesmix as bm
 
@@ -123,6 +123,59 @@ def test_classes_of_schools_meet_the_published_loglikelihoods(more, loglik, para
     assert fit.n_parameters == parameters
     assert fit.n_clusters == 45
     assert fit.replicated >= 2
+
+
+DENTISTS = [f"V{k}" for k in range(1, 6)]
+
+
+def test_classes_of_dentistry_meet_the_published_bic():
+    """Of four classes we find 15000.02, with a logit on its way to infinity, where 15000.03 was published."""
+    published = {1: 17531.13, 2: 15021.64, 3: 14962.89, 4: 15000.03}
+    found = bm.enumerate_classes(lca(DENTISTS, 1, freq="freq"), read("dentistry"), published)
+    for k, bic in published.items():
+        assert found[k].bic == pytest.approx(bic, abs=0.02 if k == 4 else 0.006)
+        assert found[k].n_individuals == 3869
+
+
+@pytest.mark.parametrize(
+    ("model", "parameters", "loglik", "bic"),
+    [
+        (fma(DENTISTS, 2, loadings="one", freq="freq"), 12, -7422.782, None),
+        (fma(DENTISTS, 2, freq="freq"), 16, -7408.598, 14949.37),
+        (fma(DENTISTS, 1, freq="freq"), 10, None, 14938.27),
+    ],
+)
+def test_factor_mixtures_of_dentistry_meet_the_published_values(model, parameters, loglik, bic):
+    """Probit, loadings that are the same in all classes: the restriction of section 8."""
+    fit = bm.fit(model, read("dentistry"))
+    assert fit.n_parameters == parameters
+    assert fit.replicated >= 2
+    assert abs(fit.quality["audit"]) < 1e-4
+    if loglik is not None:
+        assert fit.loglik == pytest.approx(loglik, abs=1e-3)
+    if bic is not None:
+        assert fit.bic == pytest.approx(bic, abs=0.01)
+
+
+MATHS = [f"q{k}" for k in range(1, 10)]
+
+
+@pytest.mark.parametrize(
+    ("guessing", "discrimination", "parameters", "loglik"),
+    [
+        ("none", "common", 10, -4142.351),
+        ("none", "item", 18, -4118.470),
+        ("common", "item", 19, -4116.334),
+        ("item", "item", 27, -4113.684),
+    ],
+)
+def test_item_response_models_of_masc_meet_the_published_loglikelihoods(guessing, discrimination, parameters, loglik):
+    fit = bm.fit(irt_3pl(MATHS, guessing, discrimination), read("masc1"), starts=6, finals=2)
+    assert fit.loglik == pytest.approx(loglik, abs=0.005)
+    assert fit.n_parameters == parameters
+    assert fit.replicated >= 2
+    if guessing == "common":
+        assert float(fit.params["guessing"]) == pytest.approx(0.091, abs=5e-4)
 
 
 def offences():
