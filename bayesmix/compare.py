@@ -18,6 +18,7 @@ import xarray as xr
 from bayesmix.forest import Forest, Series, forest
 from bayesmix.result import Fit, entry
 from bayesmix.solution import (
+    ITEM_RESPONSE,
     Z95,
     Parts,
     class_dims,
@@ -78,7 +79,8 @@ class Comparison:
         Parameters
         ----------
         scale : {"probability", "parameter", "derived"}, optional
-            Left out: probabilities where the model has any of them for its items, else parameters.
+            Left out: of items that load on a factor discrimination, difficulty and guessing; else
+            probabilities where the model has any of them for its items, else parameters.
             An arrow at the edge is an estimate further out, such as a logit at its boundary.
 
         Returns
@@ -92,8 +94,10 @@ class Comparison:
         """
         if scale not in (None, "probability", "parameter", "derived"):
             raise ValueError(f"The scale came as {scale!r}: give 'probability', 'parameter' or 'derived'.")
-        scale = scale or ("probability" if (self.entries["scale"] == "probability").any() else "parameter")
-        wanted = self.entries["scale"] == scale
+        wanted = self.entries["variable"].str.startswith(("guessing", *ITEM_RESPONSE))
+        if scale is not None or not wanted[self.entries["scale"] == "derived"].any():
+            scale = scale or ("probability" if (self.entries["scale"] == "probability").any() else "parameter")
+            wanted = self.entries["scale"] == scale
         if not wanted.any():
             raise ValueError(f"There is nothing to draw on the {scale} scale.")
         rows = self.table[wanted.to_numpy()].join(self.entries[wanted].rename(columns={"variable": "block"}))
@@ -287,7 +291,7 @@ def _ml(v: _Variable, fit: Fit | None) -> np.ndarray:
         "probability": (fit.probabilities, fit.probabilities_se),
     }[v.scale]
     x, se = (np.array([ds[v.name].values[at] for at in v.positions]) for ds in (values, errors))
-    if v.scale == "probability":
+    if v.scale == "probability" or v.name.startswith("guessing"):
         lower, upper = probability_interval(x, se)
         se = np.where(np.isnan(lower), np.nan, se)
     elif v.scale == "derived":
