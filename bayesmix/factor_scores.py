@@ -78,6 +78,6 @@ def _draw_scores(row: NDArray[Any], name: str, x: Array, sd: Array, weight: Arra
     row[1].scatter(x, sd, s=size, color=COLOURS[0], alpha=0.55, linewidths=0.0)
     row[1].set(ylabel="posterior SD", xlabel=f"{name}, EAP")
     row[1].set_ylim(bottom=0.0)
-    row[1].set_title(f"mean of EAP {mean:.2f}, SD {np.sqrt(variance):.2f}", fontsize="medium")
+    row[1].set_title(f"mean of EAP {round(mean, 2) + 0.0:.2f}, SD {np.sqrt(variance):.2f}", fontsize="medium")
     for ax in row:
         bare(ax)
