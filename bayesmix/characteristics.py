@@ -5,7 +5,7 @@ Depends on pictured and the floors beneath.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -134,7 +134,7 @@ class _Made:
         """The response's log probabilities over (draw, feature, eta, ...), other effects at zero."""
         terms = (*r.predictor, *r.auxiliary)
         arrays = {t.parameter.name: _draws(self.result, t.parameter.name, t.parameter.dims) for t in terms}
-        values = {k: px.as_xtensor(x.values, dims=x.dims) for k, x in arrays.items()}
+        values = {k: px.as_xtensor(x.values, dims=[str(d) for d in x.dims]) for k, x in arrays.items()}
         effects = {e: px.as_xtensor(np.zeros(())) for t in terms for e in t.effects}
         made = response_table(r, values, self._data(r), effects | {factor: px.as_xtensor(eta, dims=("eta",))})
         with config.change_flags(cxx=""):
@@ -146,8 +146,8 @@ class _Made:
     def _data(self, r: Response) -> dict[str, Any]:
         """Means of covariates, and what the family knows of the items."""
         out: dict[str, Any] = {}
-        for t in (t for t in (*r.predictor, *r.auxiliary) if t.covariates):
-            name, p = t.covariates.name, _draws(self.result, t.parameter.name, t.parameter.dims)
+        for c, t in ((t.covariates, t) for t in (*r.predictor, *r.auxiliary) if t.covariates):
+            name, p = c.name, _draws(self.result, t.parameter.name, t.parameter.dims)
             x = self.means[name].values if name in self.means else np.zeros(p.sizes[name])
             out[name] = px.as_xtensor(x, dims=(name,))
         n = {s.name: [len(self._categories(s, k)) for k in range(len(s.items))] for s in self.model.responses}
@@ -164,3 +164,13 @@ def _draws(result: Fit | xr.DataTree, name: str, dims: tuple[str, ...]) -> xr.Da
     flat = x.stack(draws=("chain", "draw"), create_index=False).transpose("draws", *dims)  # noqa: PD013
     some = np.unique(np.linspace(0, flat.sizes["draws"] - 1, DRAWS).astype(int))
     return flat.isel(draws=some).drop_vars(["chain", "draw"]).rename(draws="draw")
+
+
+def factor_axis(names: Sequence[str]) -> str:
+    """The label of the axis of one factor, or of several panels."""
+    return f"factor {names[0]}, in standard deviations" if len(names) == 1 else "factor, in standard deviations"
+
+
+def class_word(k: str) -> str:
+    """``Class 1``; ``C1=1, C2=2``."""
+    return k if "=" in k else f"Class {k}"

@@ -18,6 +18,7 @@ import xarray as xr
 from bayesmix.forest import Forest, Series, forest
 from bayesmix.result import Fit, entry
 from bayesmix.solution import (
+    ITEM_RESPONSE,
     Z95,
     Parts,
     class_dims,
@@ -81,7 +82,8 @@ class Comparison:
         Parameters
         ----------
         scale : {"probability", "parameter", "derived"}, optional
-            Left out: probabilities where the model has any of them for its items. Else, as for a regression,
+            Left out: of items that load on a factor discrimination, difficulty and guessing; else
+            probabilities where the model has any of them for its items. Else, as for a regression,
             the class sizes, the parameters of the outcome, variances and correlations of random effects
             (in the place of the regressions between effects that make them), and what predicts classes.
             An arrow at the edge is an estimate further out, such as a logit at its boundary.
@@ -242,7 +244,10 @@ def _shown(name: str, scale: str, x: xr.DataArray, fit: Fit | None, parts: Parts
 
 
 def _pictured(variables: Sequence[_Variable], fit: Fit | None, post: xr.DataTree | None) -> tuple[str, ...]:
-    """Probabilities of items, or the equations in the order of the listing: outcome, random parts, classes."""
+    """Items' parameters or probabilities, or the equations as in the listing: outcome, random parts, classes."""
+    of_items = [v.name for v in variables if v.name.startswith(("guessing", *ITEM_RESPONSE))]
+    if any(v.name in of_items for v in variables if v.scale == "derived"):
+        return tuple(of_items)
     sizes = [v for v in variables if v.scale == "probability"]
     if any(v.item for v in sizes):
         return tuple(v.name for v in sizes)
@@ -314,7 +319,7 @@ def _ml(v: _Variable, fit: Fit | None) -> np.ndarray:
         "probability": (fit.probabilities, fit.probabilities_se),
     }[v.scale]
     x, se = (np.array([ds[v.name].values[at] for at in v.positions]) for ds in (values, errors))
-    if v.scale == "probability":
+    if v.scale == "probability" or v.name.startswith("guessing"):
         lower, upper = probability_interval(x, se)
         se = np.where(np.isnan(lower), np.nan, se)
     elif v.scale == "derived":

@@ -60,7 +60,8 @@ def diagram(model: Model, result: Fit | xr.DataTree | None = None) -> Diagram:
     """Draw a model as a path diagram.
 
     Circles are latent (classes, random effects), boxes observed (items, covariates); what lives in
-    clusters stands apart from what lives within them. Arrows are the terms of the predictors.
+    clusters stands apart from what lives within them. Arrows are the terms of the predictors; correlated
+    factors have broken ones with two heads, and items stand by the factors they load on.
 
     Parameters
     ----------
@@ -101,9 +102,9 @@ def _boxes(model: Model, shown: Shown) -> Iterator[str]:
     above += [_class(c, shown) for c in model.classes if c.level == "cluster"]
     above += [_covariate(c.name, c.formula) for c in model.covariates if c.level == "cluster"]
     below = [_effect(e, shown) for e in model.effects if e.level == "individual"]
-    below += [_class(c, shown) for c in model.classes if c.level != "cluster"]
+    below += [_class(c, shown) for c in model.classes if c.level != "cluster" and c.size > 1]
     below += [_covariate(c.name, c.formula) for c in model.covariates if c.level == "individual"]
-    below += [_response(r) for r in model.responses]
+    below += [_box(name, items) for r in model.responses for name, items, _ in _groups(model, r)]
     for k, (title, some) in enumerate((("between", above), ("within", below))):
         if not some:
             continue
@@ -114,6 +115,8 @@ def _boxes(model: Model, shown: Shown) -> Iterator[str]:
             yield "  }"
     if len(order := [c.name for c in model.classes_at("individual")]) > 1:
         yield f"  {{ rank=same; {'; '.join(map(quoted, order))} }}"
+    if len(same := [e.name for e in model.effects_at("individual") if e.standard]) > 1:
+        yield f"  {{ rank=same; {'; '.join(map(quoted, same))} }}"
     if len(same := [e.name for e in model.effects_at("cluster")]) > 1:
         yield f"  {{ rank=same; {'; '.join(map(quoted, same))} }}"
 
@@ -134,36 +137,79 @@ def _covariate(name: str, formula: str) -> str:
     return node(name, "shape=box", formula)
 
 
-def _response(r: Response) -> str:
-    items = list(map(str, r.items))
+def _groups(model: Model, r: Response) -> list[tuple[str, list[str], tuple[str, ...]]]:
+    """Nodes of a response: name, items, and the factors that they do not load on; one node for most models."""
+    out: dict[tuple[str, ...], list[str]] = {}
+    for k, item in enumerate(r.items):
+        out.setdefault(tuple(e for t in r.predictor for e in _without(t, r, k)), []).append(str(item))
+    several = len(out) > 1
+    return [
+        (f"response {r.name}{f' {k}' if several else ''}", items, (*none, *_unmoved(r, items)))
+        for k, (none, items) in enumerate(out.items(), start=1)
+    ]
+
+
+def _unmoved(r: Response, items: list[str]) -> list[str]:
+    """Covariates of which the slopes of all these items are fixed at zero."""
+    here = [{r.item_dim: k} for k, item in enumerate(r.items) if str(item) in items]
+    out = []
+    for t in (t for t in r.predictor if t.covariates and not t.effects):
+        zero = [dict(f.positions) for f in t.parameter.fixed if f.value == 0.0]
+        out += [t.covariates.name] if t.covariates and all(at in zero for at in here) else []
+    return out
+
+
+def _without(t: Term, r: Response, k: int) -> list[str]:
+    """Effects of a term whose loading of item `k` is fixed at zero."""
+    zero = [dict(f.positions) for f in t.parameter.fixed if f.value == 0.0]
+    return [e for j, e in enumerate(t.effects) if {t.effect_dim: j, r.item_dim: k} in zero]
+
+
+def _box(name: str, items: list[str]) -> str:
     shown = items if len(items) <= 4 else [items[0], items[1], "...", items[-1]]
     label = "\n".join(shown) + (f"\n({len(items)} items)" if len(items) > 4 else "")
-    return node(f"response {r.name}", "shape=box", label)
+    return node(name, "shape=box", label)
 
 
 # arrows -------------------------------------------------------------------------------------------
 
 
 def _arrows(model: Model, shown: Shown) -> Iterator[str]:
-    classes = [c.name for c in model.classes]
+    classes = [c.name for c in model.classes if c.size > 1]
     for e in model.effects:
-        yield from _into(e.name, e.mean, classes, shown)
+        residual = [t for t in e.mean if e.standard and t.effects and _of_factors(model, t)]
+        yield from _into(e.name, tuple(t for t in e.mean if t not in residual), classes, shown)
+        yield from (_correlated(one, e.name, shown) for t in residual for one in t.effects)
     for c in model.classes:
         yield from _into(c.name, c.predictor, [k for k in classes if k != c.name], shown)
     for r in model.responses:
-        yield from _into(f"response {r.name}", (*r.predictor, *r.auxiliary), classes, shown, numbers=False)
+        for name, _, none in _groups(model, r):
+            terms = (*r.predictor, *r.auxiliary)
+            yield from _into(name, terms, classes, shown, numbers=False, none=none)
 
 
-def _into(to: str, terms: Predictor, classes: Sequence[str], shown: Shown, numbers: bool = True) -> Iterator[str]:
+def _of_factors(model: Model, t: Term) -> bool:
+    """Whether a term of a factor's mean is the regression of its residual on those of others."""
+    return all(e.standard for e in model.effects if e.name in t.effects)
+
+
+def _correlated(one: str, other: str, shown: Shown) -> str:
+    looks = "dir=both, arrowtail=normal, constraint=false, style=dashed"
+    return arrow(one, other, shown.coefficient(f"{one}_{other}_correlation"), looks)
+
+
+def _into(
+    to: str, terms: Predictor, classes: Sequence[str], shown: Shown, numbers: bool = True, none: tuple[str, ...] = ()
+) -> Iterator[str]:
     """Arrows to a variable from the classes, effects and covariates in its terms, each once."""
     arrows: dict[str, str] = {}
     for t in terms:
         for d in _dims(t):
             if d in classes:
                 arrows.setdefault(d, shown.coefficient(f"{to}_on_{d}") if numbers else "")
-        for k, e in enumerate(t.effects):
+        for k, e in ((k, e) for k, e in enumerate(t.effects) if e not in none):
             arrows[e] = shown.coefficient(t.parameter.name, {t.effect_dim: k}) if numbers else ""
-        if t.covariates and not t.effects:
+        if t.covariates and not t.effects and t.covariates.name not in none:
             arrows[t.covariates.name] = shown.coefficient(t.parameter.name) if numbers else ""
     yield from (arrow(start, to, label) for start, label in arrows.items())
 

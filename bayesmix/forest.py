@@ -60,6 +60,9 @@ def forest(f: Forest) -> Figure:
 PANEL, GAP, TITLE, TICKS = 2.5, 0.25, 0.32, 0.38
 """Inches: the width of a panel, what parts two panels, and the room above and beneath a panel."""
 
+WIDE = 10.0
+"""An interval so many times as wide as the median one runs out of the panel."""
+
 
 @dataclass(frozen=True)
 class _Block:
@@ -107,11 +110,13 @@ def _draw_block(figure: Figure, b: _Block, f: Forest, place: tuple[float, float,
 
 
 def _limits(block: pd.DataFrame, series: Sequence[Series]) -> tuple[float, float]:
-    """An axis that shows every point that has an interval; a boundary estimate would squeeze the rest."""
+    """An axis that shows every point that has an interval; what is at a boundary or near it would squeeze the rest."""
     ends = []
     for s in series:
         inner = block.loc[block[s.lower].notna(), [s.value, s.lower, s.upper]].to_numpy(dtype=float)
-        ends.append(inner.ravel())
+        width = inner[:, 2] - inner[:, 1]
+        far = width > WIDE * np.median(width) if len(width) else np.zeros(0, dtype=bool)
+        ends += [inner[~far].ravel(), inner[far, 0]]
     flat = np.concatenate(ends)
     flat = flat[np.isfinite(flat)]
     flat = flat if flat.size else block[[s.value for s in series]].to_numpy(dtype=float).ravel()

@@ -18,8 +18,10 @@ from numpy.typing import NDArray
 from bayesmix.against import against
 from bayesmix.curves import class_curves
 from bayesmix.diagram import Diagram, diagram
+from bayesmix.factor_scores import scores
 from bayesmix.flows import transitions
-from bayesmix.item_pictures import information, item_curves, scores
+from bayesmix.item_information import information
+from bayesmix.item_pictures import item_curves
 from bayesmix.pictured import category_labels, item_probabilities, responses, stacked
 from bayesmix.recovery import study
 from bayesmix.regressions import outcome, random_effects

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+Array = NDArray[np.float64]
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 """Okabe and Ito's palette, which colour-blind readers can tell apart; the markers say the same again."""
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
@@ -43,3 +44,11 @@ def legend(axes: NDArray[Any], labels: Sequence[str]) -> None:
     widest = max(len(k) for k in labels) * 0.085 + 0.5
     columns = int(np.clip(figure.get_size_inches()[0] // widest, 1, len(labels)))
     figure.legend(handles, labels, loc="outside upper center", ncols=columns, frameon=False)
+
+
+def band(ax: Axes, x: Array, y: Array, colour: str, style: str = "-", label: str = "") -> None:
+    """A curve over x: the mean over draws (draw, point), and where the middle 95% of them are."""
+    ax.plot(x, y.mean(axis=0), style, color=colour, linewidth=1.7, label=label, zorder=3)
+    if len(y) > 1:
+        low, high = np.quantile(y, [0.025, 0.975], axis=0)
+        ax.fill_between(x, low, high, color=colour, alpha=0.18, linewidth=0.0, zorder=2)

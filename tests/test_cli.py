@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
-from bayesmix.models import gom, lca
+from bayesmix.models import fma, fma_gom, gom, lca
 from typer.testing import CliRunner
 
 import bayesmix as bm
@@ -728,3 +728,56 @@ def test_bad_regressions_are_refused(regressed):
         done = run("fit", "regression_mixture", path, *words)
         assert done.exit_code == 2
         assert message in done.output
+
+
+# factors ------------------------------------------------------------------------------------------
+
+
+def test_a_3pl_writes_factor_scores_and_draws_its_items(graded, tmp_path):
+    words = ("fit", "irt_3pl", graded, "--items", "a-f", "--id", "person", "--out", tmp_path, *QUICK, "--plots")
+    done = run(*words, "--nodes", "trapezoid:11", "--set", "guessing=common", "--set", "link=probit")
+    assert done.exit_code == 0, done.output
+    assert "ITEM RESPONSE PARAMETERS" in done.output
+    names = {p.name for p in tmp_path.iterdir()}
+    assert {"item_curves.png", "information.png", "scores.png", "estimates.png", "factor_scores.csv"} <= names
+    assert not {"classes.png", "class_probabilities.csv"} & names
+    table, saved = pd.read_csv(tmp_path / "factor_scores.csv"), bm.Fit.load(tmp_path / "fit.nc")
+    assert list(table.columns) == ["row", "person", "f", "f_sd"]
+    assert table["f"].to_numpy() == pytest.approx(saved.effects()["f"].values, nan_ok=True)
+    assert saved.params["guessing"].ndim == 0
+
+
+def test_factors_by_name_and_columns_reach_the_template(graded, tmp_path, monkeypatch):
+    from bayesmix import ml
+
+    asked = {}
+
+    def fit(model, df, **settings):
+        asked["model"] = model
+        raise ValueError("seen")
+
+    monkeypatch.setattr(ml, "fit", fit)
+    sets = {"factors": "g: a-c; h: d-f", "by_class": "means", "correlated": "false", "item_covariates": "a=x;b=x"}
+    sets |= {"factor_covariates": "x"}
+    words = [w for k, v in sets.items() for w in ("--set", f"{k}={v}")]
+    done = run("fit", "fma", graded, "--items", "a-f", "--classes", 2, "--family", "bernoulli", *words)
+    assert "seen" in done.output
+    names = {"g": list("abc"), "h": list("def")}
+    expected = fma(
+        list("abcdef"), 2, family=bm.bernoulli(), factors=names, by_class="means", correlated=False,
+        item_covariates={"a": "x", "b": "x"}, factor_covariates="x",
+    )  # fmt: skip
+    assert asked["model"] == expected
+    done = run("fit", "fma_gom", graded, "--items", "a-f", "--set", "loadings=one", "--set", "effects_on_factors=true")
+    assert asked["model"] == fma_gom(list("abcdef"), loadings="one", effects_on_factors=True)
+    done = run("fit", "fma", graded, "--items", "a-f", "--set", "factors=a-c")
+    assert "expected name: columns, such as 'g: A-C; h: D-F'" in done.output
+    done = run("fit", "fma", graded, "--items", "a-f", "--set", "factors=g: a-c; h: zz")
+    assert "The data have no column 'zz'" in done.output
+
+
+def test_factor_mixtures_are_enumerated(graded, tmp_path):
+    words = ("enumerate", "fma", graded, "--items", "a-d", "--classes", "1-2", "--family", "bernoulli")
+    done = run(*words, *QUICK, "--nodes", "trapezoid:9", "--out", tmp_path, "--plots")
+    assert done.exit_code == 0, done.output
+    assert list(pd.read_csv(tmp_path / "enumeration.csv")["classes"]) == [1, 2]

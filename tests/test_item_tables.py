@@ -117,3 +117,48 @@ def test_memberships_and_factors_stand_side_by_side(persons):
     assert "Factor scores f of" in saved
     assert "Random effects a1 of" in saved
     assert max(map(len, text.splitlines())) <= 100
+
+
+# beside each other, and as a path diagram ----------------------------------------------------------
+
+
+def test_a_b_and_g_are_compared_by_item_with_intervals_on_their_scales(guessed):
+    table = bm.compare(guessed).table
+    for name, values, errors in (
+        ("discrimination", guessed.derived, guessed.derived_se),
+        ("difficulty", guessed.derived, guessed.derived_se),
+    ):
+        for item in "klmn":
+            x, se = (float(d[name].sel(item=item)) for d in (values, errors))
+            found = table.loc[f"{name}[{item}]", ["ml", "ml_se", "ml_lower", "ml_upper"]].to_numpy(dtype=float)
+            assert found == pytest.approx([x, se, x - 1.959964 * se, x + 1.959964 * se])
+    g = table.filter(like="guessing", axis=0)
+    assert not ((g["ml_lower"] < 0) | (g["ml_upper"] > 1)).any()
+    figure = bm.compare(guessed).plot()
+    assert {ax.get_title(loc="left") for ax in figure.axes} == {"guessing", "discrimination", "difficulty"}
+    parameters = bm.compare(guessed).plot("parameter")
+    assert "loading" in {ax.get_title(loc="left") for ax in parameters.axes}
+
+
+def test_two_factors_are_compared_with_their_correlation(two_factors):
+    assert bm.compare(two_factors).table.loc["one_two_correlation", "ml"] == float(
+        two_factors.derived["one_two_correlation"]
+    )
+
+
+def test_items_stand_by_their_factors_in_the_diagram():
+    model = fma(
+        list("klmnop"), 2, by_class="means", family=bm.bernoulli(),
+        factors={"one": list("klm"), "two": list("nop")}, item_covariates={"k": "x"},
+    )  # fmt: skip
+    dot = bm.plots.diagram(model).dot
+    assert '"one" [shape=circle' in dot
+    assert 'label="k\\nl\\nm"' in dot
+    assert '"one" -> "response bernoulli 1"' in dot
+    assert '"two" -> "response bernoulli 2"' in dot
+    assert '"one" -> "response bernoulli 2"' not in dot
+    assert '"item_covariate" -> "response bernoulli 1"' in dot
+    assert '"item_covariate" -> "response bernoulli 2"' not in dot
+    assert '"one" -> "two" [dir=both' in dot
+    own = fma(list("klm"), 1, family=bm.bernoulli())
+    assert '"C"' not in bm.plots.diagram(own).dot
