@@ -60,11 +60,11 @@ def filled(fgraph, node):
     return [y if same else y + pt.alloc(np.zeros((), y.dtype), *x.shape)]
 
 
-@node_rewriter([softplus])
+@node_rewriter(cast(Any, [softplus]))
 def softened(fgraph, node):
     """log(1 + exp(x)) as max(x, 0) + log1p(exp(-|x|)); NumPy has no function for it."""
-    (x,) = node.inputs
-    return [pt.maximum(x, 0.0) + pt.log1p(pt.exp(-pt.abs(x)))]
+    x = cast(Any, node.inputs[0])
+    return [pt.maximum(x, 0.0) + cast(Any, pt.log1p(pt.exp(-cast(Any, pt.abs(x)))))]
 
 
 def placeholder(name: str, dims: tuple[str, ...], dtype: str, shape: tuple | None = None):

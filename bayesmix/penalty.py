@@ -7,7 +7,7 @@ down. Depends on data.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytensor
@@ -63,11 +63,13 @@ def penalty(data: Data) -> Callable[[Array], list]:
 def _compiled(data: Data) -> Callable[[Array], list]:
     import pymc as pm
 
-    theta, total = pt.vector("theta"), pt.zeros(())
+    theta, total = pt.vector("theta"), cast(Any, pt.zeros(()))
     for p in (p for p in data.model.parameters if p.name in data.priors):
         index = data.packing.index[p.name]
-        value = natural(theta, p, pt.as_tensor(index), pt.as_tensor(data.packing.fixed[p.name])).values
-        total = total + pm.logp(_distribution(data.priors[p.name]), value.ravel()[np.flatnonzero(index >= 0)]).sum()
+        named = natural(theta, p, pt.as_tensor(index), pt.as_tensor(data.packing.fixed[p.name]))
+        free = cast(Any, named).values.ravel()[np.flatnonzero(index >= 0)]
+        total = total + cast(Any, pm.logp(_distribution(data.priors[p.name]), free)).sum()
     total = lower(total)
+    outputs = cast(Any, [total, pt.grad(total, theta)])
     with pytensor.config.change_flags(cxx=""):
-        return pytensor.function([theta], [total, pt.grad(total, theta)], mode="FAST_COMPILE", on_unused_input="ignore")
+        return cast(Any, pytensor.function([theta], outputs, mode="FAST_COMPILE", on_unused_input="ignore"))

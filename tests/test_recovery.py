@@ -48,9 +48,9 @@ def guessed():
 
 
 def symptoms():
-    """The sample of Table 6: 18 items, two classes, loadings that do not depend on the class."""
+    """The sample of Table 6: 18 items, two classes that differ in the last nine above all, one loading an item."""
     rng = np.random.default_rng(3)
-    sides = np.stack([rng.uniform(0.6, 1.6, 18), rng.uniform(-1.6, -0.6, 18)])
+    sides = np.stack([rng.uniform(0.8, 1.6, 18), np.r_[rng.uniform(0.2, 0.8, 9), rng.uniform(-1.6, -0.8, 9)]])
     truth = {"class_logit": [0.5, 0.0], "item_intercept": sides, "loading": rng.uniform(0.6, 1.0, 18)}
     return fma([f"u{k}" for k in range(18)], 2), truth
 
