@@ -197,15 +197,17 @@ def cluster_class(classes: int, covariates: str | None) -> tuple[LatentClass, ..
 
 
 def named_factors(
-    items: Sequence[str], factors: Mapping[str, Sequence[str]] | Sequence[str] | None
+    items: Sequence[str], factors: Mapping[str, Sequence[str]] | Sequence[str] | None, loadings: str = "item"
 ) -> dict[str, tuple[str, ...]]:
     """The items that load on each factor: all of them on one, `f`, if nothing is said.
 
     Raises
     ------
     ValueError
-        A factor without items, with an unknown item, or with the name of something else; no items on any factor.
+        A factor without items, with an unknown item, or with the name of something else; one loading for several.
     """
+    if loadings not in ("item", "one"):
+        raise ValueError(f"loadings came as {loadings!r}: give 'item' or 'one'.")
     if factors is None:
         return {"f": tuple(items)}
     if not isinstance(factors, Mapping) or not factors:
@@ -221,6 +223,8 @@ def named_factors(
             raise ValueError(f"The factor '{name}' came with '{unknown[0]}', which is not among the items.")
         if name in items or name in ("C", "D") or not name.isidentifier():
             raise ValueError(f"A factor came with the name '{name}': give a word that nothing else is named by.")
+    if loadings == "one" and len(out) > 1:
+        raise ValueError("loadings='one' came with several factors: one loading for all items is of one factor.")
     return out
 
 

@@ -9,22 +9,16 @@ girth's estimates of the 2PL (marginal maximum likelihood, no standard errors) a
 log-likelihood; its 3PL does not run with the present SciPy.
 """
 
-import os
+from timing import timed  # before NumPy: one thread
 
-for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-    os.environ[name] = "1"
-
+# isort: split
 import time
-import warnings
 
 import numpy as np
 import pandas as pd
 from bayesmix.models import fma, irt_3pl
 
 import bayesmix as bm
-from bayesmix.functions import bind
-
-warnings.simplefilter("ignore")
 
 
 def three_parameters():
@@ -44,30 +38,6 @@ def factor_mixture():
     intercepts = np.stack([rng.uniform(0.5, 2.0, 18), rng.uniform(-1.5, 0.5, 18)])
     truth = {"class_logit": [-0.4, 0.0], "item_intercept": intercepts, "loading": rng.uniform(0.6, 1.0, 18)}
     return model, bm.simulate(model, truth, n=425, seed=4)[items]
-
-
-def timed(label: str, model, df: pd.DataFrame, seed: int = 1) -> None:
-    """Print one start's times, cold and warm."""
-    print(label)
-    prepared = bm.prepare(model, df)
-    for mode in ("NUMPY", "NUMBA"):
-        for again in ("first", "warm"):
-            began = time.perf_counter()
-            fit = bm.fit(model, df, starts=1, finals=1, rounds=1, seed=seed, mode=mode)
-            whole = time.perf_counter() - began
-            evaluate = bind("gradient", prepared, mode)
-            theta = prepared.packing.pack({k: v.values for k, v in fit.params.items()})
-            evaluate(theta)
-            began = time.perf_counter()
-            for _ in range(50):
-                evaluate(theta)
-            each = (time.perf_counter() - began) * 20
-            print(
-                f"  {mode:6s}{again:6s} whole {whole:6.2f} s, search {fit.info['seconds']:6.3f} s of "
-                f"{fit.starts['iterations'].max()} iterations, one evaluation {each:5.2f} ms, "
-                f"log-likelihood {fit.loglik:.4f}",
-                flush=True,
-            )
 
 
 def by_girth(model, df: pd.DataFrame) -> None:

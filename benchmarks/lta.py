@@ -7,22 +7,15 @@ whole fit (Newton, standard errors, class probabilities, paths), and millisecond
 with gradient; the two-level model at 15 x 15 trapezoid nodes and at 7 x 7 adaptive ones.
 """
 
+from timing import timed  # before NumPy: one thread
+
+# isort: split
 import importlib.util
-import os
-
-for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-    os.environ[name] = "1"
-
-import time
-import warnings
 from pathlib import Path
 
 from bayesmix.models import lta
 
 import bayesmix as bm
-from bayesmix.functions import bind
-
-warnings.simplefilter("ignore")
 
 
 def toca():
@@ -31,29 +24,6 @@ def toca():
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
-
-
-def timed(label, model, df, nodes=None, modes=("NUMPY", "NUMBA")):
-    """Print one start's times, cold and warm."""
-    print(label)
-    prepared = bm.prepare(model, df, nodes)
-    for mode in modes:
-        for again in ("first", "warm"):
-            began = time.perf_counter()
-            fit = bm.fit(model, df, nodes=nodes, starts=1, finals=1, rounds=1, seed=1, mode=mode)
-            whole = time.perf_counter() - began
-            evaluate = bind("gradient", prepared, mode)
-            theta = prepared.packing.pack({k: v.values for k, v in fit.params.items()})
-            evaluate(theta)
-            began = time.perf_counter()
-            for _ in range(50):
-                evaluate(theta)
-            each = (time.perf_counter() - began) * 20
-            print(
-                f"  {mode:6s}{again:6s} whole {whole:6.2f} s, search {fit.info['seconds']:6.3f} s of "
-                f"{fit.starts['iterations'].max()} iterations, one evaluation {each:5.2f} ms, "
-                f"log-likelihood {fit.loglik:.4f}"
-            )
 
 
 def main():

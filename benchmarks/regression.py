@@ -7,15 +7,12 @@ The numbers to read are seconds of the search (L-BFGS to convergence from one ra
 fit (Newton, standard errors, class probabilities), and milliseconds of one log-likelihood with gradient.
 """
 
-import os
+from timing import timed  # before NumPy: one thread
 
-for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-    os.environ[name] = "1"
-
+# isort: split
 import argparse
 import resource
 import time
-import warnings
 from pathlib import Path
 
 import numpy as np
@@ -24,9 +21,7 @@ from bayesmix.models.nels import nels
 from bayesmix.models.regression_mixture import regression_mixture
 
 import bayesmix as bm
-from bayesmix.functions import bind
 
-warnings.simplefilter("ignore")
 DATA = Path(__file__).parents[1] / "data" / "nels.csv"
 
 
@@ -59,29 +54,6 @@ def between(clusters: int = 100, size: int = 10) -> tuple[bm.Model, pd.DataFrame
         "residual_sd": 1.0,
     }
     return model, bm.simulate(model, truth, df=df, seed=1)
-
-
-def timed(label, model, df, modes=("NUMPY", "NUMBA")):
-    """Print one start's times, cold and warm."""
-    print(label)
-    prepared = bm.prepare(model, df)
-    for mode in modes:
-        for again in ("first", "warm"):
-            began = time.perf_counter()
-            fit = bm.fit(model, df, starts=1, finals=1, rounds=1, seed=1, mode=mode)
-            whole = time.perf_counter() - began
-            evaluate = bind("gradient", prepared, mode)
-            theta = prepared.packing.pack({k: v.values for k, v in fit.params.items()})
-            evaluate(theta)
-            began = time.perf_counter()
-            for _ in range(50):
-                evaluate(theta)
-            each = (time.perf_counter() - began) * 20
-            print(
-                f"  {mode:6s}{again:6s} whole {whole:6.2f} s, search {fit.info['seconds']:6.3f} s of "
-                f"{fit.starts['iterations'].max()} iterations, one evaluation {each:5.2f} ms, "
-                f"log-likelihood {fit.loglik:.4f}"
-            )
 
 
 def schools():

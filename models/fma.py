@@ -95,8 +95,7 @@ def fma(
     varying = _varying(by_class, classes)
     effects = effects or ("unrestricted" if cluster else "none")
     _check_clusters(cluster, effects, cluster_covariates)
-    pattern = named_factors(items, factors)
-    _check_loadings(loadings, pattern)
+    pattern = named_factors(items, factors, loadings)
 
     def by(what: str) -> tuple[str, ...]:
         return ("C",) if what in varying else ()
@@ -131,13 +130,6 @@ def _varying(by_class: str, classes: int) -> set[str]:
                 f"{beside[0]}, which can do all that they do: leave one of the two out."
             )
     return out if classes > 1 else out - {"means", "variances"}
-
-
-def _check_loadings(loadings: str, factors: Mapping[str, Sequence[str]]) -> None:
-    if loadings not in ("item", "one"):
-        raise ValueError(f"loadings came as {loadings!r}: give 'item' or 'one'.")
-    if loadings == "one" and len(factors) > 1:
-        raise ValueError("loadings='one' came with several factors: one loading for all items is of one factor.")
 
 
 def _check_clusters(cluster: str | None, effects: str, covariates: str | None) -> None:

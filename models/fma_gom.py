@@ -98,10 +98,8 @@ def fma_gom(
     """
     varying = _varying(by_class)
     shared_covariance = cluster_effects or ("factor" if cluster else "none")
-    _check(classes, effects, loadings, cluster, shared_covariance, cluster_effects, cluster_covariates)
-    pattern = named_factors(items, factors)
-    if loadings == "one" and len(pattern) > 1:
-        raise ValueError("loadings='one' came with several factors: one loading for all items is of one factor.")
+    _check(classes, effects, cluster, shared_covariance, cluster_effects, cluster_covariates)
+    pattern = named_factors(items, factors, loadings)
 
     def by(what: str) -> tuple[str, ...]:
         return ("C",) if what in varying else ()
@@ -139,7 +137,7 @@ def _varying(by_class: str) -> set[str]:
 
 
 def _check(
-    classes: int, effects: str, loadings: str, cluster: str | None, shared: str, given: str | None, formula: str | None
+    classes: int, effects: str, cluster: str | None, shared: str, given: str | None, formula: str | None
 ) -> None:
     if isinstance(classes, bool) or not isinstance(classes, int) or classes < 2:
         raise ValueError(
@@ -148,8 +146,6 @@ def _check(
         )
     if effects not in COVARIANCES[:2]:
         raise ValueError(f"effects came as {effects!r}: give 'unrestricted' or 'factor'.")
-    if loadings not in ("item", "one"):
-        raise ValueError(f"loadings came as {loadings!r}: give 'item' or 'one'.")
     if shared not in COVARIANCES:
         raise ValueError(f"cluster_effects came as {shared!r}: give {', '.join(map(repr, COVARIANCES))}.")
     asked = {f"cluster_effects={given!r}": given, f"cluster_covariates={formula!r}": formula}
