@@ -84,7 +84,7 @@ def guessed():
 
 def mixed():
     items = [f"u{k}" for k in range(12)]
-    sides = np.array([[1.5] * 12, [-1.5] * 12])
+    sides = np.array([[1.5] * 6 + [-0.5] * 6, [-0.5] * 6 + [1.5] * 6])
     model = fma(items, 2, family=bm.bernoulli())
     truth = {"class_logit": [0.3, 0.0], "item_intercept": sides, "loading": np.full(12, 1.2)}
     return model, bm.simulate(model, truth, n=425, seed=5), items

@@ -22,7 +22,7 @@ def guessed():
 
 
 def mixed():
-    sides = np.stack([np.linspace(0.8, 1.6, 6), np.linspace(-1.6, -0.8, 6)])
+    sides = np.array([[1.2, 0.8, 1.4, 1.3, 0.9, 1.1], [0.4, 0.6, 0.3, -1.4, -1.2, -1.6]])
     return fma(ITEMS, 2), {"class_logit": [0.3, 0.0], "item_intercept": sides, "loading": LOADING}
 
 
