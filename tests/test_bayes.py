@@ -226,6 +226,7 @@ def test_bad_backends_are_refused(two_classes):
         bm.sample(lca(ITEMS, 2), two_classes, backend="stan")
 
 
+@pytest.mark.slow
 def test_numba_samples_what_jax_samples(two_classes):
     model = lca(ITEMS, 2)
     fit = bm.fit(model, two_classes, starts=2, finals=2)
