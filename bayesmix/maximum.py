@@ -193,6 +193,11 @@ def polished(data: Data, theta: Array, like: Mapping[str, Array] | None = None) 
         before, top = top.value, polish_once(adapted(top.data, top.theta), top.theta, top.nearby)
         if abs(top.value - before) < 1e-8:
             break
+    return ended(top)
+
+
+def ended(top: Top) -> Top:
+    """What Newton's method leaves, with logits that run to infinity where they cost nothing."""
     return _at_edges(off_plateaus(top))
 
 
@@ -240,7 +245,7 @@ def _at_edges(top: Top) -> Top:
     if (trial == theta).all():
         return top
     again = float(functions.bind("total", data)(trial))
-    return Top(data, trial, again, curvature(data, trial)) if again > top.value - 1e-5 else top
+    return Top(data, trial, again, top.nearby) if again > top.value - 1e-5 else top
 
 
 def _in_order(data: Data, theta: Array, like: Mapping[str, Array] | None) -> Array:

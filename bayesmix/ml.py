@@ -261,7 +261,7 @@ def _with_ends(top: Top, found: list[Start]) -> list[Start]:
     ends = {id(finals[0]): (top.value, top.theta)}
     if not same_maximum(finals[0].loglik, top.value) and top.value > finals[0].loglik:
         for s in [s for s in finals[1:] if same_maximum(s.loglik, finals[0].loglik)][:4]:
-            end = maximum.off_plateaus(maximum.polish_once(top.data, s.theta))
+            end = maximum.ended(maximum.polish_once(top.data, s.theta))
             ends[id(s)] = (end.value, end.theta)
     elif not same_maximum(top.value, finals[0].loglik):
         return found
