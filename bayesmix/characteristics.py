@@ -17,9 +17,10 @@ from pytensor import config
 from pytensor import xtensor as px
 
 from bayesmix.data import category_constants
-from bayesmix.functions import lower, pytensor_mode
+from bayesmix.functions import pytensor_mode
 from bayesmix.likelihood import response_table
 from bayesmix.measurement import factors
+from bayesmix.params import lower
 from bayesmix.pictured import covariate_means, stacked
 from bayesmix.result import Fit
 from bayesmix.solution import kept, names_of

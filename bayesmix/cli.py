@@ -288,8 +288,7 @@ def fit_command(  # noqa: PLR0917 - options, by name only
     with status("Loading"):
         method = nodes_of(nodes)
         given = dict(items=items, waves=waves, classes=class_numbers(classes), covariates=covariates, family=family)
-        given |= dict(formula=formula)
-        given |= dict(freq=freq, cluster=cluster, id=id_column)
+        given |= dict(formula=formula, freq=freq, cluster=cluster, id=id_column)
         _prepare(run, model, data, given, missing, extra)
         from bayesmix import ml
     with status("Fitting"):
@@ -344,8 +343,7 @@ def enumerate_command(  # noqa: PLR0917 - options, by name only
     with status("Loading"):
         method = nodes_of(nodes)
         given = dict(items=items, waves=waves, classes=wanted[0], covariates=covariates, family=family)
-        given |= dict(formula=formula)
-        given |= dict(freq=freq, cluster=cluster)
+        given |= dict(formula=formula, freq=freq, cluster=cluster)
         _prepare(run, model, data, given, missing, extra)
         from bayesmix import enumeration
         from bayesmix.report import show

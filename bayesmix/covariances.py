@@ -11,11 +11,10 @@ from typing import Any, cast
 import numpy as np
 from pytensor import xtensor as px
 
-from bayesmix import sums
 from bayesmix.families import Normal, Tensor
 from bayesmix.likelihood import Tensors, term
 from bayesmix.spec import RANDOM, LatentClass, Model, Response, Term
-from bayesmix.sums import Coefficients, add, by_effect, plain, square
+from bayesmix.sums import Coefficients, add, by_effect, on_residuals, plain, residuals, square
 
 ZERO = 1e-8
 """A variance below this, in units of the residual variance (of 1 on a logit), is at its boundary."""
@@ -23,8 +22,23 @@ OTHER = f"{RANDOM}_"
 
 
 def of_effects(model: Model, values: Tensors, data: Tensors) -> dict[str, Coefficients]:
-    """Each effect as a sum of standard normal ones (:func:`bayesmix.sums.of_effects`)."""
-    return sums.of_effects(model.effects, values, lambda sd: term(sd, values, data, {}))
+    """Each effect as a sum of standard normal ones: those of its mean's effects, then its own SD.
+
+    The values may be xarray's: what they have in common with PyTensor's named-dim tensors is all it takes.
+    """
+    out: dict[str, Coefficients] = {}
+    effects = sorted(model.effects, key=lambda e: e.level != "cluster")
+    unit, number = residuals(effects, values), {"cluster": 0, "individual": 0}
+    for e in effects:
+        mine: Coefficients = {}
+        for t in (t for t in e.mean if plain(t) and not on_residuals(e, t, unit)):
+            for parent, b in by_effect(t, values):
+                add(mine, out[parent], b)
+        own = unit.get(e.name, {(e.level, number[e.level]): cast(Any, 1.0)})
+        add(mine, own, cast(Any, 1.0) if e.sd is None else term(e.sd, values, data, {}))
+        number[e.level] += 1
+        out[e.name] = mine
+    return out
 
 
 def of_class(c: LatentClass, values: Tensors, effects: Mapping[str, Coefficients]) -> Coefficients:

@@ -109,8 +109,8 @@ def newton(
     """
     evaluate = _gradient(data)
     value, gradient = _point(evaluate(theta))
-    before = np.inf
-    for _ in range(iterations):
+    before, steps = np.inf, 0
+    while steps < iterations:
         c = curvature(data, theta) if known is None else replace(known, gradient=gradient)
         step = _newton_step(c)
         gain = float(gradient @ step)
@@ -119,7 +119,7 @@ def newton(
         if known is not None and gain > SLOW * before:
             known, before = None, np.inf
             continue
-        new = _shortened(evaluate, theta, value, step)
+        new, steps = _shortened(evaluate, theta, value, step), steps + 1
         if new is None and known is None:
             return theta, value, c
         known, before = (c, gain) if new is not None else (None, np.inf)

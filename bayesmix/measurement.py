@@ -1,6 +1,6 @@
 """Items as item response theory has them: discrimination and difficulty; correlations and ICCs of factors.
 
-Depends on likelihood and the floors beneath.
+Depends on covariances and the floors beneath.
 """
 
 from __future__ import annotations
@@ -11,10 +11,11 @@ from itertools import combinations
 import numpy as np
 from pytensor import xtensor as px
 
+from bayesmix.covariances import of_effects
 from bayesmix.families import Bernoulli, Ordinal, Tensor
-from bayesmix.likelihood import Tensors, term
+from bayesmix.likelihood import Tensors
 from bayesmix.spec import Effect, Model, Term
-from bayesmix.sums import of_effects, residuals, square
+from bayesmix.sums import residuals, square
 
 LEAST = 1e-6
 """A loading below this has no difficulty."""
@@ -62,7 +63,7 @@ def factors(model: Model) -> list[Effect]:
 
 def of_factors(model: Model, values: Tensors, data: Tensors) -> Iterator[tuple[str, Tensor]]:
     """Correlations of the residuals of factors, and the share of clusters in the variance of each: its ICC."""
-    parts = of_effects(model.effects, values, lambda sd: term(sd, values, data, {}))
+    parts = of_effects(model, values, data)
     for e in factors(model):
         if between := {k: x for k, x in parts[e.name].items() if k[0] == "cluster"}:
             yield f"{e.name}_icc", square(between) / square(parts[e.name])

@@ -254,17 +254,15 @@ def _unpenalised(data: Data, theta: Array) -> float:
 
 
 def _with_ends(top: Top, found: list[Start]) -> list[Start]:
-    """The best start with the value at its end; where that is another one, the ends of those that agreed with it."""
+    """The best start with the value at its end; those that agreed with it with theirs, where that set them apart."""
     finals = [s for s in found if np.isfinite(s.loglik)]
-    if not finals:
+    if not finals or not same_maximum(top.value, finals[0].loglik):
         return found
     ends = {id(finals[0]): (top.value, top.theta)}
-    if not same_maximum(finals[0].loglik, top.value) and top.value > finals[0].loglik:
-        for s in [s for s in finals[1:] if same_maximum(s.loglik, finals[0].loglik)][:4]:
-            end = maximum.ended(maximum.polish_once(top.data, s.theta))
-            ends[id(s)] = (end.value, end.theta)
-    elif not same_maximum(top.value, finals[0].loglik):
-        return found
+    agreed = [s for s in finals[1:] if same_maximum(s.loglik, finals[0].loglik)]
+    for s in [s for s in agreed if not same_maximum(s.loglik, top.value)][:4]:
+        end = maximum.ended(maximum.polish_once(top.data, s.theta))
+        ends[id(s)] = (end.value, end.theta)
     moved = [replace(s, loglik=ends[id(s)][0], theta=ends[id(s)][1]) if id(s) in ends else s for s in found]
     return sorted(moved, key=lambda s: -np.nan_to_num(s.loglik, nan=-np.inf))
 

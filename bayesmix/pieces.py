@@ -22,6 +22,25 @@ GUESSING = Prior("Beta", alpha=5.0, beta=17.0)
 COVARIANCES = ("unrestricted", "factor", "none")
 
 
+def needs_clusters(cluster: str | None, asked: Mapping[str, object]) -> None:
+    """What was asked of clusters, where there are none.
+
+    Parameters
+    ----------
+    cluster : str or None
+        The column of the cluster labels.
+    asked : mapping of str to object
+        Settings as text, and whether they ask for clusters.
+
+    Raises
+    ------
+    ValueError
+        The first of them that does, without a column.
+    """
+    if not cluster and (came := [k for k, v in asked.items() if v]):
+        raise ValueError(f"{came[0]} came without clusters: give cluster='the column of cluster labels'.")
+
+
 def measured(
     items: Sequence[str],
     family: Family | Mapping[str, Family] | None,

@@ -21,11 +21,8 @@ from bayesmix.quadrature import Nodes, from_text
 
 
 def same_maximum(loglik: float, best: float) -> bool:
-    """Whether two converged log-likelihoods are the same maximum: within 5e-5, and nine digits.
-
-    Logits on their way to infinity leave as much between two runs to one maximum.
-    """
-    return loglik > best - 5e-5 - 1e-9 * abs(best)
+    """Whether two converged log-likelihoods are the same maximum: within 1e-5, and nine digits."""
+    return loglik > best - 1e-5 - 1e-9 * abs(best)
 
 
 @dataclass(frozen=True, repr=False)

@@ -6,7 +6,7 @@ z of its own, (5), (10), (15), R(24): a sum of the z's of all of them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from bayesmix.spec import Effect, Term
@@ -37,34 +37,6 @@ def square(c: Coefficients) -> Any:
     """The variance of a sum of standard normal effects."""
     each = [x**2 for x in c.values()]
     return sum(each[1:], each[0])
-
-
-def of_effects(
-    effects: Iterable[Effect], values: Mapping[str, Any], sd: Callable[[Term], Any]
-) -> dict[str, Coefficients]:
-    """Each effect as a sum of standard normal ones: those of its mean's effects, then its own SD.
-
-    Parameters
-    ----------
-    effects : iterable of Effect
-        In the order of their declaration.
-    values : mapping of str to tensor
-        Parameters on the natural scale, of xarray or of PyTensor: what these have in common is all it takes.
-    sd : callable
-        The value of the term of an SD.
-    """
-    out: dict[str, Coefficients] = {}
-    effects = sorted(effects, key=lambda e: e.level != "cluster")
-    unit, number = residuals(effects, values), {"cluster": 0, "individual": 0}
-    for e in effects:
-        mine: Coefficients = {}
-        for t in (t for t in e.mean if plain(t) and not on_residuals(e, t, unit)):
-            for parent, b in by_effect(t, values):
-                add(mine, out[parent], b)
-        add(mine, unit.get(e.name, {(e.level, number[e.level]): 1.0}), 1.0 if e.sd is None else sd(e.sd))
-        number[e.level] += 1
-        out[e.name] = mine
-    return out
 
 
 def on_residuals(e: Effect, t: Term, factors: Collection[str]) -> bool:

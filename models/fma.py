@@ -20,7 +20,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from bayesmix import Family, LatentClass, Model, bernoulli
-from bayesmix.pieces import COVARIANCES, factor_effects, loading_on, logits, measured, named_factors, random_logits
+from bayesmix.pieces import (
+    COVARIANCES,
+    factor_effects,
+    loading_on,
+    logits,
+    measured,
+    named_factors,
+    needs_clusters,
+    random_logits,
+)
 
 BY_CLASS = ("intercepts", "loadings", "means", "variances")
 
@@ -136,5 +145,4 @@ def _check_clusters(cluster: str | None, effects: str, covariates: str | None) -
     if effects not in COVARIANCES:
         raise ValueError(f"effects came as {effects!r}: give {', '.join(map(repr, COVARIANCES))}.")
     asked = {f"effects={effects!r}": effects != "none", f"cluster_covariates={covariates!r}": covariates is not None}
-    if not cluster and (came := [k for k, v in asked.items() if v]):
-        raise ValueError(f"{came[0]} came without clusters: give cluster='the column of cluster labels'.")
+    needs_clusters(cluster, asked)

@@ -23,6 +23,7 @@ from bayesmix.pieces import (
     logits,
     measured,
     named_factors,
+    needs_clusters,
     random_logits,
 )
 
@@ -148,6 +149,5 @@ def _check(
         raise ValueError(f"effects came as {effects!r}: give 'unrestricted' or 'factor'.")
     if shared not in COVARIANCES:
         raise ValueError(f"cluster_effects came as {shared!r}: give {', '.join(map(repr, COVARIANCES))}.")
-    asked = {f"cluster_effects={given!r}": given, f"cluster_covariates={formula!r}": formula}
-    if not cluster and (came := [k for k, v in asked.items() if v is not None]):
-        raise ValueError(f"{came[0]} came without clusters: give cluster='the column of cluster labels'.")
+    asked = {f"cluster_effects={given!r}": given is not None, f"cluster_covariates={formula!r}": formula is not None}
+    needs_clusters(cluster, asked)

@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from bayesmix import Family, LatentClass, Model
-from bayesmix.pieces import COVARIANCES, logits, measured, random_logits
+from bayesmix.pieces import COVARIANCES, logits, measured, needs_clusters, random_logits
 
 
 def gom(
@@ -93,6 +93,8 @@ def _check(classes: int, effects: str, cluster: str | None, cluster_effects: str
     ):
         if value not in known:
             raise ValueError(f"{name} came as {value!r}: give {', '.join(map(repr, known))}.")
-    asked = {f"cluster_effects={cluster_effects!r}": cluster_effects, f"cluster_covariates={formula!r}": formula}
-    if not cluster and (came := [k for k, v in asked.items() if v is not None]):
-        raise ValueError(f"{came[0]} came without clusters: give cluster='the column of cluster labels'.")
+    asked = {
+        f"cluster_effects={cluster_effects!r}": cluster_effects is not None,
+        f"cluster_covariates={formula!r}": formula is not None,
+    }
+    needs_clusters(cluster, asked)

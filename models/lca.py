@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from bayesmix import Family, LatentClass, Model
-from bayesmix.pieces import COVARIANCES, cluster_class, logits, measured, random_logits
+from bayesmix.pieces import COVARIANCES, cluster_class, logits, measured, needs_clusters, random_logits
 
 
 def lca(
@@ -101,8 +101,7 @@ def _check(classes: int, cluster: str | None, effects: str, covariates: str | No
         f"cluster_covariates={covariates!r}": covariates is not None,
         f"cluster_classes={cluster_classes!r}": bool(cluster_classes),
     }
-    if not cluster and (came := [k for k, v in asked.items() if v]):
-        raise ValueError(f"{came[0]} came without clusters: give cluster='the column of cluster labels'.")
+    needs_clusters(cluster, asked)
 
 
 def _check_classes(cluster_classes: int, covariates: str | None, effects: bool, items: bool) -> None:

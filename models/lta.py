@@ -22,7 +22,7 @@ from dataclasses import replace
 from itertools import takewhile
 
 from bayesmix import Effect, Family, LatentClass, Model, Response, Term, at
-from bayesmix.pieces import COVARIANCES, at_occasion, logits, measured, random_occasion
+from bayesmix.pieces import COVARIANCES, at_occasion, logits, measured, needs_clusters, random_occasion
 
 
 def lta(
@@ -248,8 +248,7 @@ def _check_settings(n, formulas, stationary, order, cluster, effects, regression
     ):  # fmt: skip
         if value not in known:
             raise ValueError(f"{name} came as {value!r}: give {', '.join(map(repr, known))}.")
-    if effects != "none" and not cluster:
-        raise ValueError(f"effects={effects!r} came without clusters: give cluster='the column of cluster labels'.")
+    needs_clusters(cluster, {f"effects={effects!r}": effects != "none"})
     out = [formulas] * (n - 1) if formulas is None or isinstance(formulas, str) else list(formulas)
     if len(out) != n - 1:
         raise ValueError(

@@ -22,7 +22,15 @@ from typing import Annotated
 from bayesmix import Covariates, Effect, Family, LatentClass, Model, Parameter, Prior, Response, Term, at, normal
 from bayesmix.covariates import parse_regression, parse_terms
 from bayesmix.families import Normal, Ordinal
-from bayesmix.pieces import COVARIANCES, SD, cluster_class, logits, random_coefficients, random_occasion
+from bayesmix.pieces import (
+    COVARIANCES,
+    SD,
+    cluster_class,
+    logits,
+    needs_clusters,
+    random_coefficients,
+    random_occasion,
+)
 
 INTERCEPT, LOGITS, FACTOR = "1", "class", "factor"
 COVARIANCE = ("unrestricted", "slopes apart", "independent")
@@ -298,5 +306,4 @@ def _check_clusters(cluster, random: str, effects: str, between: Mapping, d: int
         raise ValueError(
             f"cluster_class_covariates={covariates!r} came without classes of clusters: give cluster_classes=2."
         )
-    if not cluster and (came := [k for k, v in asked.items() if v]):
-        raise ValueError(f"{came[0]} came without clusters: give cluster='the column of cluster labels'.")
+    needs_clusters(cluster, asked)
