@@ -25,6 +25,8 @@ from bayesmix.sums import on_residuals, residuals
 
 TOGETHER = 3
 """So many class variables are summed out in one product over all their paths where they vary with the nodes."""
+FAR = -650.0
+"""Parts of a class's logit so far below another class's count no further."""
 Tensors = Mapping[str, Tensor]
 """Named-dim tensors by name: parameters, and the data of :func:`inputs`."""
 
@@ -110,7 +112,7 @@ def class_factors(c: LatentClass, values: Tensors, data: Tensors, effects: Tenso
 
     Logits of which one part varies between the individuals of a cluster and another over nodes or
     clusters are left apart, beside the sum of their exponentials: a product, so that nothing is
-    exponentiated for each individual and node.
+    exponentiated for each individual and node. No part goes down to where all products are rounded to zero.
     """
     each = [term(t, values, data, effects) for t in c.predictor]
     own, common = ([x for x in each if bool({"individual", "slot"} & {*x.dims}) == within] for within in (True, False))
@@ -118,7 +120,7 @@ def class_factors(c: LatentClass, values: Tensors, data: Tensors, effects: Tenso
     if not (own and varies) or any({"node_cluster", "node_individual"} & {*x.dims} for x in own):
         return [class_log_probability(c, values, data, effects)]
     parts = [sum(some[1:], some[0]) for some in (own, common)]
-    parts = [x - stop_gradient(x.max(c.name)) for x in parts]
+    parts = [px.math.maximum(x - stop_gradient(x.max(c.name)), FAR) for x in parts]
     return [*parts, *(-x for x in sum_out(parts, [c.name], data))]
 
 
@@ -223,7 +225,7 @@ def sum_out(parts: list[Tensor], classes: list[str], data: Tensors) -> list[Tens
     touching = [f for f in parts if {*classes} & {*f.dims}]
     if not touching:
         return parts
-    own = [f for f in touching if {"individual", "slot"} & {*f.dims}]
+    own = _together([f for f in touching if {"individual", "slot"} & {*f.dims}])
     common = [px.math.exp(f) for f in touching if not {"individual", "slot"} & {*f.dims}]
     tops = [stop_gradient(f.max([c for c in classes if c in f.dims])) for f in own]
     own = [px.math.exp(f - top) for f, top in zip(own, tops, strict=True)]
@@ -235,6 +237,14 @@ def sum_out(parts: list[Tensor], classes: list[str], data: Tensors) -> list[Tens
     total = _product([*own, *(_beside(f, data) for f in common)])
     rest = [f for f in parts if not {*classes} & {*f.dims}]
     return [*rest, *tops, px.math.log(total + TINY)]
+
+
+def _together(parts: list[Tensor]) -> list[Tensor]:
+    """Sums of the log factors that have the same dims: what one of them rules out another may call for."""
+    out: dict[frozenset, Tensor] = {}
+    for f in parts:
+        out[key] = out[key] + f if (key := frozenset(f.dims)) in out else f
+    return [*out.values()]
 
 
 def _sum_of_products(mine: list[Tensor], shared: list[Tensor], classes: list[str], data: Tensors) -> Tensor:

@@ -19,7 +19,7 @@ from bayesmix.adaptation import adapted, is_adaptive, of_population
 from bayesmix.data import Data, prepare
 from bayesmix.quadrature import Adaptive, Exact, Nodes, Trapezoid
 from bayesmix.scales import reflected
-from bayesmix.starts import ranges
+from bayesmix.starts import Ranges, ranges
 
 Array = NDArray[np.float64]
 STEP = 1e-4
@@ -28,12 +28,14 @@ SLOW = 0.1
 """A Hessian is kept while each step brings the gain to be expected of the next one down to this share."""
 FLAT = 1e-5
 """Information below which a direction is flat: a standard error of over 300 natural units."""
+RIDGE = 1e-7
+"""A gain in log-likelihood for which no flat direction is followed."""
 REFRESHED = 6
 """How often adaptive nodes are moved, at most, between runs of the optimiser."""
 FINE = 0.01
 """A quadrature error, in log-likelihood units, that asks for no finer nodes."""
-MOST_NODES = 1500
-"""Finer nodes are not taken by the program itself beyond this number."""
+MOST_NODES, MOST_CELLS = 1500, 2_000_000
+"""Finer nodes are not taken by the program itself beyond this number, unless nodes times responding units are few."""
 MOST_ADAPTIVE = 15
 """Adaptive points, beyond which the integrand over one effect is not of the kind that more of them help."""
 SAME_IN_ANY_ORDER = 0.05
@@ -83,7 +85,8 @@ def curvature(data: Data, theta: Array) -> Curvature:
 
     Right to seven digits; no function of second derivatives is to be compiled.
     """
-    unit, evaluate = ranges(data).unit, _gradient(data)
+    limits, evaluate = ranges(data), _gradient(data)
+    unit = limits.unit
     steps, hessian = STEP * unit, np.zeros((len(theta), len(theta)))
     with threadpool_limits(1):
         for k, e in enumerate(np.diag(steps)):
@@ -91,7 +94,13 @@ def curvature(data: Data, theta: Array) -> Curvature:
             hessian[k] = (evaluate(up)[1] - evaluate(down)[1]) / (2 * steps[k])
         _, gradient = evaluate(theta)
     symmetric = -(hessian + hessian.T) / 2
-    return Curvature(data, symmetric, gradient, unit, theta)
+    return _within(Curvature(data, symmetric, gradient, unit, theta), limits, theta)
+
+
+def _within(c: Curvature, limits: Ranges, theta: Array) -> Curvature:
+    """Without the entries that are held at their bound: flat, and no way to go."""
+    free = ~limits.held(theta, c.gradient)
+    return replace(c, information=c.information * np.outer(free, free), gradient=c.gradient * free)
 
 
 def _gradient(data: Data):
@@ -107,11 +116,12 @@ def newton(
     It is convex in a logit that a long step has carried out to where its gradient fades. The Hessian is
     made anew where the last one no longer brings the gradient down; `known` is one of a point nearby.
     """
-    evaluate = _gradient(data)
+    evaluate, limits = _gradient(data), ranges(data)
+    theta = limits.within(theta)
     value, gradient = _point(evaluate(theta))
     before, steps = np.inf, 0
     while steps < iterations:
-        c = curvature(data, theta) if known is None else replace(known, gradient=gradient)
+        c = curvature(data, theta) if known is None else _within(replace(known, gradient=gradient), limits, theta)
         step = _newton_step(c)
         gain = float(gradient @ step)
         if gain < 2e-10:  # twice what the step would gain
@@ -119,7 +129,7 @@ def newton(
         if known is not None and gain > SLOW * before:
             known, before = None, np.inf
             continue
-        new, steps = _shortened(evaluate, theta, value, step), steps + 1
+        new, steps = _shortened(evaluate, limits, theta, value, step), steps + 1
         if new is None and known is None:
             return theta, value, c
         known, before = (c, gain) if new is not None else (None, np.inf)
@@ -133,18 +143,21 @@ def _point(found) -> tuple[float, Array]:
 
 def _newton_step(c: Curvature) -> Array:
     values, vectors = c.spectrum
-    keep = np.abs(values) > 1e-3 * FLAT
-    step = vectors[:, keep] @ ((vectors[:, keep].T @ c.gradient) / np.abs(values[keep]))
+    along, curved = vectors.T @ c.gradient, np.abs(values)
+    keep = curved > 1e-3 * FLAT
+    keep &= (curved > FLAT) | (along**2 > RIDGE * curved)
+    step = vectors[:, keep] @ (along[keep] / curved[keep])
     longest = np.abs(step / c.unit).max(initial=0.0)
     return step * min(1.0, 5.0 / longest) if longest > 0 else step
 
 
-def _shortened(evaluate, theta: Array, value: float, step: Array) -> tuple[Array, float, Array] | None:
+def _shortened(evaluate, limits: Ranges, theta: Array, value: float, step: Array) -> tuple[Array, float, Array] | None:
     """The first point along the step that is higher, its value and gradient."""
     for shrink in (1.0, 0.5, 0.25, 0.05):
-        new, gradient = _point(evaluate(theta + shrink * step))
+        trial = limits.within(theta + shrink * step)
+        new, gradient = _point(evaluate(trial))
         if new > value:
-            return theta + shrink * step, new, gradient
+            return trial, new, gradient
     return None
 
 
@@ -229,7 +242,8 @@ def finer(data: Data) -> dict[str, Nodes]:
     alone = [k for k, m in out.items() if isinstance(m, Adaptive) and m.n > MOST_ADAPTIVE]
     out |= {k: Trapezoid(201, 6.0) for k in alone if len(data.model.effects_at(k)) == 1}
     sizes = [len(m.grid(len(data.model.effects_at(k)))[0]) for k, m in out.items()]
-    return {} if np.prod(sizes) > MOST_NODES else dict(out)
+    total = np.prod(sizes)
+    return {} if total > MOST_NODES and total * len(data.counts) > MOST_CELLS else dict(out)
 
 
 def _finer_methods(data: Data) -> dict[str, Any]:

@@ -93,6 +93,7 @@ def run_start(task: Task) -> Start:
 def _ascend(task: Task, origin: Array) -> tuple[float, Array, int, str]:
     """One L-BFGS run, adaptive nodes frozen at their places for its first point."""
     evaluate, unit = functions.bind("gradient", task.data, task.mode), task.limits.unit
+    origin = task.limits.within(origin)
     best: list = [-np.inf, origin]
 
     def objective(step: Array) -> tuple[float, Array]:
@@ -105,8 +106,10 @@ def _ascend(task: Task, origin: Array) -> tuple[float, Array, int, str]:
 
     options = {"maxiter": task.max_iterations, "maxfun": 3 * task.max_iterations + 20, "ftol": 1e-13, "gtol": 1e-7}
     options["maxcor"] = 50  # a third of the iterations that ten take, where classes overlap
+    bounds = np.column_stack([(task.limits.lower - origin) / unit, (task.limits.upper - origin) / unit])
     with threadpool_limits(1), np.errstate(all="ignore"):
-        out = optimize.minimize(objective, np.zeros_like(origin), jac=True, method="L-BFGS-B", options=options)
+        zero = np.zeros_like(origin)
+        out = optimize.minimize(objective, zero, jac=True, method="L-BFGS-B", bounds=bounds, options=options)
     failed = not np.isfinite(best[0])
     status = "failed: not finite" if failed else "converged" if out.success else "stopped"
     return best[0], best[1], int(out.nit), status
@@ -173,11 +176,14 @@ class Search:
         return not self.data.model.effects or {type(m) for m in self.data.nodes.values()} == {Exact}
 
     def again(self, data: Data, found: list[Start]) -> list[Start]:
-        """The best starts once more on other nodes; what was reached on the old ones does not compare."""
+        """The best starts once more on other nodes; what was reached on the old ones does not compare.
+
+        Coarse nodes have maxima of their own where the logits of the classes are far out: these are brought back.
+        """
         began, self.data = time.perf_counter(), data
         taken, done = _twice_each([s for s in found if np.isfinite(s.loglik)][: self.n_finals]), list[Start]()
         old = [replace(s, loglik=np.nan, status="coarser nodes") for s in found]
-        best = [s for s in old if s.seed in taken]
+        best = [replace(s, theta=self.limits.nearer(s.theta)) for s in old if s.seed in taken]
         try:
             with self._bar() as advance:
                 list(self._each(best, LONG, done, advance("finer nodes", len(best))))

@@ -5,7 +5,7 @@ Depends on data and the floors beneath.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,12 +14,16 @@ from scipy import special
 
 from bayesmix.data import Data
 from bayesmix.families import GUESS
-from bayesmix.params import unconstrain
-from bayesmix.spec import Response, Term, terms
+from bayesmix.params import Parameter, unconstrain
+from bayesmix.spec import Model, Response, Term, terms
 
 Array = NDArray[np.float64]
 START_SD = 0.4
 """SDs of random intercepts begin at this share of the SD of a normal response."""
+MOST = 50.0
+"""The largest SD, or scale, of a class logit: of more than that a cluster's individuals are in one class anyway."""
+NEAR = 3.0
+"""So many units from the centre the logits of classes begin at most, where a solution is a start."""
 
 
 @dataclass(frozen=True)
@@ -34,16 +38,36 @@ class Ranges:
         The natural size of a step: 1 for logits, the item's SD for means, 1/SD(x) for slopes.
     spread : array
         SD of the random part, in units.
+    classes : array of bool
+        Which entries make up the logits of classes: intercepts, slopes, loadings and the SDs of their effects.
+    lower, upper : array
+        Where a search stops: infinity but for the SDs of class logits.
     """
 
     center: Array
     unit: Array
     spread: Array
+    classes: NDArray[np.bool_]
+    lower: Array
+    upper: Array
 
     def draw(self, seed: int) -> Array:
         """A random start."""
         noise = np.random.default_rng(seed).standard_normal(self.center.size)
         return self.center + self.unit * self.spread * noise
+
+    def nearer(self, theta: Array) -> Array:
+        """A point of which no logit of classes is far out."""
+        bounds = np.where(self.classes, NEAR, np.inf) * self.unit
+        return np.clip(theta, self.center - bounds, self.center + bounds)
+
+    def within(self, theta: Array) -> Array:
+        """The point, or the next one where a search may be."""
+        return np.clip(theta, self.lower, self.upper)
+
+    def held(self, theta: Array, gradient: Array) -> NDArray[np.bool_]:
+        """Which entries are at their bound, the log-likelihood still rising outwards."""
+        return ((theta >= self.upper) & (gradient >= 0)) | ((theta <= self.lower) & (gradient <= 0))
 
 
 def ranges(data: Data) -> Ranges:
@@ -67,7 +91,26 @@ def ranges(data: Data) -> Ranges:
         for name, i in data.packing.index.items():
             flat[i[i >= 0]] = full[name][i >= 0]
         parts.append(flat)
-    return Ranges(*parts)
+    classes, upper = np.zeros(data.packing.size, dtype=bool), np.full(data.packing.size, np.inf)
+    lower = -upper
+    for p in _of_classes(data.model):
+        i = data.packing.index[p.name]
+        classes[i[i >= 0]] = True
+        logs = np.eye(*i.shape[-2:]) > 0 if p.support == "cholesky" else p.support == "positive"
+        log = np.broadcast_to(logs, i.shape)
+        if p.support in ("sd", "positive", "cholesky"):
+            upper[i[i >= 0]] = np.where(log, np.log(MOST), MOST)[i >= 0]
+            lower[i[i >= 0]] = np.where(log, -np.inf, -MOST)[i >= 0]
+    return Ranges(*parts, classes, lower, upper)
+
+
+def _of_classes(model: Model) -> Iterator[Parameter]:
+    """What the logits of classes are made of: their terms, and the SDs of the effects that are theirs alone."""
+    of = [t for c in model.classes for t in c.predictor]
+    yield from (t.parameter for t in of)
+    elsewhere = {e for r in model.responses for t in (*r.predictor, *r.auxiliary) for e in t.effects}
+    used = {e for t in of for e in t.effects} - elsewhere
+    yield from (e.sd.parameter for e in model.effects if e.name in used and e.sd is not None)
 
 
 def _covariate_sds(t: Term, data: Data) -> Array:

@@ -11,6 +11,7 @@ import statsmodels.formula.api as smf
 from bayesmix.models.nels import figure_2, figure_3, figure_4, model_a, nels
 from bayesmix.models.regression_mixture import regression_mixture
 from numpy.testing import assert_allclose
+from scipy import special, stats
 
 import bayesmix as bm
 from bayesmix import batches
@@ -83,6 +84,28 @@ def test_likelihood_equals_enumeration(declare, sampled):
     values = random_values(data, seed=1)
     expected = oracle_for(data, df, values, given)
     assert_allclose(by_unit(data, evaluate(data, values)), expected.units(), rtol=RTOL, atol=1e-12)
+
+
+@pytest.mark.parametrize("factor", [1.0, 30.0, 300.0, 3000.0])
+def test_a_class_may_be_ruled_out_by_a_covariate_and_called_for_by_an_effect(factor):
+    """Right as far as either leaves anything to the other; beyond, no free choice of the likelier class."""
+    df, nodes = data_frame().dropna(subset=["y1", "x"]), bm.trapezoid(2, 1.0)
+    model = regression_mixture("y1 ~ x", 2, "x", cluster="g", covariance="independent", random="0")
+    values = random_values(bm.prepare(model, df, nodes), seed=3)
+    values |= {"class_slope": np.array([[0.4 * factor], [0.0]]), "f_sd": factor, "residual_sd": 0.5}
+    z = np.array([-1.0, 1.0])
+    weight = -np.log([2.0, 2.0])
+    total = most = 0.0
+    for _, rows in df.groupby("g"):
+        y, x = (rows[k].to_numpy()[:, None] for k in ("y1", "x"))
+        logit = values["class_logit"][0] + values["class_slope"][0, 0] * x + values["f_sd"] * z
+        mean = values["intercept"] + values["coefficient"][:, 0] * x
+        one, two = (stats.norm.logpdf(y, mean[:, [k]], values["residual_sd"]) for k in range(2))
+        each = np.logaddexp(one - np.logaddexp(0, -logit), two - np.logaddexp(0, logit))
+        total += special.logsumexp(weight + each.sum(axis=0))
+        most += np.maximum(one, two).sum()
+    found = bm.log_likelihood(model, df, values, nodes=nodes)
+    assert found == pytest.approx(total, rel=1e-10) if factor < 1000 else found < most - 5
 
 
 @pytest.mark.parametrize("name", ["Fig 3", "B", "C", "count"])

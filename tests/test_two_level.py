@@ -194,6 +194,24 @@ def test_a_huge_variance_of_clusters_is_a_class_of_clusters():
     assert found == pytest.approx(bm.log_likelihood(between, df, same), abs=0.02)
 
 
+def test_a_standard_deviation_on_its_way_to_infinity_ends_at_its_bound():
+    """Clusters of one class each: the SD of the class logit has no maximum, and the fit says so."""
+    rng = np.random.default_rng(1)
+    of = np.repeat(rng.random(30) < 0.5, 8)
+    items = [f"i{k}" for k in range(5)]
+    df = pd.DataFrame({i: (rng.random(240) < np.where(of, 0.9, 0.1)).astype(float) for i in items})
+    df["g"] = np.repeat(np.arange(30), 8)
+    with pytest.warns(UserWarning, match="cluster_sd is huge"):
+        fit = bm.fit(lca(items, 2, cluster="g"), df, nodes=bm.trapezoid(16), starts=6, rounds=1)
+    assert float(fit.derived["cluster_sd"].max()) == pytest.approx(50.0)
+    assert "cluster_loading[u1, 1]" in fit.quality["boundary"]
+    assert fit.quality["gradient"] < 1e-4
+    assert np.isnan(fit.se["cluster_loading"].values).all()
+    assert np.isfinite(fit.se["item_logit"].values[..., 1]).all()
+    between = bm.fit(lca(items, 1, cluster="g", cluster_classes=2, items_by_cluster_class=True), df)
+    assert fit.loglik == pytest.approx(between.loglik, abs=0.5)
+
+
 def test_one_factor_is_unrestricted_for_two_classes():
     for make in (lambda e: lca(BINARY, 2, cluster="g", effects=e), lambda e: gom(BINARY, 2, effects=e)):
         one, other = (bm.prepare(make(e), frame(), bm.trapezoid(9)) for e in ("factor", "unrestricted"))
