@@ -116,6 +116,25 @@ def test_the_mixture_is_chosen_where_it_made_the_data(studies, tmp_path):
     assert other.loc["x_on[w]", "average"] < 0 < own.loc["intercept_on[w]", "average"]
 
 
+def test_the_mixture_is_not_chosen_where_there_is_none(studies):
+    found = studies.reverse(replications=1)
+    assert list(found["n"]) == [1, 1]
+    assert list(found["chosen by BIC"]) == [0, 1]
+
+
+@pytest.mark.slow
+def test_the_models_of_table_6_are_reached_twice_on_nodes_that_are_fine_enough(tmp_path, monkeypatch):
+    """FMA-GoM has a maximum of the nodes' own where the SD of its membership logit is large."""
+    module = script("studies")
+    monkeypatch.setattr(module, "FOLDER", tmp_path)
+    found = module.table_6()
+    kept = pd.read_csv(FOLDER / "studies" / "table_6.csv", index_col=0)
+    assert (found["replicated"] >= 2).all()
+    assert found["log-likelihood"].to_list() == pytest.approx(kept["log-likelihood"].to_list(), abs=1e-3)
+    assert found["parameters"].to_list() == [37, 55, 56, 56]
+    assert 0.9 < found.loc["FMA-GoM", "ICC"] < 0.98
+
+
 def test_ucla_is_what_its_script_writes(tmp_path, monkeypatch):
     module = script("ucla")
     monkeypatch.setattr(module, "FOLDER", tmp_path)

@@ -9,10 +9,13 @@ import numpy as np
 import pandas as pd
 import pytest
 from bayesmix.models.lca import lca
+from numpy.testing import assert_allclose
 from scipy import optimize
 
 import bayesmix as bm
 from bayesmix import functions, labels, maximum, ml, search
+from bayesmix.starts import ranges
+from declare import frame
 
 ITEMS = ["a", "b", "c", "d", "e"]
 
@@ -377,3 +380,37 @@ def three_classes():
     truth = {"class_logit": np.array([0.9, 0.4, 0.0]), "item_logit": np.stack([np.zeros((3, 6)), sides], axis=-1)}
     df = bm.simulate(model, truth, n=600, seed=1)
     return model, df, bm.fit(model, df, starts=4, finals=2, rounds=1)
+
+
+# nodes and bounds ---------------------------------------------------------------------------------
+
+
+def test_few_units_may_have_more_nodes_than_many():
+    df = pd.DataFrame(np.random.default_rng(0).integers(0, 2, (4000, 12)).astype(float)).rename(columns="i{}".format)
+    model = bm.models.fma_gom([*df], 2)
+    few, many = (bm.prepare(model, df.head(n), bm.trapezoid(31, 6.0)) for n in (200, 4000))
+    assert maximum.finer(few)["individual"].n == 63
+    assert maximum.finer(many) == {}
+
+
+@pytest.mark.parametrize(
+    ("model", "own", "scale", "most"),
+    [
+        (bm.models.gom(["b1", "b2"], 2), {"class_logit[1]"}, "class_loading[a1, 1]", np.log(50.0)),
+        (bm.models.lca(["b1", "b2"], 2, cluster="g"), {"class_logit[1]"}, "cluster_loading[u1, 1]", np.log(50.0)),
+        (
+            bm.models.regression_mixture("y1 ~ x", 2, "x", cluster="g", covariance="independent"),
+            {"class_logit[1]", "class_slope[1, x]"}, "f_sd", 50.0,
+        ),
+    ],
+)  # fmt: skip
+def test_logits_of_classes_are_brought_back_and_their_scales_are_bounded(model, own, scale, most):
+    data = bm.prepare(model, frame())
+    limits, names = ranges(data), data.packing.names()
+    out, of_classes = limits.center + 100.0 * limits.unit, np.isin(names, [*own, scale])
+    assert_allclose(limits.nearer(out), np.where(of_classes, limits.center + 3.0 * limits.unit, out))
+    bounded = np.array(names) == scale
+    assert_allclose(limits.within(out), np.where(bounded, most, out))
+    assert list(limits.held(limits.within(out), np.ones(len(names)))) == list(bounded)
+    assert not limits.held(limits.within(out), -np.ones(len(names))).any()
+    assert not limits.held(limits.center, np.ones(len(names))).any()
