@@ -33,6 +33,9 @@ from bayesmix.starts import ranges
 Array = NDArray[np.float64]
 Effects = Literal["integrate", "sample"]
 Priors = Mapping[str, Prior]
+INSIDE = 0.02, 0.98
+"""Chains start with probabilities in between."""
+BOUNDED = "positive", "sd", "probability"
 MAX_STEP = 4.0
 """Chains start no further than this many natural units from the margins: a boundary is no place to start."""
 
@@ -391,13 +394,12 @@ def initial_point(made: pm.Model, data: Data, fit: Fit, priors: Mapping[str, Pri
     reach = MAX_STEP * limits.unit
     theta = np.clip(theta, limits.center - reach, limits.center + reach)
     natural = _natural(data, theta)
+    natural |= {p.name: np.clip(natural[p.name], *INSIDE) for p in data.model.parameters if p.support == "probability"}
     names, out = {v.name for v in made.free_RVs}, {}
     for p in data.model.parameters:
         for b in _blocks(p, data, priors[p.name]):
             if b.name in names:
                 value = b.initial(natural[p.name])
                 jitter = pm.Normal.dist(0, 0.1, shape=value.shape)
-                out[b.name] = (
-                    value if b.ordered or b.positive or p.support in ("positive", "sd") else value + b.apart * jitter
-                )
+                out[b.name] = value if b.ordered or b.positive or p.support in BOUNDED else value + b.apart * jitter
     return out

@@ -16,13 +16,9 @@ import pytensor.tensor as pt
 from numpy.typing import NDArray
 from pytensor import xtensor as px
 from pytensor.graph.rewriting.utils import rewrite_graph
-from scipy import special
 
 DATA = {"data": True}
 """Metadata of a field that is data to the compiled graph (a size, a column name), not its structure."""
-
-CERTAIN = 36.0
-"""The logit of a probability of 0 or 1 to the optimiser: its logistic is that to sixteen digits."""
 
 Support = Literal["real", "positive", "sd", "probability", "ordered", "cholesky", "unit"]
 Array = NDArray[np.float64]
@@ -83,9 +79,9 @@ class Parameter:
     dims : tuple of str
         Its named dims. For an `ordered` parameter the last dim is the ordered one.
     support : {"real", "positive", "sd", "probability", "ordered", "cholesky", "unit"}
-        Natural scale; the optimiser sees x, log x, x of either sign, logit x, or (x_1, log differences). The `sd` of
-        an effect may be zero: of either sign to the optimiser, the log-likelihood is smooth there and zero
-        is no trap, as minus infinity is to a logarithm. A `cholesky` parameter
+        Natural scale; the optimiser sees x, log x, x of either sign, x within bounds, or (x_1, log differences). The
+        `sd` of an effect may be zero: of either sign to the optimiser, the log-likelihood is smooth there and zero
+        is no trap, as minus infinity is to a logarithm; so may a probability. A `cholesky` parameter
         holds loadings on standard normal effects, (..., effect, variable): variable v loads on the
         effects 1..v only, on the v-th positively (its logarithm is what the optimiser sees), so that
         the covariance matrix of the variables has one such matrix of loadings.
@@ -108,8 +104,6 @@ def constrain(x, parameter: Parameter):
         return px.math.exp(x)
     if parameter.support == "sd":
         return px.math.abs(x)
-    if parameter.support == "probability":
-        return px.math.sigmoid(x)
     if parameter.support == "ordered":
         dim = parameter.dims[-1]
         first, rest = x.isel({dim: slice(0, 1)}), x.isel({dim: slice(1, None)})
@@ -125,8 +119,6 @@ def fixed_values(raw: Array, parameter: Parameter) -> Array:
     """Fixed entries, entry by entry, from the unconstrained to the natural scale, in NumPy."""
     if parameter.support == "positive":
         return np.exp(raw)
-    if parameter.support == "probability":
-        return special.expit(raw)
     if parameter.support == "cholesky":
         return np.where(np.eye(*raw.shape[-2:]) > 0, np.exp(raw), raw)
     return raw
@@ -150,7 +142,7 @@ def unconstrain(value: Array, parameter: Parameter) -> Array:
     if parameter.support == "sd":
         return np.where(value < 0, np.nan, value)
     if parameter.support == "probability":
-        return special.logit(value)
+        return np.where((value < 0) | (value > 1), np.nan, value)
     if parameter.support == "ordered":
         gap = np.diff(value, axis=-1)
         gap = np.where(gap == 0.0, CLOSEST, gap)  # an empty category, at its boundary
@@ -275,7 +267,6 @@ class Packing:
                 )
             with np.errstate(all="ignore"):
                 raw = unconstrain(value, p)
-            raw = np.clip(raw, -CERTAIN, CERTAIN) if p.support == "probability" else raw
             free = i >= 0
             if not np.isfinite(raw[free]).all():
                 raise ValueError(

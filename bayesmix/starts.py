@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special
 
 from bayesmix.data import Data
 from bayesmix.families import GUESS
@@ -22,6 +21,8 @@ START_SD = 0.4
 """SDs of random intercepts begin at this share of the SD of a normal response."""
 MOST = 50.0
 """The largest SD, or scale, of a class logit: of more than that a cluster's individuals are in one class anyway."""
+NEVER = 1e-9
+"""A probability at its boundary."""
 NEAR = 3.0
 """So many units from the centre the logits of classes begin at most, where a solution is a start."""
 
@@ -41,7 +42,7 @@ class Ranges:
     classes : array of bool
         Which entries make up the logits of classes: intercepts, slopes, loadings and the SDs of their effects.
     lower, upper : array
-        Where a search stops: infinity but for the SDs of class logits.
+        Where a search stops: infinity but for probabilities and the SDs of class logits.
     """
 
     center: Array
@@ -54,7 +55,7 @@ class Ranges:
     def draw(self, seed: int) -> Array:
         """A random start."""
         noise = np.random.default_rng(seed).standard_normal(self.center.size)
-        return self.center + self.unit * self.spread * noise
+        return self.within(self.center + self.unit * self.spread * noise)
 
     def nearer(self, theta: Array) -> Array:
         """A point of which no logit of classes is far out."""
@@ -101,6 +102,9 @@ def ranges(data: Data) -> Ranges:
         if p.support in ("sd", "positive", "cholesky"):
             upper[i[i >= 0]] = np.where(log, np.log(MOST), MOST)[i >= 0]
             lower[i[i >= 0]] = np.where(log, -np.inf, -MOST)[i >= 0]
+    for p in (p for p in data.model.parameters if p.support == "probability"):
+        i = data.packing.index[p.name]
+        lower[i[i >= 0]], upper[i[i >= 0]] = NEVER, 1.0 - NEVER
     return Ranges(*parts, classes, lower, upper)
 
 
@@ -187,7 +191,7 @@ def _response_ranges(r: Response, data: Data, raw: dict[str, list]) -> None:
         elif name == "sigma" and (alone or r.item_dim in p.dims):
             raw[p.name] = [np.log(0.8 * _over_items(sd, p.dims, shape, r.item_dim)), np.ones(shape), 0.1]
         elif name == "guessing":
-            raw[p.name] = [np.full(shape, special.logit(GUESS)), np.ones(shape), 0.3]
+            raw[p.name] = [np.full(shape, GUESS), np.full(shape, 2.0 * GUESS), 0.2]
         elif name == "variance":
             raw[p.name] = [np.full(shape, 0.64 * sd[0] ** 2), np.full(shape, 0.5 * sd[0] ** 2), 0.1]
         elif name == "variance_slope":
