@@ -215,12 +215,16 @@ def ended(top: Top) -> Top:
 
 
 def off_plateaus(top: Top) -> Top:
-    """Logits far out brought nearer and sent off again: a long step may have carried one past its maximum."""
+    """Logits far out brought nearer and sent off again: a long step may have carried one past its maximum.
+
+    Not those of classes that have effects, where far out is a matter of the effects' scale.
+    """
     limits = ranges(top.data)
-    away = (top.theta - limits.center) / limits.unit
+    scaled = limits.classes & np.isfinite(limits.upper[limits.classes]).any()
+    away = np.where(scaled, 0.0, (top.theta - limits.center) / limits.unit)
     if not (np.abs(away) > PLATEAU).any():
         return top
-    nearer = limits.center + limits.unit * np.clip(away, -PLATEAU, PLATEAU)
+    nearer = np.where(scaled, top.theta, limits.center + limits.unit * np.clip(away, -PLATEAU, PLATEAU))
     _, gradient = _point(_gradient(top.data)(nearer))
     if (gradient * away >= 0)[np.abs(away) > PLATEAU].all():  # it goes on rising outwards
         return top
