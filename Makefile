@@ -32,8 +32,8 @@ demo: env  ## generated classrooms: a two-level latent transition model by ML an
 	@$(BIN)/bayesmix compare demo --published data/toca_published.csv --plots
 	@echo "Pictures, tables, the fit and the posterior are in demo/."
 
-test: env  ## the tests, but for the slow ones
-	@$(BIN)/python -m pytest
+test: env  ## the tests, but for the slow ones, on two cores
+	@$(BIN)/python -m pytest -n 2 --dist loadfile
 
 slow: env  ## the slow tests
 	@$(BIN)/python -m pytest -m slow
