@@ -344,7 +344,8 @@ def _bayes(v: _Variable, post: xr.DataTree | None) -> np.ndarray:
         )
     chosen = np.stack([draws.values[(..., *at)] for at in v.positions], axis=-1)
     flat = xr.Dataset({"x": (("chain", "draw", "entry"), chosen)})
-    table = az.summary(flat, kind="all", ci_kind="eti", ci_prob=LEVEL, round_to="none")
+    with np.errstate(invalid="ignore"):  # a loading that a pattern fixes has no R-hat
+        table = az.summary(flat, kind="all", ci_kind="eti", ci_prob=LEVEL, round_to="none")
     return pd.DataFrame(table)[["mean", "sd", "eti95_lb", "eti95_ub", "r_hat", "ess_bulk"]].to_numpy(dtype=float)
 
 

@@ -81,6 +81,15 @@ def test_a_factor_mixture_is_sampled_near_its_estimate(sampled):
     np.testing.assert_allclose(b * a, -post["posterior"]["item_intercept"].transpose(*b.dims), rtol=1e-6)
 
 
+def test_an_entry_that_a_pattern_fixes_stands_in_the_comparison_without_an_r_hat(sampled):
+    fit, post = sampled
+    held = post.copy(deep=True)
+    held["posterior"]["loading"][..., 0] = 0.0
+    table = bm.compare(fit, held).parameters
+    assert np.isnan(table.loc["loading[u0]", "r_hat"])
+    assert np.isfinite(table.loc["loading[u1]", "r_hat"])
+
+
 def test_draws_in_another_order_and_direction_come_back(sampled):
     """Half of the draws have their classes exchanged and their factor turned round: the same draws come out."""
     fit, post = sampled

@@ -39,8 +39,17 @@ def case(declared, mode):
 
 
 @pytest.mark.filterwarnings("ignore:PyTensor could not link to a BLAS:UserWarning")
-@pytest.mark.parametrize("mode", ["NUMBA", "C", pytest.param("JAX", marks=needs_jax)])
-@pytest.mark.parametrize("declared", [lca_with_covariates, two_level])
+@pytest.mark.parametrize(
+    ("declared", "mode"),
+    [
+        (lca_with_covariates, "NUMBA"),
+        (lca_with_covariates, "C"),
+        (two_level, "C"),
+        pytest.param(two_level, "NUMBA", marks=pytest.mark.slow),  # minutes, where nothing has been compiled before
+        pytest.param(lca_with_covariates, "JAX", marks=needs_jax),
+        pytest.param(two_level, "JAX", marks=needs_jax),
+    ],
+)
 def test_modes_agree(declared, mode):
     value, gradient = case(declared, "NUMPY")
     other_value, other_gradient = case(declared, mode)
