@@ -102,7 +102,7 @@ def bootstrap(
     if not isinstance(replications, (int, np.integer)) or replications < 2:
         raise ValueError(f"replications came as {replications!r}: give a whole number of at least 2.")
     data = prepare(model, df, nodes=fit.nodes)
-    theta = data.packing.pack({p.name: fit.params[p.name].values for p in model.parameters})
+    theta = data.pack({p.name: fit.params[p.name].values for p in model.parameters})
     data, limits = adapted(data, theta), ranges(data)
     weights = _weights(data, np.random.default_rng(seed), replications)
     tasks = [Task(_weighted(data, w), limits, Start(k, theta), LONG, None) for k, w in enumerate(weights)]
@@ -150,8 +150,7 @@ def _run(tasks: list[Task], executor: Executor | None) -> Iterator[Start]:
 def _draws(data: Data, thetas: list[Array], fit: Fit) -> xr.Dataset:
     """Natural parameters of the replications in the labels of the fit, and what follows from them."""
     names = [p.name for p in data.model.parameters]
-    made: list[dict[str, Any]] = [{k: v.values for k, v in functions.evaluate(data, t).items()} for t in thetas]
-    values = {n: np.stack([m[n] for m in made]) for n in names}
+    values, data = data.natural(np.array(thetas)), data.on_user_scale()
     values, _ = labels.relabelled(data.model, values, {n: fit.params[n].values for n in names})
     out = {n: (("replication", *fit.params[n].dims), v) for n, v in values.items()}
     values |= {p.name: np.maximum(values[p.name], 1e-300) for p in data.model.parameters if p.support == "positive"}

@@ -16,10 +16,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from bayesmix.centering import Recoding, recoded
 from bayesmix.covariates import Design, design, missing_column
 from bayesmix.families import Bernoulli, Family, Nominal, Normal, Ordinal
 from bayesmix.integration import choose, node_arrays
-from bayesmix.params import Named, Packing, Parameter, Prior
+from bayesmix.params import Named, Packing, Parameter, Prior, natural_values, unconstrain
 from bayesmix.quadrature import Adaptive, Nodes
 from bayesmix.spec import Effect, Model, Response, Term, terms
 
@@ -59,6 +60,10 @@ class Data:
         Centres and scales of adaptive nodes that have been moved.
     priors : dict of str to Prior
         Of parameters, that penalise the log-likelihood.
+    recoding : Recoding
+        From parameters on the scale of the arrays, on which covariates are centred and orthonormal, to the user's.
+    user_columns : dict of str to Named
+        The covariates as the user has them.
     """
 
     model: Model
@@ -75,6 +80,42 @@ class Data:
     nodes: Mapping[str, Nodes] = field(default_factory=dict)
     places: Mapping[str, tuple[Array, Array]] = field(default_factory=dict)
     priors: Mapping[str, Prior] = field(default_factory=dict)
+    recoding: Recoding = field(default_factory=Recoding)
+    user_columns: Mapping[str, Named] = field(default_factory=dict)
+
+    def pack(self, values: Mapping[str, Array]) -> Array:
+        """Natural parameters on the user's scale to theta.
+
+        Raises
+        ------
+        ValueError
+            A parameter is missing, has another shape, or lies outside its support.
+        """
+        theta = self.packing.pack(values)
+        if self.recoding.is_identity:
+            return theta
+        return self.packing.pack(self.recoding.to_inside({p.name: values[p.name] for p in self.model.parameters}))
+
+    def natural(self, theta: Array) -> dict[str, Array]:
+        """Every parameter on the user's natural scale; leading axes of theta are carried along."""
+        return self.recoding.to_user(self.inside(theta))
+
+    def user_theta(self, theta: Array) -> Array:
+        """The point of theta that stands for the same parameters in :meth:`on_user_scale`; leading axes likewise."""
+        out, there = np.array(theta, dtype=float), self.recoding.to_user(values := self.inside(theta))
+        for p in (p for p in self.model.parameters if there[p.name] is not values[p.name]):
+            i = self.packing.index[p.name]
+            out[..., i[i >= 0]] = unconstrain(there[p.name], p)[..., i >= 0]
+        return out
+
+    def inside(self, theta: Array) -> dict[str, Array]:
+        """Every parameter on its natural scale for centred, orthonormal covariates: what the graph takes."""
+        raw = self.packing.unpack_raw(theta)
+        return {p.name: natural_values(raw[p.name], p) for p in self.model.parameters}
+
+    def on_user_scale(self) -> Data:
+        """The data with covariates as the user has them: theta is then that of the user's parameters."""
+        return replace(self, arrays={**self.arrays, **self.user_columns}, recoding=Recoding(), user_columns={})
 
     @property
     def unit(self) -> str:
@@ -194,6 +235,12 @@ def prepare(
             arrays |= node_arrays(level, effects, methods.get(level), size)
 
     coords = _coords(model, coded, designs)
+    packing = Packing(model.parameters, coords, _absent(model, coded, coords))
+    columns = {c.name: arrays[c.name] for c in model.covariates}
+    weights = {"individual": counts, "cluster": np.ones(len(labels or ()))}
+    owner = arrays["cluster_of"].values if "cluster_of" in arrays else None
+    inside, recoding = recoded(model, columns, weights, packing, owner)
+    arrays |= inside
     if too_many := [c for c in model.classes if c.level != "item" and c.size > int(seen.sum())]:
         raise ValueError(
             f"{too_many[0].size} classes came for {int(seen.sum())} rows with an answer: ask for fewer classes."
@@ -203,7 +250,7 @@ def prepare(
         arrays={k: Named(v.dims, np.asarray(v.values, order="C")) for k, v in arrays.items()},
         coords=coords,
         categories={i: list(c) for e in coded.values() for i, c in zip(e.items, e.categories, strict=True)},
-        packing=Packing(model.parameters, coords, _absent(model, coded, coords)),
+        packing=packing,
         pattern_of=pattern_of,
         index=df.index,
         responses=responses,
@@ -211,6 +258,8 @@ def prepare(
         clusters=labels,
         cluster_of_row=cluster,
         nodes=methods,
+        recoding=recoding,
+        user_columns=columns,
     )
 
 

@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
 
 from bayesmix import functions, labels, posterior
 from bayesmix.adaptation import adapted, is_adaptive, of_population
@@ -20,6 +19,7 @@ from bayesmix.data import Data, prepare
 from bayesmix.quadrature import Adaptive, Exact, Nodes, Trapezoid
 from bayesmix.scales import reflected
 from bayesmix.starts import Ranges, ranges
+from bayesmix.threads import one_blas_thread
 
 Array = NDArray[np.float64]
 STEP = 1e-4
@@ -63,7 +63,7 @@ class Curvature:
         """The gradient of each unit's log-likelihood (unit, parameter): wanted once, at the end."""
         units, steps = functions.bind("units", self.data), STEP * self.unit
         out = np.zeros((len(steps), len(self.weight)))
-        with threadpool_limits(1):
+        with one_blas_thread():
             for k, e in enumerate(np.diag(steps)):
                 out[k] = (units(self.at + e) - units(self.at - e)) / (2 * steps[k])
         return out.T
@@ -88,7 +88,7 @@ def curvature(data: Data, theta: Array) -> Curvature:
     limits, evaluate = ranges(data), _gradient(data)
     unit = limits.unit
     steps, hessian = STEP * unit, np.zeros((len(theta), len(theta)))
-    with threadpool_limits(1):
+    with one_blas_thread():
         for k, e in enumerate(np.diag(steps)):
             up, down = theta + e, theta - e
             hessian[k] = (evaluate(up)[1] - evaluate(down)[1]) / (2 * steps[k])
@@ -275,16 +275,16 @@ def _in_order(data: Data, theta: Array, like: Mapping[str, Array] | None) -> Arr
         sizes = next((probability[f"{d}_probability"].values for d in dims if f"{d}_probability" in probability), None)
         if sizes is None or sizes.ndim != 1 or (np.diff(sizes) <= 0).all():
             continue
-        natural = posterior.parameter_values(data, moved)
+        natural = data.inside(moved)
         order = np.argsort(-sizes, kind="stable")
         trial = data.packing.pack(labels.permute(data.model, natural, dims, order))
         moved = trial if _as_likely(data, trial, value) else moved
-    turned = data.packing.pack(reflected(data.model, posterior.parameter_values(data, moved)))
+    turned = data.packing.pack(reflected(data.model, data.inside(moved)))
     moved = turned if (turned != moved).any() and _as_likely(data, turned, value) else moved
     if like:
-        natural = {k: x[None] for k, x in posterior.parameter_values(data, moved).items()}
+        natural = data.natural(moved[None])
         matched, _ = labels.relabelled(data.model, natural, like)
-        trial = data.packing.pack({k: x[0] for k, x in matched.items()})
+        trial = data.pack({k: x[0] for k, x in matched.items()})
         moved = trial if _as_likely(data, trial, value) else moved
     return moved
 

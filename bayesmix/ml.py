@@ -22,7 +22,7 @@ from bayesmix import functions, maximum, posterior
 from bayesmix.adaptation import adapted
 from bayesmix.data import Data, prepare, texts
 from bayesmix.maximum import Top
-from bayesmix.params import Prior, unconstrain
+from bayesmix.params import Prior
 from bayesmix.penalty import checked
 from bayesmix.quadrature import Adaptive, Exact, Nodes
 from bayesmix.result import Fit, same_maximum
@@ -30,6 +30,7 @@ from bayesmix.search import Search, Start
 from bayesmix.solution import TINY
 from bayesmix.spec import Model, parts
 from bayesmix.starts import ranges
+from bayesmix.threads import quietly
 
 Array = NDArray[np.float64]
 ROUGH = 0.1
@@ -156,7 +157,7 @@ def _given(start, data: Data) -> list[Array]:
             out.append(one)
             continue
         values = one.params if isinstance(one, Fit) else one
-        out.append(data.packing.pack({str(k): np.asarray(v) for k, v in values.items()}))
+        out.append(data.pack({str(k): np.asarray(v) for k, v in values.items()}))
     return out
 
 
@@ -192,15 +193,10 @@ def _from_classes(data: Data, df, seed: int, nodes) -> list[Array]:
     used = {e for r in model.responses for t in (*r.predictor, *r.auxiliary) for e in t.effects}
     effects = tuple(e for e in model.effects if e.level == "cluster" or e.name in used)
     plain = replace(model, classes=(*model.classes_at("cluster"), *classes), effects=effects)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with quietly():
         simple = fit(plain, df, starts=5, finals=2, rounds=1, seed=seed, nodes=nodes, progress=False)
-    theta = ranges(data).center
-    for p in plain.parameters:
-        to = data.packing.index[p.name]
-        values = unconstrain(simple.params[p.name].values, p)
-        theta[to[to >= 0]] = values[to >= 0]
-    return [theta]
+    values = data.natural(ranges(data).center)
+    return [data.pack(values | {p.name: simple.params[p.name].values for p in plain.parameters})]
 
 
 def _finish(top: Top, df, found: list[Start], search: Search, standard_errors: str, audit: Mapping) -> Fit:

@@ -24,6 +24,8 @@ Support = Literal["real", "positive", "sd", "probability", "ordered", "cholesky"
 Array = NDArray[np.float64]
 CLOSEST = 1e-17
 """Between thresholds that are the same in floating point: no response falls between them."""
+SMALLEST = 1e-300
+"""A diagonal loading that stands for zero."""
 
 
 @dataclass(frozen=True)
@@ -42,14 +44,33 @@ class Prior:
     theta_k = b_k - b_ref with b ~ Normal(0, s) independently for all categories: the same whichever
     category is the reference, so that relabelling the classes does not change it.
     ``Prior("CholeskyNormal", sigma=s)``, of Cholesky loadings: half-normal on the diagonal, normal beside it.
+
+    A prior is taken literally, in the units of the data, and cut off where the parameter ends (an SD at zero). With
+    ``Data`` before its name (`DataNormal`, `DataHalfNormal`, `DataExchangeableLogit`) it is in units of the data
+    instead, those of :func:`bayesmix.prior_table`: ``Prior("DataNormal", sigma=2.5)`` on the mean of a normal item
+    is a normal around the item's mean with 2.5 of its SDs, on a slope one around zero with 2.5 SDs of the outcome
+    over the SD of the covariate.
     """
 
     distribution: str
     arguments: tuple[tuple[str, float], ...] = ()
+    default: bool = False
+    """Whether it is the declared one: that of an intercept then is one at the covariates' means."""
 
     def __init__(self, distribution: str, **arguments: float) -> None:
+        if not isinstance(distribution, str):
+            raise TypeError(f"The prior's distribution came as {distribution!r}: give its name, such as 'Normal'.")
+        for name, x in arguments.items():
+            if isinstance(x, bool) or not isinstance(x, (int, float, np.integer, np.floating)) or not np.isfinite(x):
+                raise TypeError(f"{name} of the prior '{distribution}' came as {x!r}: give a number.")
         object.__setattr__(self, "distribution", distribution)
-        object.__setattr__(self, "arguments", tuple(sorted(arguments.items())))
+        object.__setattr__(self, "arguments", tuple(sorted((k, float(v)) for k, v in arguments.items())))
+
+    def declared(self) -> Prior:
+        """The same, marked as the declared prior of a parameter."""
+        out = Prior(self.distribution, **dict(self.arguments))
+        object.__setattr__(out, "default", True)
+        return out
 
     def __str__(self) -> str:
         return f"{self.distribution}({', '.join(f'{k}={v:g}' for k, v in self.arguments)})"
@@ -148,8 +169,10 @@ def unconstrain(value: Array, parameter: Parameter) -> Array:
         gap = np.where(gap == 0.0, CLOSEST, gap)  # an empty category, at its boundary
         return np.concatenate([value[..., :1], np.log(gap)], axis=-1)
     if parameter.support == "cholesky":
+        # a loading at its boundary, zero, is where the exponential of its logarithm underflows
+        at_least = np.where(value == 0, SMALLEST, value)
         with np.errstate(divide="ignore", invalid="ignore"):
-            return np.where(np.eye(*value.shape[-2:]) > 0, np.log(value), value)
+            return np.where(np.eye(*value.shape[-2:]) > 0, np.log(at_least), value)
     return value
 
 
@@ -241,8 +264,9 @@ class Packing:
         return labels
 
     def unpack_raw(self, theta: Array) -> dict[str, Array]:
-        """Unconstrained values of every parameter, fixed entries included."""
-        return {name: np.where(i >= 0, theta[np.maximum(i, 0)], self.fixed[name]) for name, i in self.index.items()}
+        """Unconstrained values of every parameter, fixed entries included; leading axes are carried along."""
+        padded = np.concatenate([theta, np.zeros((*np.shape(theta)[:-1], 1))], axis=-1)  # -1 reads the zero at the end
+        return {name: np.where(i >= 0, padded[..., i], self.fixed[name]) for name, i in self.index.items()}
 
     def pack(self, values: Mapping[str, Array]) -> Array:
         """Natural values to theta; entries that are fixed are not read.

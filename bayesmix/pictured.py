@@ -61,7 +61,7 @@ def covariate_means(model: Model, df: pd.DataFrame) -> dict[str, xr.DataArray]:
     """Of the columns of each design matrix: over individuals, or over clusters."""
     data, out = prepare(model, df, sampled=tuple({e.level for e in model.effects}), collapse=False), {}
     for c in model.covariates:
-        x = data.arrays[c.name].values
+        x = data.user_columns[c.name].values
         weight = data.counts if c.level == "individual" else np.ones(len(x))
         out[c.name] = xr.DataArray(np.average(x, axis=0, weights=weight), dims=c.name)
     return out

@@ -22,7 +22,6 @@ from bayesmix.adaptation import adapted, of_population
 from bayesmix.covariances import random_names
 from bayesmix.data import Data, Named, prepare
 from bayesmix.derived import response_table
-from bayesmix.params import natural_values
 from bayesmix.quadrature import Nodes
 from bayesmix.scales import reflected
 from bayesmix.spec import RANDOM, Model
@@ -57,7 +56,7 @@ def log_likelihood(
         Rows without answers have NaN; frequency weights are not applied to the values of rows.
     """
     data = prepare(model, df, nodes=nodes)
-    theta = data.packing.pack({k: np.asarray(v) for k, v in params.items()})
+    theta = data.pack({k: np.asarray(v) for k, v in params.items()})
     data = adapted(data, theta)
     if not units:
         return float(functions.bind("total", data)(theta))
@@ -65,12 +64,6 @@ def log_likelihood(
     if data.clusters is not None:
         return pd.Series(each, index=pd.Index(data.clusters, name=model.cluster), name="loglik")
     return pd.Series(np.where(data.pattern_of >= 0, each[data.pattern_of], np.nan), index=df.index, name="loglik")
-
-
-def parameter_values(data: Data, theta: Array) -> dict[str, Array]:
-    """Every parameter on its natural scale."""
-    raw = data.packing.unpack_raw(theta)
-    return {p.name: natural_values(raw[p.name], p) for p in data.model.parameters}
 
 
 def class_posteriors(data: Data, theta: Array, mode=None) -> dict[str, Array]:
@@ -161,10 +154,13 @@ def effect_posteriors(data: Data, theta: Array, mode=None) -> dict[str, tuple[Ar
     """
     out: dict[str, tuple[Array, Array]] = {}
     made = functions.evaluate(data, theta, mode, "effects")
+    named = {e.name: made[f"effect:{e.name}"] for e in data.model.effects}
+    at_nodes = {k: xr.DataArray(x.values, dims=x.dims) for k, x in named.items()}
+    at_nodes = data.recoding.effects_to_user(at_nodes, data.natural(theta))
     for e in data.model.effects:
         if f"log_weight_{e.level}" not in data.arrays:
             continue
-        x = xr.DataArray(made[f"effect:{e.name}"].values, dims=made[f"effect:{e.name}"].dims)
+        x = at_nodes[e.name]
         classes = [d for d in x.dims if d in {c.name for c in data.model.classes}]
         probe = (e.level, f"node_{e.level}", *classes)
         (weights,) = functions.bind("probabilities", data, mode, (probe,))(theta)
@@ -181,7 +177,7 @@ def fingerprint(data: Data, theta: Array) -> dict[str, Array]:
 
     Response probabilities where there are tables of them, else the parameters of the responses.
     """
-    model, values = data.model, reflected(data.model, parameter_values(data, theta))
+    model, values = data.model, reflected(data.model, data.inside(theta))
     theta, out = data.packing.pack(values), {}
     used = [t for r in model.responses for t in (*r.predictor, *r.auxiliary)]
     if all(r.family.finite for r in model.responses) and not any(t.covariates for t in used):
@@ -300,9 +296,11 @@ class Derived:
 
 def derive(data: Data, theta: Array, mode=None) -> tuple[Derived, Derived, Derived]:
     """Natural parameters, probabilities of classes and item categories, and derived ones, with derivatives."""
-    data = of_population(data)
-    made = functions.evaluate(data, theta, mode, "derived")
-    slopes = _slopes(functions.bind("derived", data, mode), theta, list(made))
+    user = of_population(data.on_user_scale())
+    values = functions.bind("derived", user, mode)
+    names = list(functions.compiled("derived", user, mode).dims)
+    slopes = _slopes(lambda at: values(data.user_theta(at)), theta, names)
+    made, data = functions.evaluate(user, data.user_theta(theta), mode, "derived"), user
     out = []
     for kind in ("", "table", "derived"):
         names = {k: k.partition(":")[2] or k for k in made if (k.partition(":")[0] if ":" in k else "") == kind}
@@ -332,7 +330,8 @@ def _in_order(x: Named, slopes: Array, data: Data, kind: str) -> tuple[xr.DataAr
 
 def tables(data: Data, theta: Array, mode=None) -> dict[str, xr.DataArray]:
     """Probabilities of classes and item categories, and what else follows from the parameters, at theta."""
-    made = functions.evaluate(of_population(data), theta, mode, "derived")
+    user = of_population(data.on_user_scale())
+    made, data = functions.evaluate(user, data.user_theta(theta), mode, "derived"), user
     found = {k.partition(":")[2]: x for k, x in made.items() if ":" in k}
     return {k: label(x, data).transpose(*ordered_dims(x.dims, data)) for k, x in found.items()}
 
@@ -346,7 +345,7 @@ def tables_of(data: Data, theta: Array, lead: tuple[str, ...], known: Collection
     lead : tuple of str
         Dims of the points, such as chain and draw.
     """
-    data = of_population(data)
+    theta, data = data.user_theta(theta), of_population(data.on_user_scale())
     dims = functions.compiled("derived", data).dims
     wanted = {k: name for k, key in enumerate(dims) if ":" in key and (name := key.partition(":")[2]) not in known}
     if not wanted or not theta.size:

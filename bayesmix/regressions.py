@@ -326,7 +326,7 @@ class _Clusters:
 
     @classmethod
     def of(cls, model: Model, df: pd.DataFrame) -> _Clusters:
-        data = prepare(model, df, sampled=tuple({e.level for e in model.effects}), collapse=False)
+        data = prepare(model, df, sampled=tuple({e.level for e in model.effects}), collapse=False).on_user_scale()
         return cls(model, df, data, dict(_between(model, df, data)))
 
     def coefficients(self, values: Arrays, effects: Arrays) -> dict[str, xr.DataArray]:
@@ -385,7 +385,7 @@ def _weights(where: _Clusters, fit: Fit, dims: Sequence[Any]) -> xr.DataArray | 
         p, _ = _probabilities(fit, where.df, names[0])
         return where.by_cluster(xr.DataArray(p[where.data.pattern_of >= 0], dims=("individual", *names)))
     data = prepare(where.model, where.df, nodes=fit.nodes or None, collapse=False)
-    theta = data.packing.pack({str(k): v.values for k, v in fit.params.items()})
+    theta = data.pack({str(k): v.values for k, v in fit.params.items()})
     return _posterior(where, adapted(data, theta), theta, names)
 
 

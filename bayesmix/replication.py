@@ -6,7 +6,6 @@ Depends on compare, bayes, ml, simulate and the floors beneath.
 from __future__ import annotations
 
 import time
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -26,6 +25,7 @@ from bayesmix.search import Here
 from bayesmix.simulate import categories_of, simulate
 from bayesmix.solution import kept
 from bayesmix.spec import Model
+from bayesmix.threads import quietly
 
 Array = NDArray[np.float64]
 Covariates = pd.DataFrame | Callable[[np.random.Generator], pd.DataFrame]
@@ -69,7 +69,7 @@ class Plan:
         """Parameters and what follows from them, at the population's values or those given for the model."""
         given = self.truth.get(name)
         model, values = (self.population, self.params) if given is None else (self.models[name], given)
-        data = prepare(model, df)
+        data = prepare(model, df).on_user_scale()
         used = [p for p in model.parameters if p.name in values]
         out = {p.name: label(Named(p.dims, np.asarray(values[p.name], dtype=float)), data) for p in used}
         return out if len(used) < len(model.parameters) else out | tables(data, data.packing.pack(values))
@@ -92,8 +92,7 @@ def replicate(job: Job) -> Record:
     plan, replication, name = job
     began = time.perf_counter()
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with quietly():
             found = _estimated(plan, replication, name)
     except (MemoryError, OSError):  # of the machine, not of the data: it may go well next time
         raise

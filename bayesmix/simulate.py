@@ -66,6 +66,7 @@ def simulate(
     labels = categories_of(model, params, categories or {})
     width = max((len(c) for c in labels.values()), default=3)
     data = prepare(model, _with_items(model, frame, labels, width), sampled=_levels(model), collapse=False)
+    data = data.on_user_scale()
     theta = data.packing.pack({p.name: np.asarray(params[p.name]) for p in model.parameters if p.name in params})
     drawn, truth = draw(data, theta, rng)
     kept = slice(0, len(frame))

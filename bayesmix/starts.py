@@ -251,7 +251,7 @@ def split_class(values: Mapping[str, Array], data: Data, dims: Collection[str], 
             return None
         wide[p.name] = x
     limits = ranges(data)
-    theta = np.clip(data.packing.pack(wide), limits.center - 8 * limits.unit, limits.center + 8 * limits.unit)
+    theta = np.clip(data.pack(wide), limits.center - 8 * limits.unit, limits.center + 8 * limits.unit)
     return theta + 0.5 * limits.unit * limits.spread * rng.standard_normal(theta.size)
 
 

@@ -6,7 +6,6 @@ Depends on ml, search, solution and the floors beneath.
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -26,6 +25,7 @@ from bayesmix.search import LONG, Start, Task, run_start
 from bayesmix.solution import derived_interval
 from bayesmix.spec import LatentClass, Model, Predictor
 from bayesmix.starts import ranges
+from bayesmix.threads import quietly
 
 Array = NDArray[np.float64]
 BETWEEN = 0.8
@@ -116,8 +116,7 @@ def class_status(
     c, loading = _random(model)
     fit = fit or ml.fit(model, df, nodes=nodes, **settings)
     simpler, higher = _within(model), _between(model, c)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with quietly():
         within = ml.fit(simpler, df, start=_shared(fit, simpler), **settings)
         between = ml.fit(higher, df, **settings)
     own = loading.name.removesuffix("_loading")
@@ -181,7 +180,7 @@ def _profile(model: Model, df: pd.DataFrame, fit: Fit, loading: Parameter) -> tu
     def drop(log_sd: float) -> float:
         fixed = replace(loading, fixed=(*loading.fixed, Fixed(math.exp(log_sd), tuple(here.items()))))
         held = prepare(_with_parameter(model, loading.name, fixed), df, nodes=fit.nodes)
-        start = held.packing.pack({k: v for k, v in _shared(fit, model).items()}) if not theta else theta[-1]
+        start = held.pack({k: v for k, v in _shared(fit, model).items()}) if not theta else theta[-1]
         out = run_start(Task(adapted(held, start), ranges(held), Start(0, start), LONG, None))
         theta.append(out.theta)
         return 2 * (fit.loglik - out.loglik) - float(stats.chi2.ppf(1 - LEVEL, 1))
