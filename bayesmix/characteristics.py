@@ -25,6 +25,7 @@ from bayesmix.pictured import covariate_means, stacked
 from bayesmix.result import Fit
 from bayesmix.solution import kept, names_of
 from bayesmix.spec import Model, Response
+from bayesmix.threads import COMPILING
 
 Array = NDArray[np.float64]
 POINTS, DRAWS = 401, 200
@@ -138,7 +139,7 @@ class _Made:
         values = {k: px.as_xtensor(x.values, dims=[str(d) for d in x.dims]) for k, x in arrays.items()}
         effects = {e: px.as_xtensor(np.zeros(())) for t in terms for e in t.effects}
         made = response_table(r, values, self._data(r), effects | {factor: px.as_xtensor(eta, dims=("eta",))})
-        with config.change_flags(cxx=""):
+        with COMPILING, config.change_flags(cxx=""):
             found = np.asarray(lower(made.values).eval(mode=pytensor_mode("NUMPY")))
         out = xr.DataArray(found, dims=made.dims)
         out = out.assign_coords({d: np.arange(out.sizes[d]) for d in ("draw", "feature", "eta")})

@@ -21,6 +21,7 @@ from bayesmix.labels import groups
 from bayesmix.result import Fit
 from bayesmix.spec import Model
 from bayesmix.starts import split_class
+from bayesmix.threads import quietly
 
 Array = NDArray[np.float64]
 
@@ -70,8 +71,7 @@ def enumerate_classes(
     fits: dict[int, Fit] = {}
     for k, wanted in models.items():
         try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
+            with quietly():
                 extra = _from_simpler(wanted, df, name, fits.get(k - 1), settings)
                 fits[k] = ml.fit(wanted, df, start=extra, **settings)
         except KeyboardInterrupt:

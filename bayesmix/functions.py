@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal, cast
 
 import numpy as np
@@ -27,6 +28,7 @@ from bayesmix.derived import derived
 from bayesmix.params import lower, natural
 from bayesmix.penalty import penalty
 from bayesmix.spec import Model, structure
+from bayesmix.threads import COMPILING, Shared, spare
 
 What = Literal["total", "units", "gradient", "effects", "factors", "probabilities", "derived"]
 
@@ -41,6 +43,8 @@ class Compiled:
 
 
 _CACHE: dict[tuple, Compiled] = {}
+COMPILEDIR = Path(pytensor.config.compiledir)
+"""PyTensor's folder. Asked for the first time by two threads at once, its configuration raises an error."""
 
 
 def numpy_mode() -> Mode:
@@ -122,7 +126,9 @@ def compiled(what: What, data: Data, mode: str | Mode | None = None, probes: tup
     shapes = (data.packing.size, *(v.shape for v in input_values(data).values())) if static else ()
     key = (what, structure(data.model), data.signature, str(mode), shapes, probes)
     if key not in _CACHE:
-        _CACHE[key] = _compile(what, data, mode, static, probes)
+        with COMPILING:
+            if key not in _CACHE:  # another thread may have made it meanwhile
+                _CACHE[key] = _compile(what, data, mode, static, probes)
     return _CACHE[key]
 
 
@@ -229,9 +235,11 @@ def _outputs(what: What, units, inputs: Inputs, zeros: list):
 def _function(arguments, outputs, mode) -> Callable:
     flags = {"cxx": ""} if mode == "NUMPY" else {}
     with pytensor.config.change_flags(**flags):
-        return pytensor.function(
+        made = pytensor.function(
             arguments, outputs, mode=pytensor_mode(mode), trust_input=True, on_unused_input="ignore"
         )
+    # numba holds the interpreter's lock while it runs, and JAX takes all cores: one call at a time costs nothing
+    return Shared(made, spare() if mode == "NUMPY" else 0)
 
 
 def pytensor_mode(mode: str | Mode) -> Mode:

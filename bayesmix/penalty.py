@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from bayesmix.data import Data
 from bayesmix.params import Prior, lower, natural
+from bayesmix.threads import COMPILING, Shared
 
 Array = NDArray[np.float64]
 _CACHE: dict[tuple, Callable] = {}
@@ -56,7 +57,8 @@ def penalty(data: Data) -> Callable[[Array], list]:
     held = {k: (i.tobytes(), data.packing.fixed[k].tobytes()) for k, i in data.packing.index.items()}
     key = (tuple(sorted(data.priors.items(), key=lambda kv: kv[0])), data.model.parameters, *held.items())
     if key not in _CACHE:
-        _CACHE[key] = _compiled(data)
+        with COMPILING:
+            _CACHE[key] = Shared(_compiled(data))
     return _CACHE[key]
 
 

@@ -22,7 +22,6 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from scipy import optimize
-from threadpoolctl import threadpool_limits
 
 from bayesmix import functions
 from bayesmix.adaptation import adapted, is_adaptive, replaced
@@ -31,6 +30,7 @@ from bayesmix.quadrature import Adaptive, Exact
 from bayesmix.result import same_maximum
 from bayesmix.spec import structure
 from bayesmix.starts import Ranges, ranges
+from bayesmix.threads import one_blas_thread
 
 Array = NDArray[np.float64]
 SHORT, LONG = 20, 3000
@@ -107,7 +107,7 @@ def _ascend(task: Task, origin: Array) -> tuple[float, Array, int, str]:
     options = {"maxiter": task.max_iterations, "maxfun": 3 * task.max_iterations + 20, "ftol": 1e-13, "gtol": 1e-7}
     options["maxcor"] = 50  # a third of the iterations that ten take, where classes overlap
     bounds = np.column_stack([(task.limits.lower - origin) / unit, (task.limits.upper - origin) / unit])
-    with threadpool_limits(1), np.errstate(all="ignore"):
+    with one_blas_thread(), np.errstate(all="ignore"):
         zero = np.zeros_like(origin)
         out = optimize.minimize(objective, zero, jac=True, method="L-BFGS-B", bounds=bounds, options=options)
     failed = not np.isfinite(best[0])
@@ -316,7 +316,7 @@ def processes(workers: int | None = None) -> Executor:
 def _marker(data: Data) -> Path:
     """A file that says numba has compiled this graph before, so that its cache is warm."""
     what = repr((structure(data.model), data.signature, pytensor.__version__, platform.python_version()))
-    return Path(pytensor.config.compiledir) / "bayesmix" / hashlib.sha256(what.encode()).hexdigest()[:24]
+    return functions.COMPILEDIR / "bayesmix" / hashlib.sha256(what.encode()).hexdigest()[:24]
 
 
 def choose_mode(data: Data, seconds: float) -> str | None:

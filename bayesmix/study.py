@@ -11,7 +11,7 @@ import os
 import time
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import Executor
 from pathlib import Path
 from typing import Any, Literal
 
@@ -91,8 +91,8 @@ def study(
         parameters (``{"start": None}`` leaves them out). Fits stay on NumPy unless a ``"mode"`` is given,
         and chains of one replication run one after the other unless ``"cores"`` are.
     executor : concurrent.futures.Executor, optional
-        Where the replications run: processes, of this machine or a cluster's. Left out: here, or in
-        processes when they would take long.
+        Where the replications run: processes (of this machine or a cluster's), or threads, which share one
+        interpreter. Left out: here, or in processes when they would take long.
     progress : bool
         Show a bar with the time left (on a terminal). Ctrl-C keeps what is finished.
 
@@ -109,7 +109,7 @@ def study(
         Interrupted before any replication was finished.
     """
     _check(replications, seed, n, clusters, estimator)
-    _check_settings(seed, estimator, executor, fit or {}, sample or {})
+    _check_settings(seed, estimator, fit or {}, sample or {})
     plan = Plan(
         population, _parameters(params, population), _named(models, population),
         {k: _arrays(v) for k, v in (truth or {}).items()}, n, df, clusters,
@@ -171,9 +171,7 @@ def _check(replications, seed, n, clusters, estimator) -> None:
         raise ValueError(f"The estimator came as {estimator!r}: give 'ml' or 'nuts'.")
 
 
-def _check_settings(seed, estimator, executor, fit: Mapping, sample: Mapping) -> None:
-    if isinstance(executor, ThreadPoolExecutor):
-        raise TypeError("The executor came as threads, which would share compiled functions: give processes.")
+def _check_settings(seed, estimator, fit: Mapping, sample: Mapping) -> None:
     if sample and estimator == "ml":
         raise ValueError("sample= came with the estimator 'ml': give estimator='nuts', or leave it out.")
     takes = inspect.signature(ml.fit).parameters

@@ -176,6 +176,8 @@ def same(a, b) -> bool:
 
 def test_the_table_does_not_depend_on_the_number_of_workers():
     assert same(study(executor=search.processes(2)), study())
+    with ThreadPoolExecutor(3) as threads:
+        assert same(study(executor=threads), study())
 
 
 def test_a_replication_does_not_depend_on_the_others(small):
@@ -364,7 +366,6 @@ MISTAKES = {
     "truth of no model": (lambda: study(truth={"lcb": TRUTH}), "truth= came for 'lcb'; the models are lca"),
     "truth's shape": (lambda: study(truth={"lca": {"class_logit": [1.0]}}), "the shape .1,., expected the shape .2,."),
     "truth's name": (lambda: study(truth={"lca": {"logit": [1.0]}}), "expected one of class_logit, item_intercept"),
-    "threads": (lambda: study(executor=ThreadPoolExecutor(1)), "came as threads"),
     "a file": (lambda: study(folder=__file__), "which is a file"),
     "no study there": (lambda: bm.Study.load("nowhere"), "'nowhere' holds no study"),
     "no such model": (lambda: study(replications=1).summary("lcb"), "No model 'lcb' in the study; there are lca"),
