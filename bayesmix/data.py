@@ -26,6 +26,7 @@ from bayesmix.spec import Effect, Model, Response, Term, terms
 
 Array = NDArray[np.float64]
 MAX_CATEGORIES = 30
+SMALLEST_SD = 0.01
 WORTH_MERGING = 1.5
 """How many more patterns there are by cluster, from which they are merged over clusters where that is possible."""
 WORTH_SLOTS = 2.0
@@ -60,6 +61,8 @@ class Data:
         Centres and scales of adaptive nodes that have been moved.
     priors : dict of str to Prior
         Of parameters, that penalise the log-likelihood.
+    smallest_sd : float
+        The floor of residual SDs that vary over classes, as a share of the item's SD.
     recoding : Recoding
         From parameters on the scale of the arrays, on which covariates are centred and orthonormal, to the user's.
     user_columns : dict of str to Named
@@ -80,6 +83,7 @@ class Data:
     nodes: Mapping[str, Nodes] = field(default_factory=dict)
     places: Mapping[str, tuple[Array, Array]] = field(default_factory=dict)
     priors: Mapping[str, Prior] = field(default_factory=dict)
+    smallest_sd: float = SMALLEST_SD
     recoding: Recoding = field(default_factory=Recoding)
     user_columns: Mapping[str, Named] = field(default_factory=dict)
 

@@ -32,7 +32,7 @@ TINY = 1e-300
 
 GUESS = 0.1
 """The guessing probability with which a search begins."""
-LEAST_VARIANCE = 1e-6
+LEAST_VARIANCE = 1e-4
 """Of a standardised response, where a variance that is linear in covariates runs below zero."""
 
 
@@ -227,7 +227,7 @@ class Normal:
     """Continuous response: y ~ N(eta, sigma^2), (2) with y* = y; auxiliary parameter `sigma`.
 
     With `linear_variance` there are two instead, whose sum is the variance: `variance` and
-    `variance_slope`, R(17); a sum that is not positive counts as a millionth of the item's variance.
+    `variance_slope`, R(17); a sum below a ten-thousandth of the item's variance counts as that.
     Inside the graph y is centred and scaled by the item's mean and SD, so that the expansion of the
     square loses no digits; `center` and `scale` put it back.
     """

@@ -14,7 +14,7 @@ from concurrent.futures import Executor, Future, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytensor
@@ -26,9 +26,11 @@ from scipy import optimize
 from bayesmix import functions
 from bayesmix.adaptation import adapted, is_adaptive, replaced
 from bayesmix.data import Data
+from bayesmix.families import LEAST_VARIANCE
+from bayesmix.partition import partitioned
 from bayesmix.quadrature import Adaptive, Exact
 from bayesmix.result import same_maximum
-from bayesmix.spec import structure
+from bayesmix.spec import Covariates, structure
 from bayesmix.starts import Ranges, ranges
 from bayesmix.threads import one_blas_thread
 
@@ -38,6 +40,12 @@ WORTH_COMPILING, WORTH_LOADING, WORTH_PROCESSES = 90.0, 6.0, 40.0
 """Seconds of remaining work from which a cold compile, a compile from the cache, and processes pay."""
 COARSE = 3
 """Adaptive points a dimension in short runs, for several effects."""
+RESTARTS = 10
+"""How often an optimiser is started again that stopped before its gradient had gone."""
+FINISHED = 0.01
+"""The largest entry of the gradient, per natural unit, of a start that is at its end."""
+UNSEEN = 0.2
+"""An estimated share of end points that nobody has seen, up to which a search ends."""
 REFRESHED = 6
 """How often adaptive nodes are moved, at most, between runs of the optimiser."""
 
@@ -52,6 +60,8 @@ class Start:
     loglik: float = np.nan
     status: str = "not run"
     iterations: int = 0
+    collapsed: str = ""
+    """A residual SD at its floor: such a start ranks behind every sound one."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +73,7 @@ class Task:
     start: Start
     max_iterations: int
     mode: str | None
+    soft: float = 0.0
 
 
 def run_start(task: Task) -> Start:
@@ -71,7 +82,11 @@ def run_start(task: Task) -> Start:
     try:
         steps = 12 if long or len(task.data.model.effects) < 2 else 3
         data = adapted(task.data, start.theta, steps=steps)
-        value, theta, iterations, status = _ascend(replace(task, data=data), start.theta)
+        theta, iterations = start.theta, 0
+        if task.soft and task.limits.collapsing.any():
+            _, theta, iterations, _ = _ascend(replace(task, data=data), theta)
+        value, theta, more, status = _ascend(replace(task, data=data, soft=0.0 if long else task.soft), theta)
+        iterations += more
         for _ in range(REFRESHED if is_adaptive(data) and long else 0):
             before, data = value, adapted(data, theta)
             value, theta, more, status = _ascend(replace(task, data=data), theta)
@@ -80,28 +95,71 @@ def run_start(task: Task) -> Start:
                 break
     except (FloatingPointError, np.linalg.LinAlgError, ValueError) as error:
         value, theta, iterations, status = -np.inf, start.theta, 0, f"failed: {error}"
+    gone = collapsed(task.data, task.limits, theta)
+    status = f"collapsed: {gone}" if gone and not status.startswith("failed") else status
     return replace(
         start,
         theta=theta,
         short=start.short if long else value,
         loglik=value if long else np.nan,
-        status=status if long or status.startswith("failed") else "short",
+        status=status if long or gone or status.startswith("failed") else "short",
         iterations=start.iterations + iterations,
+        collapsed=gone,
     )
 
 
+def collapsed(data: Data, limits: Ranges, theta: Array) -> str:
+    """The name of a residual SD that has run down to its floor; empty where there is none."""
+    names = data.packing.names()
+    return next((names[k] for k in np.flatnonzero(limits.collapsed(theta))), "") or _linear_variance(data, theta)
+
+
+def _linear_variance(data: Data, theta: Array) -> str:
+    """The name of a residual variance, linear in covariates, that has run down to its floor for somebody."""
+    for r in data.model.responses:
+        if "variance_slope" in r.family.auxiliary:
+            level, slope = (t.parameter.name for t in r.auxiliary)
+            x = data.arrays[cast(Covariates, r.auxiliary[1].covariates).name]
+            values, scale = data.inside(theta), data.arrays[f"{r.name}:scale"].values[0]
+            each = (values[level] + x.values @ values[slope]) / scale**2
+            used = each[data.counts > 0] if x.dims[0] == "individual" else each
+            if used.min() < LEAST_VARIANCE * 1.001:
+                return level
+    return ""
+
+
 def _ascend(task: Task, origin: Array) -> tuple[float, Array, int, str]:
-    """One L-BFGS run, adaptive nodes frozen at their places for its first point."""
+    """L-BFGS, adaptive nodes frozen at their places for its first point; again from where it stopped too early.
+
+    A step to where the log-likelihood is not finite makes the optimiser call any point converged: its gradient says.
+    """
+    value, theta, iterations, status = _run(task, task.limits.within(origin))
+    for _ in range(RESTARTS if task.max_iterations > SHORT else 0):
+        if status != "unfinished":
+            break
+        before = value
+        value, theta, more, status = _run(task, theta)
+        iterations += more
+        if value < before + 1e-9:
+            break
+    return value, theta, iterations, status
+
+
+def _run(task: Task, origin: Array) -> tuple[float, Array, int, str]:
+    """One L-BFGS run."""
     evaluate, unit = functions.bind("gradient", task.data, task.mode), task.limits.unit
-    origin = task.limits.within(origin)
-    best: list = [-np.inf, origin]
+    best: list = [-np.inf, origin, np.zeros_like(origin)]
 
     def objective(step: Array) -> tuple[float, Array]:
-        value, gradient = evaluate(origin + unit * step)
+        theta = origin + unit * step
+        value, gradient = evaluate(theta)
+        if task.soft:
+            more, slope = task.limits.soft(theta, task.soft)
+            value, gradient = value + more, gradient + slope
         if not (np.isfinite(value) and np.isfinite(gradient).all()):
             return np.inf, np.zeros_like(step)
         if value > best[0]:
-            best[:] = float(value), origin + unit * step
+            best[:] = float(value), theta, gradient
         return -float(value), -gradient * unit
 
     options = {"maxiter": task.max_iterations, "maxfun": 3 * task.max_iterations + 20, "ftol": 1e-13, "gtol": 1e-7}
@@ -110,9 +168,11 @@ def _ascend(task: Task, origin: Array) -> tuple[float, Array, int, str]:
     with one_blas_thread(), np.errstate(all="ignore"):
         zero = np.zeros_like(origin)
         out = optimize.minimize(objective, zero, jac=True, method="L-BFGS-B", bounds=bounds, options=options)
-    failed = not np.isfinite(best[0])
-    status = "failed: not finite" if failed else "converged" if out.success else "stopped"
-    return best[0], best[1], int(out.nit), status
+    value, theta, gradient = best
+    if not np.isfinite(value):
+        return value, theta, int(out.nit), "failed: not finite"
+    left = np.abs(np.where(task.limits.held(theta, gradient), 0.0, gradient * unit)).max(initial=0.0)
+    return value, theta, int(out.nit), "converged" if left < FINISHED else "unfinished"
 
 
 def coarser(data: Data) -> Data:
@@ -127,7 +187,15 @@ def coarser(data: Data) -> Data:
 
 @dataclass
 class Search:
-    """Random starts in two stages, in rounds until the best value is replicated."""
+    """Starts in two stages, in rounds until the best value is replicated and little is left to be found.
+
+    Attributes
+    ----------
+    budget : float
+        Seconds, from the beginning, within which further rounds look for what has not been seen yet.
+    given : list of array
+        Starts handed in, and solutions of simpler models.
+    """
 
     data: Data
     n_starts: int
@@ -138,6 +206,7 @@ class Search:
     executor: Executor | None
     progress: bool
     given: list[Array]
+    budget: float = np.inf
     interrupted: bool = False
     seconds: float = 0.0
     at_once: bool = False
@@ -160,8 +229,8 @@ class Search:
             with self._bar() as advance:
                 for r in range(self.rounds):
                     some = seeds[r * self.n_starts : (r + 1) * self.n_starts]
-                    self._round(r, [Start(s, self.limits.draw(s)) for s in some], done, advance)
-                    if _times_reached(done) >= 2:
+                    self._round(r, [Start(s, self._draw(k, s)) for k, s in enumerate(some)], done, advance)
+                    if self._enough(done, time.perf_counter() - began):
                         break
         except KeyboardInterrupt:
             self.interrupted = True
@@ -169,7 +238,17 @@ class Search:
                 raise
             warnings.warn(f"Interrupted: going on with the {len(done)} starts that are finished.", stacklevel=4)
         self.seconds = time.perf_counter() - began
-        return _ranked(done)
+        return ranked(done)
+
+    def _draw(self, k: int, seed: int) -> Array:
+        """A start around the margins, or from a partition of the data, by turns."""
+        return self.limits.draw(seed) if k % 2 else partitioned(self.data, self.limits, seed)
+
+    def _enough(self, done: list[Start], seconds: float) -> bool:
+        """Whether the best value is replicated, and what is left to be found is little or not worth the time."""
+        if times_reached(done) < 2:
+            return False
+        return unseen_share(done) <= UNSEEN or seconds > self.budget
 
     def _one_maximum(self) -> bool:
         """Whether a model without classes is a regression, with normal random coefficients at most."""
@@ -191,7 +270,7 @@ class Search:
             self.interrupted = True
             warnings.warn("Interrupted on finer nodes: going on with what is finished.", stacklevel=4)
         self.seconds += time.perf_counter() - began
-        return _ranked([*done, *(s for s in old if s.seed not in taken)])
+        return ranked([*done, *(s for s in old if s.seed not in taken)])
 
     def _round(self, r: int, new: list[Start], done: list[Start], advance: Callable) -> None:
         given = [Start(-1 - k, t) for k, t in enumerate(self.given)] if r == 0 else []
@@ -200,14 +279,17 @@ class Search:
             list(self._each(todo, LONG, done, advance("to convergence", len(todo))))
             return
         short = list(self._each(todo, SHORT, done, advance("short runs", len(todo))))
-        usable = [s for s in short if np.isfinite(s.short)]
-        best = sorted(usable, key=lambda s: -s.short)[: self.n_finals]
-        if r > 0 and usable:  # a new round competes with the best so far
-            top = max((s.loglik for s in done if np.isfinite(s.loglik)), default=-np.inf)
-            best = [s for s in best if s.short > top - 0.1 * abs(top)]
-        for s in best:
-            _remove(done, s)
-        list(self._each(best, LONG, done, advance("to convergence", len(best))))
+        usable = sorted((s for s in short if np.isfinite(s.short)), key=lambda s: (bool(s.collapsed), -s.short))
+        if r > 0:  # a new round competes with the best so far
+            top = max((s.loglik for s in done if np.isfinite(s.loglik) and not s.collapsed), default=-np.inf)
+            usable = [s for s in usable if s.short > top - 0.1 * abs(top)]
+        best, rest = usable[: self.n_finals], usable[self.n_finals :]
+        while best:
+            for s in best:
+                _remove(done, s)
+            ended = list(self._each(best, LONG, done, advance("to convergence", len(best))))
+            lost = sum(bool(s.collapsed) for s in ended)  # others take the place of what has collapsed
+            best, rest = rest[:lost], rest[lost:]
 
     def _each(self, todo: list[Start], iterations: int, done: list[Start], tick: Callable) -> Iterator[Start]:
         data = self.coarse if iterations == SHORT else self.data
@@ -297,13 +379,49 @@ def _remove(done: list[Start], s: Start) -> None:
     done[:] = [d for d in done if d.seed != s.seed]
 
 
-def _times_reached(done: list[Start]) -> int:
-    finals = [s.loglik for s in done if np.isfinite(s.loglik)]
+def sound(done: Sequence[Start]) -> list[Start]:
+    """Starts that ran to the end without a collapse; where there are none, those that collapsed."""
+    finals = [s for s in done if np.isfinite(s.loglik)]
+    return [s for s in finals if not s.collapsed] or finals
+
+
+def times_reached(done: Sequence[Start]) -> int:
+    """How many starts ended at the best value."""
+    finals = [s.loglik for s in sound(done)]
     return sum(same_maximum(v, max(finals)) for v in finals)
 
 
-def _ranked(done: list[Start]) -> list[Start]:
-    return sorted(done, key=lambda s: (-np.nan_to_num(s.loglik, nan=-np.inf), -np.nan_to_num(s.short, nan=-np.inf)))
+def ends(done: Sequence[Start]) -> list[int]:
+    """How often each different end point was reached, the best first."""
+    values = sorted((s.loglik for s in sound(done)), reverse=True)
+    out: list[int] = []
+    last = np.inf
+    for v in values:
+        if same_maximum(v, last):
+            out[-1] += 1
+        else:
+            out.append(1)
+            last = v
+    return out
+
+
+def unseen_share(done: Sequence[Start]) -> float:
+    """The share of starts that would end where none has ended yet, by Good and Turing: that of ends seen once."""
+    times = ends(done)
+    return times.count(1) / max(sum(times), 1)
+
+
+def ranked(done: Sequence[Start]) -> list[Start]:
+    """The best first; what has collapsed behind all that is sound."""
+    return sorted(
+        done,
+        key=lambda s: (
+            not np.isfinite(s.loglik),
+            bool(s.collapsed),
+            -np.nan_to_num(s.loglik, nan=-np.inf),
+            -np.nan_to_num(s.short, nan=-np.inf),
+        ),
+    )
 
 
 def processes(workers: int | None = None) -> Executor:

@@ -23,6 +23,13 @@ MOST = 50.0
 """The largest SD, or scale, of a class logit: of more than that a cluster's individuals are in one class anyway."""
 NEVER = 1e-9
 """A probability at its boundary."""
+BEGIN = 0.8
+"""Residual SDs begin at this share of the item's own."""
+LOG_BEGIN = -np.log(BEGIN)
+COARSE = 0.25
+"""Of rounded values the floor of an SD is no larger a share of the item's own."""
+AT_FLOOR = 1e-3
+"""On the logarithm: an SD so near to its floor is at it."""
 NEAR = 3.0
 """So many units from the centre the logits of classes begin at most, where a solution is a start."""
 
@@ -42,7 +49,10 @@ class Ranges:
     classes : array of bool
         Which entries make up the logits of classes: intercepts, slopes, loadings and the SDs of their effects.
     lower, upper : array
-        Where a search stops: infinity but for probabilities and the SDs of class logits.
+        Where a search stops: infinity but for probabilities, the SDs of class logits, and residual SDs by class.
+    collapsing : array of bool
+        Which entries are residual SDs that vary over classes: without a bound a class of a few equal answers would
+        have an infinite density.
     """
 
     center: Array
@@ -51,6 +61,22 @@ class Ranges:
     classes: NDArray[np.bool_]
     lower: Array
     upper: Array
+    collapsing: NDArray[np.bool_]
+
+    def soft(self, theta: Array, weight: float) -> tuple[float, Array]:
+        """A penalty that keeps residual SDs by class near those of the items, and its gradient in theta.
+
+        As if each class had `weight` further answers with the item's own variance: weight (-x - exp(-2 x) / 2) of x,
+        the logarithm of the SD as a share of the item's.
+        """
+        x = np.where(self.collapsing, theta - self.center - LOG_BEGIN, 0.0)
+        rest = np.where(self.collapsing, np.exp(-2 * np.maximum(x, -20.0)), 0.0)
+        each = np.where(self.collapsing, -x - 0.5 * rest, 0.0)
+        return weight * float(each.sum()), weight * np.where(self.collapsing, rest - 1.0, 0.0)
+
+    def collapsed(self, theta: Array) -> NDArray[np.bool_]:
+        """Which residual SDs have run down to their floor."""
+        return self.collapsing & (theta < self.lower + AT_FLOOR)
 
     def draw(self, seed: int) -> Array:
         """A random start."""
@@ -105,7 +131,34 @@ def ranges(data: Data) -> Ranges:
     for p in (p for p in data.model.parameters if p.support == "probability"):
         i = data.packing.index[p.name]
         lower[i[i >= 0]], upper[i[i >= 0]] = NEVER, 1.0 - NEVER
-    return Ranges(*parts, classes, lower, upper)
+    collapsing = np.zeros(data.packing.size, dtype=bool)
+    for p, floor in _floors(data):
+        i = data.packing.index[p.name]
+        collapsing[i[i >= 0]] = True
+        lower[i[i >= 0]] = np.log(np.broadcast_to(floor, i.shape))[i >= 0]
+    return Ranges(*parts, classes, lower, upper, collapsing)
+
+
+def _floors(data: Data) -> Iterator[tuple[Parameter, Array]]:
+    """Residual SDs by class, and the SDs below which they have collapsed, in the shape of their dims.
+
+    A share of the item's own SD, or the SD of a value between two neighbouring answers: of tied or rounded values
+    no smaller one can be seen.
+    """
+    known = {c.name for c in data.model.classes if c.size > 1}
+    for r in data.model.responses:
+        for name, t in zip(r.family.auxiliary, r.auxiliary, strict=True):
+            here = {dict(t.rename).get(d, d) for d in t.parameter.dims}
+            if name == "sigma" and here & known:
+                y = data.responses[r.name]
+                each = np.array([_floor(y[:, k], data.smallest_sd) for k in range(len(r.items))])
+                yield t.parameter, _over_items(each, t.parameter.dims, data.packing.shape(t.parameter), r.item_dim)
+
+
+def _floor(y: Array, share: float) -> float:
+    values, sd = np.unique(y[~np.isnan(y)]), float(np.nanstd(y))
+    rounding = float(np.diff(values).min(initial=np.inf)) / np.sqrt(12.0)
+    return max(share * sd, min(rounding, COARSE * sd))
 
 
 def _of_classes(model: Model) -> Iterator[Parameter]:
@@ -174,8 +227,9 @@ def _response_ranges(r: Response, data: Data, raw: dict[str, list]) -> None:
         if t.covariates is None and not t.effects and (alone or r.item_dim in t.parameter.dims):
             shape = data.packing.shape(t.parameter)
             raw[t.parameter.name][0] = _spread_over(margins, t.parameter.dims, shape, r.item_dim, r.category_dim)
-            if r.family.kind == "real":
-                raw[t.parameter.name][1] = _over_items(sd, t.parameter.dims, shape, r.item_dim)
+            if r.family.kind != "categorical":
+                each = sd if r.family.kind == "real" else np.array([_dispersion(y[:, k]) for k in range(len(r.items))])
+                raw[t.parameter.name][1] = _over_items(each, t.parameter.dims, shape, r.item_dim)
             raw[t.parameter.name][2] = 1.0
         elif r.family.kind == "real" and (alone or r.item_dim in t.parameter.dims) and not t.effects:
             raw[t.parameter.name][1] = raw[t.parameter.name][1] * _over_items(
@@ -189,13 +243,20 @@ def _response_ranges(r: Response, data: Data, raw: dict[str, list]) -> None:
             noise = np.where(np.arange(shape[-1]) == 0, 1.0, 0.2)
             raw[p.name] = [unconstrain(values, p), np.ones(shape), np.broadcast_to(noise, shape)]
         elif name == "sigma" and (alone or r.item_dim in p.dims):
-            raw[p.name] = [np.log(0.8 * _over_items(sd, p.dims, shape, r.item_dim)), np.ones(shape), 0.1]
+            raw[p.name] = [np.log(BEGIN * _over_items(sd, p.dims, shape, r.item_dim)), np.ones(shape), 0.1]
         elif name == "guessing":
             raw[p.name] = [np.full(shape, GUESS), np.full(shape, 2.0 * GUESS), 0.2]
         elif name == "variance":
             raw[p.name] = [np.full(shape, 0.64 * sd[0] ** 2), np.full(shape, 0.5 * sd[0] ** 2), 0.1]
         elif name == "variance_slope":
             raw[p.name] = [np.zeros(shape), 0.2 * sd[0] ** 2 * raw[p.name][1], 0.1]
+
+
+def _dispersion(y: Array) -> float:
+    """The SD of log rates that the overdispersion of counts speaks for: Var(y) = m + m^2 (exp(sd^2) - 1)."""
+    mean, variance = float(np.nanmean(y)), float(np.nanvar(y))
+    extra = max(variance - mean, 0.1 * mean) / max(mean, 0.1) ** 2
+    return float(np.clip(np.sqrt(np.log1p(extra)), 0.01, 1.0))
 
 
 def _over_items(x: Array, dims: tuple[str, ...], shape: tuple[int, ...], item_dim: str) -> Array:
