@@ -20,11 +20,11 @@ from collections.abc import Mapping, Sequence
 from typing import Annotated
 
 from bayesmix import Covariates, Effect, Family, LatentClass, Model, Parameter, Prior, Response, Term, at, normal
-from bayesmix.covariates import parse_regression, parse_terms
 from bayesmix.families import Normal, Ordinal
+from bayesmix.formulas import parse_regression, parse_terms
 from bayesmix.pieces import (
     COVARIANCES,
-    SD,
+    DATA_SD,
     cluster_class,
     logits,
     needs_clusters,
@@ -33,6 +33,7 @@ from bayesmix.pieces import (
 )
 
 INTERCEPT, LOGITS, FACTOR = "1", "class", "factor"
+LOCATION = Prior("DataNormal", sigma=2.5)
 COVARIANCE = ("unrestricted", "slopes apart", "independent")
 
 
@@ -139,7 +140,7 @@ def regression_mixture(
     def by(term: str, over: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
         return tuple(c for c in ("D", "C") if term in over[c])
 
-    scale = Prior("DataHalfNormal", sigma=2.5) if family.kind == "real" else SD
+    scale = Prior("DataHalfNormal", sigma=2.5) if family.kind == "real" else DATA_SD
     names = tuple(f"u_{_title(t)}" for t in drawn)
     u = random_coefficients(names, covariance, ("D",) if effects_by_cluster_class else (), scale)
     earlier = names if covariance != "independent" else ()
@@ -162,12 +163,8 @@ def _title(term: str) -> str:
     return "intercept" if term == INTERCEPT else term
 
 
-def _location(family: Family) -> Prior:
-    return Prior("DataNormal", sigma=2.5) if family.kind == "real" else Prior("Normal", mu=0.0, sigma=2.5)
-
-
 def _slope(family: Family) -> Prior:
-    return Prior("Normal", mu=0.0, sigma=2.5 if family.kind == "real" else 1.5)
+    return Prior("DataNormal", sigma=2.5 if family.kind == "real" else 1.5)
 
 
 def _intercept(
@@ -177,12 +174,12 @@ def _intercept(
     if isinstance(family, Ordinal):
         threshold = Parameter("outcome_threshold", (*by, "threshold"), "ordered", Prior("Normal", mu=0.0, sigma=3.0))
         return (), (Term(threshold),)
-    intercept = (Term(Parameter("intercept", by, prior=_location(family))),)
+    intercept = (Term(Parameter("intercept", by, prior=LOCATION)),)
     if not isinstance(family, Normal):
         return intercept, ()
     if family.linear_variance:
         level = Parameter("residual_variance", prior=Prior("DataNormal", sigma=1.0))
-        slope = Parameter("residual_variance_slope", ("variance_covariate",))
+        slope = Parameter("residual_variance_slope", ("variance_covariate",), prior=Prior("DataNormal", sigma=1.0))
         return intercept, (Term(level), Term(slope, Covariates("variance_covariate", variance)))
     spread = Prior("DataHalfNormal", sigma=2.5)
     return intercept, (Term(Parameter("residual_sd", spread_by, "positive", spread)),)
