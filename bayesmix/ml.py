@@ -22,8 +22,7 @@ from bayesmix import functions, maximum, posterior
 from bayesmix.adaptation import adapted
 from bayesmix.data import Data, prepare, texts
 from bayesmix.maximum import Top
-from bayesmix.params import Prior
-from bayesmix.penalty import checked
+from bayesmix.priors import Priors, checked
 from bayesmix.quadrature import Adaptive, Exact, Nodes
 from bayesmix.result import Fit, same_maximum
 from bayesmix.search import Search, Start
@@ -50,7 +49,7 @@ def fit(
     nodes: Nodes | None = None,
     start: Fit | Mapping[str, Any] | Sequence | None = None,
     like: Fit | Mapping[str, Any] | None = None,
-    priors: Mapping[str, Prior] | None = None,
+    priors: Priors | None = None,
     standard_errors: Literal["robust", "hessian"] | None = None,
     mode: str | None = None,
     executor: Executor | None = None,
@@ -78,10 +77,11 @@ def fit(
     like : Fit or mapping, optional
         Natural parameters by name, or those of them that tell classes apart: classes come in their order,
         matched by linear assignment, and standard errors with them. Left out: largest first.
-    priors : mapping of str to Prior, optional
+    priors : mapping of str to Prior, or "default", optional
         Penalised maximum likelihood: the log density of these parameters is added to what is maximised, e.g.
-        ``{"guessing": bm.Prior("Beta", alpha=5, beta=17)}``. `loglik` and the criteria are without it, the
-        values of the starts with it.
+        ``{"guessing": bm.Prior("Beta", alpha=5, beta=17)}``. ``"default"`` stands for the priors of
+        :func:`bayesmix.prior_table`, of one parameter or of all: the mode of the posterior of
+        :func:`bayesmix.sample`. `loglik` and the criteria are without it, the values of the starts with it.
     standard_errors : {"robust", "hessian"}, optional
         Sandwich from unit (cluster) scores, or inverse Hessian. Left out, robust; with priors, of which the scores
         know nothing, the inverse Hessian.
@@ -110,7 +110,7 @@ def fit(
     standard_errors = standard_errors or ("hessian" if priors else "robust")
     check_settings(starts, finals, rounds, seed, standard_errors)
     data = prepare(model, df, nodes=nodes)
-    data = replace(data, priors=checked(priors, data))
+    data = replace(data, priors=checked(priors, data.model))
     order = _pivot(like, data)
     given = [*_given(start, data), *_from_classes(data, df, seed, nodes)]
     search = Search(data, starts, finals, rounds, seed, mode, executor, progress, given)

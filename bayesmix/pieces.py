@@ -16,7 +16,9 @@ from bayesmix.spec import Covariates, Effect, LatentClass, Level, Response, Term
 LOGIT = Prior("ExchangeableLogit", sigma=1.5)
 LOADING = Prior("CholeskyNormal", sigma=1.5)
 LOADING_FREE = Prior("Normal", mu=0.0, sigma=1.5)
-REGRESSION = Prior("Normal", mu=0.0, sigma=1.0)
+REGRESSION = Prior("DataNormal", sigma=1.0)
+SLOPE, LOGIT_SLOPE = Prior("DataNormal", sigma=2.0), Prior("DataExchangeableLogit", sigma=1.5)
+ITEM_LOADING, DATA_SD = Prior("DataNormal", sigma=1.5), Prior("DataHalfNormal", sigma=1.5)
 SD = Prior("HalfNormal", sigma=1.5)
 GUESSING = Prior("Beta", alpha=5.0, beta=17.0)
 COVARIANCES = ("unrestricted", "factor", "none")
@@ -118,7 +120,7 @@ def _response(
         dims, prior = (*classes, item, threshold), Prior("Normal", mu=0, sigma=3)
         auxiliary = (Term(Parameter(f"item_threshold{suffix}", dims, "ordered", prior)),)
     else:
-        spread = {"normal": Prior("DataNormal", sigma=2.5), "poisson": Prior("Normal", mu=0, sigma=3)}
+        spread = {"normal": Prior("DataNormal", sigma=2.5), "poisson": Prior("DataNormal", sigma=3)}
         prior = spread.get(kind, Prior("Normal", mu=0, sigma=2))
         predictor = (Term(Parameter(f"item_intercept{suffix}", (*classes, item), prior=prior)),)
     if kind == "normal":
@@ -141,7 +143,7 @@ def _with_covariates(r: Response, covariates: Mapping[str, str]) -> Response:
         dim, nominal_dims = f"item_covariate{number}", (r.category_dim,) if r.family == nominal() else ()
         reference = tuple(at(0.0, **{d: 0}) for d in nominal_dims)
         name = f"item_slope{number}{r.item_dim.removeprefix('item')}"
-        slope = Parameter(name, (r.item_dim, *nominal_dims, dim), fixed=(*without, *reference))
+        slope = Parameter(name, (r.item_dim, *nominal_dims, dim), prior=SLOPE, fixed=(*without, *reference))
         terms.append(Term(slope, Covariates(dim, formula)))
     return replace(r, predictor=(*r.predictor, *terms))
 
@@ -170,7 +172,7 @@ def logits(
         if formula is not None:
             own = {"individual": "", "cluster": "cluster_"}[level] if prefix == "class" else f"{prefix}_"
             dim, name = f"{own}covariate", f"{own}slope" if own else f"{prefix}_slope"
-            slope = Parameter(name, (*slopes_by, variable, dim), prior=LOGIT, fixed=reference)
+            slope = Parameter(name, (*slopes_by, variable, dim), prior=LOGIT_SLOPE, fixed=reference)
             out.append(Term(slope, Covariates(dim, formula, cast(Level, level))))
     return tuple(out)
 
@@ -309,7 +311,7 @@ def loading_on(
     """
     several, names = len(factors) > 1, tuple(factors)
     if one:
-        loading = Parameter("loading", tuple(by), "sd", SD)
+        loading = Parameter("loading", tuple(by), "sd", DATA_SD)
         return replace(r, predictor=(*r.predictor, Term(loading, effects=names)))
     lead, suffix = (("factor",) if several else ()), r.item_dim.removeprefix("item")
     none = tuple(
@@ -323,7 +325,7 @@ def loading_on(
     category = (r.category_dim,) if r.family == nominal() else ()
     reference = tuple(at(0.0, **{d: 0}) for d in category)
     dims = (*lead, *by, r.item_dim, *category)
-    loading = Parameter(f"loading{suffix}", dims, "real", LOADING_FREE, (*none, *reference))
+    loading = Parameter(f"loading{suffix}", dims, "real", ITEM_LOADING, (*none, *reference))
     return replace(r, predictor=(*r.predictor, Term(loading, None, names, "factor" if several else "effect")))
 
 
@@ -431,7 +433,7 @@ def random_occasion(
             mean.append(regressed(name, on))
         if covariates is not None:
             dim = f"{variable}_cluster_covariate"
-            mean.append(Term(Parameter(f"{name}_slope", (dim,)), Covariates(dim, covariates, "cluster")))
+            mean.append(Term(Parameter(f"{name}_slope", (dim,), prior=SLOPE), Covariates(dim, covariates, "cluster")))
         effects.append(Effect(name, "cluster", tuple(mean), Term(Parameter(f"{name}_sd", (), "sd", SD))))
     dim = f"{variable}_effect"
     loading = Parameter(f"{variable}_loading", (dim, variable), "unit", LOADING_FREE, (at(0.0, **{variable: -1}),))
