@@ -193,7 +193,7 @@ def _categories(
             f"({', '.join(map(repr, known[:12]))}): correct it, or drop the rows."
         )
     to = np.array([*(known.index(v) if v in known else -1 for v in found.values), -1])
-    return pd.Categorical.from_codes(to[found.codes], categories=known)
+    return pd.Categorical.from_codes(to[found.codes], categories=cast(Any, known))
 
 
 def _check_levels(column: str, found: Any, levels: list) -> None:

@@ -292,14 +292,15 @@ def _needed(model: Model, c: Covariates, coded: Mapping[str, Coded]) -> NDArray[
     """
     own = {r.name for r in model.responses if any(t.covariates == c for t in (*r.predictor, *r.auxiliary))}
     classes = {k.name for k in model.classes if any(t.covariates == c for t in k.predictor)}
-    if any(t.covariates == c for e in model.effects for t in _terms_of(e)):
-        own = set(coded)
     for k in model.classes:  # a parent stands before its child
         if classes & {d for t in k.predictor for d in dims_here(t)}:
             classes.add(k.name)
     for r in model.responses:
         if classes & {d for t in (*r.predictor, *r.auxiliary) for d in dims_here(t)}:
             own.add(r.name)
+    through = [t for e in model.effects for t in _terms_of(e)]
+    if not own or any(t.covariates == c or classes & {*dims_here(t)} for t in through):
+        own = set(coded)
     return np.concatenate([~np.isnan(coded[name].y) for name in sorted(own)], axis=1).any(axis=1)
 
 

@@ -295,7 +295,6 @@ class Packing:
                     f"({', '.join(p.dims)}): give its dims in this order, and data with as many categories and "
                     "levels."
                 )
-            self.check_fixed(p, value)
             with np.errstate(all="ignore"):
                 raw = unconstrain(value, p)
             free = i >= 0
@@ -305,6 +304,7 @@ class Packing:
                     f"{value[free][~np.isfinite(raw[free])][:3]}. Give finite values inside it."
                 )
             theta[i[free]] = raw[free]
+            self.check_fixed(p, value)
             self._check_absent(p, value, raw)
         return theta
 
