@@ -186,7 +186,7 @@ def prior_table(model: Model, df: pd.DataFrame | Priors | None = None, priors: P
         Columns `dims`, `support`, `prior` and `of`: what the prior is of, which for a declared prior of an intercept
         with covariates is the intercept at their means (over individuals, of clusters over clusters).
     """
-    if isinstance(df, Mapping) and not isinstance(df, pd.DataFrame):
+    if not isinstance(df, pd.DataFrame) and df is not None:
         df, priors = None, df
     found = chosen(priors, model)
     if df is None:

@@ -137,7 +137,7 @@ def chains_of(share: Array, chains: int) -> NDArray[np.int64]:
     return out
 
 
-def words(found: Sequence[Mode], share: Array, chains: Array) -> list[str]:
+def words(found: Sequence[Mode], share: Array, chains: NDArray[np.int64]) -> list[str]:
     """What a user should know of the other modes; the first is that of the fit."""
     out = []
     for k in range(1, len(found)):

@@ -492,7 +492,8 @@ def _blocks(p: Parameter, data: Data, prior: Prior, centre: Array, unit: Array, 
         diagonal = np.broadcast_to(np.eye(free.shape[-2], free.shape[-1], dtype=bool), free.shape)
         for ending, some, of in (("diagonal", free & diagonal, "HalfNormal"), ("beside", free & ~diagonal, "Normal")):
             if some.any():
-                yield block(f"{FREE}_{ending}", np.nonzero(some), (int(some.sum()),), arguments, None, of)
+                given = arguments if ending == "diagonal" else {"mu": 0.0, **arguments}
+                yield block(f"{FREE}_{ending}", np.nonzero(some), (int(some.sum()),), given, None, of)
     elif p.support == "ordered" or kind == EXCHANGEABLE:
         yield from _vectors(
             free, len(p.dims) - 1 if p.support == "ordered" else _reference(p, data.model), block, arguments, kind
