@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from bayesmix.centering import Recoding, recoded
 from bayesmix.coding import Coding
-from bayesmix.columns import check_scalars, native, numbers
+from bayesmix.columns import check_scalars, native, numbers, plain
 from bayesmix.covariates import Design, columns_of, design, missing_column
 from bayesmix.families import Nominal, Normal, Ordinal
 from bayesmix.integration import choose, node_arrays
@@ -447,6 +447,71 @@ def category_constants(r: Response, n_categories: Sequence[int], width: int) -> 
             f"{r.name}:beyond_last": Named((), np.asarray(float(width))),
         }
     return {}
+
+
+# other rows, coded as those of given parameters ---------------------------------------------------
+
+
+def coding_of(model: Model, params: Mapping[str, Any], df: pd.DataFrame | None = None) -> Coding:
+    """How rows are to be coded for given parameters, as far as these tell.
+
+    The parameters of a fit know it all. Others know the categories of their coords; and where they have as many as a
+    Categorical of `df` declares, it is these, whether they occur or not.
+
+    Parameters
+    ----------
+    params : mapping of str to array
+        `Fit.params`, or values of parameters.
+    df : pandas.DataFrame, optional
+        New rows.
+    """
+    if held := getattr(params, "attrs", {}).get("coding"):
+        return Coding.of(held)
+    out: dict[str, list] = {}
+    for r in (r for r in model.responses if r.family.kind == "categorical"):
+        size, known = n_categories(r, params), _coord(params, r.category_dim)
+        for item in r.items:
+            column = None if df is None else df.get(item)
+            if known is not None and known != list(range(1, len(known) + 1)):
+                out[item] = known
+            elif column is not None and isinstance(column.dtype, pd.CategoricalDtype):
+                declared = [plain(v) for v in column.cat.categories]
+                out |= {item: declared} if len(declared) == size else {}
+    return Coding(out)
+
+
+def n_categories(r: Response, params: Mapping[str, Any]) -> int:
+    """The most categories that items of a response have, by the shape of its parameters."""
+    for t in (*r.predictor, *r.auxiliary):
+        shape = dict(zip(t.parameter.dims, np.shape(params.get(t.parameter.name, ())), strict=False))
+        for dim, extra in ((r.category_dim, 0), (r.threshold_dim, 1)):
+            if dim in shape:
+                return shape[dim] + extra
+    return 2
+
+
+def _coord(params: Any, dim: str) -> list | None:
+    """Labels of a dim of a Dataset."""
+    coords = getattr(params, "coords", {})
+    return [plain(v) for v in coords[dim].values] if dim in coords else None
+
+
+def check_coords(params: Any, data: Data) -> None:
+    """Refuse parameters whose labels are not those of the data: other items, other columns of a formula.
+
+    Raises
+    ------
+    ValueError
+        The dim, its labels here and there.
+    """
+    of_classes = {c.name for c in data.model.classes}
+    for dim in (d for d in getattr(params, "coords", {}) if d in data.coords and d not in of_classes):
+        there, here = ([str(plain(v)) for v in x] for x in (params.coords[dim].values, data.coords[dim]))
+        if there != here:
+            raise ValueError(
+                f"The parameters have {', '.join(there[:12])} along '{dim}', the data {', '.join(here[:12])}: give the "
+                "model and the types of columns that the parameters belong to, or parameters as plain arrays."
+            )
 
 
 # patterns, nodes, coords --------------------------------------------------------------------------

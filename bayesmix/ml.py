@@ -19,12 +19,11 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from bayesmix import functions, maximum, posterior
-from bayesmix.adaptation import adapted
 from bayesmix.data import Data, prepare, texts
 from bayesmix.maximum import Top
 from bayesmix.priors import Priors, checked
-from bayesmix.quadrature import Adaptive, Exact, Nodes
-from bayesmix.result import Fit, same_maximum
+from bayesmix.quadrature import Nodes
+from bayesmix.result import Fit, row_coords, same_maximum
 from bayesmix.search import Search, Start
 from bayesmix.solution import TINY
 from bayesmix.spec import Model, parts
@@ -314,7 +313,7 @@ def _class_table(data: Data, df, theta: Array) -> xr.Dataset:
     ds = xr.Dataset(out | _path_table(single, theta))
     if "row" in ds.dims:
         freq = df[data.model.freq].to_numpy(dtype=float) if data.model.freq else np.ones(len(df))
-        ds = ds.assign_coords(row=_flat_index(df.index), weight=("row", freq))
+        ds = ds.assign_coords(row_coords(df.index) | {"weight": ("row", freq)})
     if data.clusters is not None and "cluster" in ds.dims:
         ds = ds.assign_coords(cluster=data.clusters)
     return ds.assign_coords({c.name: list(data.coords[c.name]) for c in data.model.classes if c.name in ds.dims})
@@ -342,10 +341,6 @@ def _unmerged(data: Data, df) -> Data:
     return data if own else prepare(data.model, df, nodes=data.nodes, collapse=False)
 
 
-def _flat_index(index: pd.Index) -> np.ndarray:
-    return index.map(str).to_numpy() if isinstance(index, pd.MultiIndex) else index.to_numpy()
-
-
 def _membership_table(data: Data, theta: Array) -> dict[str, Any]:
     """Grades of membership of the rows: posterior mean, SD and 95% interval."""
     rows, out = data.pattern_of, {}
@@ -357,9 +352,6 @@ def _membership_table(data: Data, theta: Array) -> dict[str, Any]:
 
 
 def _effect_table(data: Data, df, theta: Array) -> xr.Dataset:
-    points = 15 if data.model.classes else 3  # without classes the posterior is normal: three are exact
-    if closed := {k: Adaptive(points) for k, m in data.nodes.items() if isinstance(m, Exact)}:
-        data = adapted(prepare(data.model, df, nodes={**data.nodes, **closed}), theta)
     data, out = _unmerged(data, df), {}
     for name, (mean, sd) in posterior.effect_posteriors(data, theta).items():
         level = next(e.level for e in data.model.effects if e.name == name)
@@ -369,7 +361,8 @@ def _effect_table(data: Data, df, theta: Array) -> xr.Dataset:
             values = x if rows is None else np.where(rows >= 0, x[rows], np.nan)
             out[key] = (dim, values)
     ds = xr.Dataset(out | _membership_table(data, theta))
-    coords = {**data.coords, "cluster": data.clusters, "row": _flat_index(df.index)}
+    ds = ds.assign_coords(row_coords(df.index)) if "row" in ds.dims else ds
+    coords = {**data.coords, "cluster": data.clusters}
     return ds.assign_coords({k: v for k, v in coords.items() if k in ds.dims})
 
 
@@ -391,6 +384,7 @@ def _info(data: Data, search: Search, standard_errors: str) -> dict[str, Any]:
         "cluster": model.cluster,
         "freq": model.freq,
         "categories": texts(data.categories),
+        "coding": data.coding.plain(),
         "n_rows": len(data.pattern_of),
         "n_left_out": data.n_left_out,
         "n_patterns": int((data.counts > 0).sum()),
