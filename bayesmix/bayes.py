@@ -21,7 +21,7 @@ from pytensor.graph.traversal import explicit_graph_inputs
 from bayesmix import functions, heights, likelihood, ml, params, posterior
 from bayesmix.adaptation import of_population
 from bayesmix.data import Data, Named, prepare
-from bayesmix.draws import Steps, around, assemble, finished, points
+from bayesmix.draws import around, assemble, finished, points
 from bayesmix.families import Tensor
 from bayesmix.node_audit import Audit, audit, better, some
 from bayesmix.params import Parameter, Prior, fixed_values
@@ -29,6 +29,7 @@ from bayesmix.priors import Block, Priors, Stated, chosen, is_within, stated, un
 from bayesmix.quadrature import Adaptive, Nodes
 from bayesmix.result import Fit
 from bayesmix.spec import Model
+from bayesmix.steps import Steps
 
 Array = NDArray[np.float64]
 Effects = Literal["integrate", "sample"]
@@ -307,9 +308,10 @@ def sample(
     _backend(backend)
     known = chosen(priors, model)
     given = {k: p for k, p in known.items() if not p.default}
+    if fit is not None:
+        _check_fit(fit, prepare(model, df, nodes=nodes))
     fit = fit or ml.fit(model, df, nodes=nodes, priors=given, progress=progress)
     data = _prepare(model, df, effects, nodes, fit)
-    _check_fit(fit, data)
     data = data if pm_model is None else _as_built(pm_model, data)
     settings: dict[str, Any] = {"draws": draws, "tune": tune, "cores": cores, "seed": seed, "progress_bar": progress}
     if effects == "integrate":
@@ -488,7 +490,11 @@ def _as_built(pm_model: pm.Model, data: Data) -> Data:
         )
     own = {k for k in data.arrays if not k.startswith(NODE_ARRAYS)}
     there = {k for k in held if not k.startswith(NODE_ARRAYS)}
-    drawn = [k for k in ("z_individual", "z_cluster") if (k in pm_model.named_vars) != _is_sampled(k, data)]
+    drawn = [
+        k
+        for k in ("z_individual", "z_cluster")
+        if (k in pm_model.named_vars) != (k in data.arrays and _is_sampled(k, data))
+    ]
     if own != there or drawn:
         raise ValueError(
             "pm_model was built with other nodes= or effects= than came here: give bm.sample those that bm.build had."

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
 from itertools import pairwise
 from typing import Any, cast
 
-import arviz as az
 import numpy as np
 import pandas as pd
 import pymc as pm
@@ -21,6 +20,7 @@ from pytensor.graph.replace import graph_replace
 
 from bayesmix import functions, labels, posterior
 from bayesmix.adaptation import adapted
+from bayesmix.chains import diagnosed, words
 from bayesmix.data import Data, prepare, texts
 from bayesmix.node_audit import over_points, some
 from bayesmix.priors import AT_MEANS, FREE
@@ -28,49 +28,11 @@ from bayesmix.quadrature import Adaptive, Nodes
 from bayesmix.result import Fit
 from bayesmix.simulate import draw as draw_data
 from bayesmix.spec import Model, parts
+from bayesmix.steps import Steps
 
 Array = NDArray[np.float64]
 PREDICTIVE, PRIOR = 50, 500
 """Replicated data sets a chain; draws of the prior."""
-RHAT, ESS = 1.01, 400
-"""The largest R-hat and the smallest bulk ESS of which nothing is said."""
-FEWEST = 100
-"""So many draws it takes for a k-hat."""
-
-
-class Steps:
-    """What is made of draws, step by step: one that fails costs its own result, never the draws.
-
-    Attributes
-    ----------
-    lost : dict of str to str
-        What could not be made, and why.
-    """
-
-    def __init__(self) -> None:
-        self.lost: dict[str, str] = {}
-        self.interrupted = False
-
-    def run(self, what: str, step: Callable[[], Any], default: Any = None) -> Any:
-        """The result of a step; `default` where it fails, or an earlier one was interrupted."""
-        if self.interrupted:
-            self.lost[what] = "interrupted"
-            return default
-        try:
-            return step()
-        except KeyboardInterrupt:
-            self.interrupted = True
-            self.lost[what] = "interrupted"
-        except Exception as error:
-            self.lost[what] = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}".rstrip(".")
-        return default
-
-    def words(self) -> list[str]:
-        """A sentence for the user, where something was lost."""
-        if not self.lost:
-            return []
-        each = "; ".join(f"{what} ({why})" for what, why in self.lost.items())
-        return [f"The draws are kept, but of what comes after sampling this could not be made: {each}"]
 
 
 def assemble(
@@ -115,12 +77,21 @@ def assemble(
         groups |= _of_draws(steps, data, marginal, groups["posterior"], df, theta, drawn, seed)
     groups |= steps.run("observed and constant data", lambda: _data_groups(data, df), {})
     groups |= steps.run("prior", lambda: _prior(data, made, seed), {})
-    found = steps.run("diagnostics", lambda: _diagnose(groups, theta, fit, orders), {})
+    found = steps.run("diagnostics", lambda: diagnosed(groups, theta, fit.loglik, orders), {})
     found |= {"lost": steps.lost} if steps.lost else {}
     tree = xr.DataTree.from_dict({f"/{k}": v for k, v in groups.items()})
-    tree.attrs["bayesmix"] = json.dumps(found | {"parts": parts(model), "categories": texts(data.categories)})
-    _warn([*steps.words(), *_words(found, bool(said)), *said])
+    held = {"parts": parts(model), "categories": texts(data.categories), "about": _about(data, fit)}
+    tree.attrs["bayesmix"] = json.dumps(found | held)
+    _warn([*steps.words(), *words(found, bool(said)), *said])
     return tree
+
+
+def _about(data: Data, fit: Fit) -> dict[str, Any]:
+    """What was sampled, for the listing."""
+    model, rest = data.model, ("items", "families", "covariates", "n_rows", "n_left_out")
+    out = {k: fit.info[k] for k in rest if k in fit.info} | {"model": model.name, "cluster": model.cluster}
+    out |= {"classes": {c.name: c.size for c in model.classes}, "nodes": {k: str(v) for k, v in data.nodes.items()}}
+    return out | {"n_individuals": data.n_individuals, "n_clusters": data.n_clusters}
 
 
 def _raw_values(model: Model, drawn: xr.Dataset) -> dict[str, Array]:
@@ -379,76 +350,6 @@ def _prior(data: Data, made: pm.Model, seed: int) -> dict[str, xr.Dataset]:
     variables = {p.name: (("chain", "draw", *p.dims), np.asarray(x)[None]) for p, x in zip(known, drawn, strict=True)}
     coords |= {"chain": [0], "draw": np.arange(PRIOR)}
     return {"prior": xr.Dataset(variables, coords=coords)} if known else {}
-
-
-def _diagnose(groups: Mapping[str, xr.Dataset], theta: Array | None, fit: Fit, orders: Mapping) -> dict[str, Any]:
-    """What tells whether the chains can be believed."""
-    stats = groups["sample_stats"]
-    out: dict[str, Any] = {
-        "divergences": int(stats["diverging"].sum()) if "diverging" in stats else 0,
-        "relabelled": {",".join(d): float((o != np.arange(o.shape[-1])).any(-1).mean()) for d, o in orders.items()},
-        "ml_loglik": fit.loglik,
-        "chains": int(groups["posterior"].sizes["chain"]),
-        "draws": int(groups["posterior"].sizes["draw"]),
-    }
-    if theta is not None:
-        entries = xr.Dataset({"theta": (("chain", "draw", "entry"), theta)})
-        rhat, ess = (f(entries)["theta"].values for f in (az.rhat, az.ess))
-        out |= {"max_rhat": float(rhat.max()), "min_ess_bulk": float(ess.min())}
-    return out | (_of_levels(groups) if "log_likelihood" in groups else {})
-
-
-def _of_levels(groups: Mapping[str, xr.Dataset]) -> dict[str, Any]:
-    """Levels of log-likelihood by chain, and for how many units leave-one-out by importance weights fails."""
-    x = groups["log_likelihood"]["loglik"]
-    total = x.sum(x.dims[2:])
-    level, spread = total.mean("draw"), float(total.std("draw").mean())
-    return {
-        "mean_loglik": float(total.mean()),
-        "chain_loglik": [float(v) for v in level.values],
-        "second_mode": bool(float(level.max() - level.min()) > max(3 * spread, 3.0)),
-        "units": int(x.sizes[x.dims[2]]),
-        "bad_khat": _bad_khat(x),
-    }
-
-
-def _bad_khat(x: xr.DataArray) -> int:
-    """Units whose Pareto k-hat is above what the number of draws allows (0.7 at most)."""
-    draws = x.transpose("chain", "draw", ...).values.reshape(x.sizes["chain"] * x.sizes["draw"], -1)
-    different, counts = np.unique(draws, axis=1, return_counts=True)  # equal rows have one k-hat
-    if len(draws) < FEWEST:
-        return 0
-    weights = xr.DataArray(-different, dims=("sample", "unit"))
-    with warnings.catch_warnings(), np.errstate(all="ignore"):
-        warnings.simplefilter("ignore")
-        _, khat = weights.azstats.psislw(dim="sample")
-    return int(counts[khat.values > min(0.7, 1 - 1 / np.log10(len(draws)))].sum())
-
-
-def _words(d: Mapping[str, Any], modes: bool) -> list[str]:
-    """What a user should know of the chains; `modes` where their different levels are spoken of already."""
-    out = []
-    if d.get("divergences"):
-        out.append(f"{d['divergences']} divergent transitions: raise target_accept, or look at the priors")
-    if d.get("max_rhat", 1.0) > RHAT:
-        more = "chains are in different modes" if d.get("second_mode") else "run longer (draws=, tune=)"
-        out.append(f"the largest R-hat is {above(d['max_rhat'], RHAT)}, above {RHAT}: {more}")
-    if d.get("min_ess_bulk", np.inf) < ESS:
-        out.append(f"the smallest bulk ESS is {d['min_ess_bulk']:.0f}, below {ESS}: run longer (draws=)")
-    if d.get("second_mode") and not modes:
-        out.append("chains stay at different levels of log-likelihood: there is a second mode")
-    if d.get("bad_khat"):
-        out.append(
-            f"{d['bad_khat']} of {d['units']} units have a Pareto k-hat above 0.7: az.loo cannot be trusted for them; "
-            "look at these units, or leave them out in turn (az.loo_kfold)"
-        )
-    return out
-
-
-def above(x: float, limit: float) -> str:
-    """A number with as many digits as it takes to see that it is above the limit."""
-    digits = next(n for n in range(3, 17) if round(x, n) > limit or n == 16)
-    return f"{x:.{digits}f}"
 
 
 def _warn(said: Sequence[str]) -> None:

@@ -131,9 +131,9 @@ def chains_of(share: Array, chains: int) -> NDArray[np.int64]:
     out = np.floor(share * chains).astype(int)
     for k in np.argsort(-(share * chains - out), kind="stable")[: chains - out.sum()]:
         out[k] += 1
-    if out[0] == 0:
+    if out[0] == 0:  # the fit's own mode: the draws are laid beside it
         out[int(np.argmax(out))] -= 1
-        out[0] = 1
+        out[0] += 1
     return out
 
 

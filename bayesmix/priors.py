@@ -353,7 +353,8 @@ class Block:
         made = _limited(self.distribution, self.arguments, self.support, self.shape)
         middle = pm.distributions.distribution.support_point(made)
         with pytensor.config.change_flags(cxx=""):
-            density, own = pytensor.function([], [pm.logp(made, value), middle], mode="FAST_COMPILE")()
+            evaluate = cast(Any, pytensor.function([], [cast(Any, pm.logp(made, value)), middle], mode="FAST_COMPILE"))
+        density, own = evaluate()
         return np.where(np.isfinite(density), value, own)
 
 
