@@ -5,9 +5,10 @@ Depends on spec and the floors beneath.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import cast
+from numbers import Integral
+from typing import Any, cast
 
 from bayesmix.families import Bernoulli, Family, Ordinal, nominal
 from bayesmix.params import Parameter, Prior, at
@@ -22,6 +23,70 @@ ITEM_LOADING, DATA_SD = Prior("DataNormal", sigma=1.5), Prior("DataHalfNormal", 
 SD = Prior("HalfNormal", sigma=1.5)
 GUESSING = Prior("Beta", alpha=5.0, beta=17.0)
 COVARIANCES = ("unrestricted", "factor", "none")
+
+
+def listed(items: Iterable[str], what: str = "items") -> tuple[str, ...]:
+    """Columns as a tuple, of any iterable that has an order.
+
+    Raises
+    ------
+    ValueError
+        One text, a set, or something that is no name.
+    """
+    if isinstance(items, str):
+        raise ValueError(f"The {what} came as the text {items!r}: give a list of column names.")
+    if isinstance(items, set | frozenset) or not isinstance(items, Iterable):
+        raise ValueError(f"The {what} came as {items!r}, expected a list of column names, in an order.")
+    out = tuple(items)
+    if odd := [i for i in out if not isinstance(i, str)]:
+        raise ValueError(
+            f"The {what} came with {odd[0]!r}, expected names of columns as text: df.columns = df.columns.map(str)."
+        )
+    return out
+
+
+def whole(value: Any, words: str, least: int = 1) -> int:
+    """A whole number of at least `least`, NumPy's too.
+
+    Parameters
+    ----------
+    value : int
+    words : str
+        What is said of anything else.
+
+    Raises
+    ------
+    ValueError
+        Anything else.
+    """
+    if not isinstance(value, Integral) or isinstance(value, bool) or value < least:
+        raise ValueError(words)
+    return int(value)
+
+
+def class_number(value: Any, least: int = 1, more: str = "") -> int:
+    """A number of classes.
+
+    Raises
+    ------
+    ValueError
+        No whole number of at least `least`.
+    """
+    return whole(
+        value, f"The number of classes came as {value!r}: give a whole number of at least {least}{more}.", least
+    )
+
+
+def cluster_class_number(value: Any) -> int:
+    """A number of classes of clusters: 0, or at least 2.
+
+    Raises
+    ------
+    ValueError
+        Anything else.
+    """
+    words = f"cluster_classes came as {value!r}: give a whole number of at least 2, or 0 for no classes of clusters."
+    return whole(value, words, 2) if value != 0 or isinstance(value, bool) else 0
 
 
 def needs_clusters(cluster: str | None, asked: Mapping[str, object]) -> None:
@@ -73,8 +138,7 @@ def measured(
     ValueError
         Items as one text, an unknown variance, a family or covariates for no item.
     """
-    if isinstance(items, str):
-        raise ValueError(f"The items came as the text {items!r}: give a list of column names.")
+    items = listed(items)
     if variance not in ("equal", "class"):
         raise ValueError(f"The variance came as {variance!r}: give 'equal' or 'class'.")
     default = default or nominal()
