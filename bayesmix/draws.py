@@ -19,11 +19,11 @@ from pymc.distributions.transforms import Ordered
 from pytensor.graph.replace import graph_replace
 
 from bayesmix import functions, labels, posterior
-from bayesmix.adaptation import adapted
+from bayesmix.adaptation import is_adaptive
 from bayesmix.chains import diagnosed, words
 from bayesmix.data import Data, prepare, texts
 from bayesmix.node_audit import over_points, some
-from bayesmix.priors import AT_MEANS, FREE
+from bayesmix.priors import AT_MEANS, FREE, units
 from bayesmix.quadrature import Adaptive, Nodes
 from bayesmix.result import Fit
 from bayesmix.simulate import draw as draw_data
@@ -170,7 +170,28 @@ def around(model: Model, df: pd.DataFrame, nodes: Nodes | None, fit: Fit) -> Dat
     """
     more = {k: _more(m, len(model.effects_at(k))) if isinstance(m, Adaptive) else m for k, m in fit.nodes.items()}
     data = prepare(model, df, nodes=nodes or more).on_user_scale()
-    return adapted(data, point(data, fit))
+    return over_points(data, _near(data, fit)) if is_adaptive(data) else data
+
+
+def _near(data: Data, fit: Fit) -> list[Array]:
+    """The solution, and it with SDs of effects three standard errors larger and smaller.
+
+    Where effects hardly vary at the maximum, nodes placed there alone miss the effects of draws that have more.
+    """
+    values = {p.name: fit.params[p.name].values for p in data.model.parameters}
+    out, scales = [values], units(data)
+    spread = [p for p in data.model.parameters if p.support in ("sd", "cholesky") and p.name in fit.se]
+    for sign in (1.0, -1.0):
+        moved = dict(values)
+        for p in spread:
+            se = np.where(np.isfinite(fit.se[p.name].values), fit.se[p.name].values, 0.5 * scales[p.name][1])
+            free = (data.packing.index[p.name] >= 0) & (values[p.name] >= 0)
+            free &= (np.eye(*free.shape[-2:]) > 0) if p.support == "cholesky" else True
+            moved[p.name] = np.where(
+                free, np.maximum(values[p.name] + sign * 3 * se, 0.3 * values[p.name]), values[p.name]
+            )
+        out.append(moved)
+    return [data.pack(v) for v in out]
 
 
 def _more(method: Adaptive, effects: int) -> Nodes:

@@ -40,7 +40,6 @@ def sections(post: xr.DataTree) -> list[Section]:
         Section("Model and data", [_about(post)]),
         Section("Chains", [c for c in chains if c]),
         *by_scale,
-        _groups(post),
     ]
 
 
