@@ -245,7 +245,7 @@ def _matrix(formula: str, frame: pd.DataFrame, state: Any) -> tuple[pd.DataFrame
         with np.errstate(all="ignore"):
             matrix = spec.get_model_matrix(frame.reset_index(drop=True), context=_functions())
     except Exception as error:
-        words = str(error).partition("\n")[0]
+        words = str(error).partition("\n")[0].strip(" .")
         raise ValueError(f"The formula '{formula}' cannot be computed from these data: {words}.") from None
     wide = pd.DataFrame(matrix).set_axis(frame.index, axis=0)
     _check_finite(formula, wide, frame)
@@ -275,11 +275,16 @@ def _check_columns(c: Covariates, wide: pd.DataFrame) -> None:
         raise ValueError(f"The formula '{c.formula}' has no covariates: leave it out, or name at least one column.")
     sd, size = x.std(axis=0), np.abs(x).max(axis=0, initial=0.0)
     constant = sd <= CONSTANT * size
-    scaled = (x - x.mean(axis=0)) / np.where(constant, 1.0, sd)
-    if constant.any() or np.linalg.matrix_rank(scaled) < x.shape[1]:
+    spread = np.where(constant, 1.0, sd)
+    scaled = (x - x.mean(axis=0)) / spread
+    # a column far from zero is rounded: what is left of one that is a sum of others is this noise
+    noise = np.finfo(float).eps * max(len(x), 16 * float((size / spread).max(initial=0.0)))
+    if constant.any() or np.linalg.matrix_rank(scaled, rtol=noise) < x.shape[1]:
+        splines = any(f"{f}(" in c.formula for f in ("cr", "cs", "cc")) and "constraints" not in c.formula
+        hint = " A natural spline beside an intercept takes constraints='center'." if splines else ""
         raise ValueError(
             f"The covariates of '{c.formula}' are collinear or constant in these data "
-            f"({', '.join(map(str, wide.columns))}): leave one out."
+            f"({', '.join(map(str, wide.columns))}): leave one out.{hint}"
         )
 
 

@@ -66,8 +66,10 @@ def _terms(formula: str) -> list[Any]:
     try:
         parsed = cast(Any, Formula)(formula)  # its metaclass makes it
     except Exception as error:
-        words = str(error).partition("\n")[0].strip()
-        raise ValueError(f"The formula '{formula}' cannot be read ({words}): write it as 'age + sex'.") from None
+        words = str(error).partition("\n")[0].strip(" .")
+        raise ValueError(
+            f"The formula '{formula}' cannot be read ({words}): write it as 'age + sex', arithmetic as I(age / 10)."
+        ) from None
     if not isinstance(parsed, SimpleFormula):
         raise ValueError(f"The formula '{formula}' has several sides: write covariates alone, as 'age + sex'.")
     return list(parsed)
@@ -202,7 +204,8 @@ def _of_call(node: ast.Call) -> Iterator[str]:
     if name == "C" and not isinstance(node.args[0], ast.Name):
         raise _Refused("C() takes a column")
     yield from _names(node.args[0])
-    for setting in (*node.args[1:], *(k.value for k in node.keywords)):
+    centred = [k for k in node.keywords if k.arg == "constraints" and ast.unparse(k.value) == "'center'"]
+    for setting in (*node.args[1:], *(k.value for k in node.keywords if k not in centred)):
         _check_setting(setting, contrasts=name == "C")
     counts = [*node.args[1:], *(k.value for k in node.keywords if k.arg in ("df", "degree"))]
     for x in counts if name in ("poly", "bs", "cr", "cs", "cc") else ():
