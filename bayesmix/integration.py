@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from bayesmix.families import Normal
 from bayesmix.params import Named
-from bayesmix.quadrature import MAX_ENTRIES, MAX_PRODUCT, Adaptive, Exact, MonteCarlo, Nodes, Trapezoid, size
+from bayesmix.quadrature import MAX_ENTRIES, MAX_PRODUCT, Adaptive, Exact, MonteCarlo, Nodes, Trapezoid, count_nodes
 from bayesmix.spec import Effect, Model
 
 Array = NDArray[np.float64]
@@ -49,13 +49,25 @@ def choose(model: Model, given: Nodes | Mapping[str, Nodes] | None, sampled: tup
             )
     if isinstance(out.get("cluster"), Exact) and not isinstance(out.get("individual", Exact()), Exact):
         raise ValueError("exact() at the cluster level needs exact() at the individual level: leave nodes= out.")
-    total = math.prod(size(m, len(model.effects_at(k))) for k, m in out.items())
+    total = math.prod(count_nodes(m, len(model.effects_at(k))) for k, m in out.items())
     if total > MAX_PRODUCT:
         raise ValueError(
             f"{' times '.join(map(str, out.values()))} makes {total:,} nodes over both levels, more than "
             f"{MAX_PRODUCT:,}: take fewer points, or leave nodes= out."
         )
     return out
+
+
+def check_gradient(methods: Mapping[str, Nodes]) -> None:
+    """Refuse nodes of which the log-likelihood has no gradient while they rest.
+
+    One node at the mode is right to second order, but what moves with the parameters is its scale, which rests.
+    """
+    if any(isinstance(m, Adaptive) and m.n == 1 for m in methods.values()):
+        raise ValueError(
+            "adaptive(1), Laplace's approximation, came where parameters are estimated: it has a value, for "
+            "bm.log_likelihood, but its gradient needs more nodes: take bm.adaptive(3) or more, or leave nodes= out."
+        )
 
 
 def _default(model: Model, level: str) -> Nodes:
@@ -101,7 +113,7 @@ def node_arrays(level: str, effects: tuple[Effect, ...], method: Nodes | None, u
     ValueError
         More nodes than memory has room for.
     """
-    if method is not None and (entries := units * size(method, len(effects))) > MAX_ENTRIES:
+    if method is not None and (entries := units * count_nodes(method, len(effects))) > MAX_ENTRIES:
         raise ValueError(
             f"{method} for {units:,} units of the level '{level}' makes a table of {entries:,} entries, more than "
             f"{MAX_ENTRIES:,}: take fewer points, or leave nodes= out."

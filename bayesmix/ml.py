@@ -19,7 +19,9 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from bayesmix import functions, maximum, posterior
+from bayesmix.adaptation import FINE, ROUGH, audited, finer, in_words, renewed
 from bayesmix.data import Data, prepare, texts
+from bayesmix.integration import check_gradient
 from bayesmix.maximum import Top
 from bayesmix.priors import Priors, checked
 from bayesmix.quadrature import Nodes
@@ -31,8 +33,6 @@ from bayesmix.starts import ranges
 from bayesmix.threads import quietly
 
 Array = NDArray[np.float64]
-ROUGH = 0.1
-"""A quadrature error, in log-likelihood units, that is said."""
 HUGE = 8.0
 """An SD of class logits at which classes hardly vary within a cluster: an ICC of 0.95."""
 
@@ -109,6 +109,7 @@ def fit(
     standard_errors = standard_errors or ("hessian" if priors else "robust")
     check_settings(starts, finals, rounds, seed, standard_errors)
     data = prepare(model, df, nodes=nodes)
+    check_gradient(data.nodes)
     data = replace(data, priors=checked(priors, data.model))
     order = _pivot(like, data)
     given = [*_given(start, data), *_from_classes(data, df, seed, nodes)]
@@ -121,12 +122,12 @@ def fit(
             "covariates, or take fewer classes."
         )
     top = maximum.polished(data, usable[0].theta, order)
-    audit = maximum.audit(data, df, top)
-    while nodes is None and abs(audit.get("audit", 0.0)) > maximum.FINE and (finer := maximum.finer(data)):
-        data = replace(prepare(model, df, nodes=finer), priors=data.priors)
+    audit = audited(top.data, top.theta)
+    while nodes is None and abs(audit.get("audit", 0.0)) > FINE and (better := finer(data)):
+        data = renewed(data, better)
         found = search.again(data, found)
         top = maximum.polished(data, found[0].theta, order)
-        audit = maximum.audit(data, df, top)
+        audit = audited(top.data, top.theta)
     return _finish(top, df, found, search, standard_errors, audit)
 
 
@@ -414,11 +415,7 @@ def _warn(out: Fit) -> None:
         wide = [str(k) for k, x in out.derived.data_vars.items() if str(k).endswith("_sd") and float(x.max()) > HUGE]
         better = {"cluster_sd": "a class of clusters (bm.class_status)", "class_sd": "classes of individuals (lca)"}
         hint = f"; {wide[0]} is huge: {better.get(wide[0], 'classes')} may be the better model" if wide else ""
-        warnings.warn(
-            f"Finer nodes change the log-likelihood by {out.quality['audit']:.3f} ({out.quality['nodes']} to "
-            f"{out.quality['audit_nodes']}): take more (nodes=){hint}.",
-            stacklevel=level,
-        )
+        warnings.warn(f"{in_words(out.quality)}{hint}.", stacklevel=level)
     if out.quality["equal_solutions"] > 1:
         warnings.warn(
             f"{out.quality['equal_solutions']} different solutions have the same best log-likelihood: the model is "

@@ -6,6 +6,7 @@ of what it indexes: a class, a pair of classes, a node. Depends on functions and
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
@@ -18,7 +19,7 @@ from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
 from bayesmix import functions, labels
-from bayesmix.adaptation import adapted, of_population
+from bayesmix.adaptation import ROUGH, adapted, audited, in_words, of_population, off, refined
 from bayesmix.covariances import random_names
 from bayesmix.data import Data, Named, check_coords, coding_of, prepare
 from bayesmix.derived import response_table
@@ -44,11 +45,14 @@ def log_likelihood(
 
     Parameters
     ----------
-    model, df, nodes
+    model, df
         As for a fit.
     params : mapping of str to array
         Every parameter on its natural scale. `Fit.params` know how the fitted rows were coded (categories, levels,
         centres of transformations), and any other rows are coded so: a single one, or rows without some category.
+    nodes : Nodes, optional
+        How random effects are integrated. Left out, finer nodes are taken while these change the log-likelihood by
+        more than 0.01. A change by more than 0.1 from the nodes that were used to finer ones is said.
     units : bool
         One value a cluster (or a row of the data, for a single-level model) instead of their sum.
 
@@ -69,7 +73,13 @@ def log_likelihood(
     data = prepare(model, df, nodes=nodes, coding=coding_of(model, params, df))
     check_coords(params, data)
     theta = data.pack({k: np.asarray(v) for k, v in params.items()})
-    data = adapted(data, theta)
+    if nodes is None:
+        data, audit = refined(data, theta)
+    else:
+        data = adapted(data, theta)
+        audit = audited(data, theta)
+    if off(audit) > ROUGH:
+        warnings.warn(f"{in_words(audit)}.", stacklevel=2)
     if not units:
         return float(functions.bind("total", data)(theta))
     each = np.asarray(functions.bind("units", data)(theta))

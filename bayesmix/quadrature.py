@@ -31,7 +31,7 @@ def _product(points: Array, log_weights: Array, n_effects: int) -> tuple[Array, 
     )
 
 
-def size(method: Nodes, n_effects: int) -> int:
+def count_nodes(method: Nodes, n_effects: int) -> int:
     """How many nodes a method has over so many effects, of each unit if it is adaptive."""
     if isinstance(method, Exact):
         return 1 + 2 * n_effects + n_effects * (n_effects - 1) // 2
@@ -40,7 +40,7 @@ def size(method: Nodes, n_effects: int) -> int:
 
 def _check_product(method: Trapezoid | GaussHermite | Adaptive, n_effects: int) -> None:
     """Refuse a product of too many nodes, before any of them is made."""
-    if (nodes := size(method, n_effects)) > MAX_NODES:
+    if (nodes := count_nodes(method, n_effects)) > MAX_NODES:
         raise ValueError(
             f"{method} over {n_effects} random effects needs {method.n}^{n_effects} = {nodes:,} nodes, "
             f"more than {MAX_NODES:,}: take fewer points, or nodes=bayesmix.monte_carlo(1000)."
