@@ -368,9 +368,9 @@ def _modes(
     own = {str(k): x.values for k, x in fit.params.data_vars.items()}
     further = heights.others(fit)
     if not further:
-        return [heights.Mode(own, fit.loglik, np.nan, np.nan)], np.ones(1), np.array([chains])
+        return [heights.Mode(own, fit.loglik, np.nan, np.nan, fit.loglik)], np.ones(1), np.array([chains])
     found = heights.modes(model, df, [own, *further], priors, nodes or fit.nodes)
-    found = [heights.Mode(own, found[0].loglik, found[0].height, found[0].mass), *found[1:]]
+    found = [replace(found[0], values=own), *found[1:]]
     share = heights.shares(found)
     kept = [k for k in range(len(found)) if k == 0 or share[k] >= heights.MATTERS]
     found, share = [found[k] for k in kept], share[kept] / share[kept].sum()

@@ -15,10 +15,11 @@ import xarray as xr
 from numpy.typing import NDArray
 from scipy import optimize, special
 
-from bayesmix import functions
+from bayesmix import functions, labels
 from bayesmix.adaptation import adapted
 from bayesmix.data import Data, prepare
 from bayesmix.params import Parameter, Prior
+from bayesmix.priors import units
 from bayesmix.quadrature import Nodes
 from bayesmix.result import Fit
 from bayesmix.spec import Model
@@ -28,7 +29,9 @@ Array = NDArray[np.float64]
 MATTERS = 0.01
 """The share of the posterior mass from which a solution is spoken of."""
 SAME = 1e-3
-"""Heights that are equal: log posterior units."""
+"""A difference of log-likelihoods that is none."""
+NEAR = 0.05
+"""Ends of climbs so near to each other, in units of the parameters and of the height, are one mode."""
 STEP = 1e-4
 
 
@@ -46,12 +49,15 @@ class Mode:
         Log-likelihood plus log prior density.
     mass : float
         Logarithm of the mass around it, by Laplace; of all modes up to one constant.
+    maximum : float
+        The log-likelihood of the solution that it belongs to.
     """
 
     values: Mapping[str, Array]
     loglik: float
     height: float
     mass: float
+    maximum: float
 
 
 def others(fit: Fit) -> list[dict[str, Array]]:
@@ -72,14 +78,34 @@ def modes(
     priors: Mapping[str, Prior],
     nodes: Nodes | Mapping[str, Nodes] | None = None,
 ) -> list[Mode]:
-    """The mode of the posterior above each solution, in the order of the solutions."""
+    """The different modes of the posterior above the solutions, in their order, that of the first among them.
+
+    The order of the classes and the direction of factors make no difference.
+    """
     data = replace(prepare(model, df, nodes=nodes), priors=priors)
+    out: list[Mode] = []
     with one_blas_thread():
-        return [_mode(data, data.pack(values)) for values in solutions]
+        for values in solutions:
+            found = _mode(data, data.pack(values))
+            if not any(_same(data, found, other) for other in out):
+                out.append(found)
+    return out
+
+
+def _same(data: Data, a: Mode, b: Mode) -> bool:
+    """Whether two climbs ended at one mode: as high, and at one place in units of the parameters."""
+    if abs(a.height - b.height) > NEAR:
+        return False
+    one = {k: x[None] for k, x in a.values.items()}
+    moved, _ = labels.relabelled(data.model, one, b.values)
+    apart = [np.abs(moved[k][0] - b.values[k]) / unit for k, (_, unit) in units(data).items()]
+    return max(float(x.max(initial=0.0)) for x in apart) < NEAR
 
 
 def _mode(data: Data, theta: Array) -> Mode:
     """Climb from a solution, twice: adaptive nodes are moved to where the first climb ends."""
+    data = adapted(data, theta)
+    maximum = float(functions.bind("total", replace(data, priors={}))(theta))
     for _ in range(2):
         data = adapted(data, theta)
         climbed = functions.bind("gradient", data)
@@ -92,7 +118,7 @@ def _mode(data: Data, theta: Array) -> Mode:
         theta = found.x if np.isfinite(found.fun) else theta
     loglik = float(functions.bind("total", replace(data, priors={}))(theta))
     height = float(climbed(theta)[0])
-    return Mode(data.natural(theta), loglik, height, height + _volume(data, theta, climbed))
+    return Mode(data.natural(theta), loglik, height, height + _volume(data, theta, climbed), maximum)
 
 
 def _volume(data: Data, theta: Array, gradient) -> float:
@@ -144,10 +170,11 @@ def words(found: Sequence[Mode], share: Array, chains: NDArray[np.int64]) -> lis
         if share[k] < MATTERS:
             continue
         m, lead = found[k], found[0]
-        if abs(m.height - lead.height) < SAME and abs(m.loglik - lead.loglik) < SAME:
+        if abs(m.maximum - lead.maximum) < SAME:
             out.append(
-                f"another solution has exactly the height of the fit's (log posterior {lead.height:.3f}): the model is "
-                "not identified by these data, and longer chains do not mend that; simplify it, or give priors="
+                f"another solution has exactly the log-likelihood of the fit's ({lead.maximum:.3f}), and about "
+                f"{share[k]:.0%} of the posterior mass: the model is not identified by these data, only the priors "
+                "tell the two apart, and longer chains do not mend that; simplify the model"
             )
             continue
         where = f"{chains[k]} of the chains started there" if chains[k] else "no chain started there"

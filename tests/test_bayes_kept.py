@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 import warnings
-from dataclasses import replace
 
 import numpy as np
-import pandas as pd
 import pytest
 from bayesmix.models import lca
 
@@ -142,57 +140,3 @@ def test_an_extended_pymc_model_is_sampled(two_classes, fitted):
         post = bm.sample(MODEL, two_classes, fit=fitted, pm_model=made, **few)
     np.testing.assert_allclose(post["posterior_raw"]["first"], 2 * post["posterior_raw"]["class_logit"][..., 0])
     assert "first" in post["posterior"]
-
-
-# several modes ------------------------------------------------------------------------------------
-
-
-def test_chains_start_in_proportion_to_the_mass_and_the_first_mode_has_one():
-    from bayesmix.heights import chains_of
-
-    assert chains_of(np.array([0.7, 0.3]), 4).tolist() == [3, 1]
-    assert chains_of(np.array([0.97, 0.03]), 4).tolist() == [4, 0]
-    assert chains_of(np.array([0.1, 0.9]), 2).tolist() == [1, 1]
-    assert chains_of(np.array([0.2, 0.8]), 1).tolist() == [1, 0]
-
-
-@pytest.fixture(scope="module")
-def bimodal():
-    """Two normal classes in a regression on a binary covariate: exchanged within x = 1 they fit exactly as well."""
-    rng = np.random.default_rng(3)
-    x, c = rng.integers(0, 2, 200), rng.integers(0, 2, 200)
-    y = np.where(c, 3.0, -3.0) + np.where(c, 1.0, -0.5) * x + rng.normal(0, 0.7, 200)
-    return pd.DataFrame({"x": x, "y": y})
-
-
-def with_solutions(fit, other):
-    """The fit with another solution that its search is said to have seen."""
-    import xarray as xr
-
-    found = xr.concat([fit.params, other], "solution", join="outer")
-    out = replace(fit)
-    object.__setattr__(out, "solutions", found.assign(loglik=("solution", [fit.loglik, fit.loglik])))
-    return out
-
-
-def test_a_mode_of_equal_height_is_named_as_such(bimodal):
-    model = bm.models.regression_mixture("y ~ x", 2)
-    fit = bm.fit(model, bimodal, starts=6, finals=4, rounds=1, progress=False, like=None)
-    a, b = fit.params["intercept"].values, fit.params["coefficient"].values[:, 0]
-    other = fit.params.copy(deep=True)
-    other["coefficient"] = fit.params["coefficient"].copy(data=(a[::-1] + b[::-1] - a)[:, None])
-    same = bm.log_likelihood(model, bimodal, other)
-    assert np.isfinite(same)
-    from bayesmix.heights import modes, shares
-
-    solutions = [{k: x.values for k, x in ds.items()} for ds in (fit.params, other)]
-    found = modes(model, bimodal, solutions, bayes.chosen(None, model))
-    assert found[0].height >= found[1].height
-    assert shares(found).sum() == pytest.approx(1.0)
-    with warnings.catch_warnings(record=True) as said:
-        warnings.simplefilter("always")
-        few = {"draws": 30, "tune": 80, "chains": 4, "cores": 1, "seed": 1, "progress": False}
-        post = bm.sample(model, bimodal, fit=with_solutions(fit, other), **few)
-    assert post["posterior"].sizes["chain"] == 4
-    if shares(found)[1] > 0.01:
-        assert any("another mode" in str(w.message) or "exactly the height" in str(w.message) for w in said)
