@@ -62,7 +62,51 @@ def _read_text(path: Path) -> pd.DataFrame:
     import pandas as pd
 
     (head,) = head if len(head := list(pd.read_csv(path, nrows=0).columns)) == 1 else [""]
-    return pd.read_csv(path, sep=next((s for s in ("\t", ";") if s in str(head)), ","))
+    sep = next((s for s in ("\t", ";") if s in str(head)), ",")
+    df = _aligned(pd.read_csv(path, sep=sep), path)
+    nameless = [c for c in df.columns if str(c).startswith("Unnamed:") and df[c].isna().all()]
+    df = df.drop(columns=nameless)
+    return df if sep == "," else _decimal_commas(df)
+
+
+def _aligned(df: pd.DataFrame, path: Path) -> pd.DataFrame:
+    """Rows that have more fields than the head: empty ones at their end are dropped, others are names of the rows.
+
+    pandas takes the first fields of such rows for an index, and every column would have the data of the next.
+    """
+    import pandas as pd
+
+    if isinstance(df.index, pd.RangeIndex):
+        return df
+    extra = df.index.nlevels
+    if df.iloc[:, -extra:].isna().all(axis=None):
+        wide = df.reset_index()
+        return wide.iloc[:, :-extra].set_axis(df.columns, axis=1)
+    if extra == 1 and df.index.is_unique:
+        warnings.warn(
+            f"The rows of '{path.name}' have one field more than its head: the first is taken as the name of the row.",
+            stacklevel=2,
+        )
+        return df.reset_index(drop=True)
+    raise ValueError(f"its rows have {extra} more fields than its head: give each column a name.")
+
+
+def _decimal_commas(df: pd.DataFrame) -> pd.DataFrame:
+    """Numbers such as 1,5 where the comma separates no columns, and can be no separator of thousands."""
+    import pandas as pd
+
+    points = any(pd.api.types.is_float_dtype(x) and (x.dropna() % 1 != 0).any() for _, x in df.items())
+    out = df.copy()
+    for name in df.columns:
+        text = df[name].dropna()
+        if points or pd.api.types.is_numeric_dtype(text) or not text.map(lambda v: isinstance(v, str)).all():
+            continue
+        with_comma = text[text.str.contains(",", regex=False)].str.strip()
+        all_numbers = text.str.strip().str.fullmatch(r"[+-]?\d+(,\d+)?").all()
+        thousands = with_comma.str.fullmatch(r"[+-]?[1-9]\d{0,2},\d{3}").all()
+        if len(with_comma) and all_numbers and not thousands:
+            out[name] = pd.to_numeric(df[name].str.strip().str.replace(",", "."))
+    return out
 
 
 def columns(wanted: str, known: Sequence[str], leave_out: Sequence[str] = ()) -> list[str]:

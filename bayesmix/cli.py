@@ -227,7 +227,7 @@ def _prepare(run: _Run, name: str, data: Path, given: dict[str, Any], missing, e
     aside = [c for c in (given.get("freq"), given.get("cluster"), given.pop("id", None)) if c]
     for c in aside:
         columns(c, known)
-    from bayesmix.covariates import parse_formula
+    from bayesmix.formulas import parse_formula
 
     formula = parse_formula(given["covariates"]) if given.get("covariates") is not None else []
     if given.get("items") is not None:

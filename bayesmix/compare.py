@@ -161,7 +161,7 @@ def compare(fit: Fit | None = None, post: xr.DataTree | None = None, published: 
     frames = [f for f in frames if len(f)]
     wide = pd.concat(frames)
     wide["published"] = _published(published or {}, variables, wide.index)
-    found = {} if post is None else {k: v for k, v in kept(post).items() if k not in ("parts", "categories")}
+    found = {} if post is None else {k: v for k, v in kept(post).items() if k not in ("parts", "categories", "about")}
     names = ["scale", "variable", "panel", "row"]
     table = wide[[*ML, *BAYES, "published"]].astype(float)
     return Comparison(table, wide[names], _loglik(fit, post), found, _pictured(variables, fit, post))

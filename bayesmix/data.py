@@ -10,27 +10,31 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from bayesmix.centering import Recoding, recoded
-from bayesmix.covariates import Design, design, missing_column
-from bayesmix.families import Bernoulli, Family, Nominal, Normal, Ordinal
+from bayesmix.coding import Coding
+from bayesmix.columns import check_scalars, native, numbers, plain
+from bayesmix.covariates import Design, columns_of, design, missing_column
+from bayesmix.families import Nominal, Normal, Ordinal
 from bayesmix.integration import choose, node_arrays
-from bayesmix.params import Named, Packing, Parameter, Prior, natural_values, unconstrain
+from bayesmix.items import Coded, coded_items, dims_here
+from bayesmix.params import Named, Packing, Prior, natural_values, unconstrain
 from bayesmix.quadrature import Adaptive, Nodes
-from bayesmix.spec import Effect, Model, Response, Term, terms
+from bayesmix.spec import Covariates, Effect, Model, Response, Term, terms
 
 Array = NDArray[np.float64]
-MAX_CATEGORIES = 30
 SMALLEST_SD = 0.01
 WORTH_MERGING = 1.5
 """How many more patterns there are by cluster, from which they are merged over clusters where that is possible."""
 WORTH_SLOTS = 2.0
 """How many slots a pattern there may be for clusters of different sizes."""
+WHOLE = 1e-6
+"""How far a frequency may be from a whole number by rounding."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +71,8 @@ class Data:
         From parameters on the scale of the arrays, on which covariates are centred and orthonormal, to the user's.
     user_columns : dict of str to Named
         The covariates as the user has them.
+    coding : Coding
+        How the items and covariates were coded, for other rows.
     """
 
     model: Model
@@ -86,6 +92,7 @@ class Data:
     smallest_sd: float = SMALLEST_SD
     recoding: Recoding = field(default_factory=Recoding)
     user_columns: Mapping[str, Named] = field(default_factory=dict)
+    coding: Coding = field(default_factory=Coding)
 
     def pack(self, values: Mapping[str, Array]) -> Array:
         """Natural parameters on the user's scale to theta.
@@ -173,6 +180,7 @@ def prepare(
     nodes: Nodes | Mapping[str, Nodes] | None = None,
     sampled: tuple[str, ...] = (),
     collapse: bool = True,
+    coding: Coding | None = None,
 ) -> Data:
     """Check the data and make the graph's inputs.
 
@@ -188,6 +196,9 @@ def prepare(
         Levels whose effects are given values (one node a unit) instead of being integrated.
     collapse : bool
         Merge equal rows into patterns (of each cluster, for a two-level model).
+    coding : Coding, optional
+        That of other data (`Data.coding`, `fit.info["coding"]`), which is followed as far as it goes: any rows can be
+        coded then, a single one too, and none of what it takes to estimate the model is asked of them.
 
     Raises
     ------
@@ -197,14 +208,14 @@ def prepare(
     _check_frame(model, df)
     methods = choose(model, nodes, sampled)
     freq = _frequencies(model, df)
-    coded = _share_categories(model, {r.name: _encode_response(r, df) for r in model.responses})
-    seen = np.concatenate([~np.isnan(c.y) for c in coded.values()], axis=1).any(axis=1) & (freq > 0)
+    coded = coded_items(model, df, freq > 0, coding)
+    seen = np.concatenate([~np.isnan(c.y) for c in coded.values()], axis=1).any(axis=1)
     if not seen.any():
         raise ValueError("No row has an answer to any of the items: all are missing. Check the missing-value code.")
-    labels, cluster = _clusters(model, df, seen)
-    if cluster is not None and labels is not None and "cluster" not in sampled:
+    labels, cluster = _clusters(model, df, seen, 2 if coding is None else 1)
+    if cluster is not None and labels is not None and "cluster" not in sampled and coding is None:
         _check_clusters(model, np.bincount(cluster[seen], freq[seen], len(labels)))
-    designs = {c.name: design(c, df, seen, cluster) for c in model.covariates}
+    designs = _designs(model, df, seen, cluster, coded, coding)
     varies = cluster is not None and (
         "cluster" in sampled or isinstance(methods.get("cluster"), Adaptive) or _by_cluster(model)
     )
@@ -245,15 +256,17 @@ def prepare(
     owner = arrays["cluster_of"].values if "cluster_of" in arrays else None
     inside, recoding = recoded(model, columns, weights, packing, owner)
     arrays |= inside
-    if too_many := [c for c in model.classes if c.level != "item" and c.size > int(seen.sum())]:
+    too_many = [c for c in model.classes if c.level != "item" and c.size > int(seen.sum())]
+    if too_many and coding is None:
         raise ValueError(
             f"{too_many[0].size} classes came for {int(seen.sum())} rows with an answer: ask for fewer classes."
         )
+    categories = {i: list(c) for e in coded.values() for i, c in zip(e.items, e.categories, strict=True)}
     return Data(
         model=model,
         arrays={k: Named(v.dims, np.asarray(v.values, order="C")) for k, v in arrays.items()},
         coords=coords,
-        categories={i: list(c) for e in coded.values() for i, c in zip(e.items, e.categories, strict=True)},
+        categories=categories,
         packing=packing,
         pattern_of=pattern_of,
         index=df.index,
@@ -264,7 +277,35 @@ def prepare(
         nodes=methods,
         recoding=recoding,
         user_columns=columns,
+        coding=Coding({i: c for i, c in categories.items() if c}, {k: d.coding for k, d in designs.items()}),
     )
+
+
+def _designs(model: Model, df: pd.DataFrame, seen, cluster, coded, coding: Coding | None) -> dict[str, Design]:
+    known = coding.designs if coding else {}
+    return {
+        c.name: design(c, df, seen, cluster, _needed(model, c, coded), known.get(c.name), check=coding is None)
+        for c in model.covariates
+    }
+
+
+def _needed(model: Model, c: Covariates, coded: Mapping[str, Coded]) -> NDArray[np.bool_]:
+    """Rows whose likelihood depends on covariates: those with an answer to an item that is beneath them.
+
+    The class of an occasion from which on all answers are missing adds up to one, whatever its covariates.
+    """
+    own = {r.name for r in model.responses if any(t.covariates == c for t in (*r.predictor, *r.auxiliary))}
+    classes = {k.name for k in model.classes if any(t.covariates == c for t in k.predictor)}
+    for k in model.classes:  # a parent stands before its child
+        if classes & {d for t in k.predictor for d in dims_here(t)}:
+            classes.add(k.name)
+    for r in model.responses:
+        if classes & {d for t in (*r.predictor, *r.auxiliary) for d in dims_here(t)}:
+            own.add(r.name)
+    through = [t for e in model.effects for t in _terms_of(e)]
+    if not own or any(t.covariates == c or classes & {*dims_here(t)} for t in through):
+        own = set(coded)
+    return np.concatenate([~np.isnan(coded[name].y) for name in sorted(own)], axis=1).any(axis=1)
 
 
 def _by_cluster(model: Model) -> bool:
@@ -282,12 +323,18 @@ def _check_frame(model: Model, df: pd.DataFrame) -> None:
         raise TypeError(f"The data came as {type(df).__name__}, expected a pandas DataFrame: pd.DataFrame(data).")
     if len(df) == 0:
         raise ValueError("The data frame is empty (0 rows): give at least one row.")
+    if isinstance(df.columns, pd.MultiIndex):
+        raise ValueError(
+            "The columns of the data are a MultiIndex, expected one name each: "
+            "df.columns = ['_'.join(map(str, c)) for c in df.columns]."
+        )
     wanted = [*model.items, *(c for c in (model.cluster, model.freq) if c)]
     for column in wanted:
         if column not in df.columns:
             raise ValueError(missing_column(column, df))
     twice = df.columns[df.columns.duplicated()]
-    if hit := [c for c in wanted if c in twice]:
+    covariates = [column for c in model.covariates for column in columns_of(c)]
+    if hit := [c for c in (*wanted, *covariates) if c in twice]:
         raise ValueError(f"The data have more than one column named '{hit[0]}': rename or drop one of them.")
     roles = [("an item", c) for c in model.items] + [("the cluster column", model.cluster), ("freq", model.freq)]
     for k, (role, column) in enumerate(roles):
@@ -303,39 +350,34 @@ def texts(categories: Mapping[str, list]) -> dict[str, list[str]]:
 def _frequencies(model: Model, df: pd.DataFrame) -> Array:
     if model.freq is None:
         return np.ones(len(df))
-    freq = _numbers(df[model.freq], f"The freq column '{model.freq}'")
+    freq = numbers(f"The freq column '{model.freq}'", df[model.freq], np.ones(len(df), dtype=bool))
     if not np.isfinite(freq).all() or (freq < 0).any():
         raise ValueError(f"The freq column '{model.freq}' has missing, infinite or negative values: give counts.")
     if freq.sum() == 0:
         raise ValueError(f"The freq column '{model.freq}' is zero in every row: give counts.")
-    return freq
-
-
-def _numbers(column: pd.Series, what: str) -> Array:
-    try:
-        return pd.to_numeric(column, errors="raise").to_numpy(dtype=float, na_value=np.nan)
-    except (ValueError, TypeError):
-        bad = column[pd.to_numeric(column, errors="coerce").isna() & column.notna()]
+    if (broken := freq[np.abs(freq - np.round(freq)) > WHOLE]).size:
         raise ValueError(
-            f"{what} came with text such as {bad.iloc[0]!r} (row {bad.index[0]}), expected numbers: "
-            "convert it with pd.to_numeric, or treat it as categorical."
-        ) from None
+            f"The freq column '{model.freq}' came with {broken[0]:g}, expected whole numbers: how many individuals a "
+            "row stands for. Shares become counts by (share * n).round(); sampling weights are no frequencies, and "
+            "the criteria and standard errors would be wrong: leave them out."
+        )
+    return np.round(freq)
 
 
-def _clusters(model: Model, df: pd.DataFrame, seen) -> tuple[list | None, NDArray[np.int64] | None]:
+def _clusters(model: Model, df: pd.DataFrame, seen, least: int) -> tuple[list | None, NDArray[np.int64] | None]:
     if model.cluster is None:
         return None, None
-    column = df[model.cluster]
-    if n := int(column.isna().sum()):
-        raise ValueError(
-            f"The cluster column '{model.cluster}' has {n} missing values: every row needs a cluster; "
-            "drop or label them."
-        )
+    what, column = f"The cluster column '{model.cluster}'", native(df[model.cluster])
+    check_scalars(what, column)
+    stripped = column.map(lambda v: v.strip() or None if isinstance(v, str) else v)
+    if n := int(stripped.isna().sum()):
+        raise ValueError(f"{what} has {n} missing values: every row needs a cluster; drop or label them.")
+    if stripped.nunique() < column.nunique():
+        raise ValueError(f"{what} has labels that differ by blanks alone: df['{model.cluster}'].str.strip() is one.")
     codes, labels = pd.factorize(column[seen], sort=True)
-    if len(labels) < 2:
+    if len(labels) < least:
         raise ValueError(
-            f"The cluster column '{model.cluster}' has one cluster only ({labels[0]!r}): a two-level model "
-            "needs several; leave cluster= out."
+            f"{what} has one cluster only ({labels[0]!r}): a two-level model needs several; leave cluster= out."
         )
     out = np.full(len(df), -1, dtype=np.int64)
     out[seen] = codes
@@ -361,151 +403,27 @@ def _through_classes(model: Model) -> list[str]:
     """Effects of clusters that reach the responses only through classes or factors below them; such classes too."""
     used = [t for r in model.responses for t in (*r.predictor, *r.auxiliary)]
     within, between = ([t for e in model.effects_at(k) for t in _terms_of(e)] for k in ("individual", "cluster"))
-    direct = {d for t in (*used, *within, *between) for d in _dims(t)}
+    direct = {d for t in (*used, *within, *between) for d in dims_here(t)}
     direct |= {name for t in (*used, *between) for name in t.effects}
     effects = [f"the effect {e.name}" for e in model.effects_at("cluster") if e.name not in direct]
     return effects + [f"the class {c.name}" for c in model.classes_at("cluster") if c.name not in direct]
-
-
-# items --------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class _Coded:
-    items: tuple[str, ...]
-    y: Array
-    categories: list[list]
-    width: int
-
-
-def _encode_response(r: Response, df: pd.DataFrame) -> _Coded:
-    pairs = [_encode(item, df[item], r.family) for item in r.items]
-    return _Coded(
-        r.items, np.stack([y for y, _ in pairs], axis=1), [c for _, c in pairs], max(len(c) for _, c in pairs)
-    )
-
-
-def _share_categories(model: Model, coded: Mapping[str, _Coded]) -> dict[str, _Coded]:
-    """Items that share a parameter share the codes of their categories, whether all occur in each or not.
-
-    Responses with the same dim of categories share its length.
-    """
-    out = dict(coded)
-    for p in model.parameters:
-        sharing = [r for r in model.responses if r.family.kind == "categorical" and _by_item(r, p)]
-        for items in zip(*(r.items for r in sharing), strict=False) if len(sharing) > 1 else ():
-            _merge_categories(items, sharing, out)
-    lengths: dict[str, int] = {}
-    for r in model.responses:
-        width = max(len(c) for c in out[r.name].categories)
-        lengths[r.category_dim] = max(width, lengths.get(r.category_dim, 0))
-    return {r.name: replace(out[r.name], width=lengths[r.category_dim]) for r in model.responses}
-
-
-def _by_item(r: Response, p: Parameter) -> bool:
-    used = [t for t in (*r.predictor, *r.auxiliary) if t.parameter == p]
-    return any(r.item_dim in _dims(t) for t in used)
 
 
 def _terms_of(e: Effect) -> tuple[Term, ...]:
     return (*e.mean, *([e.sd] if e.sd else []))
 
 
-def _dims(t: Term) -> list[str]:
-    return [dict(t.rename).get(d, d) for d in t.parameter.dims]
+# items --------------------------------------------------------------------------------------------
 
 
-def _merge_categories(items: tuple[str, ...], sharing: Sequence[Response], coded: dict[str, _Coded]) -> None:
-    each = [coded[r.name].categories[r.items.index(i)] for r, i in zip(sharing, items, strict=True)]
-    merged = max(each, key=len)
-    if not all(set(c) <= set(merged) for c in each):
-        merged = sorted(set().union(*each))
-    if any(isinstance(r.family, Bernoulli) for r in sharing) and len(merged) > 2:
-        raise ValueError(
-            f"The items {', '.join(items)} share parameters but have {len(merged)} categories between them "
-            f"({', '.join(map(str, merged[:5]))}), expected 2 for the family bernoulli: code them alike."
-        )
-    for r, item, old in zip(sharing, items, each, strict=True):
-        k, e = r.items.index(item), coded[r.name]
-        recode = np.array([merged.index(c) for c in old], dtype=float)
-        y = e.y.copy()
-        y[:, k] = np.where(np.isnan(y[:, k]), np.nan, recode[np.nan_to_num(y[:, k]).astype(int)])
-        categories = [merged if j == k else c for j, c in enumerate(e.categories)]
-        coded[r.name] = replace(e, y=y, categories=categories)
-
-
-def _encode(item: str, column: pd.Series, family: Family) -> tuple[Array, list]:
-    if column.isna().all():
-        raise ValueError(f"Item '{item}' is missing in every row: leave it out.")
-    if family.kind == "categorical":
-        return _encode_categories(item, column, family)
-    y = _numbers(column, f"Item '{item}'")
-    name = type(family).__name__.lower()
-    if np.isinf(y).any():
-        raise ValueError(f"Item '{item}' has infinite values: set them to missing (NaN) or drop the rows.")
-    if family.kind == "count" and ((y[~np.isnan(y)] < 0).any() or (y[~np.isnan(y)] % 1 != 0).any()):
-        bad = y[~np.isnan(y) & ((y < 0) | (y % 1 != 0))][0]
-        raise ValueError(f"Item '{item}' came with {bad:g}, expected counts 0, 1, 2, ... for the family {name}.")
-    if np.nanmin(y) == np.nanmax(y):
-        raise ValueError(_constant(item, np.nanmin(y)))
-    return y, []
-
-
-def _encode_categories(item: str, column: pd.Series, family: Family) -> tuple[Array, list]:
-    if isinstance(column.dtype, pd.CategoricalDtype):
-        column = column.cat.remove_unused_categories()
-        labels = list(column.cat.categories)
-        y = column.cat.codes.to_numpy().astype(float)
-    else:
-        if pd.api.types.is_float_dtype(column) and np.isinf(column.to_numpy(dtype=float, na_value=np.nan)).any():
-            raise ValueError(f"Item '{item}' has infinite values: set them to missing (NaN).")
-        if column.dtype == object and len({isinstance(v, str) for v in column.dropna()}) > 1:
-            text = next(v for v in column if isinstance(v, str))
-            raise ValueError(
-                f"Item '{item}' mixes text and numbers (such as {text!r}): give one kind, or set the "
-                "missing-value code to NaN."
-            )
-        codes, uniques = pd.factorize(column, sort=True)
-        labels, y = [_plain(u) for u in uniques], codes.astype(float)
-    y = np.where(y < 0, np.nan, y)
-    n, name = len(labels), type(family).__name__.lower()
-    if n == 1:
-        raise ValueError(_constant(item, labels[0]))
-    if name == "bernoulli" and n > 2:
-        raise ValueError(
-            f"Item '{item}' has {n} categories ({', '.join(map(str, labels[:5]))}...), expected 2 for the family "
-            "bernoulli: use nominal() or ordinal(), or set the missing-value code to NaN."
-        )
-    if n > MAX_CATEGORIES:
-        raise ValueError(
-            f"Item '{item}' has {n} distinct values, too many for the family {name}: "
-            "is it a measurement (normal()) or a count (poisson())?"
-        )
-    return y, labels
-
-
-def _plain(value):
-    value = value.item() if hasattr(value, "item") else value
-    return int(value) if isinstance(value, float) and value.is_integer() else value
-
-
-def _constant(item: str, value) -> str:
-    return (
-        f"Item '{item}' is constant (every answer is {value!r}): it carries no information about the classes. "
-        "Leave it out."
-    )
-
-
-def _response_arrays(r: Response, coded: _Coded, y: Array) -> dict[str, Named]:
+def _response_arrays(r: Response, coded: Coded, y: Array) -> dict[str, Named]:
     item = r.item_dim
     n_categories = [len(c) for c in coded.categories]
     width, x = coded.width, y
     out: dict[str, Named] = {}
     if isinstance(r.family, Normal):
-        center = np.nanmean(coded.y, axis=0)
-        scale = np.nanstd(coded.y, axis=0)
-        x = (y - center) / scale
-        out = {f"{r.name}:center": Named((item,), center), f"{r.name}:scale": Named((item,), scale)}
+        x = (y - coded.center) / coded.scale
+        out = {f"{r.name}:center": Named((item,), coded.center), f"{r.name}:scale": Named((item,), coded.scale)}
     out |= category_constants(r, n_categories, width)
     features = np.moveaxis(r.family.features(x, width), 0, -1)  # individuals last: sums over classes run along memory
     return {f"{r.name}:features": Named((item, "feature", "individual"), features)} | out
@@ -533,6 +451,71 @@ def category_constants(r: Response, n_categories: Sequence[int], width: int) -> 
             f"{r.name}:beyond_last": Named((), np.asarray(float(width))),
         }
     return {}
+
+
+# other rows, coded as those of given parameters ---------------------------------------------------
+
+
+def coding_of(model: Model, params: Mapping[str, Any], df: pd.DataFrame | None = None) -> Coding:
+    """How rows are to be coded for given parameters, as far as these tell.
+
+    The parameters of a fit know it all. Others know the categories of their coords; and where they have as many as a
+    Categorical of `df` declares, it is these, whether they occur or not.
+
+    Parameters
+    ----------
+    params : mapping of str to array
+        `Fit.params`, or values of parameters.
+    df : pandas.DataFrame, optional
+        New rows.
+    """
+    if held := getattr(params, "attrs", {}).get("coding"):
+        return Coding.of(held)
+    out: dict[str, list] = {}
+    for r in (r for r in model.responses if r.family.kind == "categorical"):
+        size, known = n_categories(r, params), _coord(params, r.category_dim)
+        for item in r.items:
+            column = None if df is None else df.get(item)
+            if known is not None and known != list(range(1, len(known) + 1)):
+                out[item] = known
+            elif column is not None and isinstance(column.dtype, pd.CategoricalDtype):
+                declared = [plain(v) for v in column.cat.categories]
+                out |= {item: declared} if len(declared) == size else {}
+    return Coding(out)
+
+
+def n_categories(r: Response, params: Mapping[str, Any]) -> int:
+    """The most categories that items of a response have, by the shape of its parameters."""
+    for t in (*r.predictor, *r.auxiliary):
+        shape = dict(zip(t.parameter.dims, np.shape(params.get(t.parameter.name, ())), strict=False))
+        for dim, extra in ((r.category_dim, 0), (r.threshold_dim, 1)):
+            if dim in shape:
+                return shape[dim] + extra
+    return 2
+
+
+def _coord(params: Any, dim: str) -> list | None:
+    """Labels of a dim of a Dataset."""
+    coords = getattr(params, "coords", {})
+    return [plain(v) for v in coords[dim].values] if dim in coords else None
+
+
+def check_coords(params: Any, data: Data) -> None:
+    """Refuse parameters whose labels are not those of the data: other items, other columns of a formula.
+
+    Raises
+    ------
+    ValueError
+        The dim, its labels here and there.
+    """
+    of_classes = {c.name for c in data.model.classes}
+    for dim in (d for d in getattr(params, "coords", {}) if d in data.coords and d not in of_classes):
+        there, here = ([str(plain(v)) for v in x] for x in (params.coords[dim].values, data.coords[dim]))
+        if there != here:
+            raise ValueError(
+                f"The parameters have {', '.join(there[:12])} along '{dim}', the data {', '.join(here[:12])}: give the "
+                "model and the types of columns that the parameters belong to, or parameters as plain arrays."
+            )
 
 
 # patterns, nodes, coords --------------------------------------------------------------------------
@@ -588,7 +571,7 @@ def _owner(cluster: NDArray[np.int64], slots: int) -> NDArray[np.int64]:
     return np.repeat(np.arange(len(cluster) // slots), slots) if slots else cluster
 
 
-def _coords(model: Model, coded: Mapping[str, _Coded], designs: Mapping[str, Design]) -> dict[str, list]:
+def _coords(model: Model, coded: Mapping[str, Coded], designs: Mapping[str, Design]) -> dict[str, list]:
     coords: dict[str, list] = {c.name: list(range(1, c.size + 1)) for c in model.classes}
     for r in model.responses:
         e = coded[r.name]
@@ -610,7 +593,7 @@ def _coords(model: Model, coded: Mapping[str, _Coded], designs: Mapping[str, Des
     return coords
 
 
-def _absent(model: Model, coded: Mapping[str, _Coded], coords) -> dict[str, NDArray[np.bool_]]:
+def _absent(model: Model, coded: Mapping[str, Coded], coords) -> dict[str, NDArray[np.bool_]]:
     """Entries of category logits and thresholds that an item with fewer categories does not have."""
     out = {}
     for r in model.responses:
@@ -618,7 +601,7 @@ def _absent(model: Model, coded: Mapping[str, _Coded], coords) -> dict[str, NDAr
         for t in (*r.predictor, *r.auxiliary):
             p = t.parameter
             for dim, extra in ((r.category_dim, 0), (r.threshold_dim, 1)):
-                dims = _dims(t)
+                dims = dims_here(t)
                 if dim in dims and r.item_dim in dims and r.family.kind == "categorical":
                     gone = np.arange(len(coords[dim])) >= (n - extra)[:, None]
                     axes = [dims.index(r.item_dim), dims.index(dim)]

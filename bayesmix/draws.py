@@ -1,38 +1,38 @@
-"""Draws of NUTS to an ArviZ-native DataTree: labels, likelihoods, predictions, diagnostics.
-
-Depends on simulate, posterior, labels, result and the floors beneath.
-"""
+"""Draws of NUTS to an ArviZ-native DataTree: labels, likelihoods, predictions, diagnostics."""
 
 from __future__ import annotations
 
 import json
-import logging
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
 from itertools import pairwise
 from typing import Any, cast
 
-import arviz as az
 import numpy as np
 import pandas as pd
 import pymc as pm
+import pytensor.tensor as pt
 import xarray as xr
 from numpy.typing import NDArray
+from pymc.distributions.transforms import Ordered
+from pytensor.graph.replace import graph_replace
 
 from bayesmix import functions, labels, posterior
-from bayesmix.adaptation import adapted
+from bayesmix.adaptation import is_adaptive
+from bayesmix.chains import diagnosed, words
 from bayesmix.data import Data, prepare, texts
+from bayesmix.node_audit import over_points, some
+from bayesmix.priors import AT_MEANS, FREE, units
 from bayesmix.quadrature import Adaptive, Nodes
 from bayesmix.result import Fit
 from bayesmix.simulate import draw as draw_data
 from bayesmix.spec import Model, parts
+from bayesmix.steps import Steps
 
 Array = NDArray[np.float64]
-FREE = "_free"
-"""Ends the name of the variable of a parameter's free entries, where others are fixed."""
-PREDICTIVE = 50
-"""Replicated data sets a chain."""
+PREDICTIVE, PRIOR = 50, 500
+"""Replicated data sets a chain; draws of the prior."""
 
 
 def assemble(
@@ -45,60 +45,160 @@ def assemble(
     nodes: Nodes | None = None,
     relabel: bool = True,
     seed: int = 0,
+    said: Sequence[str] = (),
 ) -> xr.DataTree:
-    """Draws to a DataTree: relabelled, with likelihoods, data, predictions and diagnostics."""
-    model = data.model
+    """Draws to a DataTree: relabelled, with likelihoods, data, predictions and diagnostics.
+
+    Whatever fails after sampling, the draws come back, with a warning that says what could not be made of them.
+
+    Parameters
+    ----------
+    raw : xarray.DataTree
+        What the sampler returned.
+    made : pymc.Model
+    data : Data
+        On the user's scale, as `made` has them.
+    fit, df, nodes, relabel, seed
+        As in :func:`bayesmix.sample`.
+    said : sequence of str
+        Further warnings.
+    """
     drawn, stats = finished(raw)
-    names = [p.name for p in model.parameters]
-    values = {n: drawn[n].values for n in names}
-    values, orders = labels.relabelled(model, values, _pivot(fit)) if relabel else (values, {})
-    shown = {n: (("chain", "draw", *p.dims), values[n]) for n, p in zip(names, model.parameters, strict=True)}
-    titles = [str(k) for k in drawn.data_vars if "_probability" in str(k) and str(k) not in names]
+    steps, model = Steps(), data.model
+    values, orders = steps.run("labels of the classes", lambda: _labelled(model, drawn, fit, relabel), (None, {}))
+    values = _raw_values(model, drawn) if values is None else values
+    groups = {"posterior": drawn, "posterior_raw": drawn, "sample_stats": stats}
+    theta = steps.run("points of the parameters", lambda: points(data, values))
+    marginal = None
+    if theta is not None:
+        marginal = steps.run("nodes over the draws", lambda: _marginal(model, df, nodes, fit, theta))
+    groups["posterior"] = steps.run("posterior", lambda: _posterior(data, drawn, values, orders), drawn)
+    if marginal is not None and theta is not None:
+        groups |= _of_draws(steps, data, marginal, groups["posterior"], df, theta, drawn, seed)
+    groups |= steps.run("observed and constant data", lambda: _data_groups(data, df), {})
+    groups |= steps.run("prior", lambda: _prior(data, made, seed), {})
+    found = steps.run("diagnostics", lambda: diagnosed(groups, theta, fit.loglik, orders), {})
+    found |= {"lost": steps.lost} if steps.lost else {}
+    tree = xr.DataTree.from_dict({f"/{k}": v for k, v in groups.items()})
+    held = {"parts": parts(model), "categories": texts(data.categories), "about": _about(data, fit)}
+    tree.attrs["bayesmix"] = json.dumps(found | held)
+    _warn([*steps.words(), *words(found, bool(said)), *said])
+    return tree
+
+
+def _about(data: Data, fit: Fit) -> dict[str, Any]:
+    """What was sampled, for the listing."""
+    model, rest = data.model, ("items", "families", "covariates", "n_rows", "n_left_out")
+    out = {k: fit.info[k] for k in rest if k in fit.info} | {"model": model.name, "cluster": model.cluster}
+    out |= {"classes": {c.name: c.size for c in model.classes}, "nodes": {k: str(v) for k, v in data.nodes.items()}}
+    return out | {"n_individuals": data.n_individuals, "n_clusters": data.n_clusters}
+
+
+def _raw_values(model: Model, drawn: xr.Dataset) -> dict[str, Array]:
+    """Parameters by name, (chain, draw, ...), as they were drawn."""
+    return {p.name: drawn[p.name].values for p in model.parameters}
+
+
+def _labelled(model: Model, drawn: xr.Dataset, fit: Fit, relabel: bool) -> tuple[dict[str, Array], Mapping]:
+    """Parameters with the classes of every draw in the order of the fit's, and these orders."""
+    values = _raw_values(model, drawn)
+    return labels.relabelled(model, values, _pivot(fit)) if relabel else (values, {})
+
+
+def _posterior(data: Data, drawn: xr.Dataset, values: Mapping[str, Array], orders: Mapping) -> xr.Dataset:
+    """Parameters, tables of probabilities, sampled effects, and what a user's model has besides."""
+    parameters = {p.name: p for p in data.model.parameters}
+    shown = {n: (("chain", "draw", *p.dims), values[n]) for n, p in parameters.items()}
+    titles = _titles(data, drawn)
     moved = {t: _permuted(drawn[t], orders) for t in titles}
     rest = {k: drawn[k] for k in ("z_individual", "z_cluster") if k in drawn}
-    own = {k: drawn[k] for k in drawn.data_vars if k not in {*names, *titles, *rest} and not _is_ours(str(k), names)}
-    coords = {f"{c.name}_": list(data.coords[c.name]) for c in model.classes}
-    coords |= {k: v for k, v in drawn.coords.items() if k in ("chain", "draw")} | {
-        d: list(data.coords[d]) for n in names for d in dict(zip(names, model.parameters, strict=True))[n].dims
+    own = {
+        k: drawn[k] for k in drawn.data_vars if k not in {*parameters, *titles, *rest} and not _is_ours(k, parameters)
     }
-    marginal, theta = around(model, df, nodes, fit), _theta(data, values)
-    moved |= posterior.tables_of(marginal, theta, ("chain", "draw"), titles)
-    posterior_group = aligned(xr.Dataset(shown, coords=coords).assign(moved).assign(rest).assign(own))
-    groups = {
-        "posterior": posterior_group,
-        "posterior_raw": drawn,
-        "sample_stats": stats,
-        "log_likelihood": _log_likelihood(marginal, df, theta, drawn),
-    }
-    groups |= _latent(marginal, df, theta, drawn, seed)
-    groups |= _data_groups(data, df) | _predictive(data, made, theta, df, drawn, seed)
-    tree = xr.DataTree.from_dict({f"/{k}": v for k, v in groups.items()})
-    found = _diagnose(groups, theta, fit, orders)
-    tree.attrs["bayesmix"] = json.dumps(found | {"parts": parts(model), "categories": texts(data.categories)})
-    _warn(found)
-    return tree
+    coords = {f"{c.name}_": list(data.coords[c.name]) for c in data.model.classes}
+    coords |= {k: v for k, v in drawn.coords.items() if k in ("chain", "draw")}
+    coords |= {d: list(data.coords[d]) for p in parameters.values() for d in p.dims}
+    return aligned(xr.Dataset(shown, coords=coords).assign(moved).assign(rest).assign(own))
+
+
+def _titles(data: Data, drawn: xr.Dataset) -> list[str]:
+    """Tables of probabilities among the draws."""
+    names = {p.name for p in data.model.parameters}
+    return [str(k) for k in drawn.data_vars if "_probability" in str(k) and str(k) not in names]
+
+
+def _of_draws(
+    steps: Steps,
+    data: Data,
+    marginal: Data,
+    posterior_group: xr.Dataset,
+    df: pd.DataFrame,
+    theta: Array,
+    drawn: xr.Dataset,
+    seed: int,
+) -> dict[str, xr.Dataset]:
+    """What follows from the parameters at each draw, or at some of them."""
+    known = _titles(data, drawn)
+
+    def with_tables() -> xr.Dataset:
+        return aligned(posterior_group.assign(posterior.tables_of(marginal, theta, ("chain", "draw"), known)))
+
+    out = {"posterior": steps.run("tables of probabilities and effects", with_tables, posterior_group)}
+    for what, name, step in (
+        ("log-likelihoods", "log_likelihood", lambda: _log_likelihood(marginal, df, theta, drawn)),
+        ("predictions", "posterior_predictive", lambda: _predictive(data, theta, df, drawn, seed)),
+    ):
+        if (group := steps.run(what, step)) is not None:
+            out[name] = group
+    return out | steps.run("grades of membership", lambda: _latent(marginal, df, theta, drawn, seed), {})
+
+
+def _marginal(model: Model, df: pd.DataFrame, nodes: Nodes | None, fit: Fit, theta: Array) -> Data:
+    """The data with random effects integrated at nodes that stand over the draws."""
+    return over_points(around(model, df, nodes, fit), some(theta))
 
 
 def point(data: Data, fit: Fit) -> Array:
     """The solution as a point of theta."""
-    return data.packing.pack({p.name: fit.params[p.name].values for p in data.model.parameters})
+    return data.pack({p.name: fit.params[p.name].values for p in data.model.parameters})
 
 
 def around(model: Model, df: pd.DataFrame, nodes: Nodes | None, fit: Fit) -> Data:
-    """The data with nodes for parameters around the solution: adaptive ones put there, more of them than ML takes.
+    """The data on the user's scale, with nodes for parameters around the solution: adaptive ones there, more of them.
 
     Of one effect twice as many; of several, whose numbers multiply, two more of each.
     """
     more = {k: _more(m, len(model.effects_at(k))) if isinstance(m, Adaptive) else m for k, m in fit.nodes.items()}
-    data = prepare(model, df, nodes=nodes or more)
-    return adapted(data, point(data, fit))
+    data = prepare(model, df, nodes=nodes or more).on_user_scale()
+    return over_points(data, _near(data, fit)) if is_adaptive(data) else data
+
+
+def _near(data: Data, fit: Fit) -> list[Array]:
+    """The solution, and it with SDs of effects three standard errors larger and smaller.
+
+    Where effects hardly vary at the maximum, nodes placed there alone miss the effects of draws that have more.
+    """
+    values = {p.name: fit.params[p.name].values for p in data.model.parameters}
+    out, scales = [values], units(data)
+    spread = [p for p in data.model.parameters if p.support in ("sd", "cholesky") and p.name in fit.se]
+    for sign in (1.0, -1.0):
+        moved = dict(values)
+        for p in spread:
+            se = np.where(np.isfinite(fit.se[p.name].values), fit.se[p.name].values, 0.5 * scales[p.name][1])
+            free = (data.packing.index[p.name] >= 0) & (values[p.name] >= 0)
+            free &= (np.eye(*free.shape[-2:]) > 0) if p.support == "cholesky" else True
+            moved[p.name] = np.where(
+                free, np.maximum(values[p.name] + sign * 3 * se, 0.3 * values[p.name]), values[p.name]
+            )
+        out.append(moved)
+    return [data.pack(v) for v in out]
 
 
 def _more(method: Adaptive, effects: int) -> Nodes:
     return cast(Nodes, method.finer()) if effects == 1 else Adaptive(method.n + 2)
 
 
-def finished(raw: xr.DataTree) -> tuple[xr.Dataset, xr.Dataset]:
+def finished(raw: xr.DataTree, quiet: bool = False) -> tuple[xr.Dataset, xr.Dataset]:
     """Draws and their statistics, up to the last one that every chain has: sampling may have been interrupted.
 
     Raises
@@ -113,7 +213,8 @@ def finished(raw: xr.DataTree) -> tuple[xr.Dataset, xr.Dataset]:
         return drawn, stats
     if whole < 4:
         raise KeyboardInterrupt(f"Interrupted after {whole} draws: nothing to keep.")
-    warnings.warn(f"Interrupted: going on with the first {whole} draws of each chain.", stacklevel=4)
+    if not quiet:
+        warnings.warn(f"Interrupted: going on with the first {whole} draws of each chain.", stacklevel=4)
     return drawn.isel(draw=slice(0, whole)), stats.isel(draw=slice(0, whole))
 
 
@@ -138,8 +239,9 @@ def aligned(ds: xr.Dataset) -> xr.Dataset:
     return xr.Dataset({k: (variables[k].dims, variables[k].values) for k in wide_first}, coords=coords)
 
 
-def _is_ours(name: str, names: list[str]) -> bool:
-    return any(name.startswith(f"{n}{FREE}") for n in names)
+def _is_ours(name: Any, parameters: Iterable[str]) -> bool:
+    """Whether a variable only carries the entries of a parameter."""
+    return any(str(name).startswith((f"{n}{FREE}", f"{n}{AT_MEANS}")) for n in parameters)
 
 
 def _pivot(fit: Fit) -> dict[str, Array]:
@@ -156,12 +258,12 @@ def _permuted(x: xr.DataArray, orders: Mapping[tuple[str, ...], NDArray]) -> xr.
     return x
 
 
-def _theta(data: Data, values: Mapping[str, Array]) -> Array:
+def points(data: Data, values: Mapping[str, Array]) -> Array:
     """Draws as points of theta, (chain, draw, theta)."""
     lead = next(iter(values.values())).shape[:2]
     out = np.empty((*lead, data.packing.size))
     for at in np.ndindex(*lead):
-        out[at] = data.packing.pack({k: v[at] for k, v in values.items()})
+        out[at] = data.pack({k: v[at] for k, v in values.items()})
     return out
 
 
@@ -170,7 +272,7 @@ def _latent(data: Data, df: pd.DataFrame, theta: Array, drawn: xr.Dataset, seed:
     if not data.model.classes_at("item"):
         return {}
     if data.model.two_level and "cluster_of" not in data.arrays:
-        data = prepare(data.model, df, data.nodes, collapse=False)
+        data = prepare(data.model, df, data.nodes, collapse=False).on_user_scale()
     rng, rows = np.random.default_rng(seed), np.flatnonzero(data.pattern_of >= 0)
     step = max(1, theta.shape[1] // PREDICTIVE)
     some, out = theta[:, ::step], {}
@@ -236,19 +338,17 @@ def _data_groups(data: Data, df: pd.DataFrame) -> dict[str, xr.Dataset]:
     }
 
 
-def _predictive(
-    data: Data, made: pm.Model, theta: Array, df: pd.DataFrame, drawn: xr.Dataset, seed: int
-) -> dict[str, xr.Dataset]:
-    """Replicated responses at some of the draws (missing ones stay missing), and draws of the prior."""
+def _predictive(data: Data, theta: Array, df: pd.DataFrame, drawn: xr.Dataset, seed: int) -> xr.Dataset:
+    """Replicated responses at some of the draws; missing ones stay missing."""
     rng = np.random.default_rng(seed)
     levels = tuple({e.level for e in data.model.effects})
-    full = prepare(data.model, df, sampled=levels, collapse=False)
+    full = prepare(data.model, df, sampled=levels, collapse=False).on_user_scale()
     rows, index = _rows_of(full, df)
     step = max(1, theta.shape[1] // PREDICTIVE)
-    some = theta[:, ::step]
-    out = {r.name: np.empty((*some.shape[:2], len(rows), len(r.items))) for r in data.model.responses}
-    for at in np.ndindex(*some.shape[:2]):
-        y, _ = draw_data(full, some[at], rng)
+    some_draws = theta[:, ::step]
+    out = {r.name: np.empty((*some_draws.shape[:2], len(rows), len(r.items))) for r in data.model.responses}
+    for at in np.ndindex(*some_draws.shape[:2]):
+        y, _ = draw_data(full, some_draws[at], rng)
         for r in data.model.responses:
             out[r.name][at] = np.stack([y[i] for i in r.items], axis=-1)[full.pattern_of[rows]]
     variables = {}
@@ -257,44 +357,22 @@ def _predictive(
         variables[f"y_{r.name}"] = (("chain", "draw", "row", r.item_dim), np.where(gone, np.nan, out[r.name]))
     coords = {"chain": drawn["chain"], "draw": drawn["draw"][::step], "row": index}
     coords |= {r.item_dim: list(data.coords[r.item_dim]) for r in data.model.responses}
-    names = [p.name for p in data.model.parameters]
-    with made, warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # the likelihood is a potential, which the prior does not know
-        logging.getLogger("pymc").setLevel(logging.WARNING)
-        prior = pm.sample_prior_predictive(500, var_names=names, random_seed=seed)
-    return {"posterior_predictive": xr.Dataset(variables, coords=coords), "prior": prior["prior"].to_dataset()}
+    return xr.Dataset(variables, coords=coords)
 
 
-def _diagnose(groups: Mapping[str, xr.Dataset], theta: Array, fit: Fit, orders: Mapping) -> dict[str, Any]:
-    """What tells whether the chains can be believed."""
-    entries = xr.Dataset({"theta": (("chain", "draw", "entry"), theta)})
-    rhat, ess = (f(entries)["theta"].values for f in (az.rhat, az.ess))
-    stats = groups["sample_stats"]
-    total = groups["log_likelihood"]["loglik"].sum(groups["log_likelihood"]["loglik"].dims[2:])
-    level, spread = total.mean("draw"), float(total.std("draw").mean())
-    return {
-        "max_rhat": float(rhat.max()),
-        "min_ess_bulk": float(ess.min()),
-        "divergences": int(stats["diverging"].sum()) if "diverging" in stats else 0,
-        "relabelled": {",".join(d): float((o != np.arange(o.shape[-1])).any(-1).mean()) for d, o in orders.items()},
-        "ml_loglik": fit.loglik,
-        "mean_loglik": float(total.mean()),
-        "chain_loglik": [float(x) for x in level.values],
-        "second_mode": bool(float(level.max() - level.min()) > max(3 * spread, 3.0)),
-        "chains": int(total.sizes["chain"]),
-        "draws": int(total.sizes["draw"]),
-    }
+def _prior(data: Data, made: pm.Model, seed: int) -> dict[str, xr.Dataset]:
+    """Draws of the prior: thresholds, whose prior is one of vectors in order, are draws put in order."""
+    known = [p for p in data.model.parameters if p.name in made.named_vars]
+    ordered = [v for v in made.free_RVs if isinstance(made.rvs_to_transforms[v], Ordered)]
+    in_order = {v: pt.sort(v.owner.clone().outputs[v.owner.outputs.index(v)], axis=-1) for v in ordered}
+    outputs = graph_replace([made[p.name] for p in known], in_order, strict=False)
+    drawn = pm.draw(outputs, draws=PRIOR, random_seed=seed, mode=functions.numpy_mode())
+    coords = {d: list(data.coords[d]) for p in known for d in p.dims}
+    variables = {p.name: (("chain", "draw", *p.dims), np.asarray(x)[None]) for p, x in zip(known, drawn, strict=True)}
+    coords |= {"chain": [0], "draw": np.arange(PRIOR)}
+    return {"prior": xr.Dataset(variables, coords=coords)} if known else {}
 
 
-def _warn(d: Mapping[str, Any]) -> None:
-    said = []
-    if d["divergences"]:
-        said.append(f"{d['divergences']} divergent transitions: raise target_accept, or look at the priors")
-    if d["max_rhat"] > 1.01:
-        said.append(f"the largest R-hat is {d['max_rhat']:.3f}: run longer (draws=, tune=)")
-    if d["min_ess_bulk"] < 400:
-        said.append(f"the smallest bulk ESS is {d['min_ess_bulk']:.0f}: run longer (draws=)")
-    if d["second_mode"]:
-        said.append("chains stay at different levels of log-likelihood: there is a second mode")
+def _warn(said: Sequence[str]) -> None:
     for s in said:
-        warnings.warn(s + ".", stacklevel=4)
+        warnings.warn(s[:1].upper() + s[1:] + ".", stacklevel=4)

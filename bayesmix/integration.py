@@ -5,6 +5,7 @@ Depends on spec and quadrature.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import numpy as np
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 
 from bayesmix.families import Normal
 from bayesmix.params import Named
-from bayesmix.quadrature import Adaptive, Exact, MonteCarlo, Nodes, Trapezoid
+from bayesmix.quadrature import MAX_ENTRIES, MAX_PRODUCT, Adaptive, Exact, MonteCarlo, Nodes, Trapezoid, count_nodes
 from bayesmix.spec import Effect, Model
 
 Array = NDArray[np.float64]
@@ -48,7 +49,25 @@ def choose(model: Model, given: Nodes | Mapping[str, Nodes] | None, sampled: tup
             )
     if isinstance(out.get("cluster"), Exact) and not isinstance(out.get("individual", Exact()), Exact):
         raise ValueError("exact() at the cluster level needs exact() at the individual level: leave nodes= out.")
+    total = math.prod(count_nodes(m, len(model.effects_at(k))) for k, m in out.items())
+    if total > MAX_PRODUCT:
+        raise ValueError(
+            f"{' times '.join(map(str, out.values()))} makes {total:,} nodes over both levels, more than "
+            f"{MAX_PRODUCT:,}: take fewer points, or leave nodes= out."
+        )
     return out
+
+
+def check_gradient(methods: Mapping[str, Nodes]) -> None:
+    """Refuse nodes of which the log-likelihood has no gradient while they rest.
+
+    One node at the mode is right to second order, but what moves with the parameters is its scale, which rests.
+    """
+    if any(isinstance(m, Adaptive) and m.n == 1 for m in methods.values()):
+        raise ValueError(
+            "adaptive(1), Laplace's approximation, came where parameters are estimated: it has a value, for "
+            "bm.log_likelihood, but its gradient needs more nodes: take bm.adaptive(3) or more, or leave nodes= out."
+        )
 
 
 def _default(model: Model, level: str) -> Nodes:
@@ -79,21 +98,31 @@ def without_closed_form(model: Model, level: str) -> str:
     return ""
 
 
-def node_arrays(level: str, effects: tuple[Effect, ...], method: Nodes | None, size: int) -> dict[str, Named]:
+def node_arrays(level: str, effects: tuple[Effect, ...], method: Nodes | None, units: int) -> dict[str, Named]:
     """The graph's inputs for the effects of a level.
 
     Parameters
     ----------
     method : Nodes or None
         None: the effects are sampled, one node a unit.
-    size : int
-        Number of units.
+    units : int
+        How many there are at the level.
+
+    Raises
+    ------
+    ValueError
+        More nodes than memory has room for.
     """
+    if method is not None and (entries := units * count_nodes(method, len(effects))) > MAX_ENTRIES:
+        raise ValueError(
+            f"{method} for {units:,} units of the level '{level}' makes a table of {entries:,} entries, more than "
+            f"{MAX_ENTRIES:,}: take fewer points, or leave nodes= out."
+        )
     n, effect, node = len(effects), f"effect_{level}", f"node_{level}"
     if method is None:
-        return {f"z_{level}": Named((level, effect), np.zeros((size, n)))}
+        return {f"z_{level}": Named((level, effect), np.zeros((units, n)))}
     if isinstance(method, Adaptive):
-        return placed(level, method, np.zeros((size, n)), np.tile(np.eye(n), (size, 1, 1)))
+        return placed(level, method, np.zeros((units, n)), np.tile(np.eye(n), (units, 1, 1)))
     if isinstance(method, Exact):
         z, curve, slope = method.stencil(n)
         return {

@@ -273,17 +273,21 @@ def _product(parts: list[Tensor]) -> Tensor:
 def gaussian_integral(f: Tensor, node: str, curve: Tensor, slope: Tensor, n: int) -> Tensor:
     """log of the integral of N(z; 0, I) exp(f(z)) over n effects, f quadratic and given at the stencil's nodes.
 
-    With f(z) = f(0) + b'z - z'Az/2, one effect after the other: each leaves the quadratic of the rest.
+    With f(z) = f(0) + b'z - z'Az/2, one effect after the other: each leaves the quadratic of the rest. The effects are
+    the first axes of A and b, so that each step is a few operations on all units, however many effects there are.
     """
     effect, other = (d for d in curve.dims if d != node)
-    b = [(f * slope.isel({effect: k})).sum(node) for k in range(n)]
-    a = [[(f * curve.isel({effect: k, other: m})).sum(node) + (k == m) for m in range(n)] for k in range(n)]
-    out = f.isel({node: 0})
+    rest = [d for d in f.dims if d != node]
+    values = f.transpose(node, *rest).values
+    b: Any = pt.tensordot(slope.transpose(effect, node).values, values, axes=1)
+    a: Any = pt.tensordot(curve.transpose(effect, other, node).values, values, axes=1)
+    a = a + pt.eye(n).reshape((n, n, *[1] * len(rest)))
+    out = values[0]
     for k in reversed(range(n)):
-        out = out + 0.5 * (b[k] ** 2 / a[k][k] - px.math.log(a[k][k]))
-        b = [b[m] - a[m][k] * b[k] / a[k][k] for m in range(k)]
-        a = [[a[m][j] - a[m][k] * a[k][j] / a[k][k] for j in range(k)] for m in range(k)]
-    return out
+        out = out + 0.5 * (b[k] ** 2 / a[k, k] - pt.log(a[k, k]))
+        ratio = a[:k, k] / a[k, k]
+        b, a = b[:k] - ratio * b[k], a[:k, :k] - ratio[:, None] * a[None, k, :k]
+    return px.as_xtensor(out, dims=tuple(rest))
 
 
 def climb_items(r: Response, table: Tensor, item_factors: Tensors, data: Tensors) -> Tensor:

@@ -8,15 +8,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bayesmix import functions, labels, posterior
 from bayesmix.adaptation import adapted, is_adaptive, of_population
-from bayesmix.data import Data, prepare
-from bayesmix.quadrature import Adaptive, Exact, Nodes, Trapezoid
+from bayesmix.data import Data
 from bayesmix.scales import reflected
 from bayesmix.starts import Ranges, ranges
 from bayesmix.threads import one_blas_thread
@@ -32,12 +30,6 @@ RIDGE = 1e-7
 """A gain in log-likelihood for which no flat direction is followed."""
 REFRESHED = 6
 """How often adaptive nodes are moved, at most, between runs of the optimiser."""
-FINE = 0.01
-"""A quadrature error, in log-likelihood units, that asks for no finer nodes."""
-MOST_NODES, MOST_CELLS = 1500, 2_000_000
-"""Finer nodes are not taken by the program itself beyond this number, unless nodes times responding units are few."""
-MOST_ADAPTIVE = 15
-"""Adaptive points, beyond which the integrand over one effect is not of the kind that more of them help."""
 SAME_IN_ANY_ORDER = 0.05
 """A change in log-likelihood that an order of the classes may bring by its effects' nodes."""
 ZERO = 1e-3
@@ -237,23 +229,6 @@ def polish_once(data: Data, theta: Array, known: Curvature | None = None) -> Top
     return Top(data, *newton(data, theta, known))
 
 
-def finer(data: Data) -> dict[str, Nodes]:
-    """Finer nodes at every level that has some; empty where they would be too many.
-
-    Where adaptive nodes do not help, the integrand is no near-normal density: a fine grid does.
-    """
-    out = _finer_methods(data)
-    alone = [k for k, m in out.items() if isinstance(m, Adaptive) and m.n > MOST_ADAPTIVE]
-    out |= {k: Trapezoid(201, 6.0) for k in alone if len(data.model.effects_at(k)) == 1}
-    sizes = [len(m.grid(len(data.model.effects_at(k)))[0]) for k, m in out.items()]
-    total = np.prod(sizes)
-    return {} if total > MOST_NODES and total * len(data.counts) > MOST_CELLS else dict(out)
-
-
-def _finer_methods(data: Data) -> dict[str, Any]:
-    return {k: m.finer() for k, m in data.nodes.items() if not isinstance(m, Exact)}
-
-
 def _at_edges(top: Top) -> Top:
     """Logits on their way to infinity are left at +-EDGE, if that costs nothing."""
     data, theta = top.data, top.theta
@@ -297,15 +272,3 @@ def _as_likely(data: Data, theta: Array, value: float) -> bool:
 def _value(data: Data, theta: Array) -> float:
     """The log-likelihood with adaptive nodes moved from where none has been: those of other labels are far away."""
     return float(functions.bind("total", adapted(data, theta))(theta))
-
-
-def audit(data: Data, df, top: Top) -> dict[str, Any]:
-    """The log-likelihood again with finer nodes."""
-    finer = _finer_methods(data)
-    if not finer:
-        return {}
-    again = replace(prepare(data.model, df, nodes={**data.nodes, **finer}), priors=data.priors)
-    again = adapted(again, top.theta)
-    value = float(functions.bind("total", again)(top.theta))
-    said = [", ".join(map(str, methods.values())) for methods in (data.nodes, again.nodes)]
-    return {"nodes": said[0], "audit_nodes": said[1], "audit": value - top.value}

@@ -19,13 +19,13 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from bayesmix import functions, maximum, posterior
-from bayesmix.adaptation import adapted
+from bayesmix.adaptation import FINE, ROUGH, audited, finer, in_words, renewed
 from bayesmix.data import Data, prepare, texts
+from bayesmix.integration import check_gradient
 from bayesmix.maximum import Top
-from bayesmix.params import Prior
-from bayesmix.penalty import checked
-from bayesmix.quadrature import Adaptive, Exact, Nodes
-from bayesmix.result import Fit, same_maximum
+from bayesmix.priors import Priors, checked
+from bayesmix.quadrature import Nodes
+from bayesmix.result import Fit, row_coords, same_maximum
 from bayesmix.search import Search, Start
 from bayesmix.solution import TINY
 from bayesmix.spec import Model, parts
@@ -33,8 +33,6 @@ from bayesmix.starts import ranges
 from bayesmix.threads import quietly
 
 Array = NDArray[np.float64]
-ROUGH = 0.1
-"""A quadrature error, in log-likelihood units, that is said."""
 HUGE = 8.0
 """An SD of class logits at which classes hardly vary within a cluster: an ICC of 0.95."""
 
@@ -50,7 +48,7 @@ def fit(
     nodes: Nodes | None = None,
     start: Fit | Mapping[str, Any] | Sequence | None = None,
     like: Fit | Mapping[str, Any] | None = None,
-    priors: Mapping[str, Prior] | None = None,
+    priors: Priors | None = None,
     standard_errors: Literal["robust", "hessian"] | None = None,
     mode: str | None = None,
     executor: Executor | None = None,
@@ -78,10 +76,11 @@ def fit(
     like : Fit or mapping, optional
         Natural parameters by name, or those of them that tell classes apart: classes come in their order,
         matched by linear assignment, and standard errors with them. Left out: largest first.
-    priors : mapping of str to Prior, optional
+    priors : mapping of str to Prior, or "default", optional
         Penalised maximum likelihood: the log density of these parameters is added to what is maximised, e.g.
-        ``{"guessing": bm.Prior("Beta", alpha=5, beta=17)}``. `loglik` and the criteria are without it, the
-        values of the starts with it.
+        ``{"guessing": bm.Prior("Beta", alpha=5, beta=17)}``. ``"default"`` stands for the priors of
+        :func:`bayesmix.prior_table`, of one parameter or of all: the mode of the posterior of
+        :func:`bayesmix.sample`. `loglik` and the criteria are without it, the values of the starts with it.
     standard_errors : {"robust", "hessian"}, optional
         Sandwich from unit (cluster) scores, or inverse Hessian. Left out, robust; with priors, of which the scores
         know nothing, the inverse Hessian.
@@ -110,7 +109,8 @@ def fit(
     standard_errors = standard_errors or ("hessian" if priors else "robust")
     check_settings(starts, finals, rounds, seed, standard_errors)
     data = prepare(model, df, nodes=nodes)
-    data = replace(data, priors=checked(priors, data))
+    check_gradient(data.nodes)
+    data = replace(data, priors=checked(priors, data.model))
     order = _pivot(like, data)
     given = [*_given(start, data), *_from_classes(data, df, seed, nodes)]
     search = Search(data, starts, finals, rounds, seed, mode, executor, progress, given)
@@ -122,12 +122,12 @@ def fit(
             "covariates, or take fewer classes."
         )
     top = maximum.polished(data, usable[0].theta, order)
-    audit = maximum.audit(data, df, top)
-    while nodes is None and abs(audit.get("audit", 0.0)) > maximum.FINE and (finer := maximum.finer(data)):
-        data = replace(prepare(model, df, nodes=finer), priors=data.priors)
+    audit = audited(top.data, top.theta)
+    while nodes is None and abs(audit.get("audit", 0.0)) > FINE and (better := finer(data)):
+        data = renewed(data, better)
         found = search.again(data, found)
         top = maximum.polished(data, found[0].theta, order)
-        audit = maximum.audit(data, df, top)
+        audit = audited(top.data, top.theta)
     return _finish(top, df, found, search, standard_errors, audit)
 
 
@@ -314,7 +314,7 @@ def _class_table(data: Data, df, theta: Array) -> xr.Dataset:
     ds = xr.Dataset(out | _path_table(single, theta))
     if "row" in ds.dims:
         freq = df[data.model.freq].to_numpy(dtype=float) if data.model.freq else np.ones(len(df))
-        ds = ds.assign_coords(row=_flat_index(df.index), weight=("row", freq))
+        ds = ds.assign_coords(row_coords(df.index) | {"weight": ("row", freq)})
     if data.clusters is not None and "cluster" in ds.dims:
         ds = ds.assign_coords(cluster=data.clusters)
     return ds.assign_coords({c.name: list(data.coords[c.name]) for c in data.model.classes if c.name in ds.dims})
@@ -342,10 +342,6 @@ def _unmerged(data: Data, df) -> Data:
     return data if own else prepare(data.model, df, nodes=data.nodes, collapse=False)
 
 
-def _flat_index(index: pd.Index) -> np.ndarray:
-    return index.map(str).to_numpy() if isinstance(index, pd.MultiIndex) else index.to_numpy()
-
-
 def _membership_table(data: Data, theta: Array) -> dict[str, Any]:
     """Grades of membership of the rows: posterior mean, SD and 95% interval."""
     rows, out = data.pattern_of, {}
@@ -357,9 +353,6 @@ def _membership_table(data: Data, theta: Array) -> dict[str, Any]:
 
 
 def _effect_table(data: Data, df, theta: Array) -> xr.Dataset:
-    points = 15 if data.model.classes else 3  # without classes the posterior is normal: three are exact
-    if closed := {k: Adaptive(points) for k, m in data.nodes.items() if isinstance(m, Exact)}:
-        data = adapted(prepare(data.model, df, nodes={**data.nodes, **closed}), theta)
     data, out = _unmerged(data, df), {}
     for name, (mean, sd) in posterior.effect_posteriors(data, theta).items():
         level = next(e.level for e in data.model.effects if e.name == name)
@@ -369,7 +362,8 @@ def _effect_table(data: Data, df, theta: Array) -> xr.Dataset:
             values = x if rows is None else np.where(rows >= 0, x[rows], np.nan)
             out[key] = (dim, values)
     ds = xr.Dataset(out | _membership_table(data, theta))
-    coords = {**data.coords, "cluster": data.clusters, "row": _flat_index(df.index)}
+    ds = ds.assign_coords(row_coords(df.index)) if "row" in ds.dims else ds
+    coords = {**data.coords, "cluster": data.clusters}
     return ds.assign_coords({k: v for k, v in coords.items() if k in ds.dims})
 
 
@@ -391,6 +385,7 @@ def _info(data: Data, search: Search, standard_errors: str) -> dict[str, Any]:
         "cluster": model.cluster,
         "freq": model.freq,
         "categories": texts(data.categories),
+        "coding": data.coding.plain(),
         "n_rows": len(data.pattern_of),
         "n_left_out": data.n_left_out,
         "n_patterns": int((data.counts > 0).sum()),
@@ -420,11 +415,7 @@ def _warn(out: Fit) -> None:
         wide = [str(k) for k, x in out.derived.data_vars.items() if str(k).endswith("_sd") and float(x.max()) > HUGE]
         better = {"cluster_sd": "a class of clusters (bm.class_status)", "class_sd": "classes of individuals (lca)"}
         hint = f"; {wide[0]} is huge: {better.get(wide[0], 'classes')} may be the better model" if wide else ""
-        warnings.warn(
-            f"Finer nodes change the log-likelihood by {out.quality['audit']:.3f} ({out.quality['nodes']} to "
-            f"{out.quality['audit_nodes']}): take more (nodes=){hint}.",
-            stacklevel=level,
-        )
+        warnings.warn(f"{in_words(out.quality)}{hint}.", stacklevel=level)
     if out.quality["equal_solutions"] > 1:
         warnings.warn(
             f"{out.quality['equal_solutions']} different solutions have the same best log-likelihood: the model is "

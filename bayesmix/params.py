@@ -7,6 +7,7 @@ of `theta` goes where. Depends on NumPy, SciPy and PyTensor's named-dim tensors 
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, cast
@@ -24,6 +25,8 @@ Support = Literal["real", "positive", "sd", "probability", "ordered", "cholesky"
 Array = NDArray[np.float64]
 CLOSEST = 1e-17
 """Between thresholds that are the same in floating point: no response falls between them."""
+SAME = 1e-6
+"""How far a value may be from that at which an entry is fixed: by rounding, or relabelling."""
 SMALLEST = 1e-300
 """A diagonal loading that stands for zero."""
 
@@ -188,8 +191,8 @@ def lower(outputs: Any) -> Any:
     return rewrite_graph(outputs, include=("lower_xtensor",), clone=False)
 
 
-def _held(p: Parameter, shape: tuple[int, ...]) -> Array:
-    """Fixed entries on the unconstrained scale, NaN where free."""
+def _held(p: Parameter, shape: tuple[int, ...]) -> tuple[Array, Array]:
+    """Fixed entries on the natural and on the unconstrained scale, NaN where free."""
     held = np.full(shape, np.nan)
     for f in p.fixed:
         where = dict(f.positions)
@@ -211,7 +214,7 @@ def _held(p: Parameter, shape: tuple[int, ...]) -> Array:
             "a probability values between 0 and 1; an ordered one increasing values, without a free entry before a "
             "fixed one; a cholesky one a positive diagonal."
         )
-    return raw
+    return held, raw
 
 
 @dataclass(frozen=True)
@@ -227,14 +230,17 @@ class Packing:
     absent: Mapping[str, NDArray[np.bool_]] = field(default_factory=dict)
     index: dict[str, NDArray[np.int64]] = field(init=False)
     fixed: dict[str, Array] = field(init=False)
+    held: dict[str, Array] = field(init=False)
+    """Fixed entries on the natural scale, NaN where free."""
 
     def __post_init__(self) -> None:
         index: dict[str, NDArray[np.int64]] = {}
         fixed: dict[str, Array] = {}
+        natural: dict[str, Array] = {}
         start = 0
         for p in self.parameters:
             shape = self.shape(p)
-            held = _held(p, shape)
+            natural[p.name], held = _held(p, shape)
             if p.name in self.absent:
                 held[self.absent[p.name]] = 0.0
             free = np.isnan(held)
@@ -244,6 +250,7 @@ class Packing:
             start += int(free.sum())
         object.__setattr__(self, "index", index)
         object.__setattr__(self, "fixed", fixed)
+        object.__setattr__(self, "held", natural)
 
     def shape(self, parameter: Parameter) -> tuple[int, ...]:
         """Sizes of the parameter's dims."""
@@ -259,8 +266,7 @@ class Packing:
         labels = [""] * self.size
         for p in self.parameters:
             for position in map(tuple, np.argwhere(self.index[p.name] >= 0)):
-                inside = ", ".join(str(self.coords[d][i]) for d, i in zip(p.dims, position, strict=True))
-                labels[self.index[p.name][position]] = f"{p.name}[{inside}]" if inside else p.name
+                labels[self.index[p.name][position]] = self._entry(p, position)
         return labels
 
     def unpack_raw(self, theta: Array) -> dict[str, Array]:
@@ -269,25 +275,25 @@ class Packing:
         return {name: np.where(i >= 0, padded[..., i], self.fixed[name]) for name, i in self.index.items()}
 
     def pack(self, values: Mapping[str, Array]) -> Array:
-        """Natural values to theta; entries that are fixed are not read.
+        """Natural values to theta.
+
+        Entries that are fixed may be missing (NaN); their values must be those they are fixed at.
 
         Raises
         ------
         ValueError
-            A parameter is missing, has another shape, or lies outside its support.
+            A parameter is missing or unknown, has another shape, lies outside its support, or has another value at
+            a fixed entry.
         """
+        self._check_names(values)
         theta = np.zeros(self.size)
         for p in self.parameters:
-            if p.name not in values:
-                raise ValueError(
-                    f"No value for the parameter '{p.name}'; the model has "
-                    f"{', '.join(q.name for q in self.parameters)}: give each of them."
-                )
             value, i = np.asarray(values[p.name], dtype=float), self.index[p.name]
             if value.shape != i.shape:
                 raise ValueError(
                     f"Parameter '{p.name}' came with shape {value.shape}, expected {i.shape} = "
-                    f"({', '.join(p.dims)}): give its dims in this order."
+                    f"({', '.join(p.dims)}): give its dims in this order, and data with as many categories and "
+                    "levels."
                 )
             with np.errstate(all="ignore"):
                 raw = unconstrain(value, p)
@@ -298,4 +304,58 @@ class Packing:
                     f"{value[free][~np.isfinite(raw[free])][:3]}. Give finite values inside it."
                 )
             theta[i[free]] = raw[free]
+            self.check_fixed(p, value)
+            self._check_absent(p, value, raw)
         return theta
+
+    def _check_names(self, values: Mapping[str, Array]) -> None:
+        known = [p.name for p in self.parameters]
+        if unknown := [str(k) for k in values if k not in known]:
+            near = difflib.get_close_matches(unknown[0], known, n=1)
+            hint = f"did you mean '{near[0]}'?" if near else "leave it out."
+            raise ValueError(
+                f"'{unknown[0]}' is no parameter of this model, which has {', '.join(known) or 'none'}: {hint}"
+            )
+        if missing := [k for k in known if k not in values]:
+            raise ValueError(
+                f"No value for the parameter '{missing[0]}'; the model has {', '.join(known)}: give each of them."
+            )
+
+    def check_fixed(self, p: Parameter, value: Array) -> None:
+        """Refuse other values at fixed entries, which would be ignored.
+
+        Raises
+        ------
+        ValueError
+            The entry, its value, and that at which it is fixed.
+        """
+        held = self.held[p.name]
+        there = np.ones(held.shape, dtype=bool) if p.name not in self.absent else ~self.absent[p.name]
+        off = there & (np.abs(np.nan_to_num(value - held)) > SAME * (1 + np.abs(np.nan_to_num(held))))
+        if off.any():
+            position = tuple(np.argwhere(off)[0])
+            raise ValueError(
+                f"{self._entry(p, position)} came as {value[position]:g}, but is fixed at {held[position]:g}, as a "
+                "reference or by the model: give that value (for logits subtract the reference's from the others), or "
+                "NaN."
+            )
+
+    def _check_absent(self, p: Parameter, value: Array, raw: Array) -> None:
+        """Refuse values of categories that no row of the data has: the codes of the others would be shifted."""
+        if p.name not in self.absent:
+            return
+        gone = self.absent[p.name]
+        with np.errstate(all="ignore"):
+            expected = natural_values(np.where(gone, 0.0, raw), p)
+        off = gone & (np.abs(np.nan_to_num(value - expected)) > SAME * (1 + np.abs(np.nan_to_num(expected))))
+        if off.any():
+            position = tuple(np.argwhere(off)[0])
+            raise ValueError(
+                f"{self._entry(p, position)} came as {value[position]:g}, but the data have no such category of this "
+                "item, so that it is not known which of its categories they have: declare all of them, pd.Categorical"
+                "(..., categories=[...]), or give the parameters as fit.params, which know them."
+            )
+
+    def _entry(self, p: Parameter, position: tuple[int, ...]) -> str:
+        inside = ", ".join(str(self.coords[d][i]) for d, i in zip(p.dims, position, strict=True))
+        return f"{p.name}[{inside}]" if inside else p.name

@@ -1,12 +1,12 @@
 """Priors as a penalty on the log-likelihood: penalised maximum likelihood.
 
-The penalty is the log density of natural parameters under their priors, constants and all, which PyMC writes
-down. Depends on data.
+The penalty is the log density of natural parameters, on the user's scale, under their priors: that of
+:mod:`bayesmix.priors`, whose variables NUTS samples.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, cast
 
 import numpy as np
@@ -15,63 +15,50 @@ import pytensor.tensor as pt
 from numpy.typing import NDArray
 
 from bayesmix.data import Data
-from bayesmix.params import Prior, lower, natural
+from bayesmix.params import lower, natural
+from bayesmix.priors import log_density, stated
 from bayesmix.threads import COMPILING, Shared
 
 Array = NDArray[np.float64]
 _CACHE: dict[tuple, Callable] = {}
 
 
-def checked(priors: Mapping[str, Prior] | None, data: Data) -> dict[str, Prior]:
-    """Priors by parameter, each of which the model has, by a distribution that PyMC has.
-
-    Raises
-    ------
-    ValueError, TypeError
-        Anything else.
-    """
-    known = [p.name for p in data.model.parameters]
-    for name, prior in (priors or {}).items():
-        if name not in known:
-            raise ValueError(f"A prior came for '{name}', but the parameters are {', '.join(known)}: name one of them.")
-        if not isinstance(prior, Prior):
-            raise TypeError(f"The prior of '{name}' came as {prior!r}: give bm.Prior('Normal', mu=0, sigma=2) or so.")
-        try:
-            _distribution(prior)
-        except (AttributeError, TypeError, ValueError) as error:
-            raise ValueError(
-                f"The prior of '{name}' came as {prior}, which PyMC does not take ({error}): give the name and the "
-                "arguments of a distribution of one number, such as bm.Prior('Normal', mu=0, sigma=2)."
-            ) from error
-    return dict(priors or {})
-
-
-def _distribution(prior: Prior) -> Any:
-    import pymc as pm  # two seconds, and seldom wanted in a fit
-
-    return getattr(pm, prior.distribution).dist(**dict(prior.arguments))
-
-
 def penalty(data: Data) -> Callable[[Array], list]:
     """The penalty and its gradient as a function of theta."""
+    users = data.on_user_scale()
+    found = stated(users, data.priors)
     held = {k: (i.tobytes(), data.packing.fixed[k].tobytes()) for k, i in data.packing.index.items()}
-    key = (tuple(sorted(data.priors.items(), key=lambda kv: kv[0])), data.model.parameters, *held.items())
+    # what is in units of the data is in the key too: another data set has other numbers
+    numbers = [str(found[k].numbers()) for k in sorted(found)]
+    key = (*sorted(data.priors.items()), data.model.parameters, *held.items(), *numbers)
     if key not in _CACHE:
         with COMPILING:
-            _CACHE[key] = Shared(_compiled(data))
-    return _CACHE[key]
+            _CACHE[key] = Shared(_compiled(users, found))
+    return _CACHE[key] if data.recoding.is_identity else _inside(data, _CACHE[key])
 
 
-def _compiled(data: Data) -> Callable[[Array], list]:
-    import pymc as pm
+def _inside(data: Data, of_user: Callable[[Array], list]) -> Callable[[Array], list]:
+    """The penalty as a function of theta for centred covariates, from that for the user's."""
+    step = 1.0 if data.recoding.turn is None else 1e-5  # without a turn the way there is linear
+    apart = step * np.eye(data.packing.size)
 
-    theta, total = pt.vector("theta"), cast(Any, pt.zeros(()))
-    for p in (p for p in data.model.parameters if p.name in data.priors):
-        index = data.packing.index[p.name]
-        named = natural(theta, p, pt.as_tensor(index), pt.as_tensor(data.packing.fixed[p.name]))
-        free = cast(Any, named).values.ravel()[np.flatnonzero(index >= 0)]
-        total = total + cast(Any, pm.logp(_distribution(data.priors[p.name]), free)).sum()
-    total = lower(total)
-    outputs = cast(Any, [total, pt.grad(total, theta)])
+    def penalised(theta: Array) -> list:
+        value, gradient = of_user(data.user_theta(theta))
+        slopes = (data.user_theta(theta + apart) - data.user_theta(theta - apart)) / (2 * step)
+        return [value, slopes @ gradient]
+
+    return penalised
+
+
+def _compiled(data: Data, found: Any) -> Callable[[Array], list]:
+    theta = pt.vector("theta")
+    values = {
+        p.name: cast(
+            Any, natural(theta, p, pt.as_tensor(data.packing.index[p.name]), pt.as_tensor(data.packing.fixed[p.name]))
+        ).values
+        for p in data.model.parameters
+    }
+    total = lower(log_density(found, values))
+    outputs = cast(Any, [total, pt.grad(total, theta, disconnected_inputs="ignore")])
     with pytensor.config.change_flags(cxx=""):
         return cast(Any, pytensor.function([theta], outputs, mode="FAST_COMPILE", on_unused_input="ignore"))

@@ -5,9 +5,10 @@ Depends on spec and the floors beneath.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import cast
+from numbers import Integral
+from typing import Any, cast
 
 from bayesmix.families import Bernoulli, Family, Ordinal, nominal
 from bayesmix.params import Parameter, Prior, at
@@ -16,10 +17,76 @@ from bayesmix.spec import Covariates, Effect, LatentClass, Level, Response, Term
 LOGIT = Prior("ExchangeableLogit", sigma=1.5)
 LOADING = Prior("CholeskyNormal", sigma=1.5)
 LOADING_FREE = Prior("Normal", mu=0.0, sigma=1.5)
-REGRESSION = Prior("Normal", mu=0.0, sigma=1.0)
+REGRESSION = Prior("DataNormal", sigma=1.0)
+SLOPE, LOGIT_SLOPE = Prior("DataNormal", sigma=2.0), Prior("DataExchangeableLogit", sigma=1.5)
+ITEM_LOADING, DATA_SD = Prior("DataNormal", sigma=1.5), Prior("DataHalfNormal", sigma=1.5)
 SD = Prior("HalfNormal", sigma=1.5)
 GUESSING = Prior("Beta", alpha=5.0, beta=17.0)
 COVARIANCES = ("unrestricted", "factor", "none")
+
+
+def listed(items: Iterable[str], what: str = "items") -> tuple[str, ...]:
+    """Columns as a tuple, of any iterable that has an order.
+
+    Raises
+    ------
+    ValueError
+        One text, a set, or something that is no name.
+    """
+    if isinstance(items, str):
+        raise ValueError(f"The {what} came as the text {items!r}: give a list of column names.")
+    if isinstance(items, set | frozenset) or not isinstance(items, Iterable):
+        raise ValueError(f"The {what} came as {items!r}, expected a list of column names, in an order.")
+    out = tuple(items)
+    if odd := [i for i in out if not isinstance(i, str)]:
+        raise ValueError(
+            f"The {what} came with {odd[0]!r}, expected names of columns as text: df.columns = df.columns.map(str)."
+        )
+    return out
+
+
+def whole(value: Any, words: str, least: int = 1) -> int:
+    """A whole number of at least `least`, NumPy's too.
+
+    Parameters
+    ----------
+    value : int
+    words : str
+        What is said of anything else.
+
+    Raises
+    ------
+    ValueError
+        Anything else.
+    """
+    if not isinstance(value, Integral) or isinstance(value, bool) or value < least:
+        raise ValueError(words)
+    return int(value)
+
+
+def class_number(value: Any, least: int = 1, more: str = "") -> int:
+    """A number of classes.
+
+    Raises
+    ------
+    ValueError
+        No whole number of at least `least`.
+    """
+    return whole(
+        value, f"The number of classes came as {value!r}: give a whole number of at least {least}{more}.", least
+    )
+
+
+def cluster_class_number(value: Any) -> int:
+    """A number of classes of clusters: 0, or at least 2.
+
+    Raises
+    ------
+    ValueError
+        Anything else.
+    """
+    words = f"cluster_classes came as {value!r}: give a whole number of at least 2, or 0 for no classes of clusters."
+    return whole(value, words, 2) if value != 0 or isinstance(value, bool) else 0
 
 
 def needs_clusters(cluster: str | None, asked: Mapping[str, object]) -> None:
@@ -71,8 +138,7 @@ def measured(
     ValueError
         Items as one text, an unknown variance, a family or covariates for no item.
     """
-    if isinstance(items, str):
-        raise ValueError(f"The items came as the text {items!r}: give a list of column names.")
+    items = listed(items)
     if variance not in ("equal", "class"):
         raise ValueError(f"The variance came as {variance!r}: give 'equal' or 'class'.")
     default = default or nominal()
@@ -118,7 +184,7 @@ def _response(
         dims, prior = (*classes, item, threshold), Prior("Normal", mu=0, sigma=3)
         auxiliary = (Term(Parameter(f"item_threshold{suffix}", dims, "ordered", prior)),)
     else:
-        spread = {"normal": Prior("DataNormal", sigma=2.5), "poisson": Prior("Normal", mu=0, sigma=3)}
+        spread = {"normal": Prior("DataNormal", sigma=2.5), "poisson": Prior("DataNormal", sigma=3)}
         prior = spread.get(kind, Prior("Normal", mu=0, sigma=2))
         predictor = (Term(Parameter(f"item_intercept{suffix}", (*classes, item), prior=prior)),)
     if kind == "normal":
@@ -141,7 +207,7 @@ def _with_covariates(r: Response, covariates: Mapping[str, str]) -> Response:
         dim, nominal_dims = f"item_covariate{number}", (r.category_dim,) if r.family == nominal() else ()
         reference = tuple(at(0.0, **{d: 0}) for d in nominal_dims)
         name = f"item_slope{number}{r.item_dim.removeprefix('item')}"
-        slope = Parameter(name, (r.item_dim, *nominal_dims, dim), fixed=(*without, *reference))
+        slope = Parameter(name, (r.item_dim, *nominal_dims, dim), prior=SLOPE, fixed=(*without, *reference))
         terms.append(Term(slope, Covariates(dim, formula)))
     return replace(r, predictor=(*r.predictor, *terms))
 
@@ -170,7 +236,7 @@ def logits(
         if formula is not None:
             own = {"individual": "", "cluster": "cluster_"}[level] if prefix == "class" else f"{prefix}_"
             dim, name = f"{own}covariate", f"{own}slope" if own else f"{prefix}_slope"
-            slope = Parameter(name, (*slopes_by, variable, dim), prior=LOGIT, fixed=reference)
+            slope = Parameter(name, (*slopes_by, variable, dim), prior=LOGIT_SLOPE, fixed=reference)
             out.append(Term(slope, Covariates(dim, formula, cast(Level, level))))
     return tuple(out)
 
@@ -309,7 +375,7 @@ def loading_on(
     """
     several, names = len(factors) > 1, tuple(factors)
     if one:
-        loading = Parameter("loading", tuple(by), "sd", SD)
+        loading = Parameter("loading", tuple(by), "sd", DATA_SD)
         return replace(r, predictor=(*r.predictor, Term(loading, effects=names)))
     lead, suffix = (("factor",) if several else ()), r.item_dim.removeprefix("item")
     none = tuple(
@@ -323,7 +389,7 @@ def loading_on(
     category = (r.category_dim,) if r.family == nominal() else ()
     reference = tuple(at(0.0, **{d: 0}) for d in category)
     dims = (*lead, *by, r.item_dim, *category)
-    loading = Parameter(f"loading{suffix}", dims, "real", LOADING_FREE, (*none, *reference))
+    loading = Parameter(f"loading{suffix}", dims, "real", ITEM_LOADING, (*none, *reference))
     return replace(r, predictor=(*r.predictor, Term(loading, None, names, "factor" if several else "effect")))
 
 
@@ -431,7 +497,7 @@ def random_occasion(
             mean.append(regressed(name, on))
         if covariates is not None:
             dim = f"{variable}_cluster_covariate"
-            mean.append(Term(Parameter(f"{name}_slope", (dim,)), Covariates(dim, covariates, "cluster")))
+            mean.append(Term(Parameter(f"{name}_slope", (dim,), prior=SLOPE), Covariates(dim, covariates, "cluster")))
         effects.append(Effect(name, "cluster", tuple(mean), Term(Parameter(f"{name}_sd", (), "sd", SD))))
     dim = f"{variable}_effect"
     loading = Parameter(f"{variable}_loading", (dim, variable), "unit", LOADING_FREE, (at(0.0, **{variable: -1}),))

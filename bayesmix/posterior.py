@@ -6,6 +6,7 @@ of what it indexes: a class, a pair of classes, a node. Depends on functions and
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
@@ -18,11 +19,12 @@ from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
 from bayesmix import functions, labels
-from bayesmix.adaptation import adapted, of_population
+from bayesmix.adaptation import ROUGH, adapted, audited, in_words, of_population, off, refined
 from bayesmix.covariances import random_names
-from bayesmix.data import Data, Named, prepare
+from bayesmix.data import Data, Named, check_coords, coding_of, prepare
 from bayesmix.derived import response_table
 from bayesmix.quadrature import Nodes
+from bayesmix.result import Fit
 from bayesmix.scales import reflected
 from bayesmix.spec import RANDOM, Model
 
@@ -43,10 +45,14 @@ def log_likelihood(
 
     Parameters
     ----------
-    model, df, nodes
+    model, df
         As for a fit.
     params : mapping of str to array
-        Every parameter on its natural scale (a `Fit.params` will do).
+        Every parameter on its natural scale. `Fit.params` know how the fitted rows were coded (categories, levels,
+        centres of transformations), and any other rows are coded so: a single one, or rows without some category.
+    nodes : Nodes, optional
+        How random effects are integrated. Left out, finer nodes are taken while these change the log-likelihood by
+        more than 0.01. A change by more than 0.1 from the nodes that were used to finer ones is said.
     units : bool
         One value a cluster (or a row of the data, for a single-level model) instead of their sum.
 
@@ -54,10 +60,26 @@ def log_likelihood(
     -------
     float or pandas.Series
         Rows without answers have NaN; frequency weights are not applied to the values of rows.
+
+    Raises
+    ------
+    ValueError, TypeError
+        Bad data or parameters; rows with a category or level that the fit did not see, or, for plain arrays, rows
+        that do not tell which of its categories an item has.
     """
-    data = prepare(model, df, nodes=nodes)
+    if not isinstance(params, Mapping):
+        hint = "give its .params" if isinstance(params, Fit) else "give a mapping, such as fit.params"
+        raise TypeError(f"params came as {type(params).__name__}, expected values of parameters by name: {hint}.")
+    data = prepare(model, df, nodes=nodes, coding=coding_of(model, params, df))
+    check_coords(params, data)
     theta = data.pack({k: np.asarray(v) for k, v in params.items()})
-    data = adapted(data, theta)
+    if nodes is None:
+        data, audit = refined(data, theta)
+    else:
+        data = adapted(data, theta)
+        audit = audited(data, theta)
+    if off(audit) > ROUGH:
+        warnings.warn(f"{in_words(audit)}.", stacklevel=2)
     if not units:
         return float(functions.bind("total", data)(theta))
     each = np.asarray(functions.bind("units", data)(theta))
@@ -150,7 +172,9 @@ def _normalised(p: Array) -> Array:
 def effect_posteriors(data: Data, theta: Array, mode=None) -> dict[str, tuple[Array, Array]]:
     """EAP and posterior SD of each integrated effect at its level: sums over the posterior of the nodes.
 
-    Where the distribution of an effect depends on a class, the sum is over the class as well.
+    Where the distribution of an effect depends on a class, or on effects of another level, the sum is over these as
+    well. Nodes of a closed form have derivatives for weights: sums of them are exact for a linear function of the
+    effects, and for its square.
     """
     out: dict[str, tuple[Array, Array]] = {}
     made = functions.evaluate(data, theta, mode, "effects")
@@ -158,11 +182,11 @@ def effect_posteriors(data: Data, theta: Array, mode=None) -> dict[str, tuple[Ar
     at_nodes = {k: xr.DataArray(x.values, dims=x.dims) for k, x in named.items()}
     at_nodes = data.recoding.effects_to_user(at_nodes, data.natural(theta))
     for e in data.model.effects:
-        if f"log_weight_{e.level}" not in data.arrays:
+        if not {f"log_weight_{e.level}", f"curve_{e.level}"} & {*data.arrays}:
             continue
         x = at_nodes[e.name]
-        classes = [d for d in x.dims if d in {c.name for c in data.model.classes}]
-        probe = (e.level, f"node_{e.level}", *classes)
+        others = [d for d in x.dims if str(d).startswith("node_") or d in {c.name for c in data.model.classes}]
+        probe = (e.level, *dict.fromkeys([f"node_{e.level}", *others]))
         (weights,) = functions.bind("probabilities", data, mode, (probe,))(theta)
         w = xr.DataArray(np.asarray(weights), dims=probe)
         over = [d for d in dict.fromkeys((*probe, *x.dims)) if d != e.level]

@@ -16,15 +16,13 @@ from scipy import special
 
 Array = NDArray[np.float64]
 MAX_NODES = 200_000
+MAX_PRODUCT = 10_000_000
+"""Nodes of individuals times nodes of clusters."""
+MAX_ENTRIES = 1_000_000_000
+"""Nodes times units, 8 GB of numbers, beyond which no table of them is made."""
 
 
-def _product(points: Array, log_weights: Array, n_effects: int, method: str) -> tuple[Array, Array]:
-    size = len(points) ** n_effects
-    if size > MAX_NODES:
-        raise ValueError(
-            f"{method} over {n_effects} random effects needs {len(points)}^{n_effects} = {size:,} nodes, "
-            f"more than {MAX_NODES:,}: take fewer points, or nodes=bayesmix.monte_carlo(1000)."
-        )
+def _product(points: Array, log_weights: Array, n_effects: int) -> tuple[Array, Array]:
     grid = np.meshgrid(*[points] * n_effects, indexing="ij")
     weights = np.meshgrid(*[log_weights] * n_effects, indexing="ij")
     return (
@@ -33,9 +31,44 @@ def _product(points: Array, log_weights: Array, n_effects: int, method: str) -> 
     )
 
 
-def _check(n: int) -> None:
-    if not isinstance(n, (int, np.integer)) or n < 1:
-        raise ValueError(f"The number of nodes came as {n!r}: give a whole number of at least 1.")
+def count_nodes(method: Nodes, n_effects: int) -> int:
+    """How many nodes a method has over so many effects, of each unit if it is adaptive."""
+    if isinstance(method, Exact):
+        return 1 + 2 * n_effects + n_effects * (n_effects - 1) // 2
+    return method.n if isinstance(method, MonteCarlo) else method.n**n_effects
+
+
+def _check_product(method: Trapezoid | GaussHermite | Adaptive, n_effects: int) -> None:
+    """Refuse a product of too many nodes, before any of them is made."""
+    if (nodes := count_nodes(method, n_effects)) > MAX_NODES:
+        raise ValueError(
+            f"{method} over {n_effects} random effects needs {method.n}^{n_effects} = {nodes:,} nodes, "
+            f"more than {MAX_NODES:,}: take fewer points, or nodes=bayesmix.monte_carlo(1000)."
+        )
+
+
+def whole(value: object, least: int) -> bool:
+    """Whether a value is a whole number of at least `least`; True and False are none."""
+    return isinstance(value, (int, np.integer)) and not isinstance(value, bool) and value >= least
+
+
+def _more(method: Nodes, wanted: int, n_effects: int) -> int:
+    """As many points as wanted, or as there may be of a product over so many effects."""
+    most = next(k for k in range(int(MAX_NODES ** (1 / n_effects)) + 1, 0, -1) if k**n_effects <= MAX_NODES)
+    if min(wanted, most) <= getattr(method, "n", 0):
+        raise ValueError(f"There are no finer nodes than {method} over {n_effects} random effects: take fewer effects.")
+    return min(wanted, most)
+
+
+def _check(method: Trapezoid | GaussHermite | MonteCarlo | Adaptive) -> None:
+    """Refuse what is no number of nodes, or more than there may be; keep it as a plain number."""
+    if not whole(method.n, 1):
+        raise ValueError(f"The number of nodes came as {method.n!r}: give a whole number of at least 1.")
+    if method.n > MAX_NODES:
+        raise ValueError(
+            f"The number of nodes came as {method.n:,}: give at most {MAX_NODES:,}; 15 to 100 a dimension are usual."
+        )
+    object.__setattr__(method, "n", int(method.n))
 
 
 @dataclass(frozen=True)
@@ -46,19 +79,22 @@ class Trapezoid:
     limit: float = 5.0
 
     def __post_init__(self) -> None:
-        _check(self.n)
-        if not 0 < self.limit < np.inf:
+        _check(self)
+        number = isinstance(self.limit, (int, float, np.number)) and not isinstance(self.limit, bool)
+        if not (number and 0 < self.limit < np.inf):
             raise ValueError(f"The limit of the nodes came as {self.limit!r}: give a positive number of SDs, e.g. 5.")
+        object.__setattr__(self, "limit", float(self.limit))
 
     def grid(self, n_effects: int) -> tuple[Array, Array]:
         """Nodes (node, effect) and log weights (node,)."""
+        _check_product(self, n_effects)
         points = np.linspace(-self.limit, self.limit, self.n) if self.n > 1 else np.zeros(1)
         log_weights = -0.5 * points**2
-        return _product(points, log_weights - special.logsumexp(log_weights), n_effects, str(self))
+        return _product(points, log_weights - special.logsumexp(log_weights), n_effects)
 
-    def finer(self) -> Trapezoid:
+    def finer(self, n_effects: int = 1) -> Trapezoid:
         """About half the step, on a range wider by one at each end, for the audit of a fit."""
-        return replace(self, n=2 * self.n + 1, limit=self.limit + 1.0)
+        return replace(self, n=_more(self, 2 * self.n + 1, n_effects), limit=self.limit + 1.0)
 
 
 @dataclass(frozen=True)
@@ -68,18 +104,19 @@ class GaussHermite:
     n: int = 15
 
     def __post_init__(self) -> None:
-        _check(self.n)
+        _check(self)
 
     def grid(self, n_effects: int) -> tuple[Array, Array]:
         """Nodes (node, effect) and log weights (node,)."""
+        _check_product(self, n_effects)
         points, weights = special.roots_hermitenorm(self.n)
         kept = weights > 1e-290  # beyond 350 points the outer weights underflow: those nodes count for nothing
         log_weights = np.where(kept, np.log(np.where(kept, weights, 1.0)), -1e8)
-        return _product(points, log_weights - np.log(weights.sum()), n_effects, str(self))
+        return _product(points, log_weights - np.log(weights.sum()), n_effects)
 
-    def finer(self) -> GaussHermite:
+    def finer(self, n_effects: int = 1) -> GaussHermite:
         """The rule with twice the points, for the audit of a fit."""
-        return replace(self, n=2 * self.n)
+        return replace(self, n=_more(self, 2 * self.n, n_effects))
 
 
 @dataclass(frozen=True)
@@ -90,7 +127,10 @@ class MonteCarlo:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        _check(self.n)
+        _check(self)
+        if not whole(self.seed, 0):
+            raise ValueError(f"The seed of the nodes came as {self.seed!r}: give a whole number of at least 0.")
+        object.__setattr__(self, "seed", int(self.seed))
 
     def grid(self, n_effects: int) -> tuple[Array, Array]:
         """Nodes (node, effect) and log weights (node,)."""
@@ -100,9 +140,9 @@ class MonteCarlo:
         uniform = qmc.Sobol(n_effects, rng=np.random.default_rng(self.seed)).random_base2(power)
         return special.ndtri(uniform[: self.n]), np.full(self.n, -np.log(self.n))
 
-    def finer(self) -> MonteCarlo:
-        """Four times the points with another scrambling, for the audit of a fit."""
-        return replace(self, n=4 * self.n, seed=self.seed + 1)
+    def finer(self, n_effects: int = 1) -> MonteCarlo:
+        """Four times the points, if there may be so many, with another scrambling, for the audit of a fit."""
+        return replace(self, n=min(4 * self.n, MAX_NODES), seed=self.seed + 1)
 
 
 @dataclass(frozen=True)
@@ -112,12 +152,13 @@ class Adaptive:
     n: int = 7
 
     def __post_init__(self) -> None:
-        _check(self.n)
+        _check(self)
 
     def grid(self, n_effects: int) -> tuple[Array, Array]:
         """Nodes (node, effect) and log weights (node,) before they are moved."""
+        _check_product(self, n_effects)
         points, log_weights = GaussHermite(self.n).grid(1)
-        return _product(points[:, 0], log_weights, n_effects, str(self))
+        return _product(points[:, 0], log_weights, n_effects)
 
     def placed(self, mean: Array, scale: Array) -> tuple[Array, Array]:
         """Nodes and log weights of each unit: z = mean + scale t, weighted for the standard normal density of z.
@@ -138,9 +179,9 @@ class Adaptive:
         size = np.log(np.diagonal(scale, axis1=1, axis2=2)).sum(axis=1)
         return z, log_weights + 0.5 * (t**2).sum(axis=-1) - 0.5 * (z**2).sum(axis=-1) + size[:, None]
 
-    def finer(self) -> Adaptive:
+    def finer(self, n_effects: int = 1) -> Adaptive:
         """The rule with twice the points, for the audit of a fit."""
-        return replace(self, n=2 * self.n + 1)
+        return replace(self, n=_more(self, 2 * self.n + 1, n_effects))
 
 
 @dataclass(frozen=True)

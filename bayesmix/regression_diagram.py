@@ -12,8 +12,8 @@ from itertools import combinations
 
 import numpy as np
 
-from bayesmix.covariates import parse_terms
 from bayesmix.dots import CLASS, EFFECT, Shown, arrow, node, number, quoted
+from bayesmix.formulas import parse_terms
 from bayesmix.solution import errors_of, values_of
 from bayesmix.spec import RANDOM, Covariates, Model, Response, Term
 from bayesmix.sums import plain

@@ -41,13 +41,14 @@ if TYPE_CHECKING:
 SHOWN_STARTS = 12
 
 
-def listing(what: Fit | Enumeration | Study, post: xr.DataTree | None = None) -> Listing:
+def listing(what: Fit | Enumeration | Study | xr.DataTree, post: xr.DataTree | None = None) -> Listing:
     """The whole of a fit as plain text of at most 100 columns.
 
     Parameters
     ----------
-    what : Fit, Enumeration or Study
-        What :func:`bayesmix.fit`, :func:`bayesmix.enumerate_classes` or :func:`bayesmix.study` returns.
+    what : Fit, Enumeration, Study or xarray.DataTree
+        What :func:`bayesmix.fit`, :func:`bayesmix.enumerate_classes`, :func:`bayesmix.study` or
+        :func:`bayesmix.sample` returns.
     post : xarray.DataTree, optional
         The posterior of the same model, to stand beside the fit.
 
@@ -66,7 +67,9 @@ def enumeration_listing(found: Enumeration) -> Listing:
     return to_text(_enumeration(found))
 
 
-def show(what: Fit | Enumeration | Study, post: xr.DataTree | None = None, console: Console | None = None) -> None:
+def show(
+    what: Fit | Enumeration | Study | xr.DataTree, post: xr.DataTree | None = None, console: Console | None = None
+) -> None:
     """Print the listing: with styles on a terminal, else the plain text.
 
     Parameters
@@ -85,9 +88,13 @@ def show(what: Fit | Enumeration | Study, post: xr.DataTree | None = None, conso
         console.file.write(to_text(sections))
 
 
-def _any_sections(what: Fit | Enumeration | Study, post: xr.DataTree | None) -> list[Section]:
+def _any_sections(what: Fit | Enumeration | Study | xr.DataTree, post: xr.DataTree | None) -> list[Section]:
     if isinstance(what, Fit):
         return _sections(what, post)
+    if isinstance(what, xr.DataTree):
+        from bayesmix.posterior_listing import sections
+
+        return sections(what)
     from bayesmix.tally import Study
 
     return what.sections() if isinstance(what, Study) else _enumeration(what)
@@ -336,25 +343,15 @@ def _audit(q: Mapping[str, Any]) -> str:
 def _posterior(fit: Fit, post: xr.DataTree | None) -> Section | None:
     if post is None:
         return None
+    from bayesmix.chains import rows as of_chains
     from bayesmix.compare import compare
 
     found = compare(fit, post)
-    d = found.diagnostics
-    said = {
-        "Draws": f"{d.get('chains')} chains of {d.get('draws')}",
-        "Largest R-hat": number(d.get("max_rhat")),
-        "Smallest bulk ESS": number(d.get("min_ess_bulk"), 0),
-        "Divergent transitions": d.get("divergences"),
-        "Draws relabelled": ", ".join(f"{k}: {percent(v)}" for k, v in d.get("relabelled", {}).items()),
-        "Second mode": "YES: chains stay at different levels of log-likelihood"
-        if d.get("second_mode")
-        else "none seen",
-    }
     head = ("", "ML", "SE", "mean", "SD", "95% lower", "upper", "R-hat", "ESS")
     columns = ["ml", "ml_se", "mean", "sd", "eti_lower", "eti_upper", "r_hat"]
     table = found.table.where(found.table.abs() > TINY, found.table * 0.0)
     rows = [(str(k), *map(number, r[columns]), number(r["ess_bulk"], 0)) for k, r in table.iterrows()]
-    body = [pairs(said.items()), make_table(head, rows), found.loglik]
+    body = [pairs(of_chains(found.diagnostics).items()), make_table(head, rows), found.loglik]
     return Section("Posterior (NUTS) beside maximum likelihood; equal-tailed intervals", body)
 
 

@@ -19,6 +19,9 @@ from scipy import special
 
 from bayesmix.quadrature import Nodes, from_text
 
+LEVEL = "row_level_"
+"""Coords that hold the levels of a MultiIndex."""
+
 
 def same_maximum(loglik: float, best: float) -> bool:
     """Whether two converged log-likelihoods are the same maximum: within 1e-5, and nine digits."""
@@ -72,6 +75,11 @@ class Fit:
     free: xr.Dataset
     quality: Mapping[str, Any] = field(default_factory=dict)
     info: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Let the parameters know how the data were coded: they are handed on without the fit."""
+        if coding := self.info.get("coding"):
+            object.__setattr__(self, "params", self.params.assign_attrs(coding=json.dumps(coding)))
 
     @property
     def aic(self) -> float:
@@ -134,7 +142,7 @@ class Fit:
             raise ValueError("There are no paths: the model has fewer than two class variables of individuals.")
         x, weight = self.classes["path"], self.classes["path_probability"]
         seen = x.values[:, 0] > 0
-        out = pd.DataFrame(x.values, index=x.indexes["row"], columns=list(map(str, x["occasion"].values)))
+        out = pd.DataFrame(x.values, index=row_index(x), columns=list(map(str, x["occasion"].values)))
         out = out.astype("Int64")
         out.loc[~seen] = pd.NA
         moved = pd.Series((x.values != x.values[:, :1]).any(axis=1), index=out.index).astype("boolean")
@@ -199,7 +207,9 @@ class Fit:
             The class variable; the first one if left out.
         """
         name, x = self._posterior(name)
-        out = pd.DataFrame(x.values, index=x.indexes[x.dims[0]], columns=[f"{name}={c}" for c in x[x.dims[1]].values])
+        out = pd.DataFrame(
+            x.values, index=row_index(x, str(x.dims[0])), columns=[f"{name}={c}" for c in x[x.dims[1]].values]
+        )
         some = ~out.isna().any(axis=1)
         modal = pd.Series(pd.NA, index=range(len(out)), dtype="Int64")
         modal[some.to_numpy()] = x[x.dims[1]].values[np.argmax(out[some].to_numpy(), axis=1)]
@@ -263,7 +273,7 @@ class Fit:
             for c in x[name].values
             for k, v in parts.items()
         }
-        return pd.DataFrame(columns, index=x.indexes["row"])
+        return pd.DataFrame(columns, index=row_index(x))
 
     def summary(self) -> pd.DataFrame:
         """Every parameter: estimate, SE, ratio, two-sided p, 95% interval; fixed ones are marked."""
@@ -337,6 +347,26 @@ def entry(name: str, x: xr.DataArray, position: tuple[int, ...]) -> str:
     """The label of one entry, ArviZ's way: ``item_logit[A, 2]``."""
     inside = ", ".join(str(x[d].values[i]) if d in x.coords else str(i) for d, i in zip(x.dims, position, strict=True))
     return f"{name}[{inside}]" if inside else str(name)
+
+
+def row_coords(index: pd.Index) -> dict[str, Any]:
+    """Coords of the rows of the data; of a MultiIndex a text for each row, and its levels beside that."""
+    if not isinstance(index, pd.MultiIndex):
+        return {"row": index.to_numpy()}
+    out: dict[str, Any] = {"row": index.map(str).to_numpy()}
+    for k, name in enumerate(index.names):
+        attrs = {} if name is None else {"name": str(name)}
+        out[f"{LEVEL}{k}"] = ("row", index.get_level_values(k).to_numpy(), attrs)
+    return out
+
+
+def row_index(x: xr.DataArray, dim: str = "row") -> pd.Index:
+    """The index of the rows of the data (or of clusters), with all its levels."""
+    n = sum(str(k).startswith(LEVEL) for k in x.coords)
+    if dim != "row" or not n:
+        return x.indexes[dim]
+    levels = [x.coords[f"{LEVEL}{k}"] for k in range(n)]
+    return pd.MultiIndex.from_arrays([v.values for v in levels], names=[v.attrs.get("name") for v in levels])
 
 
 def _plain_index(ds: xr.Dataset) -> xr.Dataset:

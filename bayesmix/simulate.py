@@ -7,14 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from bayesmix import functions
-from bayesmix.data import Data, Named, prepare
+from bayesmix.coding import Coding
+from bayesmix.columns import plain
+from bayesmix.data import Data, Named, check_coords, coding_of, n_categories, prepare
+from bayesmix.families import Ordinal
 from bayesmix.spec import Model, Response, terms
 
 Array = NDArray[np.float64]
@@ -46,7 +49,7 @@ def simulate(
     clusters : int, optional
         Number of clusters of (nearly) equal size, if `df` does not bring their labels.
     categories : mapping of str to sequence, optional
-        Categories of items; 0, 1, ... if left out.
+        Categories of items, in the order of the parameters; those of the fit for `Fit.params`, else 0, 1, ...
     seed : int
         For ``numpy.random.default_rng``.
 
@@ -63,20 +66,28 @@ def simulate(
     """
     rng = np.random.default_rng(seed)
     frame = _frame(model, n, df, clusters)
-    labels = categories_of(model, params, categories or {})
-    width = max((len(c) for c in labels.values()), default=3)
-    data = prepare(model, _with_items(model, frame, labels, width), sampled=_levels(model), collapse=False)
-    data = data.on_user_scale()
-    theta = data.packing.pack({p.name: np.asarray(params[p.name]) for p in model.parameters if p.name in params})
-    drawn, truth = draw(data, theta, rng)
-    kept = slice(0, len(frame))
+    known = coding_of(model, params)
+    labels = categories_of(model, params, {**known.categories, **(categories or {})})
+    coding = Coding({item: [plain(v) for v in own] for item, own in labels.items()}, known.designs)
+    data = prepare(
+        model, _with_items(model, frame, labels), sampled=_levels(model), collapse=False, coding=coding
+    ).on_user_scale()
+    check_coords(params, data)
+    drawn, truth = draw(data, data.packing.pack({str(k): np.asarray(v) for k, v in params.items()}), rng)
+    ordered = {item for r in model.responses if isinstance(r.family, Ordinal) for item in r.items}
     out = frame.copy()
     for item, y in drawn.items():
-        known = data.categories[item]
-        out[item] = [known[int(k)] for k in y[kept]] if known else y[kept]
+        out[item] = _labelled(y, labels[item], item in ordered) if item in labels else y
     for name, value in truth.items():
-        out[f"true_{name}"] = value[kept]
+        out[f"true_{name}"] = value
     return out
+
+
+def _labelled(codes: Array, labels: list, ordered: bool) -> Any:
+    """Categories of codes; text as a Categorical, which keeps their order."""
+    if any(isinstance(v, str) for v in labels):
+        return pd.Categorical.from_codes(codes.astype(int), categories=cast(Any, labels), ordered=ordered)
+    return [labels[int(k)] for k in codes]
 
 
 def _levels(model: Model) -> tuple[str, ...]:
@@ -109,31 +120,18 @@ def categories_of(model: Model, params: Mapping[str, Any], given: Mapping[str, S
     for r in model.responses:
         if r.family.kind != "categorical":
             continue
-        size = _n_categories(r, params)
+        size = n_categories(r, params)
         out |= {item: list(given.get(item, range(size))) for item in r.items}
     return out
 
 
-def _n_categories(r: Response, params: Mapping[str, Any]) -> int:
-    for t in (*r.predictor, *r.auxiliary):
-        shape = dict(zip(t.parameter.dims, np.shape(params.get(t.parameter.name, ())), strict=False))
-        for dim, extra in ((r.category_dim, 0), (r.threshold_dim, 1)):
-            if dim in shape:
-                return shape[dim] + extra
-    return 2
-
-
-def _with_items(model: Model, frame: pd.DataFrame, labels: Mapping[str, list], width: int) -> pd.DataFrame:
-    """The frame with every category of every item in it, on rows added at its end if it is short."""
-    if len(frame) < width:
-        frame = pd.concat([frame, *[frame.iloc[[-1]]] * (width - len(frame))], ignore_index=True)
-    wide = {i: np.resize(np.asarray(labels.get(i, [-1, 1]), dtype=object), len(frame)) for i in model.items}
-    counts = {i for r in model.responses if r.family.kind == "count" for i in r.items}
-    columns = {i: np.arange(len(frame)) % 3 if i in counts else x for i, x in wide.items()}
-    items = pd.DataFrame({i: pd.Series(x).infer_objects() for i, x in columns.items()}).set_index(frame.index)
-    for i, known in labels.items():
-        items[i] = pd.Categorical(items[i], categories=known)
-    out = pd.concat([frame, items], axis=1)
+def _with_items(model: Model, frame: pd.DataFrame, labels: Mapping[str, list]) -> pd.DataFrame:
+    """The frame with an answer to every item, which stands for those to come."""
+    items = {
+        i: pd.Categorical.from_codes([0] * len(frame), cast(Any, labels[i])) if i in labels else 0.0
+        for i in model.items
+    }
+    out = pd.concat([frame, pd.DataFrame(items, index=frame.index)], axis=1)
     return out.assign(**{model.freq: 1}) if model.freq else out
 
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields, is_dataclass
+from numbers import Integral
 from typing import Any, Literal
 
 from bayesmix.families import Family
@@ -128,6 +129,11 @@ class LatentClass:
     size: int = field(metadata=DATA)
     level: ClassLevel = "individual"
     predictor: Predictor = ()
+
+    def __post_init__(self) -> None:
+        """Take NumPy's whole numbers as Python's."""
+        if isinstance(self.size, Integral) and not isinstance(self.size, bool):
+            object.__setattr__(self, "size", int(self.size))
 
 
 @dataclass(frozen=True)

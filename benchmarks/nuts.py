@@ -120,7 +120,7 @@ def rate(seconds, drawn):
 def ours(model, df, fit, effects):
     data = bayes._prepare(model, df, effects, None, fit)
     made = bayes.build_from(data)
-    initial = bayes.initial_point(made, data, fit, {p.name: p.prior for p in model.parameters})
+    initial = bayes.initial_point(made, data, {k: x.values for k, x in fit.params.items()})
     more = {"adaptation": "low_rank"} if effects == "integrate" else {}
     program = nutpie.compile_pymc_model(made, initial_points={**initial}, jitter_rvs=set())
     began = time.perf_counter()

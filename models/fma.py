@@ -22,7 +22,9 @@ from collections.abc import Mapping, Sequence
 from bayesmix import Family, LatentClass, Model, bernoulli
 from bayesmix.pieces import (
     COVARIANCES,
+    class_number,
     factor_effects,
+    listed,
     loading_on,
     logits,
     measured,
@@ -101,6 +103,7 @@ def fma(
     ValueError
         As :func:`bayesmix.models.lca`; something in `by_class` that is not identified beside the rest.
     """
+    items, classes = listed(items), class_number(classes)
     varying = _varying(by_class, classes)
     effects = effects or ("unrestricted" if cluster else "none")
     _check_clusters(cluster, effects, cluster_covariates)
@@ -130,8 +133,6 @@ def _varying(by_class: str, classes: int) -> set[str]:
     out = {w.strip() for w in str(by_class).split("+")}
     if unknown := out - set(BY_CLASS):
         raise ValueError(f"by_class came with '{sorted(unknown)[0]}': name some of {', '.join(BY_CLASS)}.")
-    if isinstance(classes, bool) or not isinstance(classes, int) or classes < 1:
-        raise ValueError(f"The number of classes came as {classes!r}: give a whole number of at least 1.")
     for one, others in {"means": ("intercepts", "loadings"), "variances": ("loadings",)}.items():
         if one in out and (beside := [k for k in others if k in out]):
             raise ValueError(

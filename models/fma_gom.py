@@ -18,7 +18,9 @@ from bayesmix import Family, LatentClass, Model, Parameter, Term, at, bernoulli
 from bayesmix.pieces import (
     COVARIANCES,
     LOADING_FREE,
+    class_number,
     factor_effects,
+    listed,
     loading_on,
     logits,
     measured,
@@ -97,9 +99,11 @@ def fma_gom(
     ValueError
         As :func:`bayesmix.models.gom` and :func:`bayesmix.models.fma`.
     """
+    more = " (with one there is no membership: bm.models.fma takes 1)"
+    items, classes = listed(items), class_number(classes, 2, more)
     varying = _varying(by_class)
     shared_covariance = cluster_effects or ("factor" if cluster else "none")
-    _check(classes, effects, cluster, shared_covariance, cluster_effects, cluster_covariates)
+    _check(effects, cluster, shared_covariance, cluster_effects, cluster_covariates)
     pattern = named_factors(items, factors, loadings)
 
     def by(what: str) -> tuple[str, ...]:
@@ -137,14 +141,7 @@ def _varying(by_class: str) -> set[str]:
     return out
 
 
-def _check(
-    classes: int, effects: str, cluster: str | None, shared: str, given: str | None, formula: str | None
-) -> None:
-    if isinstance(classes, bool) or not isinstance(classes, int) or classes < 2:
-        raise ValueError(
-            f"The number of classes came as {classes!r}: give a whole number of at least 2 (with one there is no "
-            "membership: bm.models.fma takes 1)."
-        )
+def _check(effects: str, cluster: str | None, shared: str, given: str | None, formula: str | None) -> None:
     if effects not in COVARIANCES[:2]:
         raise ValueError(f"effects came as {effects!r}: give 'unrestricted' or 'factor'.")
     if shared not in COVARIANCES:

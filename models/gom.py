@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from bayesmix import Family, LatentClass, Model
-from bayesmix.pieces import COVARIANCES, logits, measured, needs_clusters, random_logits
+from bayesmix.pieces import COVARIANCES, class_number, listed, logits, measured, needs_clusters, random_logits
 
 
 def gom(
@@ -70,7 +70,9 @@ def gom(
     ValueError
         As :func:`bayesmix.models.lca`; one class, or effects "none" (the responses would be independent).
     """
-    _check(classes, effects, cluster, cluster_effects, cluster_covariates)
+    items, more = listed(items), ". With one extreme profile the responses would be independent (bm.models.lca takes 1)"
+    classes = class_number(classes, 2, more)
+    _check(effects, cluster, cluster_effects, cluster_covariates)
     own, memberships = random_logits("C", classes, "individual", effects)
     shared, of_clusters = random_logits("C", classes, "cluster", cluster_effects or ("factor" if cluster else "none"))
     fixed = logits("C", "class", individual=covariates, cluster=cluster_covariates)
@@ -79,12 +81,7 @@ def gom(
     return Model("gom", responses, (of_items,), (*shared, *own), cluster, freq)
 
 
-def _check(classes: int, effects: str, cluster: str | None, cluster_effects: str | None, formula: str | None) -> None:
-    if not isinstance(classes, int) or classes < 2:
-        raise ValueError(
-            f"The number of classes came as {classes!r}: give a whole number of at least 2. With one extreme profile "
-            "the responses would be independent (bm.models.lca takes 1)."
-        )
+def _check(effects: str, cluster: str | None, cluster_effects: str | None, formula: str | None) -> None:
     if effects == "none":
         raise ValueError("effects came as 'none': without random memberships the responses would be independent.")
     for name, value, known in (

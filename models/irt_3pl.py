@@ -22,7 +22,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from bayesmix import LatentClass, Model, Parameter, Prior, Response, Term, at, bernoulli
-from bayesmix.pieces import factor_effects, loading_on, logits, measured, named_factors
+from bayesmix.pieces import class_number, factor_effects, listed, loading_on, logits, measured, named_factors
 
 CERTAIN = 15.0
 """tau_p1 of section 9: F(15) is 1 to seven digits."""
@@ -75,6 +75,7 @@ def irt_3pl(
     ValueError
         Fewer than three items, unknown settings, covariates of classes where there is one.
     """
+    items, classes = listed(items), class_number(classes)
     _check(items, guessing, discrimination, classes, covariates)
     by = ("C",) if classes > 1 else ()
     family = bernoulli(link, guessing=guessing != "none")  # pyright: ignore[reportArgumentType]
@@ -103,6 +104,7 @@ def guessing_as_membership(items: Sequence[str], link: str = "logit", freq: str 
     items, link, freq
         As in :func:`irt_3pl`.
     """
+    items = listed(items)
     _check(items, "item", "item", 1, None)
     (r,) = measured(items, bernoulli(link), ("C",))  # pyright: ignore[reportArgumentType]
     r = loading_on(r, named_factors(items, None), ("C",))
@@ -116,14 +118,12 @@ def guessing_as_membership(items: Sequence[str], link: str = "logit", freq: str 
 
 
 def _check(items: Sequence[str], guessing: str, discrimination: str, classes: int, covariates: str | None) -> None:
-    if not isinstance(items, str) and len(items) < 3:
+    if len(items) < 3:
         raise ValueError(f"{len(items)} items came: a factor and its loadings take at least 3.")
     if guessing not in ("item", "common", "none"):
         raise ValueError(f"guessing came as {guessing!r}: give 'item', 'common' or 'none'.")
     if discrimination not in ("item", "common"):
         raise ValueError(f"discrimination came as {discrimination!r}: give 'item' or 'common'.")
-    if isinstance(classes, bool) or not isinstance(classes, int) or classes < 1:
-        raise ValueError(f"The number of classes came as {classes!r}: give a whole number of at least 1.")
     if covariates is not None and classes == 1:
         raise ValueError(
             f"covariates={covariates!r} came with one class: give factor_covariates= for the factor, or classes=2."

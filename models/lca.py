@@ -17,7 +17,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from bayesmix import Family, LatentClass, Model
-from bayesmix.pieces import COVARIANCES, cluster_class, logits, measured, needs_clusters, random_logits
+from bayesmix.pieces import (
+    COVARIANCES,
+    class_number,
+    cluster_class,
+    cluster_class_number,
+    listed,
+    logits,
+    measured,
+    needs_clusters,
+    random_logits,
+)
 
 
 def lca(
@@ -79,8 +89,9 @@ def lca(
         for no item, unknown `effects`, something of clusters without a cluster column, something of
         their classes without any.
     """
+    items, classes, cluster_classes = listed(items), class_number(classes), cluster_class_number(cluster_classes)
     effects = effects or ("unrestricted" if cluster and not cluster_classes else "none")
-    _check(classes, cluster, effects, cluster_covariates, cluster_classes)
+    _check(cluster, effects, cluster_covariates, cluster_classes)
     _check_classes(cluster_classes, cluster_class_covariates, effects_by_cluster_class, items_by_cluster_class)
     of_clusters = cluster_class(cluster_classes, cluster_class_covariates)
     parents = tuple(d.name for d in of_clusters)
@@ -91,9 +102,7 @@ def lca(
     return Model("lca", responses, (*of_clusters, of_individuals), random, cluster, freq)
 
 
-def _check(classes: int, cluster: str | None, effects: str, covariates: str | None, cluster_classes: int) -> None:
-    if not isinstance(classes, int):
-        raise ValueError(f"The number of classes came as {classes!r}: give a whole number of at least 1.")
+def _check(cluster: str | None, effects: str, covariates: str | None, cluster_classes: int) -> None:
     if effects not in COVARIANCES:
         raise ValueError(f"effects came as {effects!r}: give {', '.join(map(repr, COVARIANCES))}.")
     asked = {
@@ -105,12 +114,6 @@ def _check(classes: int, cluster: str | None, effects: str, covariates: str | No
 
 
 def _check_classes(cluster_classes: int, covariates: str | None, effects: bool, items: bool) -> None:
-    whole = isinstance(cluster_classes, int) and not isinstance(cluster_classes, bool)
-    if not whole or cluster_classes < 0 or cluster_classes == 1:
-        raise ValueError(
-            f"cluster_classes came as {cluster_classes!r}: give a whole number of at least 2, or 0 for no classes of "
-            "clusters."
-        )
     asked = {
         f"cluster_class_covariates={covariates!r}": covariates is not None,
         "effects_by_cluster_class=True": effects,

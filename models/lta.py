@@ -17,12 +17,12 @@ column there are no j, w and alpha.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import takewhile
 
 from bayesmix import Effect, Family, LatentClass, Model, Response, Term, at
-from bayesmix.pieces import COVARIANCES, at_occasion, logits, measured, needs_clusters, random_occasion
+from bayesmix.pieces import COVARIANCES, at_occasion, listed, logits, measured, needs_clusters, random_occasion, whole
 
 
 def lta(
@@ -194,9 +194,10 @@ def _alphas(sizes, effects: str, regressions: str, covariates) -> tuple[tuple[Ef
 
 
 def _check_waves(waves) -> list[list[str]]:
-    if isinstance(waves, str) or not len(waves) or any(isinstance(w, str) for w in waves):
+    several = [] if isinstance(waves, str) else list(waves)
+    if not several or any(isinstance(w, str) for w in several):
         raise ValueError(f"The waves came as {waves!r}: give a list of columns for each occasion, [[...], [...]].")
-    out = [list(w) for w in waves]
+    out = [list(listed(w)) for w in several]
     if len({len(w) for w in out}) > 1 or not out[0]:
         raise ValueError(
             f"The occasions came with {', '.join(str(len(w)) for w in out)} items: each has the same items in the same "
@@ -206,9 +207,11 @@ def _check_waves(waves) -> list[list[str]]:
 
 
 def _check_classes(classes, n: int, measurement, stationary: bool) -> list[int]:
-    out = [classes] * n if isinstance(classes, int) else list(classes)
-    if len(out) != n or not all(isinstance(k, int) and not isinstance(k, bool) for k in out):
-        raise ValueError(f"The numbers of classes came as {classes!r}: give one, or one for each of the {n} occasions.")
+    words = f"The numbers of classes came as {classes!r}: give one, or one for each of the {n} occasions."
+    several = list(classes) if isinstance(classes, Iterable) and not isinstance(classes, str) else [classes] * n
+    out = [whole(k, words) for k in several]
+    if len(out) != n:
+        raise ValueError(words)
     if len(set(out)) > 1 and (measurement != "free" or stationary):
         raise ValueError(
             f"The occasions have {', '.join(map(str, out))} classes, but measurement={measurement!r} and "
@@ -235,10 +238,7 @@ def _check_names(items: list[str], waves, measurement) -> list[str]:
 
 def _check_settings(n, formulas, stationary, order, cluster, effects, regressions) -> list[str | None]:
     """The formula of each transition."""
-    if not isinstance(order, int) or isinstance(order, bool) or order < 1:
-        raise ValueError(
-            f"order came as {order!r}: give a whole number of at least 1, the classes that one depends on."
-        )
+    whole(order, f"order came as {order!r}: give a whole number of at least 1, the classes that one depends on.")
     if stationary and (order > 1 or not (formulas is None or isinstance(formulas, str))):
         raise ValueError(
             "Stationary transitions are of order 1 and have one formula: give order=1, one formula or none."

@@ -16,16 +16,19 @@ with D alone, (19).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Annotated
 
 from bayesmix import Covariates, Effect, Family, LatentClass, Model, Parameter, Prior, Response, Term, at, normal
-from bayesmix.covariates import parse_regression, parse_terms
 from bayesmix.families import Normal, Ordinal
+from bayesmix.formulas import parse_regression, parse_terms
 from bayesmix.pieces import (
     COVARIANCES,
-    SD,
+    DATA_SD,
+    class_number,
     cluster_class,
+    cluster_class_number,
     logits,
     needs_clusters,
     random_coefficients,
@@ -33,6 +36,7 @@ from bayesmix.pieces import (
 )
 
 INTERCEPT, LOGITS, FACTOR = "1", "class", "factor"
+LOCATION = Prior("DataNormal", sigma=2.5)
 COVARIANCE = ("unrestricted", "slopes apart", "independent")
 
 
@@ -119,10 +123,11 @@ def regression_mixture(
         A formula without an outcome or an intercept, a coefficient that is no term of it, a number of classes
         below one (of clusters: below two), something of clusters without a cluster column, an unknown setting.
     """
+    classes, cluster_classes = class_number(classes), cluster_class_number(cluster_classes)
     y, terms = parse_regression(formula)
     family = family or normal()
     effects = effects or ("factor" if cluster and classes != 1 and not cluster_classes else "none")
-    _check(formula, terms, classes, family, variance, covariance, effects, cluster_classes)
+    _check(formula, terms, family, variance, covariance, effects)
     family = normal(linear_variance=True) if variance not in ("equal", "class") else family
     varying = {"C": _coefficients(by_class, terms, formula) if classes > 1 else ()}
     varying["D"] = _coefficients(by_cluster_class, terms, formula) if cluster_classes else ()
@@ -139,7 +144,7 @@ def regression_mixture(
     def by(term: str, over: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
         return tuple(c for c in ("D", "C") if term in over[c])
 
-    scale = Prior("DataHalfNormal", sigma=2.5) if family.kind == "real" else SD
+    scale = Prior("DataHalfNormal", sigma=2.5) if family.kind == "real" else DATA_SD
     names = tuple(f"u_{_title(t)}" for t in drawn)
     u = random_coefficients(names, covariance, ("D",) if effects_by_cluster_class else (), scale)
     earlier = names if covariance != "independent" else ()
@@ -159,15 +164,12 @@ def regression_mixture(
 
 
 def _title(term: str) -> str:
-    return "intercept" if term == INTERCEPT else term
-
-
-def _location(family: Family) -> Prior:
-    return Prior("DataNormal", sigma=2.5) if family.kind == "real" else Prior("Normal", mu=0.0, sigma=2.5)
+    """A word for names of parameters: ``log_x`` of log(x)."""
+    return "intercept" if term == INTERCEPT else re.sub(r"[^\w:.]+", "_", term).strip("_")
 
 
 def _slope(family: Family) -> Prior:
-    return Prior("Normal", mu=0.0, sigma=2.5 if family.kind == "real" else 1.5)
+    return Prior("DataNormal", sigma=2.5 if family.kind == "real" else 1.5)
 
 
 def _intercept(
@@ -177,12 +179,12 @@ def _intercept(
     if isinstance(family, Ordinal):
         threshold = Parameter("outcome_threshold", (*by, "threshold"), "ordered", Prior("Normal", mu=0.0, sigma=3.0))
         return (), (Term(threshold),)
-    intercept = (Term(Parameter("intercept", by, prior=_location(family))),)
+    intercept = (Term(Parameter("intercept", by, prior=LOCATION)),)
     if not isinstance(family, Normal):
         return intercept, ()
     if family.linear_variance:
         level = Parameter("residual_variance", prior=Prior("DataNormal", sigma=1.0))
-        slope = Parameter("residual_variance_slope", ("variance_covariate",))
+        slope = Parameter("residual_variance_slope", ("variance_covariate",), prior=Prior("DataNormal", sigma=1.0))
         return intercept, (Term(level), Term(slope, Covariates("variance_covariate", variance)))
     spread = Prior("DataHalfNormal", sigma=2.5)
     return intercept, (Term(Parameter("residual_sd", spread_by, "positive", spread)),)
@@ -270,21 +272,13 @@ def _between(given, drawn: Sequence[str], terms: Sequence[str], classes: int, ef
 def _check(
     formula: str,
     terms: Sequence[str],
-    classes: int,
     family: Family,
     variance: str,
     covariance: str,
     effects: str,
-    d: int,
 ) -> None:
     if INTERCEPT not in terms:
         raise ValueError(f"The regression '{formula}' has no intercept: leave '0' or '-1' out.")
-    if not isinstance(classes, int) or isinstance(classes, bool) or classes < 1:
-        raise ValueError(f"The number of classes came as {classes!r}: give a whole number of at least 1.")
-    if not isinstance(d, int) or isinstance(d, bool) or d < 0 or d == 1:
-        raise ValueError(
-            f"cluster_classes came as {d!r}: give a whole number of at least 2, or 0 for no classes of clusters."
-        )
     if family.kind == "categorical" and not hasattr(family, "link"):
         raise ValueError("A nominal outcome came: a regression takes normal, bernoulli, ordinal or poisson outcomes.")
     if variance != "equal" and family.kind != "real":

@@ -11,6 +11,7 @@ import pytensor
 import bayesmix as bm
 from bayesmix.data import Data, Named
 from bayesmix.functions import bind
+from bayesmix.params import natural_values, unconstrain
 from bayesmix.spec import Covariates, Effect, LatentClass, Model, Parameter, Response, Term
 from oracle import Oracle
 
@@ -130,6 +131,8 @@ def random_values(data: Data, seed: int, scale: float = 0.8) -> dict:
             x[..., : x.shape[-2]] = np.eye(x.shape[-2])
         for f in p.fixed:
             x[tuple(dict(f.positions).get(d, slice(None)) for d in p.dims)] = f.value
+        if p.name in data.packing.absent:
+            x = natural_values(np.where(data.packing.absent[p.name], 0.0, unconstrain(x, p)), p)
         out[p.name] = x
     return out
 
@@ -165,4 +168,4 @@ def by_unit(data: Data, units: np.ndarray) -> np.ndarray:
 def evaluate(data: Data, values: dict, what: str = "units", probes: tuple = ()):
     """The graph at natural values."""
     with pytensor.config.change_flags(traceback__limit=0):  # a sixth of the time to compile
-        return bind(what, data, probes=probes)(data.packing.pack(values))
+        return bind(what, data, probes=probes)(data.pack({p.name: values[p.name] for p in data.model.parameters}))

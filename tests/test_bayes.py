@@ -32,11 +32,7 @@ def test_the_models_likelihood_is_the_fits(two_classes, family):
     fit = bm.fit(model, two_classes, starts=4, finals=2)
     data = bm.prepare(model, two_classes)
     made = bayes.build_from(data)
-    chosen = {p.name: p.prior for p in model.parameters}
-    exact = {}
-    for p in model.parameters:
-        for b in bayes._blocks(p, data, chosen[p.name]):
-            exact[b.name] = b.initial(fit.params[p.name].values)
+    exact = bayes.variables_at(data, {k: x.values for k, x in fit.params.items()})
     with made:
         value = made["loglik"].eval({made[k]: v for k, v in exact.items()}, mode=functions.numpy_mode())
     assert value == pytest.approx(fit.loglik, abs=1e-8)
@@ -119,7 +115,7 @@ def test_dims_are_put_in_one_order():
 
 def test_priors_are_stated_and_replaced(two_classes):
     model = lca(ITEMS, 2)
-    table = bm.prior_table(model, {"item_logit": bm.Prior("Laplace", mu=0, b=1)})
+    table = bm.prior_table(model, priors={"item_logit": bm.Prior("Laplace", mu=0, b=1)})
     assert table.loc["item_logit", "prior"] == "Laplace(b=1, mu=0)"
     assert table.loc["class_logit", "prior"] == "ExchangeableLogit(sigma=1.5)"
     made = bm.build(model, two_classes, priors={"item_logit": bm.Prior("Laplace", mu=0, b=1)})
@@ -133,8 +129,8 @@ def test_priors_are_stated_and_replaced(two_classes):
             {"tau": bm.Prior("Normal", mu=0, sigma=1)},
             "prior came for 'tau', but the parameters are class_logit, item_logit",
         ),
-        ({"item_logit": "Normal"}, "came as str: give bm.Prior"),
-        ({"item_logit": bm.Prior("Nrmal")}, "'Nrmal', which PyMC does not have"),
+        ({"item_logit": "Normal"}, r"came as 'Normal' \(str\): give bm.Prior"),
+        ({"item_logit": bm.Prior("Nrmal")}, r"came as Nrmal\(\), which PyMC does not take"),
     ],
 )
 def test_wrong_priors_are_answered_with_words(two_classes, priors, words):

@@ -49,11 +49,7 @@ def test_the_models_likelihood_is_the_fits(name):
     df = bm.simulate(model, truth, n=60, seed=2)
     data = bm.prepare(model, df, bm.trapezoid(7))
     pm_model = bayes.build_from(data)
-    start = {
-        b.name: b.initial(np.asarray(truth[p.name], dtype=float))
-        for p in model.parameters
-        for b in bayes._blocks(p, data, p.prior)
-    }
+    start = bayes.variables_at(data, truth)
     with pm_model:
         value = pm_model["loglik"].eval({pm_model[k]: v for k, v in start.items()}, mode=functions.numpy_mode())
     assert value == pytest.approx(bm.log_likelihood(model, df, truth, nodes=bm.trapezoid(7)), abs=1e-8)

@@ -14,6 +14,7 @@ from scipy import optimize
 
 import bayesmix as bm
 from bayesmix import functions, labels, maximum, ml, search
+from bayesmix.adaptation import finer
 from bayesmix.starts import ranges
 from declare import frame
 
@@ -21,7 +22,7 @@ ITEMS = ["a", "b", "c", "d", "e"]
 
 
 def theta_of(fit, data):
-    return data.packing.pack({k: v.values for k, v in fit.params.items()})
+    return data.pack({k: v.values for k, v in fit.params.items()})
 
 
 def test_the_estimate_is_near_the_truth(fitted):
@@ -350,12 +351,12 @@ def test_classes_come_in_the_order_of_given_parameters_with_their_standard_error
     for name, x in wanted.items():
         assert found.params[name].values == pytest.approx(x, abs=1e-3)
     data = bm.prepare(model, df)
-    theta = data.packing.pack(values)
+    theta = data.pack(values)
     covariance, _, _ = maximum.covariances(maximum.curvature(data, theta))
 
     def relabelled(point):
         made = {k: x.values for k, x in functions.evaluate(data, point).items() if k in values}
-        return data.packing.pack(labels.permute(model, made, ("C",), order))
+        return data.pack(labels.permute(model, made, ("C",), order))
 
     change = np.stack([relabelled(theta + e) - relabelled(theta) for e in np.eye(len(theta))], axis=1)
     expected = np.sqrt(np.diag(change @ covariance @ change.T))
@@ -389,8 +390,8 @@ def test_few_units_may_have_more_nodes_than_many():
     df = pd.DataFrame(np.random.default_rng(0).integers(0, 2, (4000, 12)).astype(float)).rename(columns="i{}".format)
     model = bm.models.fma_gom([*df], 2)
     few, many = (bm.prepare(model, df.head(n), bm.trapezoid(31, 6.0)) for n in (200, 4000))
-    assert maximum.finer(few)["individual"].n == 63
-    assert maximum.finer(many) == {}
+    assert finer(few)["individual"].n == 63
+    assert finer(many) == {}
 
 
 @pytest.mark.parametrize(

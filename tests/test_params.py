@@ -80,12 +80,19 @@ def test_fixed_and_absent_entries_are_not_counted():
 
 
 @given(THETA)
-def test_packing_does_not_read_fixed_entries(theta):
+def test_fixed_entries_may_be_missing_or_what_they_are_and_nothing_else(theta):
     values = to_natural(theta)
-    values["logit"][:, -1] = 77.0
-    values["sd"][1] = -5.0
-    values["g"][:, 2] = 3.0
+    values["logit"][:, -1] = np.nan
     assert_allclose(PACKING.pack(values), theta, rtol=1e-9, atol=1e-9)
+    values["logit"][:, -1] = 77.0
+    with pytest.raises(ValueError, match=r"logit\[a, 3\] came as 77, but is fixed at 0, .*subtract the reference's"):
+        PACKING.pack(values)
+
+
+@given(THETA)
+def test_names_that_are_no_parameter_are_refused(theta):
+    with pytest.raises(ValueError, match=r"'logits' is no parameter of this model, .* did you mean 'logit'\?"):
+        PACKING.pack(to_natural(theta) | {"logits": np.zeros(3)})
 
 
 @given(THETA)
@@ -131,14 +138,16 @@ def test_a_positive_parameter_may_be_fixed_at_zero():
 
 
 def _with(**changes):
-    measured = {"sd": np.ones(3), "tau": [[-1, 0.5, 1, 2]] * 2, "g": np.full((2, 3), 0.3)}
-    return {"level": 0.3, "logit": np.zeros((2, 3))} | measured | changes
+    measured = {"sd": [1.0, 2.0, 1.0], "tau": [[-1, 0.5, 1, 2]] * 2, "g": [[0.3, 0.3, np.nan]] * 2}
+    return {"level": 0.3, "logit": [[0.0] * 3, [1.5, 0.0, 0.0]]} | measured | changes
 
 
 @pytest.mark.parametrize(
     ("values", "words"),
     [
         ({"level": 1.0}, r"No value for the parameter 'logit'; the model has level, logit, sd, tau, g"),
+        (_with(sd=[1.0, 1.0, 1.0]), r"sd\[2\] came as 1, but is fixed at 2"),
+        (_with(tau=[[-1, 0.5, 1, 2], [-1, 0.5, 1, 3]]), r"tau\[b, 4\] came as 3, but the data have no such category"),
         (_with(logit=np.zeros((3, 2))), r"'logit' came with shape \(3, 2\), expected \(2, 3\) = \(item, C\)"),
         (_with(sd=[1.0, 1.0, -1.0]), r"'sd' came with a value outside its support \(positive\): \[-1"),
         (_with(tau=[[-1, 0.5, 1, 0.9]] * 2), r"'tau' came with a value outside its support \(ordered\)"),

@@ -5,13 +5,18 @@ from __future__ import annotations
 from math import factorial
 
 import numpy as np
+import pandas as pd
 import pytest
+from bayesmix.models.fma import fma
+from bayesmix.models.lca import lca
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
 import bayesmix as bm
-from bayesmix.quadrature import from_text
+from bayesmix.functions import bind
+from bayesmix.quadrature import count_nodes, from_text
+from declare import frame
 
 METHODS = [bm.trapezoid(), bm.trapezoid(4, 2.0), bm.gauss_hermite(7), bm.monte_carlo(100)]
 
@@ -147,3 +152,107 @@ def test_the_stencil_reads_off_a_quadratic():
     f = 1.5 + z @ slope - 0.5 * np.einsum("nk,kl,nl->n", z, curvature, z)
     assert np.einsum("n,nkl->kl", f, curve) == pytest.approx(curvature)
     assert f @ first == pytest.approx(slope)
+
+
+REFUSED = {
+    "a billion points": (lambda: bm.trapezoid(10**9), r"came as 1,000,000,000: give at most 200,000"),
+    "as many of Gauss-Hermite": (lambda: bm.gauss_hermite(10**9), "give at most"),
+    "as many by Monte Carlo": (lambda: bm.monte_carlo(10**12), "give at most"),
+    "as many adaptive ones": (lambda: bm.adaptive(10**6), "give at most"),
+    "a truth value": (lambda: bm.adaptive(True), "came as True: give a whole number"),
+    "a seed below zero": (lambda: bm.monte_carlo(10, -1), r"seed of the nodes came as -1: give a whole number .*\.$"),
+    "a seed that is no number": (lambda: bm.monte_carlo(10, 1.5), r"seed of the nodes came as 1\.5"),
+    "a limit as text": (lambda: bm.trapezoid(15, "5"), "limit of the nodes came as '5'"),
+    "a limit that is a truth value": (lambda: bm.trapezoid(15, True), "limit of the nodes came as True"),
+    "a product over effects": (lambda: bm.adaptive(100_000).grid(3), r"100000\^3 = 1,000,000,000,000,000 nodes"),
+}
+
+
+@pytest.mark.parametrize(("make", "words"), REFUSED.values(), ids=REFUSED)
+def test_what_cannot_be_nodes_is_refused_before_memory_is_taken(make, words):
+    with pytest.raises(ValueError, match=words):
+        make()
+
+
+def test_nodes_times_units_are_refused_before_memory_is_taken():
+    model = lca(["b1", "b2"], 2, cluster="g")
+    with pytest.raises(ValueError, match=r"units of the level 'cluster' makes a table of .* entries, more than"):
+        bm.prepare(model, frame(0, clusters=6000, rows=2), bm.adaptive(200_000))
+    both = fma(["b1", "b2", "b3"], 2, family=bm.bernoulli(), cluster="g")
+    with pytest.raises(ValueError, match="nodes over both levels, more than"):
+        bm.prepare(both, frame(0), bm.trapezoid(20_000))
+
+
+@pytest.mark.parametrize("method", [bm.trapezoid(15), bm.gauss_hermite(15), bm.adaptive(7)], ids=str)
+def test_finer_nodes_are_no_more_than_there_may_be(method):
+    for n_effects in range(1, 5):
+        finer = method.finer(n_effects)
+        assert method.n < finer.n <= 2 * method.n + 1
+        assert count_nodes(finer, n_effects) <= 200_000
+    with pytest.raises(ValueError, match="no finer nodes"):
+        type(method)(21).finer(4)
+
+
+def test_whole_numbers_of_numpy_are_numbers():
+    assert from_text(str(bm.monte_carlo(np.int64(8), np.int64(2)))) == bm.monte_carlo(8, 2)
+
+
+# how fine nodes are -------------------------------------------------------------------------------
+
+ITEMS = ["b1", "b2", "b3", "b4"]
+
+
+def far_out(level: str, sd: float):
+    """A model with one effect of large SD, its data and parameters."""
+    rng = np.random.default_rng(3)
+    g = np.repeat(np.arange(12), rng.integers(1, 61, 12))
+    df = pd.DataFrame(rng.integers(0, 2, (len(g), 4)), columns=ITEMS).assign(g=g)
+    intercept = rng.normal(0, 0.7, (2, 4))
+    if level == "cluster":
+        values = {"class_logit": [0.3, 0.0], "cluster_loading": [[sd, 0.0]], "item_intercept": intercept}
+        return lca(ITEMS, 2, family=bm.bernoulli(), cluster="g"), df, values
+    loading = {"loading": np.full(4, sd), "class_logit": [0.3, 0.0], "item_intercept": intercept}
+    return fma(ITEMS, 2, family=bm.bernoulli()), df, loading
+
+
+@pytest.mark.parametrize("units", [False, True])
+@pytest.mark.parametrize("sd", [0.5, 3.0, 5.0])
+@pytest.mark.parametrize("level", ["cluster", "individual"])
+def test_nodes_that_are_left_out_are_fine_enough_for_the_log_likelihood(level, sd, units):
+    model, df, values = far_out(level, sd)
+    fine = bm.log_likelihood(model, df, values, nodes=bm.trapezoid(2001, 8.0), units=units)
+    found = bm.log_likelihood(model, df, values, units=units)
+    assert np.abs(np.asarray(found) - np.asarray(fine)).max() < 0.01
+
+
+def test_nodes_that_are_given_and_too_few_are_said():
+    model, df, values = far_out("cluster", 5.0)
+    with pytest.warns(UserWarning, match=r"Finer nodes change the log-likelihood by .* take more \(nodes=\)\.$"):
+        bm.log_likelihood(model, df, values, nodes=bm.trapezoid(5))
+
+
+@pytest.mark.filterwarnings("ignore:Finer nodes")
+@pytest.mark.parametrize("sd", [0.1, 0.7, 1.5])
+@pytest.mark.parametrize("level", ["cluster", "individual"])
+def test_one_adaptive_node_is_the_approximation_of_laplace(level, sd):
+    """The mode of each unit's integrand by a search on a fine grid, its curvature by differences."""
+    model, df, values = far_out(level, sd)
+    data = bm.prepare(model, df, bm.trapezoid(4001, 8.0))
+    theta = data.pack({k: np.asarray(v) for k, v in values.items()})
+    z, log_weights = data.nodes[level].grid(1)
+    (weights,) = bind("probabilities", data, probes=((level, f"node_{level}"),))(theta)
+    weights = weights / weights.sum(axis=1, keepdims=True)
+    with np.errstate(divide="ignore"):
+        height = np.log(weights) + bind("units", data)(theta)[:, None] - log_weights - 0.5 * z[:, 0] ** 2
+    top, step = height.argmax(axis=1), z[1, 0] - z[0, 0]
+    beside = [height[np.arange(len(top)), top + k] for k in (-1, 0, 1)]
+    curvature = -(beside[0] - 2 * beside[1] + beside[2]) / step**2
+    expected = beside[1] - 0.5 * np.log(curvature)
+    found = bm.log_likelihood(model, df, values, nodes=bm.adaptive(1), units=True)
+    per_unit = expected if level == "cluster" else expected[data.pattern_of]
+    assert_allclose(found, per_unit, atol=2e-3)
+
+
+def test_one_adaptive_node_is_refused_where_parameters_are_estimated():
+    with pytest.raises(ValueError, match=r"adaptive\(1\), Laplace's approximation, came where parameters are"):
+        bm.fit(lca(ITEMS, 2, cluster="g"), far_out("cluster", 1.0)[1], nodes=bm.adaptive(1))
