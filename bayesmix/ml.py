@@ -20,19 +20,22 @@ from numpy.typing import NDArray
 
 from bayesmix import functions, maximum, posterior
 from bayesmix.adaptation import FINE, ROUGH, audited, finer, in_words, renewed
-from bayesmix.data import Data, prepare, texts
+from bayesmix.data import SMALLEST_SD, Data, prepare, texts
 from bayesmix.integration import check_gradient
 from bayesmix.maximum import Top
+from bayesmix.neighbours import detours, simpler_starts
 from bayesmix.priors import Priors, checked
 from bayesmix.quadrature import Nodes
 from bayesmix.result import Fit, row_coords, same_maximum
-from bayesmix.search import Search, Start
+from bayesmix.search import Search, Start, mostly_collapse, sound, times_reached, uncertain
 from bayesmix.solution import TINY
 from bayesmix.spec import Model, parts
 from bayesmix.starts import ranges
 from bayesmix.threads import quietly
 
 Array = NDArray[np.float64]
+DETOURS = 8
+"""How often, at most, a search goes by way of one class more."""
 HUGE = 8.0
 """An SD of class logits at which classes hardly vary within a cluster: an ICC of 0.95."""
 
@@ -53,6 +56,9 @@ def fit(
     mode: str | None = None,
     executor: Executor | None = None,
     progress: bool = True,
+    simpler: bool = True,
+    budget: float = 10.0,
+    smallest_sd: float = SMALLEST_SD,
 ) -> Fit:
     """Estimate a model by maximum likelihood.
 
@@ -92,6 +98,16 @@ def fit(
         Where the starts run. Left out: here, or in processes when they would take long.
     progress : bool
         Show a bar with the time left (on a terminal).
+    simpler : bool
+        Whether solutions of simpler models are among the starts: without random effects, of one class less.
+    budget : float
+        Seconds that a search may take to look for what it has not seen yet, once the best value is replicated: further
+        rounds of starts, and ways by one class more. What is found unreplicated is searched on for all `rounds`.
+    smallest_sd : float
+        Where residual SDs vary over classes, their floor as a share of the item's SD: without one a class of a few
+        equal answers has an infinite likelihood. Of rounded answers the floor is the SD of a value between two
+        neighbouring ones, where that is larger (a quarter of the item's SD at most). A start that ends there has
+        collapsed, and ranks behind every sound one.
 
     Returns
     -------
@@ -110,11 +126,13 @@ def fit(
     check_settings(starts, finals, rounds, seed, standard_errors)
     data = prepare(model, df, nodes=nodes)
     check_gradient(data.nodes)
-    data = replace(data, priors=checked(priors, data.model))
+    data = replace(data, priors=checked(priors, data.model), smallest_sd=smallest_sd)
     order = _pivot(like, data)
     given = [*_given(start, data), *_from_classes(data, df, seed, nodes)]
-    search = Search(data, starts, finals, rounds, seed, mode, executor, progress, given)
+    given += simpler_starts(data, df, seed) if simpler else []
+    search = Search(data, starts, finals, rounds, seed, mode, executor, progress, given, budget)
     found = search.run()
+    found = _by_detours(search, found, df, seed) if rounds > 1 else found
     usable = [s for s in found if np.isfinite(s.loglik) or np.isfinite(s.short)]
     if not usable:
         raise RuntimeError(
@@ -129,6 +147,19 @@ def fit(
         top = maximum.polished(data, found[0].theta, order)
         audit = audited(top.data, top.theta)
     return _finish(top, df, found, search, standard_errors, audit)
+
+
+def _by_detours(search: Search, found: list[Start], df: pd.DataFrame, seed: int) -> list[Start]:
+    """Further starts by way of one class more, while there may be a better end and there is time."""
+    for k in range(DETOURS):
+        if search.interrupted or search.left <= 0 or not (uncertain(search.data, found) or mostly_collapse(found)):
+            break
+        before = [s.theta for s in sound(found)[:1]]
+        found = search.more(detours(search.data, df, before, seed + 1000 * k), found)
+        same = bool(before) and sound(found)[0].theta is before[0]
+        if same and times_reached(found) > 1 and not mostly_collapse(found):
+            break
+    return found
 
 
 def check_settings(starts, finals, rounds, seed, standard_errors) -> None:

@@ -62,7 +62,11 @@ def _memberships(data: Data, rng: np.random.Generator) -> Iterator[tuple[str, Ar
     for group in _sharing(data):
         features = [_features(data, c, rng) for c in group]
         sizes = {c.size for c in group}
-        if any(f is None for f in features) or len(sizes) > 1 or len({f.shape[1] for f in features if f is not None}) > 1:
+        if (
+            any(f is None for f in features)
+            or len(sizes) > 1
+            or len({f.shape[1] for f in features if f is not None}) > 1
+        ):
             continue
         level, weight = group[0].level, data.counts
         rows = [f for f in features if f is not None]
@@ -110,7 +114,9 @@ def _features(data: Data, c: LatentClass, rng: np.random.Generator) -> Array | N
     if not columns:
         return None
     weights = np.random.default_rng(rng.integers(2**32)).exponential(size=len(columns))
-    return np.concatenate([np.sqrt(w) * _standard(x, data.counts) for w, x in zip(weights, columns, strict=True)], axis=1)
+    return np.concatenate(
+        [np.sqrt(w) * _standard(x, data.counts) for w, x in zip(weights, columns, strict=True)], axis=1
+    )
 
 
 def _standard(x: Array, counts: Array) -> Array:

@@ -109,7 +109,7 @@ class Fit:
     @property
     def replicated(self) -> int:
         """How many starts that ran to convergence reached the best log-likelihood."""
-        finals = self.starts["loglik"].dropna()
+        finals = self.starts.loc[~self.starts["status"].str.startswith("collapsed"), "loglik"].dropna()
         return sum(same_maximum(v, finals.max()) for v in finals)
 
     @property

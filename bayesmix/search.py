@@ -27,6 +27,7 @@ from bayesmix import functions
 from bayesmix.adaptation import adapted, is_adaptive, replaced
 from bayesmix.data import Data
 from bayesmix.families import LEAST_VARIANCE
+from bayesmix.labels import groups
 from bayesmix.partition import partitioned
 from bayesmix.quadrature import Adaptive, Exact
 from bayesmix.result import same_maximum
@@ -40,6 +41,20 @@ WORTH_COMPILING, WORTH_LOADING, WORTH_PROCESSES = 90.0, 6.0, 40.0
 """Seconds of remaining work from which a cold compile, a compile from the cache, and processes pay."""
 COARSE = 3
 """Adaptive points a dimension in short runs, for several effects."""
+SOFT = (10.0, 30.0)
+"""Answers as varied as all of an item's that are added to each class at first, where residual SDs vary over classes."""
+SOFTENED = 100
+"""Iterations that a start may take with them, before it goes on without."""
+FAR_OUT = 4.0
+"""Natural units from the margins: a logit further out says the same."""
+SIMILAR = 0.3
+"""How far apart classes of two points are, at most, that are on their way to the same end, in natural units."""
+RARE = 3.0
+"""Where nearly all starts collapse, a search may take so many times its budget until a sound end is replicated."""
+SELDOM = 0.25
+"""A share of the ends below which the best one may well not be the best there is."""
+MORE_ROUNDS = 10
+"""So many times the rounds that were asked for are run, at most, while there is time."""
 RESTARTS = 10
 """How often an optimiser is started again that stopped before its gradient had gone."""
 FINISHED = 0.01
@@ -62,6 +77,8 @@ class Start:
     iterations: int = 0
     collapsed: str = ""
     """A residual SD at its floor: such a start ranks behind every sound one."""
+    alone: bool = True
+    """Whether it counts for itself: not of those from solutions of simpler models, or handed in, one of which may."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +101,7 @@ def run_start(task: Task) -> Start:
         data = adapted(task.data, start.theta, steps=steps)
         theta, iterations = start.theta, 0
         if task.soft and task.limits.collapsing.any():
-            _, theta, iterations, _ = _ascend(replace(task, data=data), theta)
+            _, theta, iterations, _ = _run(replace(task, data=data, max_iterations=SOFTENED), theta)
         value, theta, more, status = _ascend(replace(task, data=data, soft=0.0 if long else task.soft), theta)
         iterations += more
         for _ in range(REFRESHED if is_adaptive(data) and long else 0):
@@ -135,7 +152,7 @@ def _ascend(task: Task, origin: Array) -> tuple[float, Array, int, str]:
     """
     value, theta, iterations, status = _run(task, task.limits.within(origin))
     for _ in range(RESTARTS if task.max_iterations > SHORT else 0):
-        if status != "unfinished":
+        if status != "unfinished" or task.limits.collapsed(theta).any():
             break
         before = value
         value, theta, more, status = _run(task, theta)
@@ -165,9 +182,16 @@ def _run(task: Task, origin: Array) -> tuple[float, Array, int, str]:
     options = {"maxiter": task.max_iterations, "maxfun": 3 * task.max_iterations + 20, "ftol": 1e-13, "gtol": 1e-7}
     options["maxcor"] = 50  # a third of the iterations that ten take, where classes overlap
     bounds = np.column_stack([(task.limits.lower - origin) / unit, (task.limits.upper - origin) / unit])
+
+    def watch(step: Array) -> None:
+        if task.limits.collapsed(origin + unit * step).any():
+            raise StopIteration  # it will not come back, and where it ends counts for nothing
+
     with one_blas_thread(), np.errstate(all="ignore"):
         zero = np.zeros_like(origin)
-        out = optimize.minimize(objective, zero, jac=True, method="L-BFGS-B", bounds=bounds, options=options)
+        out = optimize.minimize(
+            objective, zero, jac=True, method="L-BFGS-B", bounds=bounds, options=options, callback=watch
+        )
     value, theta, gradient = best
     if not np.isfinite(value):
         return value, theta, int(out.nit), "failed: not finite"
@@ -220,17 +244,18 @@ class Search:
     def run(self) -> list[Start]:
         """Every start, the best first. Interrupted, those that are finished."""
         began = time.perf_counter()
-        seeds = np.random.SeedSequence(self.seed).generate_state(self.n_starts * self.rounds).tolist()
+        rounds = self.rounds * (MORE_ROUNDS if self.rounds > 1 else 1)
+        seeds = np.random.SeedSequence(self.seed).generate_state(self.n_starts * rounds).tolist()
         if all(c.size == 1 for c in self.data.model.classes) and self._one_maximum():
             few = min(self.n_starts, 4) if self.data.model.effects else 2
-            self.n_starts, self.n_finals, self.rounds, self.at_once = few, few, 1, True
+            self.n_starts, self.n_finals, self.rounds, self.at_once, rounds = few, few, 1, True, 1
         done: list[Start] = []
         try:
             with self._bar() as advance:
-                for r in range(self.rounds):
+                for r in range(rounds):
                     some = seeds[r * self.n_starts : (r + 1) * self.n_starts]
                     self._round(r, [Start(s, self._draw(k, s)) for k, s in enumerate(some)], done, advance)
-                    if self._enough(done, time.perf_counter() - began):
+                    if self._enough(r + 1, done, time.perf_counter() - began):
                         break
         except KeyboardInterrupt:
             self.interrupted = True
@@ -244,11 +269,13 @@ class Search:
         """A start around the margins, or from a partition of the data, by turns."""
         return self.limits.draw(seed) if k % 2 else partitioned(self.data, self.limits, seed)
 
-    def _enough(self, done: list[Start], seconds: float) -> bool:
+    def _enough(self, rounds: int, done: list[Start], seconds: float) -> bool:
         """Whether the best value is replicated, and what is left to be found is little or not worth the time."""
-        if times_reached(done) < 2:
-            return False
-        return unseen_share(done) <= UNSEEN or seconds > self.budget
+        replicated = times_reached(done) > 1
+        if replicated and unseen_share(done) <= UNSEEN:
+            return True
+        rare = self.limits.collapsing.any() and not replicated
+        return seconds > self.budget * (RARE if rare else 1.0) and (replicated or rounds >= self.rounds)
 
     def _one_maximum(self) -> bool:
         """Whether a model without classes is a regression, with normal random coefficients at most."""
@@ -273,9 +300,9 @@ class Search:
         return ranked([*done, *(s for s in old if s.seed not in taken)])
 
     def _round(self, r: int, new: list[Start], done: list[Start], advance: Callable) -> None:
-        given = [Start(-1 - k, t) for k, t in enumerate(self.given)] if r == 0 else []
+        given = [Start(-1 - k, t, alone=False) for k, t in enumerate(self.given)] if r == 0 else []
         todo = [*given, *new]
-        if self.at_once:
+        if self.at_once or self.limits.collapsing.any():  # where some collapse, short runs put these first
             list(self._each(todo, LONG, done, advance("to convergence", len(todo))))
             return
         short = list(self._each(todo, SHORT, done, advance("short runs", len(todo))))
@@ -283,7 +310,7 @@ class Search:
         if r > 0:  # a new round competes with the best so far
             top = max((s.loglik for s in done if np.isfinite(s.loglik) and not s.collapsed), default=-np.inf)
             usable = [s for s in usable if s.short > top - 0.1 * abs(top)]
-        best, rest = usable[: self.n_finals], usable[self.n_finals :]
+        best, rest = self._apart(usable)
         while best:
             for s in best:
                 _remove(done, s)
@@ -291,9 +318,42 @@ class Search:
             lost = sum(bool(s.collapsed) for s in ended)  # others take the place of what has collapsed
             best, rest = rest[:lost], rest[lost:]
 
+    def _apart(self, usable: list[Start]) -> tuple[list[Start], list[Start]]:
+        """The best starts to go on with, no more than two of them on their way to the same end; the others after.
+
+        Of five on their way to a maximum that is none of the whole, five would arrive, and none anywhere else.
+        """
+        best: list[Start] = []
+        for s in usable:
+            own = profile(self.data, self.limits, s.theta)
+            near = [profile(self.data, self.limits, b.theta) for b in best]
+            if len(best) < self.n_finals and sum(similar(own, other) for other in near) < 2:
+                best.append(s)
+        rest = [s for s in usable if all(s is not b for b in best)]
+        more = self.n_finals - len(best)
+        return [*best, *rest[:more]], rest[more:]
+
+    def more(self, points: Sequence[Array], found: Sequence[Start]) -> list[Start]:
+        """Further starts from given points, beside those that were found."""
+        began, done = time.perf_counter(), list(found)
+        lowest = min((s.seed for s in found if s.seed < 0), default=0)
+        try:
+            with self._bar() as advance:
+                self._round(1, [Start(lowest - 1 - k, t) for k, t in enumerate(points)], done, advance)
+        except KeyboardInterrupt:
+            self.interrupted = True
+            warnings.warn("Interrupted: going on with the starts that are finished.", stacklevel=4)
+        self.seconds += time.perf_counter() - began
+        return ranked(done)
+
+    @property
+    def left(self) -> float:
+        """Seconds of the budget that are left."""
+        return self.budget - self.seconds
+
     def _each(self, todo: list[Start], iterations: int, done: list[Start], tick: Callable) -> Iterator[Start]:
         data = self.coarse if iterations == SHORT else self.data
-        tasks = [Task(data, self.limits, s, iterations, self.mode) for s in todo]
+        tasks = [Task(data, self.limits, s, iterations, self.mode, soft_weight(s.seed)) for s in todo]
         try:
             for out in self._map(tasks):
                 done.append(out)
@@ -379,36 +439,73 @@ def _remove(done: list[Start], s: Start) -> None:
     done[:] = [d for d in done if d.seed != s.seed]
 
 
+def soft_weight(k: int) -> float:
+    """How strongly the SDs of start `k` are held near those of the items at first: some maxima are reached by each."""
+    return SOFT[k % len(SOFT)]
+
+
+def profile(data: Data, limits: Ranges, theta: Array) -> list[Array]:
+    """What tells the classes of a point apart, (class, feature) for each group of class variables, in natural units."""
+    raw = {k: np.append(np.clip((theta - limits.center) / limits.unit, -FAR_OUT, FAR_OUT), 0.0)[i]
+           for k, i in data.packing.index.items()}  # fmt: skip
+    out = []
+    for dims in groups(data.model):
+        of_class = [(p, [d for d in p.dims if d in dims]) for p in data.model.parameters]
+        rows = [np.moveaxis(raw[p.name], p.dims.index(d[0]), 0) for p, d in of_class if len(d) == 1]
+        out += [np.concatenate([x.reshape(len(x), -1) for x in rows], axis=1)] if rows else []
+    return out
+
+
+def similar(a: Sequence[Array], b: Sequence[Array]) -> bool:
+    """Whether two points have the same classes, nearly, in whatever order."""
+    for x, y in zip(a, b, strict=True):
+        gap = np.abs(x[:, None, :] - y[None, :, :])
+        away = np.sqrt((gap**2).mean(axis=-1))
+        rows, columns = optimize.linear_sum_assignment(away)
+        if away[rows, columns].max() > SIMILAR:
+            return False
+    return bool(a)
+
+
 def sound(done: Sequence[Start]) -> list[Start]:
-    """Starts that ran to the end without a collapse; where there are none, those that collapsed."""
-    finals = [s for s in done if np.isfinite(s.loglik)]
-    return [s for s in finals if not s.collapsed] or finals
+    """Starts that ran to the end without a collapse, the best first."""
+    return [s for s in ranked(done) if np.isfinite(s.loglik) and not s.collapsed]
 
 
 def times_reached(done: Sequence[Start]) -> int:
-    """How many starts ended at the best value."""
-    finals = [s.loglik for s in sound(done)]
-    return sum(same_maximum(v, max(finals)) for v in finals)
+    """How many starts ended at the best value; all that do not count for themselves as one."""
+    return next(iter(ends(done)), 0)
 
 
 def ends(done: Sequence[Start]) -> list[int]:
     """How often each different end point was reached, the best first."""
-    values = sorted((s.loglik for s in sound(done)), reverse=True)
-    out: list[int] = []
-    last = np.inf
-    for v in values:
-        if same_maximum(v, last):
-            out[-1] += 1
+    groups: list[list[Start]] = []
+    for s in sound(done):
+        if groups and same_maximum(s.loglik, groups[-1][0].loglik):
+            groups[-1].append(s)
         else:
-            out.append(1)
-            last = v
-    return out
+            groups.append([s])
+    return [sum(s.alone for s in g) + any(not s.alone for s in g) for g in groups]
 
 
 def unseen_share(done: Sequence[Start]) -> float:
     """The share of starts that would end where none has ended yet, by Good and Turing: that of ends seen once."""
     times = ends(done)
     return times.count(1) / max(sum(times), 1)
+
+
+def uncertain(data: Data, done: Sequence[Start]) -> bool:
+    """Whether there may well be a better end: the best was seldom reached, or ends are still new."""
+    times = ends(done)
+    if not data.model.classes:
+        return False
+    return not times or times[0] < 2 or times[0] < SELDOM * sum(times) or unseen_share(done) > UNSEEN / 2
+
+
+def mostly_collapse(done: Sequence[Start]) -> bool:
+    """Whether sound ends are the exception."""
+    finals = [s for s in done if np.isfinite(s.loglik)]
+    return sum(bool(s.collapsed) for s in finals) > 0.5 * len(finals)
 
 
 def ranked(done: Sequence[Start]) -> list[Start]:
