@@ -21,7 +21,7 @@ from pytensor.graph.traversal import explicit_graph_inputs
 from bayesmix import functions, heights, likelihood, ml, params, posterior
 from bayesmix.adaptation import of_population
 from bayesmix.data import Data, Named, prepare
-from bayesmix.draws import around, assemble, finished, points
+from bayesmix.draws import around, assemble, finished, points, whole_draws
 from bayesmix.families import Tensor
 from bayesmix.node_audit import Audit, audit, better, some
 from bayesmix.params import Parameter, Prior, fixed_values
@@ -317,9 +317,8 @@ def sample(
     if effects == "integrate":
         settings["adaptation"] = "low_rank"  # few, correlated parameters: three times the effective draws
     run = _Run(data, priors, pm_model, backend, {**settings, **nuts})
-    found, shares, split = _modes(model, df, fit, known, nodes, chains)
+    found, split, said = _modes(model, df, fit, known if pm_model is None else None, nodes, chains)
     raw, made = run.sampled([(m.values, n) for m, n in zip(found, split, strict=True)])
-    said = heights.words(found, shares, split)
     if effects == "integrate":
         raw, made, run, more = _mended(raw, made, run, found, split, nodes is not None)
         said += more
@@ -362,19 +361,29 @@ def _together(parts: Sequence[xr.DataTree]) -> xr.DataTree:
 
 
 def _modes(
-    model: Model, df: pd.DataFrame, fit: Fit, priors: Mapping[str, Prior], nodes: Nodes | None, chains: int
-) -> tuple[list[heights.Mode], Array, NDArray[np.int64]]:
-    """The fit's solution and others that the search has seen, their shares of the mass, and chains for each."""
+    model: Model, df: pd.DataFrame, fit: Fit, priors: Mapping[str, Prior] | None, nodes: Nodes | None, chains: int
+) -> tuple[list[heights.Mode], NDArray[np.int64], list[str]]:
+    """The fit's solution and others that the search has seen, chains for each, and words.
+
+    Without `priors`, which a PyMC model that came has for itself, others cannot be weighed.
+    """
     own = {str(k): x.values for k, x in fit.params.data_vars.items()}
-    further = heights.others(fit)
-    if not further:
-        return [heights.Mode(own, fit.loglik, np.nan, np.nan, fit.loglik)], np.ones(1), np.array([chains])
-    found = heights.modes(model, df, [own, *further], priors, nodes or fit.nodes)
-    found = [replace(found[0], values=own), *found[1:]]
+    alone = heights.Mode(own, fit.loglik, np.nan, np.nan, fit.loglik)
+    further, steps, weighed = heights.others(fit), Steps(), []
+    if further and priors is not None:
+        weighed = steps.run(
+            "weights of the other solutions of the search",
+            lambda: heights.modes(model, df, [own, *further], priors, nodes or fit.nodes),
+            [],
+        )
+    if not weighed:
+        return [alone], np.array([chains]), [f"{k}: {why}" for k, why in steps.lost.items()]
+    found = [replace(weighed[0], values=own), *weighed[1:]]
     share = heights.shares(found)
     kept = [k for k in range(len(found)) if k == 0 or share[k] >= heights.MATTERS]
     found, share = [found[k] for k in kept], share[kept] / share[kept].sum()
-    return found, share, heights.chains_of(share, chains)
+    split = heights.chains_of(share, chains)
+    return found, split, heights.words(found, share, split)
 
 
 def _mended(
@@ -382,6 +391,8 @@ def _mended(
 ) -> tuple[xr.DataTree, pm.Model, _Run, list[str]]:
     """The draws, made anew where the nodes were too coarse at them and others may be taken; and what is to be said."""
     steps = Steps()
+    if whole_draws(raw["posterior"].to_dataset()) < raw["posterior"].sizes["draw"]:  # interrupted: enough of it
+        return raw, made, run, []
     thetas, checked = steps.run("audit of the nodes", lambda: _audited(raw, run.data), (np.zeros((0, 0)), None))
     if checked is None or not checked.is_off:
         return raw, made, run, steps.words()
