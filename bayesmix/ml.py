@@ -172,6 +172,8 @@ def _pivot(like: Fit | Mapping[str, Any] | None, data: Data) -> dict[str, Array]
             raise ValueError(f"like= came with '{name}'; the parameters are {', '.join(known)}: name these.")
         if x.shape != known[name]:
             raise ValueError(f"like= came with '{name}' of shape {x.shape}, expected {known[name]}: give it so.")
+    for p in (p for p in data.model.parameters if p.name in values):
+        data.packing.check_fixed(p, values[p.name])
     return values
 
 
