@@ -185,6 +185,8 @@ class _Run:
 
     def __post_init__(self) -> None:
         if self.out is not None:
+            if self.out.exists() and not self.out.is_dir():
+                raise ValueError(f"--out names '{self.out}', which is a file: give a folder.")
             check_folder(self.out)
             _check_targets(self.out)
             self.earlier = _files_of_earlier_run(self.out, self.words[0])
@@ -292,7 +294,8 @@ def read_run(folder: Path) -> dict[str, Any]:
     except (OSError, ValueError):
         pass
     raise ValueError(
-        f"'{folder / RUN}' cannot be read as what a run of bayesmix keeps there: give another folder, or empty this one."
+        f"'{folder / RUN}' cannot be read as what a run of bayesmix keeps there: give another folder, or empty this "
+        "one."
     )
 
 
@@ -751,16 +754,18 @@ def _sample(run: _Run, data: Path, found: Fit, settings: dict[str, Any], method:
         from bayesmix.report import listing
 
         post = bayes.sample(run.model, run.df, fit=found, nodes=method, **settings)
-        with unbroken():
-            run.write("posterior.nc", post.to_netcdf)  # before anything that may fail is made of it
-        table = compare(found, post)
+        try:
+            with unbroken():
+                run.write("posterior.nc", post.to_netcdf)  # before anything that may fail is made of it
+        finally:
+            table = compare(found, post)
+            typer.echo(f"\n{table!r}")
     with unbroken():
         run.write("comparison.csv", table.table.to_csv)
         run.write("listing.txt", lambda p: p.write_text(listing(found, post), encoding="utf-8"))
         if plots:
             run.write("comparison.png", lambda p: table.plot().savefig(p, dpi=150))
         run.finish(data, found, sampled=dict(table.diagnostics))
-    typer.echo(f"\n{table!r}")
     if post["posterior"].sizes["draw"] < settings["draws"]:
         raise KeyboardInterrupt
 

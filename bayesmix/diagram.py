@@ -13,6 +13,7 @@ from typing import Any, cast
 import xarray as xr
 
 from bayesmix.dots import CLASS, EFFECT, Shown, arrow, node, quoted
+from bayesmix.files import written
 from bayesmix.regression_diagram import is_regression, statements
 from bayesmix.result import Fit
 from bayesmix.solution import names_of
@@ -36,10 +37,9 @@ class Diagram:
         path = Path(path)
         if path.suffix.lower() not in (".svg", ".pdf", ".png", ".dot"):
             raise ValueError(f"The file came as '{path.name}': give a name that ends in .svg, .pdf, .png or .dot.")
-        if path.suffix == ".dot":
-            path.write_text(self.dot, encoding="utf-8")
-        else:
-            path.write_bytes(self._drawn(path.suffix[1:].lower()))
+        made = self.dot.encode() if path.suffix == ".dot" else self._drawn(path.suffix[1:].lower())
+        with written(path) as aside:
+            aside.write_bytes(made)
         return path
 
     def _drawn(self, kind: str) -> bytes:

@@ -17,6 +17,7 @@ import xarray as xr
 from numpy.typing import NDArray
 from scipy import special
 
+from bayesmix.files import written
 from bayesmix.quadrature import Nodes, from_text
 
 LEVEL = "row_level_"
@@ -309,13 +310,15 @@ class Fit:
         return f"<p>{head}</p>{counts}{self.summary().round(4).to_html()}"
 
     def save(self, path: str | Path) -> Path:
-        """Write the fit to one NetCDF file."""
+        """Write the fit to one NetCDF file, whole or not at all: a file that was there before stays until then."""
         path = Path(path)
         parts = {k: getattr(self, k) for k in _DATASETS} | {"starts": _starts_dataset(self.starts)}
         tree = xr.DataTree.from_dict({f"/{k}": _plain_index(v) for k, v in parts.items()})
         scalars = {k: getattr(self, k) for k in ("loglik", "n_parameters", "n_individuals", "n_clusters")}
-        tree.attrs["bayesmix"] = json.dumps({**scalars, "quality": dict(self.quality), "info": dict(self.info)})
-        tree.to_netcdf(path)
+        held = {**scalars, "quality": dict(self.quality), "info": dict(self.info)}
+        tree.attrs["bayesmix"] = json.dumps(held, default=_plain)
+        with written(path) as aside:
+            tree.to_netcdf(aside)
         return path
 
     @classmethod
@@ -324,17 +327,57 @@ class Fit:
 
         Raises
         ------
+        FileNotFoundError
+            There is no such file.
         ValueError
-            The file is not a saved fit.
+            The file is not a saved fit, or not a whole one.
         """
-        with xr.open_datatree(path) as tree:
-            if "bayesmix" not in tree.attrs:
-                raise ValueError(f"{path} is not a fit saved by bayesmix: give a file written by Fit.save.")
+        tree = read_tree(path, "a fit saved by bayesmix", "a file written by Fit.save")
+        try:
             held = json.loads(tree.attrs["bayesmix"])
-            parts = {k: tree[k].to_dataset().load() for k in _DATASETS}
-            starts = tree["starts"].to_dataset().load().to_dataframe().reset_index(drop=True)
-        parts["free"] = parts["free"].astype(bool)
-        return cls(**parts, starts=starts, **held)
+            parts = {k: tree[k].to_dataset() for k in _DATASETS}
+            starts = tree["starts"].to_dataset().to_dataframe().reset_index(drop=True)
+            parts["free"] = parts["free"].astype(bool)
+            return cls(**parts, starts=starts, **held)
+        except (KeyError, TypeError, ValueError):
+            raise ValueError(f"'{path}' is not a fit saved by bayesmix: give a file written by Fit.save.") from None
+
+
+def read_tree(path: str | Path, what: str, wanted: str) -> xr.DataTree:
+    """A DataTree from a file, all of it in memory.
+
+    Parameters
+    ----------
+    path
+        The file.
+    what, wanted : str
+        What it was to be, and what to give instead, for the message of an error.
+
+    Raises
+    ------
+    FileNotFoundError
+        There is no such file.
+    ValueError
+        It cannot be read: another kind of file, or one that was cut short.
+    """
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"There is no file '{path}': give {wanted}.")
+    try:
+        with xr.open_datatree(path, engine="h5netcdf") as tree:
+            return tree.load()
+    except Exception as error:  # h5py and xarray raise all kinds
+        said = " ".join(str(error).split())[:200]
+        raise ValueError(
+            f"'{path}' cannot be read as {what} ({type(error).__name__}: {said}): it may be cut short, or another "
+            f"kind of file; give {wanted}."
+        ) from None
+
+
+def _plain(value: Any) -> Any:
+    """NumPy's numbers as Python's, for JSON."""
+    if isinstance(value, (np.generic, np.ndarray)):
+        return value.tolist()
+    raise TypeError(f"A fit cannot keep {value!r} on disk: its settings are numbers, text, lists and mappings of them.")
 
 
 _DATASETS = (
