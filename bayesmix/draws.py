@@ -22,6 +22,7 @@ from bayesmix import functions, labels, posterior
 from bayesmix.adaptation import is_adaptive
 from bayesmix.chains import diagnosed, words
 from bayesmix.data import Data, prepare, texts
+from bayesmix.identity import identity
 from bayesmix.node_audit import over_points, some
 from bayesmix.priors import AT_MEANS, FREE, units
 from bayesmix.quadrature import Adaptive, Nodes
@@ -81,6 +82,7 @@ def assemble(
     found |= {"lost": steps.lost} if steps.lost else {}
     tree = xr.DataTree.from_dict({f"/{k}": v for k, v in groups.items()})
     held = {"parts": parts(model), "categories": texts(data.categories), "about": _about(data, fit)}
+    held |= {"identity": identity(data)}
     tree.attrs["bayesmix"] = json.dumps(found | held)
     _warn([*steps.words(), *words(found, any("mode" in s or "solution" in s for s in said)), *said])
     return tree

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from bayesmix import functions, maximum, posterior
 from bayesmix.adaptation import FINE, ROUGH, audited, finer, in_words, renewed
 from bayesmix.data import Data, prepare, texts
+from bayesmix.identity import identity
 from bayesmix.integration import check_gradient
 from bayesmix.maximum import Top
 from bayesmix.priors import Priors, checked
@@ -384,6 +385,7 @@ def _info(data: Data, search: Search, standard_errors: str) -> dict[str, Any]:
         "covariates": {c.name: c.formula for c in model.covariates},
         "families": {r.name: str(r.family) for r in model.responses},
         "parts": parts(model),
+        "identity": identity(data),
         "cluster": model.cluster,
         "freq": model.freq,
         "categories": texts(data.categories),
