@@ -496,16 +496,17 @@ def _coord(params: Any, dim: str) -> list | None:
     return [plain(v) for v in coords[dim].values] if dim in coords else None
 
 
-def check_coords(params: Any, data: Data) -> None:
-    """Refuse parameters whose labels are not those of the data: other items, other columns of a formula.
+def check_coords(params: Any, data: Data, categories: bool = True) -> None:
+    """Refuse parameters whose labels are not those of the data: other items, categories, columns of a formula.
 
     Raises
     ------
     ValueError
         The dim, its labels here and there.
     """
-    of_classes = {c.name for c in data.model.classes}
-    for dim in (d for d in getattr(params, "coords", {}) if d in data.coords and d not in of_classes):
+    apart = {c.name for c in data.model.classes}
+    apart |= set() if categories else {r.category_dim for r in data.model.responses}
+    for dim in (d for d in getattr(params, "coords", {}) if d in data.coords and d not in apart):
         there, here = ([str(plain(v)) for v in x] for x in (params.coords[dim].values, data.coords[dim]))
         if there != here:
             raise ValueError(

@@ -72,7 +72,7 @@ def simulate(
     data = prepare(
         model, _with_items(model, frame, labels), sampled=_levels(model), collapse=False, coding=coding
     ).on_user_scale()
-    check_coords(params, data)
+    check_coords(params, data, categories=not categories)
     drawn, truth = draw(data, data.packing.pack({str(k): np.asarray(v) for k, v in params.items()}), rng)
     ordered = {item for r in model.responses if isinstance(r.family, Ordinal) for item in r.items}
     out = frame.copy()

@@ -11,7 +11,9 @@ import bayesmix as bm
 from bayesmix.coding import Coding, held, unheld
 
 QUICK = {"starts": 2, "finals": 1, "rounds": 1, "progress": False}
-pytestmark = pytest.mark.filterwarnings("ignore:The best log-likelihood", "ignore:Finer nodes", "ignore:2 different solutions")
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:The best log-likelihood", "ignore:Finer nodes", "ignore:2 different solutions"
+)
 
 
 def frame(n=240, seed=3):
@@ -130,6 +132,12 @@ def test_simulated_rows_have_the_categories_of_the_fit_and_are_read_as_they_were
     for item, known in bm.prepare(model, df).categories.items():
         assert again.categories[item] == known
     assert np.isfinite(bm.log_likelihood(model, new, fit.params))
+
+
+def test_other_names_of_categories_can_be_given_to_simulated_rows(fitted):
+    model, _, fit = fitted("nominal")
+    new = bm.simulate(model, fit.params, n=50, categories={i: ["low", "mid", "high"] for i in ITEMS})
+    assert list(new["q0"].cat.categories) == ["low", "mid", "high"]
 
 
 def test_the_coding_is_plain_and_comes_back():
