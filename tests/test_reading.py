@@ -90,6 +90,8 @@ def test_blanks_around_text_make_no_category():
     with pytest.warns(UserWarning, match="Item 'a' came with '0' and '0 ': taken as the same"):
         assert nominal(["0", "0 ", "1"]) == [0, 1]
     assert nominal([" yes", "no "]) == ["no", "yes"]
+    with pytest.warns(UserWarning, match="Item 'a' has 'Yes' and 'yes': taken as categories of their own"):
+        assert nominal(["yes", "Yes", "no"]) == ["Yes", "no", "yes"]
 
 
 @pytest.mark.parametrize("mark", [" ", "", ".", "NA", "n/a", "NaN", "null"])
