@@ -23,9 +23,10 @@ from bayesmix.adaptation import of_population
 from bayesmix.data import Data, Named, prepare
 from bayesmix.draws import around, assemble, finished, points, whole_draws
 from bayesmix.families import Tensor
+from bayesmix.margins import units
 from bayesmix.node_audit import Audit, audit, better, some
 from bayesmix.params import Parameter, Prior, fixed_values
-from bayesmix.priors import Block, Priors, Stated, chosen, is_within, stated, units
+from bayesmix.priors import Block, Priors, Stated, chosen, is_within, stated
 from bayesmix.quadrature import Adaptive, Nodes
 from bayesmix.result import Fit
 from bayesmix.spec import Model
@@ -203,7 +204,7 @@ def _prior_rows(known: Stated, data: Data) -> list[tuple[str, str, str, str, str
     """One row a parameter, or one a free entry where priors differ; none for what is fixed."""
     p, labels = known.parameter, dict(zip(range(data.packing.size), data.packing.names(), strict=True))
     words = {int(data.packing.index[p.name][at]): text for b in known.blocks for at, text in _in_words(b)}
-    of = p.name if not known.slopes else f"{p.name} at the covariates' means"
+    of = p.name if not known.at_means else f"{p.name} at the covariates' means"
     same = len(set(words.values())) == 1
     each = {p.name: next(iter(words.values()))} if same else {labels[k]: words[k] for k in sorted(words)}
     return [(label, ", ".join(p.dims), p.support, text, of) for label, text in each.items()]
@@ -229,7 +230,7 @@ def _in_words(b: Block) -> list[tuple[tuple, str]]:
 
 
 def _variables(data: Data, found: Mapping[str, Stated]) -> dict[str, Any]:
-    """The random variables of the parameters, with their fixed entries filled in: slopes before their intercepts."""
+    """The random variables of the parameters, with their fixed entries filled in."""
     out: dict[str, Any] = {}
     for name, own in found.items():
         p = own.parameter
@@ -237,7 +238,7 @@ def _variables(data: Data, found: Mapping[str, Stated]) -> dict[str, Any]:
             out[name] = own.blocks[0].variable(p.dims)
             continue
         fixed, whole = data.packing.fixed[name], cast(Tensor, pt.as_tensor(_fixed(data, p)))
-        shift = own.shift(out) if own.slopes else None
+        shift = own.shift(out) if own.at_means else None
         for b in own.blocks:
             x = b.entries(b.variable()).ravel() if b.at else b.variable()
             if shift is not None:

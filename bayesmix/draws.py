@@ -23,8 +23,9 @@ from bayesmix.adaptation import is_adaptive
 from bayesmix.chains import diagnosed, words
 from bayesmix.data import Data, prepare, texts
 from bayesmix.identity import identity
+from bayesmix.margins import units
 from bayesmix.node_audit import over_points, some
-from bayesmix.priors import AT_MEANS, FREE, units
+from bayesmix.priors import AT_MEANS, FREE
 from bayesmix.quadrature import Adaptive, Nodes
 from bayesmix.result import Fit
 from bayesmix.simulate import draw as draw_data

@@ -18,8 +18,8 @@ from scipy import optimize, special
 from bayesmix import functions, labels
 from bayesmix.adaptation import adapted
 from bayesmix.data import Data, prepare
+from bayesmix.margins import units
 from bayesmix.params import Parameter, Prior
-from bayesmix.priors import units
 from bayesmix.quadrature import Nodes
 from bayesmix.result import Fit
 from bayesmix.spec import Model
