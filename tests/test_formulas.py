@@ -69,7 +69,8 @@ def test_the_reference_of_a_category_can_be_chosen(formula):
 
 
 FOLLOWED = [
-    *DONE, "poly(x, 2)", "bs(x, df=4)", "cr(x, df=3, constraints='center')", "bs(x, df=4, extrapolation='extend')", "cs(x, df=3, constraints='center')",
+    *DONE, "poly(x, 2)", "bs(x, df=4)", "cr(x, df=3, constraints='center')",
+    "bs(x, df=4, extrapolation='extend')", "cs(x, df=3, constraints='center')",
     "center(x) * r", "C(k)", "C(k, Treatment(2))", "C(r, contr.sum)", "bs(x, knots=[4.5, 5.5])", "(x + r)**2",
     "x:r", "a_b*r",
 ]  # fmt: skip
