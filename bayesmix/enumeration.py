@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from bayesmix import ml
 from bayesmix.data import prepare
 from bayesmix.labels import groups
-from bayesmix.result import Fit
+from bayesmix.result import Fit, SampleSize, check_sample_size
 from bayesmix.spec import Model
 from bayesmix.starts import split_class
 from bayesmix.threads import quietly
@@ -32,6 +32,7 @@ def enumerate_classes(
     classes: Sequence[int],
     *,
     name: str | None = None,
+    n: SampleSize = "individuals",
     **settings,
 ) -> Enumeration:
     """Fit a model with several numbers of classes and lay the fits side by side.
@@ -47,6 +48,8 @@ def enumerate_classes(
         Numbers of classes, e.g. ``range(1, 6)``. Each is also started from the solution before.
     name : str, optional
         The class variable to vary; the first one if left out.
+    n : {"individuals", "clusters"}
+        Of BIC and adjusted BIC, by which the fits are ranked: rows of the data, or clusters, the persons of long data.
     **settings
         Passed to :func:`bayesmix.fit`.
 
@@ -66,6 +69,7 @@ def enumerate_classes(
     make = model if callable(model) else partial(with_classes, model, name or varied(model))
     models = {k: make(k) for k in numbers}
     largest = models[max(numbers)]
+    check_sample_size(n, largest.two_level)
     name = name or varied(largest)
     prepare(largest, df, nodes=settings.get("nodes"))
     fits: dict[int, Fit] = {}
@@ -81,7 +85,7 @@ def enumerate_classes(
             break
         if fits[k].quality["interrupted"]:
             break
-    return Enumeration(fits, name)
+    return Enumeration(fits, name, n)
 
 
 def varied(model: Model) -> str:
@@ -157,10 +161,13 @@ class Enumeration:
     fits : dict of int to Fit
     name : str
         The class variable that was varied.
+    n : {"individuals", "clusters"}
+        The sample size of BIC and adjusted BIC (:meth:`bayesmix.Fit.sample_size`).
     """
 
     fits: Mapping[int, Fit]
     name: str
+    n: SampleSize = "individuals"
 
     @property
     def table(self) -> pd.DataFrame:
@@ -170,8 +177,8 @@ class Enumeration:
                 "loglik": f.loglik,
                 "parameters": f.n_parameters,
                 "AIC": f.aic,
-                "BIC": f.bic,
-                "aBIC": f.adjusted_bic,
+                "BIC": f.bic_of(self.n),
+                "aBIC": f.adjusted_bic_of(self.n),
                 "entropy": f.class_entropy(self.name) if self._of_units(f) else float("nan"),
                 "smallest class": self._smallest(f),
                 "replicated": f.replicated,

@@ -314,7 +314,7 @@ def _class_table(data: Data, df, theta: Array) -> xr.Dataset:
         level = next(c.level for c in data.model.classes if c.name == name)
         values = p if level == "cluster" else np.where((single.pattern_of >= 0)[:, None], p[single.pattern_of], np.nan)
         out[f"{name}_posterior"] = xr.DataArray(values, dims=("row" if level == "individual" else "cluster", name))
-    ds = xr.Dataset(out | _path_table(single, theta))
+    ds = xr.Dataset(out | _path_table(single, theta) | _joint_entropy(single, theta))
     if "row" in ds.dims:
         freq = df[data.model.freq].to_numpy(dtype=float) if data.model.freq else np.ones(len(df))
         ds = ds.assign_coords(row_coords(df.index) | {"weight": ("row", freq)})
@@ -337,6 +337,15 @@ def _path_table(data: Data, theta: Array) -> dict[str, Any]:
     if found.joint is not None:
         out["path_counts"] = xr.DataArray(np.tensordot(data.counts, found.joint, 1), dims=names)
     return out
+
+
+def _joint_entropy(data: Data, theta: Array) -> dict[str, Any]:
+    """The entropy of all class variables together, of each row or cluster; nothing for one class variable."""
+    if (found := posterior.joint_entropy(data, theta)) is None:
+        return {}
+    unit, x = found
+    rows = data.pattern_of
+    return {"joint_entropy": ("cluster", x) if unit == "cluster" else ("row", np.where(rows >= 0, x[rows], np.nan))}
 
 
 def _unmerged(data: Data, df) -> Data:

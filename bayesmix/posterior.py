@@ -7,7 +7,7 @@ of what it indexes: a class, a pair of classes, a node. Depends on functions and
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
+from scipy import special
 from scipy.optimize import linear_sum_assignment
 
 from bayesmix import functions, labels
@@ -161,6 +162,41 @@ def _by_steps(data: Data, theta: Array, names: list[str], mode) -> Paths:
         path.append(came[np.arange(len(came)), path[-1]])
     unknown = np.full(len(score), np.nan)
     return Paths(np.stack(path[::-1], axis=1), unknown, unknown)
+
+
+def joint_entropy(data: Data, theta: Array, mode=None) -> tuple[str, Array] | None:
+    """The entropy of the posterior of all class variables together, of each individual, or cluster if all are theirs.
+
+    None for fewer than two of them. Where there are too many paths it is that of a chain, step by step; NaN where
+    they are none. `data` must not merge individuals of different clusters (see :func:`class_posteriors`).
+    """
+    used = [c for c in data.model.classes if c.level != "item"]
+    if len([c for c in used if c.size > 1]) < 2:
+        return None
+    unit = "individual" if any(c.level == "individual" for c in used) else "cluster"
+    names, units = [c.name for c in used], data.n_clusters if unit == "cluster" else len(data.counts)
+    if np.prod([c.size for c in used]) * (units or 0) <= MOST_PATHS:
+        return unit, _entropies(functions.bind("probabilities", data, mode, ((unit, *names),))(theta)[0])
+    if not _is_chain(data.model, names):
+        return unit, np.full(units or 0, np.nan)
+    pairs = functions.bind("probabilities", data, mode, tuple((unit, *pair) for pair in pairwise(names)))(theta)
+    firsts = [np.asarray(p).sum(axis=2) for p in pairs]
+    return unit, sum((_entropies(p) for p in pairs), np.zeros(units or 0)) - sum(map(_entropies, firsts[1:]))
+
+
+def _entropies(p: Array) -> Array:
+    """-sum p log p of each unit."""
+    flat = _normalised(p).reshape(len(p), -1)
+    return -special.xlogy(flat, flat).sum(axis=1)
+
+
+def _is_chain(model: Model, names: Sequence[str]) -> bool:
+    """Whether the posterior of each class depends on the class before it alone."""
+    near = [{*pair} for pair in pairwise(names)]
+    used = [t for c in model.classes for t in c.predictor]
+    used += [t for r in model.responses for t in (*r.predictor, *r.auxiliary)]
+    over = [{dict(t.rename).get(d, d) for d in t.parameter.dims} & {*names} for t in used]
+    return not model.effects and len(model.classes) == len(names) and all(any(d <= n for n in near) for d in over)
 
 
 def _normalised(p: Array) -> Array:

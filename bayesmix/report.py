@@ -229,7 +229,11 @@ def _fit(fit: Fit) -> Section:
         f"BIC (n = {fit.n_clusters} clusters)": number(fit.bic_clusters) if fit.n_clusters else None,
         "Sample-size-adjusted BIC": number(fit.adjusted_bic),
     }
-    return Section("Fit", [pairs(rows.items())])
+    persons = (
+        f"Where each '{fit.info.get('cluster')}' is a person and each row an occasion, n is the number of clusters."
+    )
+    notes = [f"Individuals are the rows of the data.\n{persons}"] if fit.n_clusters else []
+    return Section("Fit", [pairs(rows.items()), *notes])
 
 
 # classes ------------------------------------------------------------------------------------------
@@ -264,9 +268,11 @@ def _classification(fit: Fit) -> Section | None:
     if not names:
         return None
     several = len(names) > 1
-    body: list[Any] = [
-        "\n".join(f"Entropy{f' of {n}' if several else ''}: {number(fit.class_entropy(n))}" for n in names)
-    ]
+    lines = [f"Entropy{f' of {n}' if several else ''}: {number(fit.class_entropy(n))}" for n in names]
+    if several:
+        unknown = " (too many combinations to tell)" if math.isnan(fit.entropy) else ""
+        lines.insert(0, f"Entropy of all of them together: {number(fit.entropy)}{unknown}")
+    body: list[Any] = ["\n".join(lines)]
     for name in names:
         average, rates = fit.classification(name), classification_rates(fit, name)
         body += [
@@ -403,6 +409,8 @@ def _enumeration(found: Enumeration) -> list[Section]:
     head = ("classes", "log-lik.", "param.", "AIC", "BIC", "aBIC", "entropy", "smallest", "replicated")
     best = "; ".join(f"{c}: {table[c].idxmin()} classes" for c in ("AIC", "BIC", "aBIC"))
     notes = [f"Smallest {best}. Column `smallest`: the smallest class."]
+    if found.best.n_clusters:
+        notes.append(f"n of BIC and aBIC: {found.best.sample_size(found.n)} {found.n}.")
     if len(weak := table.index[table["replicated"] < 2]):
         notes.append(f"Best value NOT replicated with {', '.join(map(str, weak))} classes: ask for more starts.")
     if edges := {k: len(f.quality.get("boundary", [])) for k, f in found.fits.items() if f.quality.get("boundary")}:

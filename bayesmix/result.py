@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, cast
 
 import numpy as np
 import pandas as pd
@@ -22,6 +22,23 @@ from bayesmix.quadrature import Nodes, from_text
 
 LEVEL = "row_level_"
 """Coords that hold the levels of a MultiIndex."""
+
+
+SampleSize = Literal["individuals", "clusters"]
+
+
+def check_sample_size(n: object, two_level: bool) -> None:
+    """Refuse what is no sample size, and clusters where there are none.
+
+    Raises
+    ------
+    ValueError
+        Another word, or clusters of a model that has none.
+    """
+    if n not in ("individuals", "clusters"):
+        raise ValueError(f"n came as {n!r}: give 'individuals' (the rows of the data) or 'clusters'.")
+    if n == "clusters" and not two_level:
+        raise ValueError("n came as 'clusters', but the model has none: give 'individuals' (the rows of the data).")
 
 
 def same_maximum(loglik: float, best: float) -> bool:
@@ -89,18 +106,45 @@ class Fit:
 
     @property
     def bic(self) -> float:
-        """-2 log L + p log n with n individuals, R(33)."""
-        return -2 * self.loglik + self.n_parameters * float(np.log(self.n_individuals))
+        """-2 log L + p log n with n individuals, R(33): rows of the data, by their frequencies.
+
+        Where each cluster is a person and each row an occasion, n persons are wanted: :attr:`bic_clusters`.
+        """
+        return self.bic_of("individuals")
 
     @property
     def bic_clusters(self) -> float | None:
-        """-2 log L + p log J with J clusters."""
-        return None if not self.n_clusters else -2 * self.loglik + self.n_parameters * float(np.log(self.n_clusters))
+        """-2 log L + p log J with J clusters; None where there are none."""
+        return self.bic_of("clusters") if self.n_clusters else None
 
     @property
     def adjusted_bic(self) -> float:
-        """The sample-size-adjusted BIC: n replaced by (n + 2) / 24."""
-        return -2 * self.loglik + self.n_parameters * float(np.log((self.n_individuals + 2) / 24))
+        """The sample-size-adjusted BIC: n individuals replaced by (n + 2) / 24."""
+        return self.adjusted_bic_of("individuals")
+
+    def sample_size(self, n: SampleSize = "individuals") -> int:
+        """The n of information criteria.
+
+        Parameters
+        ----------
+        n : {"individuals", "clusters"}
+            Rows of the data, by their frequencies, or clusters: the persons where each row is an occasion.
+
+        Raises
+        ------
+        ValueError
+            Another word, or clusters of a model that has none.
+        """
+        check_sample_size(n, bool(self.n_clusters))
+        return int(self.n_individuals if n == "individuals" else cast(int, self.n_clusters))
+
+    def bic_of(self, n: SampleSize = "individuals") -> float:
+        """-2 log L + p log n with the n of :meth:`sample_size`."""
+        return -2 * self.loglik + self.n_parameters * float(np.log(self.sample_size(n)))
+
+    def adjusted_bic_of(self, n: SampleSize = "individuals") -> float:
+        """The sample-size-adjusted BIC with the n of :meth:`sample_size`."""
+        return -2 * self.loglik + self.n_parameters * float(np.log((self.sample_size(n) + 2) / 24))
 
     @property
     def nodes(self) -> dict[str, Nodes]:
@@ -115,8 +159,25 @@ class Fit:
 
     @property
     def entropy(self) -> float:
-        """:meth:`class_entropy` of the first class variable; NaN where there is none."""
-        return self.class_entropy() if self.class_variables else float("nan")
+        """1 - (mean entropy of the posterior of all classes together) / log K, K the number of their combinations.
+
+        Of individuals, or of clusters where all classes are theirs. With one class variable it is
+        :meth:`class_entropy`; NaN where there is none, and where there are too many combinations to tell.
+        """
+        if "joint_entropy" not in self.classes:
+            return self.class_entropy(self._several[0]) if len(self._several) == 1 else float("nan")
+        x = self.classes["joint_entropy"]
+        weight = self.classes["weight"].values if "row" in x.dims else np.ones(len(x))
+        kept = ~np.isnan(x.values)
+        if not kept.any():
+            return float("nan")
+        combinations = sum(np.log(self.classes.sizes[k]) for k in self._several)
+        return float(1 - np.average(x.values[kept], weights=weight[kept]) / combinations)
+
+    @property
+    def _several(self) -> list[str]:
+        """Class variables of more than one class."""
+        return [k for k in self.class_variables if self.classes.sizes[k] > 1]
 
     @property
     def class_variables(self) -> list[str]:
