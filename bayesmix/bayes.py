@@ -29,7 +29,7 @@ from bayesmix.params import Parameter, Prior, fixed_values
 from bayesmix.priors import Block, Priors, Stated, chosen, is_within, stated
 from bayesmix.quadrature import Adaptive, Nodes
 from bayesmix.result import Fit
-from bayesmix.spec import Model
+from bayesmix.spec import Model, check_model
 from bayesmix.steps import Steps
 
 Array = NDArray[np.float64]
@@ -188,6 +188,7 @@ def prior_table(model: Model, df: pd.DataFrame | Priors | None = None, priors: P
         Columns `dims`, `support`, `prior` and `of`: what the prior is of, which for a declared prior of an intercept
         with covariates is the intercept at their means (over individuals, of clusters over clusters).
     """
+    check_model(model)
     if not isinstance(df, pd.DataFrame) and df is not None:
         df, priors = None, df
     found = chosen(priors, model)
@@ -280,10 +281,12 @@ def sample(
     Parameters
     ----------
     model, df, effects, nodes, priors
-        As in :func:`build`.
+        As in :func:`build`. Nodes that are left out are audited at draws, and where they are too coarse draws are
+        made again with finer ones that stand over these draws.
     fit : Fit, optional
         The maximum-likelihood solution: chains start near it, draws are relabelled to it. Left out,
-        it is made first.
+        it is made first, with the priors that came. Other solutions that its search has seen are weighed as modes of
+        the posterior (Laplace) and get chains of their own in proportion, or are spoken of.
     draws, tune, chains, cores, seed
         Of NUTS.
     relabel : bool
@@ -304,6 +307,7 @@ def sample(
         Groups `posterior`, `posterior_raw`, `sample_stats`, `log_likelihood` (marginal: one value a
         unit), `observed_data`, `constant_data`, `posterior_predictive`, `prior`.
     """
+    check_model(model)
     check_sampler(draws, tune, chains, seed, cores)
     _check_settings(effects, nuts, pm_model, priors)
     _backend(backend)

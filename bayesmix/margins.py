@@ -86,15 +86,29 @@ def item_margins(data: Data, r: Response) -> tuple[Array, Array]:
 
 
 def _effect_units(data: Data) -> dict[str, float]:
-    """Units of the effects: 1, but for random coefficients, which enter a response as they are."""
+    """Units of the effects: 1, but for random coefficients, which enter a response as they are.
+
+    That of a random intercept is the SD of the outcome where the covariates of random slopes have their means; where
+    they are zero it is as much larger as slopes of one unit make it.
+    """
     out = {e.name: 1.0 for e in data.model.effects}
     for r in data.model.responses:
         sd = float(item_margins(data, r)[1].mean())
         for t in r.predictor:
             if t.effects and (data.packing.index[t.parameter.name] < 0).all():  # u itself, not a loading on it
-                each = column_sds(data, t.covariates.name) if t.covariates else np.ones(1)
-                out |= {e: sd / float(each[min(k, len(each) - 1)]) for k, e in enumerate(t.effects)}
+                each = _coefficient_units(data, t)
+                out |= {e: sd * float(each[min(k, len(each) - 1)]) for k, e in enumerate(t.effects)}
     return out
+
+
+def _coefficient_units(data: Data, t: Term) -> Array:
+    """Units of the coefficients of columns, for a response of SD 1; of the constant as above."""
+    if t.covariates is None:
+        return np.ones(1)
+    x, _ = _columns(data, t.covariates.name)
+    mean, sd = column_means(data, t.covariates.name), column_sds(data, t.covariates.name)
+    constant = (x == 1.0).all(axis=0)
+    return np.where(constant, np.sqrt(1.0 + ((mean / sd)[~constant] ** 2).sum()), 1.0 / sd)
 
 
 def _columns(data: Data, name: str) -> tuple[Array, Array]:

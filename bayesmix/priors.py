@@ -288,6 +288,9 @@ def stated(data: Data, priors: Mapping[str, Prior]) -> dict[str, Stated]:
     """The priors in the units of the data, intercepts at the means after what they are made of."""
     known, centred = units(data), at_means(data)
     centred = {k: x for k, x in centred.items() if k in priors and priors[k].default}
+    fixed = [k for k, i in data.packing.index.items() if k in priors and not priors[k].default and (i < 0).all()]
+    if fixed:
+        raise ValueError(f"A prior came for '{fixed[0]}', all entries of which are fixed: leave it out.")
     out = {
         p.name: Stated(
             p,

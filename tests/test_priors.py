@@ -386,3 +386,25 @@ def test_the_stated_scale_is_in_sds_of_the_data(df):
     assert numbers(table.loc["item_sd[2, y0]", "prior"]) == ("HalfNormal", {"sigma": pytest.approx(2.5 * sd, rel=1e-5)})
     slope = numbers(bm.prior_table(MODELS["regression"], df).loc["coefficient[1, x]", "prior"])[1]["sigma"]
     assert slope == pytest.approx(2.5 * df["y"].std(ddof=0) / df["x"].std(ddof=0), rel=1e-5)
+
+
+def test_a_random_intercept_far_from_the_data_has_room(df):
+    """Where x is a year, the SD of the intercept at year 0 is what slopes of one unit make of it."""
+    model = regression_mixture("y ~ year", 1, cluster="g", random="1 + year")
+    table = bm.prior_table(model, df)
+    y, x = df["y"].std(ddof=0), df["year"]
+    slope, intercept, on = (
+        numbers(table.loc[k, "prior"])[1]["sigma"] for k in ("u_year_sd", "u_intercept_sd", "u_year_on_u_intercept")
+    )
+    at_zero = np.sqrt(1 + (x.mean() / x.std(ddof=0)) ** 2)
+    assert slope == pytest.approx(2.5 * y / x.std(ddof=0), rel=1e-4)
+    assert intercept == pytest.approx(2.5 * y * at_zero, rel=1e-4)
+    assert on == pytest.approx(1 / x.std(ddof=0) / at_zero, rel=1e-4)
+
+
+def test_a_prior_for_fixed_entries_alone_is_refused(line):
+    model = regression_mixture("y ~ x", 1, cluster="g")
+    d = line.assign(g=np.arange(len(line)) % 8)
+    for call in (bm.fit, bm.build, bm.sample):
+        with pytest.raises(ValueError, match="'random', all entries of which are fixed"):
+            call(model, d, priors={"random": bm.Prior("Normal", mu=0, sigma=1)})
