@@ -370,6 +370,13 @@ def _bayes(v: _Variable, post: xr.DataTree | None) -> np.ndarray:
     return pd.DataFrame(table)[["mean", "sd", "eti95_lb", "eti95_ub", "r_hat", "ess_bulk"]].to_numpy(dtype=float)
 
 
+def _number(name: str, value: Any) -> float:
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        raise ValueError(f"The published '{name}' came as {value!r}, expected a number: give one.") from None
+
+
 def _other_labels(x: xr.DataArray, y: xr.DataArray) -> str:
     """The first dim along which the two have different labels; empty where there is none."""
     both = [str(d) for d in x.dims if d in x.coords and d in y.coords]
@@ -380,7 +387,7 @@ def _published(given: Published, variables: list[_Variable], labels: pd.Index) -
     out, by_name = pd.Series(np.nan, index=labels), {v.name: v for v in variables}
     for name, value in given.items():
         if name in out.index:
-            out[name] = float(value)
+            out[name] = _number(name, value)
         elif name in by_name:
             v = by_name[name]
             x = (

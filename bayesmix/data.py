@@ -25,7 +25,7 @@ from bayesmix.integration import choose, node_arrays
 from bayesmix.items import Coded, coded_items, dims_here
 from bayesmix.params import Named, Packing, Prior, natural_values, unconstrain
 from bayesmix.quadrature import Adaptive, Nodes
-from bayesmix.spec import Covariates, Effect, Model, Response, Term, terms
+from bayesmix.spec import Covariates, Effect, Model, Response, Term, check_model, terms
 
 Array = NDArray[np.float64]
 WORTH_MERGING = 1.5
@@ -315,6 +315,7 @@ def _by_cluster(model: Model) -> bool:
 
 
 def _check_frame(model: Model, df: pd.DataFrame) -> None:
+    check_model(model)
     if not isinstance(df, pd.DataFrame):
         raise TypeError(f"The data came as {type(df).__name__}, expected a pandas DataFrame: pd.DataFrame(data).")
     if len(df) == 0:

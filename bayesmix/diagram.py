@@ -17,7 +17,7 @@ from bayesmix.files import written
 from bayesmix.regression_diagram import is_regression, statements
 from bayesmix.result import Fit
 from bayesmix.solution import names_of
-from bayesmix.spec import LatentClass, Model, Predictor, Response, Term
+from bayesmix.spec import LatentClass, Model, Predictor, Response, Term, check_model
 
 
 @dataclass(frozen=True)
@@ -81,6 +81,7 @@ def diagram(model: Model, result: Fit | xr.DataTree | None = None) -> Diagram:
     ValueError
         The result is of another model.
     """
+    check_model(model)
     if result is not None and (gone := [p.name for p in model.parameters if p.name not in names_of(result)]):
         raise ValueError(f"The result has no parameter '{gone[0]}': it is not a solution of this model.")
     shown = Shown(result)

@@ -6,7 +6,7 @@ Depends on ml and the floors beneath.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import cast
@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 from bayesmix import ml
 from bayesmix.data import prepare
 from bayesmix.labels import groups
+from bayesmix.quadrature import whole
 from bayesmix.result import Fit, SampleSize, check_sample_size
-from bayesmix.spec import Model
+from bayesmix.spec import Model, check_model
 from bayesmix.starts import split_class
 from bayesmix.threads import quietly
 
@@ -63,11 +64,13 @@ def enumerate_classes(
     ValueError
         No numbers, no such class variable, or what :func:`bayesmix.fit` refuses: before any computation.
     """
-    numbers = list(classes)
+    if not callable(model):
+        check_model(model)
+    numbers = _numbers(classes)
     if not numbers:
         raise ValueError("No numbers of classes came: give e.g. classes=range(1, 6).")
     make = model if callable(model) else partial(with_classes, model, name or varied(model))
-    models = {k: make(k) for k in numbers}
+    models = {k: _made(make, k) for k in numbers}
     largest = models[max(numbers)]
     check_sample_size(n, largest.two_level)
     name = name or varied(largest)
@@ -86,6 +89,29 @@ def enumerate_classes(
         if fits[k].quality["interrupted"]:
             break
     return Enumeration(fits, name, n)
+
+
+def _made(make: Callable[[int], Model], k: int) -> Model:
+    """The model with k classes."""
+    if getattr(make, "__module__", "").startswith("bayesmix.models"):
+        raise TypeError(
+            f"The model came as the template {make.__name__} itself: give a function of the number of classes, e.g. "
+            f"lambda k: bm.models.{make.__name__}(items, k), or a model."
+        )
+    out = make(k)
+    check_model(out)
+    return out
+
+
+def _numbers(classes: object) -> list[int]:
+    """The numbers of classes that were asked for; nothing else."""
+    numbers = list(classes) if isinstance(classes, Iterable) else [classes]
+    if bad := [k for k in numbers if not whole(k, 1)]:
+        raise ValueError(
+            f"classes came as {classes!r}, of which {bad[0]!r} is no whole number of at least 1: give numbers of "
+            "classes, e.g. classes=range(1, 6)."
+        )
+    return [int(k) for k in numbers]
 
 
 def varied(model: Model) -> str:

@@ -21,7 +21,7 @@ def written(path: str | Path) -> Iterator[Path]:
     OSError
         There is no such folder, it cannot be written to, or `path` is a folder.
     """
-    path = Path(os.path.realpath(path))  # a link stays one
+    path = Path(os.path.realpath(as_path(path)))  # a link stays one
     if path.is_dir():
         raise IsADirectoryError(f"'{path}' is a folder, and a file was to be written there: give another name.")
     if not path.parent.is_dir():
@@ -35,6 +35,19 @@ def written(path: str | Path) -> Iterator[Path]:
         os.replace(aside, path)
     finally:
         aside.unlink(missing_ok=True)
+
+
+def as_path(path: object) -> Path:
+    """A path of text or a path.
+
+    Raises
+    ------
+    TypeError
+        Anything else.
+    """
+    if isinstance(path, (str, os.PathLike)):
+        return Path(path)
+    raise TypeError(f"A path came as {path!r}, expected text or a pathlib.Path: give one of these.")
 
 
 def check_folder(folder: Path) -> None:

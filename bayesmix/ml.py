@@ -109,6 +109,8 @@ def fit(
     """
     standard_errors = standard_errors or ("hessian" if priors else "robust")
     check_settings(starts, finals, rounds, seed, standard_errors)
+    if executor is not None and not hasattr(executor, "submit"):
+        raise TypeError(f"executor came as {executor!r}, expected a concurrent.futures.Executor: give one, or none.")
     data = prepare(model, df, nodes=nodes)
     check_gradient(data.nodes)
     data = replace(data, priors=checked(priors, data.model))
@@ -151,15 +153,32 @@ def _given(start, data: Data) -> list[Array]:
     """Starts handed in, as points of theta."""
     if start is None:
         return []
-    several = start if isinstance(start, Sequence) else [start]
+    several = start if isinstance(start, Sequence) and not isinstance(start, str) else [start]
     out = []
     for one in several:
         if isinstance(one, np.ndarray):
             out.append(one)
             continue
-        values = one.params if isinstance(one, Fit) else one
-        out.append(data.pack({str(k): np.asarray(v) for k, v in values.items()}))
+        out.append(data.pack({str(k): np.asarray(v) for k, v in _by_name(one, "start").items()}))
     return out
+
+
+def _by_name(values: Any, setting: str) -> Mapping[Any, Any]:
+    """Parameters by name, of a fit or as they came.
+
+    Raises
+    ------
+    TypeError
+        They are no mapping.
+    """
+    if isinstance(values, Fit):
+        return values.params
+    if not isinstance(values, Mapping):
+        raise TypeError(
+            f"{setting}= came as {values!r}, expected a fit, or values of its parameters by name: give one of these, "
+            "such as fit.params."
+        )
+    return values
 
 
 def _pivot(like: Fit | Mapping[str, Any] | None, data: Data) -> dict[str, Array] | None:
@@ -167,7 +186,7 @@ def _pivot(like: Fit | Mapping[str, Any] | None, data: Data) -> dict[str, Array]
     if like is None:
         return None
     known = {p.name: data.packing.shape(p) for p in data.model.parameters}
-    values = {str(k): np.asarray(v) for k, v in (like.params if isinstance(like, Fit) else like).items()}
+    values = {str(k): np.asarray(v) for k, v in _by_name(like, "like").items()}
     for name, x in values.items():
         if name not in known:
             raise ValueError(f"like= came with '{name}'; the parameters are {', '.join(known)}: name these.")

@@ -89,6 +89,7 @@ def show(
 
 
 def _any_sections(what: Fit | Enumeration | Study | xr.DataTree, post: xr.DataTree | None) -> list[Section]:
+
     if isinstance(what, Fit):
         return _sections(what, post)
     if isinstance(what, xr.DataTree):
@@ -97,7 +98,16 @@ def _any_sections(what: Fit | Enumeration | Study | xr.DataTree, post: xr.DataTr
         return sections(what)
     from bayesmix.tally import Study
 
-    return what.sections() if isinstance(what, Study) else _enumeration(what)
+    if isinstance(what, Study):
+        return what.sections()
+    from bayesmix.enumeration import Enumeration
+
+    if isinstance(what, Enumeration):
+        return _enumeration(what)
+    raise TypeError(
+        f"What is to be listed came as {type(what).__name__}, expected what bm.fit, bm.sample, bm.enumerate_classes or "
+        "bm.study returns: give one of these."
+    )
 
 
 def _sections(fit: Fit, post: xr.DataTree | None) -> list[Section]:

@@ -17,7 +17,7 @@ import xarray as xr
 from numpy.typing import NDArray
 from scipy import special
 
-from bayesmix.files import written
+from bayesmix.files import as_path, written
 from bayesmix.quadrature import Nodes, from_text
 
 LEVEL = "row_level_"
@@ -372,7 +372,7 @@ class Fit:
 
     def save(self, path: str | Path) -> Path:
         """Write the fit to one NetCDF file, whole or not at all: a file that was there before stays until then."""
-        path = Path(path)
+        path = as_path(path)
         parts = {k: getattr(self, k) for k in _DATASETS} | {"starts": _starts_dataset(self.starts)}
         tree = xr.DataTree.from_dict({f"/{k}": _plain_index(v) for k, v in parts.items()})
         scalars = {k: getattr(self, k) for k in ("loglik", "n_parameters", "n_individuals", "n_clusters")}
@@ -421,7 +421,7 @@ def read_tree(path: str | Path, what: str, wanted: str) -> xr.DataTree:
     ValueError
         It cannot be read: another kind of file, or one that was cut short.
     """
-    if not Path(path).is_file():
+    if not as_path(path).is_file():
         raise FileNotFoundError(f"There is no file '{path}': give {wanted}.")
     try:
         with xr.open_datatree(path, engine="h5netcdf") as tree:

@@ -14,6 +14,7 @@ from typing import Any, cast
 import numpy as np
 import pandas as pd
 
+from bayesmix.files import as_path
 from bayesmix.records import Folder, Record
 from bayesmix.replication import Plan
 from bayesmix.result import SampleSize, check_sample_size
@@ -167,7 +168,7 @@ class Study:
         ValueError
             There is no study in the folder.
         """
-        there = Folder(Path(folder))
+        there = Folder(as_path(folder))
         info = there.description()["info"]
         return cls(in_order(there.records(), info), info)
 
