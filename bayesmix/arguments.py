@@ -63,22 +63,22 @@ def _read_text(path: Path) -> pd.DataFrame:
 
     (head,) = head if len(head := list(pd.read_csv(path, nrows=0).columns)) == 1 else [""]
     sep = next((s for s in ("\t", ";") if s in str(head)), ",")
-    df = _aligned(pd.read_csv(path, sep=sep), path)
+    df = pd.read_csv(path, sep=sep)
+    if len(df):
+        fields = pd.read_csv(path, sep=sep, header=None, skiprows=1, nrows=1).shape[1]
+        df = _aligned(df, fields - len(df.columns), path)
     nameless = [c for c in df.columns if str(c).startswith("Unnamed:") and df[c].isna().all()]
     df = df.drop(columns=nameless)
     return df if sep == "," else _decimal_commas(df)
 
 
-def _aligned(df: pd.DataFrame, path: Path) -> pd.DataFrame:
-    """Rows that have more fields than the head: empty ones at their end are dropped, others are names of the rows.
+def _aligned(df: pd.DataFrame, extra: int, path: Path) -> pd.DataFrame:
+    """Rows with `extra` more fields than the head: empty ones at their end are dropped, others are names of rows.
 
     pandas takes the first fields of such rows for an index, and every column would have the data of the next.
     """
-    import pandas as pd
-
-    if isinstance(df.index, pd.RangeIndex):
+    if extra < 1:
         return df
-    extra = df.index.nlevels
     if df.iloc[:, -extra:].isna().all(axis=None):
         wide = df.reset_index()
         return wide.iloc[:, :-extra].set_axis(df.columns, axis=1)

@@ -21,14 +21,15 @@ from pytensor.graph.traversal import explicit_graph_inputs
 from bayesmix import functions, heights, likelihood, ml, params, posterior
 from bayesmix.adaptation import of_population
 from bayesmix.data import Data, Named, prepare
-from bayesmix.draws import around, assemble, finished, points
+from bayesmix.draws import around, assemble, finished, points, whole_draws
 from bayesmix.families import Tensor
+from bayesmix.margins import units
 from bayesmix.node_audit import Audit, audit, better, some
 from bayesmix.params import Parameter, Prior, fixed_values
-from bayesmix.priors import Block, Priors, Stated, chosen, is_within, stated, units
+from bayesmix.priors import Block, Priors, Stated, chosen, is_within, stated
 from bayesmix.quadrature import Adaptive, Nodes
 from bayesmix.result import Fit
-from bayesmix.spec import Model
+from bayesmix.spec import Model, check_model
 from bayesmix.steps import Steps
 
 Array = NDArray[np.float64]
@@ -187,6 +188,7 @@ def prior_table(model: Model, df: pd.DataFrame | Priors | None = None, priors: P
         Columns `dims`, `support`, `prior` and `of`: what the prior is of, which for a declared prior of an intercept
         with covariates is the intercept at their means (over individuals, of clusters over clusters).
     """
+    check_model(model)
     if not isinstance(df, pd.DataFrame) and df is not None:
         df, priors = None, df
     found = chosen(priors, model)
@@ -203,7 +205,7 @@ def _prior_rows(known: Stated, data: Data) -> list[tuple[str, str, str, str, str
     """One row a parameter, or one a free entry where priors differ; none for what is fixed."""
     p, labels = known.parameter, dict(zip(range(data.packing.size), data.packing.names(), strict=True))
     words = {int(data.packing.index[p.name][at]): text for b in known.blocks for at, text in _in_words(b)}
-    of = p.name if not known.slopes else f"{p.name} at the covariates' means"
+    of = p.name if not known.at_means else f"{p.name} at the covariates' means"
     same = len(set(words.values())) == 1
     each = {p.name: next(iter(words.values()))} if same else {labels[k]: words[k] for k in sorted(words)}
     return [(label, ", ".join(p.dims), p.support, text, of) for label, text in each.items()]
@@ -229,7 +231,7 @@ def _in_words(b: Block) -> list[tuple[tuple, str]]:
 
 
 def _variables(data: Data, found: Mapping[str, Stated]) -> dict[str, Any]:
-    """The random variables of the parameters, with their fixed entries filled in: slopes before their intercepts."""
+    """The random variables of the parameters, with their fixed entries filled in."""
     out: dict[str, Any] = {}
     for name, own in found.items():
         p = own.parameter
@@ -237,7 +239,7 @@ def _variables(data: Data, found: Mapping[str, Stated]) -> dict[str, Any]:
             out[name] = own.blocks[0].variable(p.dims)
             continue
         fixed, whole = data.packing.fixed[name], cast(Tensor, pt.as_tensor(_fixed(data, p)))
-        shift = own.shift(out) if own.slopes else None
+        shift = own.shift(out) if own.at_means else None
         for b in own.blocks:
             x = b.entries(b.variable()).ravel() if b.at else b.variable()
             if shift is not None:
@@ -279,10 +281,12 @@ def sample(
     Parameters
     ----------
     model, df, effects, nodes, priors
-        As in :func:`build`.
+        As in :func:`build`. Nodes that are left out are audited at draws, and where they are too coarse draws are
+        made again with finer ones that stand over these draws.
     fit : Fit, optional
         The maximum-likelihood solution: chains start near it, draws are relabelled to it. Left out,
-        it is made first.
+        it is made first, with the priors that came. Other solutions that its search has seen are weighed as modes of
+        the posterior (Laplace) and get chains of their own in proportion, or are spoken of.
     draws, tune, chains, cores, seed
         Of NUTS.
     relabel : bool
@@ -303,6 +307,7 @@ def sample(
         Groups `posterior`, `posterior_raw`, `sample_stats`, `log_likelihood` (marginal: one value a
         unit), `observed_data`, `constant_data`, `posterior_predictive`, `prior`.
     """
+    check_model(model)
     check_sampler(draws, tune, chains, seed, cores)
     _check_settings(effects, nuts, pm_model, priors)
     _backend(backend)
@@ -317,9 +322,8 @@ def sample(
     if effects == "integrate":
         settings["adaptation"] = "low_rank"  # few, correlated parameters: three times the effective draws
     run = _Run(data, priors, pm_model, backend, {**settings, **nuts})
-    found, shares, split = _modes(model, df, fit, known, nodes, chains)
+    found, split, said = _modes(model, df, fit, known if pm_model is None else None, nodes, chains)
     raw, made = run.sampled([(m.values, n) for m, n in zip(found, split, strict=True)])
-    said = heights.words(found, shares, split)
     if effects == "integrate":
         raw, made, run, more = _mended(raw, made, run, found, split, nodes is not None)
         said += more
@@ -362,19 +366,29 @@ def _together(parts: Sequence[xr.DataTree]) -> xr.DataTree:
 
 
 def _modes(
-    model: Model, df: pd.DataFrame, fit: Fit, priors: Mapping[str, Prior], nodes: Nodes | None, chains: int
-) -> tuple[list[heights.Mode], Array, NDArray[np.int64]]:
-    """The fit's solution and others that the search has seen, their shares of the mass, and chains for each."""
+    model: Model, df: pd.DataFrame, fit: Fit, priors: Mapping[str, Prior] | None, nodes: Nodes | None, chains: int
+) -> tuple[list[heights.Mode], NDArray[np.int64], list[str]]:
+    """The fit's solution and others that the search has seen, chains for each, and words.
+
+    Without `priors`, which a PyMC model that came has for itself, others cannot be weighed.
+    """
     own = {str(k): x.values for k, x in fit.params.data_vars.items()}
-    further = heights.others(fit)
-    if not further:
-        return [heights.Mode(own, fit.loglik, np.nan, np.nan, fit.loglik)], np.ones(1), np.array([chains])
-    found = heights.modes(model, df, [own, *further], priors, nodes or fit.nodes)
-    found = [replace(found[0], values=own), *found[1:]]
+    alone = heights.Mode(own, fit.loglik, np.nan, np.nan, fit.loglik)
+    further, steps, weighed = heights.others(fit), Steps(), []
+    if further and priors is not None:
+        weighed = steps.run(
+            "weights of the other solutions of the search",
+            lambda: heights.modes(model, df, [own, *further], priors, nodes or fit.nodes),
+            [],
+        )
+    if not weighed:
+        return [alone], np.array([chains]), [f"{k}: {why}" for k, why in steps.lost.items()]
+    found = [replace(weighed[0], values=own), *weighed[1:]]
     share = heights.shares(found)
     kept = [k for k in range(len(found)) if k == 0 or share[k] >= heights.MATTERS]
     found, share = [found[k] for k in kept], share[kept] / share[kept].sum()
-    return found, share, heights.chains_of(share, chains)
+    split = heights.chains_of(share, chains)
+    return found, split, heights.words(found, share, split)
 
 
 def _mended(
@@ -382,6 +396,8 @@ def _mended(
 ) -> tuple[xr.DataTree, pm.Model, _Run, list[str]]:
     """The draws, made anew where the nodes were too coarse at them and others may be taken; and what is to be said."""
     steps = Steps()
+    if whole_draws(raw["posterior"].to_dataset()) < raw["posterior"].sizes["draw"]:  # interrupted: enough of it
+        return raw, made, run, []
     thetas, checked = steps.run("audit of the nodes", lambda: _audited(raw, run.data), (np.zeros((0, 0)), None))
     if checked is None or not checked.is_off:
         return raw, made, run, steps.words()

@@ -20,9 +20,11 @@ from numpy.typing import NDArray
 from bayesmix import functions, labels, posterior
 from bayesmix.adaptation import adapted
 from bayesmix.data import Data, Named, prepare
+from bayesmix.identity import check_same, identity
+from bayesmix.quadrature import whole
 from bayesmix.result import Fit
 from bayesmix.search import LONG, Start, Task, processes, progress_bar, run_start, submitted
-from bayesmix.spec import Model
+from bayesmix.spec import Model, check_model, parts
 from bayesmix.starts import ranges
 
 Array = NDArray[np.float64]
@@ -94,13 +96,19 @@ def bootstrap(
     Raises
     ------
     ValueError
-        Fewer than two replications.
+        Fewer than two replications, a seed that is none, or a fit of another model or other data.
     KeyboardInterrupt
         Interrupted before two replications were finished.
     """
-    if not isinstance(replications, (int, np.integer)) or replications < 2:
+    check_model(model)
+    if not whole(replications, 2):
         raise ValueError(f"replications came as {replications!r}: give a whole number of at least 2.")
+    if not whole(seed, 0):
+        raise ValueError(f"seed came as {seed!r}: give a whole number of at least 0.")
+    if not isinstance(fit, Fit):
+        raise TypeError(f"The fit came as {type(fit).__name__}, expected what bm.fit returns: fit the model first.")
     data = prepare(model, df, nodes=fit.nodes)
+    check_same(fit.info, {"identity": identity(data), "parts": parts(model)}, ("The fit", "the model and data"))
     theta = data.pack({p.name: fit.params[p.name].values for p in model.parameters})
     data, limits = adapted(data, theta), ranges(data)
     weights = _weights(data, np.random.default_rng(seed), replications)

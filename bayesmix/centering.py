@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -225,7 +226,7 @@ class Recoding:
         return out
 
 
-def _aligned(x: Array, dims: Sequence[str], to: Sequence[str]) -> Array:
+def _aligned(x: Any, dims: Sequence[str], to: Sequence[str]) -> Any:
     """The array, its last axes named by `dims`, with axes of one where `to` has others: leading axes stay."""
     lead = x.ndim - len(dims)
     order = [lead + list(dims).index(d) for d in to if d in dims]
@@ -249,7 +250,7 @@ def _on_effects(values: Mapping[str, Array], t: Term, shifts: Mapping[str, Array
         return x * _wide(shifts.get(t.effects[0], np.zeros(())), x)
     x = np.moveaxis(x, dims.index(t.effect_dim) - len(dims), 0)
     each = [x[k] * _wide(shifts[e], x[k]) for k, e in enumerate(t.effects) if e in shifts]
-    return sum(each[1:], each[0]) if each else np.zeros_like(x[0])
+    return cast(Any, sum(each[1:], each[0]) if each else np.zeros_like(x[0]))
 
 
 def _wide(shift: Array, like: Array) -> Array:
@@ -590,7 +591,7 @@ def _of(name: str, matrices: Mapping[str, Named], n: int, owner: Array | None, l
     if name == CONSTANT:
         return np.ones((n, 1))
     found = matrices[name]
-    return found.values[owner] if found.dims[0] == "cluster" and level == "individual" else found.values
+    return found.values[cast(Any, owner)] if found.dims[0] == "cluster" and level == "individual" else found.values
 
 
 def _inside(name: str, columns: Mapping[str, Columns], matrices: Mapping[str, Named], owner: Array | None) -> Named:

@@ -26,6 +26,7 @@ import typer
 from typer.core import TyperGroup
 
 from bayesmix.arguments import blank, class_numbers, columns, declare, family_of, nodes_of, numbers_of, read_table
+from bayesmix.files import check_folder, written
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -178,17 +179,40 @@ class _Run:
     model: Any = None
     declare: Callable[[int | None], Any] = lambda classes: None
 
+    files: list[str] = field(default_factory=list)
+    earlier: list[str] = field(default_factory=list)
+    """What an earlier run of this command wrote into the folder: what this run does not write again goes."""
+
     def __post_init__(self) -> None:
-        if self.out is None:
-            return
-        if self.out.exists() and not self.out.is_dir():
-            raise ValueError(f"--out names '{self.out}', which is a file: give a folder.")
-        self.out.mkdir(parents=True, exist_ok=True)
+        if self.out is not None:
+            if self.out.exists() and not self.out.is_dir():
+                raise ValueError(f"--out names '{self.out}', which is a file: give a folder.")
+            check_folder(self.out)
+            _check_targets(self.out)
+            self.earlier = _files_of_earlier_run(self.out, self.words[0])
 
     def write(self, name: str, save: Callable[[Path], Any]) -> None:
-        """Put one file into the folder, if there is one."""
-        if self.out is not None:
-            save(self.out / name)
+        """Put one file into the folder, if there is one: whole, or not at all."""
+        if self.out is None:
+            return
+        if name not in self.files:
+            self.files.append(name)
+            self._note({"command": self.command, "unfinished": True})
+        with written(self.out / name) as aside:
+            save(aside)
+
+    @property
+    def command(self) -> str:
+        """What was typed."""
+        return shlex.join(["bayesmix", *self.words])
+
+    def _note(self, held: dict[str, Any]) -> None:
+        """`run.json`, with the names of all files of this run, and of an earlier one while they are there."""
+        assert self.out is not None
+        names = sorted({*self.files, *self.earlier})
+        with written(self.out / RUN) as aside:
+            text = json.dumps({**held, "files": names}, indent=2, default=str)
+            aside.write_text(text + "\n", encoding="utf-8")
 
     def finish(self, data: Path, fit: Fit | None, **more: Any) -> None:
         """`run.json`: the command, its settings, versions, and the checksum of the data (or of the study's file)."""
@@ -199,7 +223,7 @@ class _Run:
         versions |= {name: _version(name) for name in used}
         rows = {} if self.df is None else {"rows": len(self.df)}
         held = {
-            "command": shlex.join(["bayesmix", *self.words]),
+            "command": self.command,
             "folder": str(Path.cwd()),
             "data": {"file": str(data), "sha256": hashlib.sha256(data.read_bytes()).hexdigest(), **rows},
             "settings": self.settings,
@@ -208,7 +232,71 @@ class _Run:
             "seconds": round(time.perf_counter() - self.began, 2),
             **more,
         }
-        self.write("run.json", lambda p: p.write_text(json.dumps(held, indent=2, default=str) + "\n", encoding="utf-8"))
+        if self.out is None:
+            return
+        for name in {*self.earlier} - {*self.files}:
+            (self.out / name).unlink(missing_ok=True)
+        self.earlier = []
+        self._note(held)
+
+
+RUN = "run.json"
+ENDINGS = (".nc", ".csv", ".txt", ".json", ".png", ".svg", ".dot")
+"""Of the files that commands write."""
+
+
+def _check_targets(out: Path) -> None:
+    if folders := sorted(p.name for p in out.iterdir() if p.is_dir() and p.suffix in ENDINGS):
+        raise ValueError(
+            f"'{out}' has a folder named '{folders[0]}', where a file may have to be written: give another --out, or "
+            "rename it."
+        )
+
+
+def _files_of_earlier_run(out: Path, command: str) -> list[str]:
+    """What the last run of the same command wrote into the folder.
+
+    Raises
+    ------
+    ValueError
+        The folder holds what another command wrote, or what cannot be told from it.
+    """
+    if command != "study" and (out / "study.json").exists():
+        raise ValueError(f"'{out}' holds a study: give another --out.")
+    if not (out / RUN).exists():
+        return []
+    held = read_run(out)
+    before = str(held.get("command", "")).split()[1:2]
+    if before != [command]:
+        raise ValueError(
+            f"'{out}' holds the files of `bayesmix {' '.join(before)}`: give another --out, or empty the folder."
+        )
+    if "files" not in held:
+        raise ValueError(
+            f"'{out}' holds a run of an earlier version, which kept no list of its files: give another --out, or "
+            "empty the folder."
+        )
+    return [name for name in map(str, held["files"]) if Path(name).name == name and name != RUN]
+
+
+def read_run(folder: Path) -> dict[str, Any]:
+    """What `run.json` says.
+
+    Raises
+    ------
+    ValueError
+        It cannot be read.
+    """
+    try:
+        held = json.loads((folder / RUN).read_text(encoding="utf-8"))
+        if isinstance(held, dict):
+            return held
+    except (OSError, ValueError):
+        pass
+    raise ValueError(
+        f"'{folder / RUN}' cannot be read as what a run of bayesmix keeps there: give another folder, or empty this "
+        "one."
+    )
 
 
 def _version(name: str) -> str:
@@ -296,10 +384,12 @@ def fit_command(  # noqa: PLR0917 - options, by name only
             run.model, run.df, starts=starts, finals=finals, rounds=rounds, seed=seed, nodes=method,
             standard_errors=cast(Any, errors), mode=mode,
         )  # fmt: skip
-    with unbroken():
-        _write_fit(run, found, id_column, plots)
-        run.finish(data, found)
-    _show(found)
+    try:
+        _show(found)
+    finally:  # a reader that went away loses no result
+        with unbroken():
+            _write_fit(run, found, id_column, plots)
+            run.finish(data, found)
     if found.quality["interrupted"]:
         raise KeyboardInterrupt
     if sample:
@@ -352,10 +442,12 @@ def enumerate_command(  # noqa: PLR0917 - options, by name only
             run.declare, run.df, wanted, starts=starts, finals=finals, rounds=rounds, seed=seed, nodes=method,
             standard_errors=cast(Any, errors), mode=mode,
         )  # fmt: skip
-    with unbroken():
-        _write_enumeration(run, found, plots)
-        run.finish(data, next(iter(found.fits.values())))
-    show(found)
+    try:
+        show(found)
+    finally:
+        with unbroken():
+            _write_enumeration(run, found, plots)
+            run.finish(data, next(iter(found.fits.values())))
     _saved(run)
     if len(found.fits) < len(wanted) or any(f.quality["interrupted"] for f in found.fits.values()):
         raise KeyboardInterrupt
@@ -386,12 +478,14 @@ def study_command(
         from bayesmix.study import study
     with status("Running"):
         found = study(**given, folder=run.out, executor=executor)
-    with unbroken():
-        _write_study(run, found, plots)
-        run.finish(file, None, study=dict(found.info), sampled=found.info["estimator"] == "nuts")
     from bayesmix.report import show
 
-    show(found)
+    try:
+        show(found)
+    finally:
+        with unbroken():
+            _write_study(run, found, plots)
+            run.finish(file, None, study=dict(found.info), sampled=found.info["estimator"] == "nuts")
     _saved(run)
     if len(found.records) < found.info["asked"] * len(found.models):
         raise KeyboardInterrupt
@@ -432,10 +526,20 @@ def compare_command(
         values = _read_published(published) if published else None
         table = compare(found, post, values)
     typer.echo(repr(table))
-    table.table.to_csv(folder / "comparison.csv")
+    _add_to_run(folder, "comparison.csv", table.table.to_csv)
     if plots:
         _agg()
-        table.plot().savefig(folder / "comparison.png", dpi=150)
+        _add_to_run(folder, "comparison.png", lambda p: table.plot().savefig(p, dpi=150))
+
+
+def _add_to_run(folder: Path, name: str, save: Callable[[Path], Any]) -> None:
+    """One more file of the run that a folder holds."""
+    with written(folder / name) as aside:
+        save(aside)
+    if (folder / RUN).exists() and "files" in (held := read_run(folder)) and name not in held["files"]:
+        with written(folder / RUN) as aside:
+            text = json.dumps({**held, "files": sorted([*held["files"], name])}, indent=2)
+            aside.write_text(text + "\n", encoding="utf-8")
 
 
 def _settings(ctx: typer.Context) -> dict[str, Any]:
@@ -650,24 +754,26 @@ def _sample(run: _Run, data: Path, found: Fit, settings: dict[str, Any], method:
         from bayesmix.report import listing
 
         post = bayes.sample(run.model, run.df, fit=found, nodes=method, **settings)
-        table = compare(found, post)
+        try:
+            with unbroken():
+                run.write("posterior.nc", post.to_netcdf)  # before anything that may fail is made of it
+        finally:
+            table = compare(found, post)
+            typer.echo(f"\n{table!r}")
     with unbroken():
-        run.write("posterior.nc", post.to_netcdf)
         run.write("comparison.csv", table.table.to_csv)
         run.write("listing.txt", lambda p: p.write_text(listing(found, post), encoding="utf-8"))
         if plots:
             run.write("comparison.png", lambda p: table.plot().savefig(p, dpi=150))
         run.finish(data, found, sampled=dict(table.diagnostics))
-    typer.echo(f"\n{table!r}")
     if post["posterior"].sizes["draw"] < settings["draws"]:
         raise KeyboardInterrupt
 
 
 def _load_posterior(path: Path) -> xr.DataTree:
-    import xarray as xr
+    from bayesmix.result import read_tree
 
-    with xr.open_datatree(path) as tree:
-        return tree.load()
+    return read_tree(path, "a posterior", "what `bayesmix fit --sample --out` wrote")
 
 
 def _read_published(path: Path) -> dict[str, float]:

@@ -48,7 +48,8 @@ class Labels:
     @property
     def shown(self) -> str:
         """The values for a message."""
-        return ", ".join(map(repr, self.values[:5])) + (", ..." if len(self.values) > 5 else "")
+        ordered = sorted(self.values, key=lambda v: (isinstance(v, str), v))
+        return ", ".join(map(repr, ordered[:5])) + (", ..." if len(self.values) > 5 else "")
 
 
 def plain(value: Any) -> Any:

@@ -16,6 +16,7 @@ import pandas as pd
 import xarray as xr
 
 from bayesmix.forest import Forest, Series, forest
+from bayesmix.identity import check_same
 from bayesmix.result import Fit, entry
 from bayesmix.solution import (
     ITEM_RESPONSE,
@@ -156,15 +157,30 @@ def compare(fit: Fit | None = None, post: xr.DataTree | None = None, published: 
     """
     if fit is None and post is None:
         raise ValueError("Neither a fit nor a posterior came: give bm.compare(fit, post), or one of them.")
+    _check_kinds(fit, post, published)
+    if fit is not None and post is not None:
+        check_same(fit.info, kept(post), ("The fit", "the posterior"))
     variables = list(_variables(fit, post))
     frames = [_rows(v, fit, post) for v in variables]
     frames = [f for f in frames if len(f)]
     wide = pd.concat(frames)
     wide["published"] = _published(published or {}, variables, wide.index)
-    found = {} if post is None else {k: v for k, v in kept(post).items() if k not in ("parts", "categories", "about")}
+    settings = ("parts", "categories", "about", "identity")
+    found = {} if post is None else {k: v for k, v in kept(post).items() if k not in settings}
     names = ["scale", "variable", "panel", "row"]
     table = wide[[*ML, *BAYES, "published"]].astype(float)
     return Comparison(table, wide[names], _loglik(fit, post), found, _pictured(variables, fit, post))
+
+
+def _check_kinds(fit: object, post: object, published: object) -> None:
+    """Refuse what is no fit, no posterior, or no mapping of published values."""
+    for name, value, kind, wanted in (
+        ("fit", fit, Fit, "what bm.fit returns"),
+        ("post", post, xr.DataTree, "what bm.sample returns"),
+        ("published", published, Mapping, "values by row label or by the name of a variable (of a Fit, its .params)"),
+    ):
+        if value is not None and not isinstance(value, kind):
+            raise TypeError(f"{name} came as {type(value).__name__}, expected {wanted}: bm.compare(fit, post, values).")
 
 
 # which rows there are -----------------------------------------------------------------------------
@@ -342,6 +358,11 @@ def _bayes(v: _Variable, post: xr.DataTree | None) -> np.ndarray:
             f"'{v.name}' is {v.shape.shape} in the fit and {draws.shape[2:]} in the posterior: they are not of one "
             "model; compare a fit and a posterior of the same one."
         )
+    if dim := _other_labels(v.shape, draws):
+        raise ValueError(
+            f"'{v.name}' has other labels along '{dim}' in the fit ({', '.join(map(str, v.shape[dim].values))}) and in "
+            f"the posterior ({', '.join(map(str, draws[dim].values))}): compare those of the same model."
+        )
     chosen = np.stack([draws.values[(..., *at)] for at in v.positions], axis=-1)
     flat = xr.Dataset({"x": (("chain", "draw", "entry"), chosen)})
     with np.errstate(invalid="ignore"):  # a loading that a pattern fixes has no R-hat
@@ -349,11 +370,24 @@ def _bayes(v: _Variable, post: xr.DataTree | None) -> np.ndarray:
     return pd.DataFrame(table)[["mean", "sd", "eti95_lb", "eti95_ub", "r_hat", "ess_bulk"]].to_numpy(dtype=float)
 
 
+def _number(name: str, value: Any) -> float:
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        raise ValueError(f"The published '{name}' came as {value!r}, expected a number: give one.") from None
+
+
+def _other_labels(x: xr.DataArray, y: xr.DataArray) -> str:
+    """The first dim along which the two have different labels; empty where there is none."""
+    both = [str(d) for d in x.dims if d in x.coords and d in y.coords]
+    return next((d for d in both if [*map(str, x[d].values)] != [*map(str, y[d].values)]), "")
+
+
 def _published(given: Published, variables: list[_Variable], labels: pd.Index) -> pd.Series:
     out, by_name = pd.Series(np.nan, index=labels), {v.name: v for v in variables}
     for name, value in given.items():
         if name in out.index:
-            out[name] = float(value)
+            out[name] = _number(name, value)
         elif name in by_name:
             v = by_name[name]
             x = (
@@ -365,6 +399,11 @@ def _published(given: Published, variables: list[_Variable], labels: pd.Index) -
                 raise ValueError(
                     f"The published '{name}' has the shape {x.shape}, expected {v.shape.shape} for the dims "
                     f"({', '.join(map(str, v.shape.dims))})."
+                )
+            if isinstance(value, xr.DataArray) and (dim := _other_labels(v.shape, value)):
+                raise ValueError(
+                    f"The published '{name}' has the labels {', '.join(map(str, value[dim].values))} along '{dim}', "
+                    f"expected {', '.join(map(str, v.shape[dim].values))}: give them in this order."
                 )
             for at in v.positions:
                 out[entry(name, v.shape, at)] = x[at]

@@ -20,7 +20,7 @@ from bayesmix.pictured import covariate_means
 from bayesmix.quadrature import gauss_hermite
 from bayesmix.result import Fit
 from bayesmix.solution import names_of, values_of
-from bayesmix.spec import LatentClass, Model, Term
+from bayesmix.spec import LatentClass, Model, Term, check_model
 from bayesmix.style import COLOURS, bare, legend
 from bayesmix.sums import by_effect, on_residuals, plain
 
@@ -70,6 +70,7 @@ def class_curves(
     ValueError
         No class variable has random logits, or not this one, or none by this effect; a result of another model.
     """
+    check_model(model)
     if gone := [p.name for p in model.parameters if p.name not in names_of(result)]:
         raise ValueError(f"The result has no parameter '{gone[0]}': it is not a solution of this model.")
     c, effect = _chosen(model, name, effect)

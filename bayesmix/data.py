@@ -25,7 +25,7 @@ from bayesmix.integration import choose, node_arrays
 from bayesmix.items import Coded, coded_items, dims_here
 from bayesmix.params import Named, Packing, Prior, natural_values, unconstrain
 from bayesmix.quadrature import Adaptive, Nodes
-from bayesmix.spec import Covariates, Effect, Model, Response, Term, terms
+from bayesmix.spec import Covariates, Effect, Model, Response, Term, check_model, terms
 
 Array = NDArray[np.float64]
 SMALLEST_SD = 0.01
@@ -319,6 +319,7 @@ def _by_cluster(model: Model) -> bool:
 
 
 def _check_frame(model: Model, df: pd.DataFrame) -> None:
+    check_model(model)
     if not isinstance(df, pd.DataFrame):
         raise TypeError(f"The data came as {type(df).__name__}, expected a pandas DataFrame: pd.DataFrame(data).")
     if len(df) == 0:
@@ -500,16 +501,17 @@ def _coord(params: Any, dim: str) -> list | None:
     return [plain(v) for v in coords[dim].values] if dim in coords else None
 
 
-def check_coords(params: Any, data: Data) -> None:
-    """Refuse parameters whose labels are not those of the data: other items, other columns of a formula.
+def check_coords(params: Any, data: Data, categories: bool = True) -> None:
+    """Refuse parameters whose labels are not those of the data: other items, categories, columns of a formula.
 
     Raises
     ------
     ValueError
         The dim, its labels here and there.
     """
-    of_classes = {c.name for c in data.model.classes}
-    for dim in (d for d in getattr(params, "coords", {}) if d in data.coords and d not in of_classes):
+    apart = {c.name for c in data.model.classes}
+    apart |= set() if categories else {r.category_dim for r in data.model.responses}
+    for dim in (d for d in getattr(params, "coords", {}) if d in data.coords and d not in apart):
         there, here = ([str(plain(v)) for v in x] for x in (params.coords[dim].values, data.coords[dim]))
         if there != here:
             raise ValueError(

@@ -13,10 +13,11 @@ from typing import Any, cast
 import xarray as xr
 
 from bayesmix.dots import CLASS, EFFECT, Shown, arrow, node, quoted
+from bayesmix.files import written
 from bayesmix.regression_diagram import is_regression, statements
 from bayesmix.result import Fit
 from bayesmix.solution import names_of
-from bayesmix.spec import LatentClass, Model, Predictor, Response, Term
+from bayesmix.spec import LatentClass, Model, Predictor, Response, Term, check_model
 
 
 @dataclass(frozen=True)
@@ -36,10 +37,9 @@ class Diagram:
         path = Path(path)
         if path.suffix.lower() not in (".svg", ".pdf", ".png", ".dot"):
             raise ValueError(f"The file came as '{path.name}': give a name that ends in .svg, .pdf, .png or .dot.")
-        if path.suffix == ".dot":
-            path.write_text(self.dot, encoding="utf-8")
-        else:
-            path.write_bytes(self._drawn(path.suffix[1:].lower()))
+        made = self.dot.encode() if path.suffix == ".dot" else self._drawn(path.suffix[1:].lower())
+        with written(path) as aside:
+            aside.write_bytes(made)
         return path
 
     def _drawn(self, kind: str) -> bytes:
@@ -81,6 +81,7 @@ def diagram(model: Model, result: Fit | xr.DataTree | None = None) -> Diagram:
     ValueError
         The result is of another model.
     """
+    check_model(model)
     if result is not None and (gone := [p.name for p in model.parameters if p.name not in names_of(result)]):
         raise ValueError(f"The result has no parameter '{gone[0]}': it is not a solution of this model.")
     shown = Shown(result)

@@ -22,8 +22,10 @@ from bayesmix import functions, labels, posterior
 from bayesmix.adaptation import is_adaptive
 from bayesmix.chains import diagnosed, words
 from bayesmix.data import Data, prepare, texts
+from bayesmix.identity import identity
+from bayesmix.margins import units
 from bayesmix.node_audit import over_points, some
-from bayesmix.priors import AT_MEANS, FREE, units
+from bayesmix.priors import AT_MEANS, FREE
 from bayesmix.quadrature import Adaptive, Nodes
 from bayesmix.result import Fit
 from bayesmix.simulate import draw as draw_data
@@ -81,8 +83,9 @@ def assemble(
     found |= {"lost": steps.lost} if steps.lost else {}
     tree = xr.DataTree.from_dict({f"/{k}": v for k, v in groups.items()})
     held = {"parts": parts(model), "categories": texts(data.categories), "about": _about(data, fit)}
+    held |= {"identity": identity(data)}
     tree.attrs["bayesmix"] = json.dumps(found | held)
-    _warn([*steps.words(), *words(found, bool(said)), *said])
+    _warn([*steps.words(), *words(found, any("mode" in s or "solution" in s for s in said)), *said])
     return tree
 
 
@@ -207,8 +210,7 @@ def finished(raw: xr.DataTree, quiet: bool = False) -> tuple[xr.Dataset, xr.Data
         Fewer than four such draws.
     """
     drawn, stats = raw["posterior"].to_dataset(), raw["sample_stats"].to_dataset()
-    gone = [np.isnan(x.transpose("draw", ...).values).reshape(drawn.sizes["draw"], -1) for x in drawn.values()]
-    whole = int((~np.concatenate(gone, axis=1).any(axis=1)).cumprod().sum())
+    whole = whole_draws(drawn)
     if whole == drawn.sizes["draw"]:
         return drawn, stats
     if whole < 4:
@@ -216,6 +218,13 @@ def finished(raw: xr.DataTree, quiet: bool = False) -> tuple[xr.Dataset, xr.Data
     if not quiet:
         warnings.warn(f"Interrupted: going on with the first {whole} draws of each chain.", stacklevel=4)
     return drawn.isel(draw=slice(0, whole)), stats.isel(draw=slice(0, whole))
+
+
+def whole_draws(drawn: xr.Dataset) -> int:
+    """How many draws every chain has: of one that was not made all is missing; of others a user's variable may be."""
+    lead = (drawn.sizes["chain"], drawn.sizes["draw"], -1)
+    each = [np.isnan(x.transpose("chain", "draw", ...).values.astype(float)).reshape(lead) for x in drawn.values()]
+    return int((~np.concatenate(each, axis=-1).all(axis=-1).any(axis=0)).cumprod().sum())
 
 
 def aligned(ds: xr.Dataset) -> xr.Dataset:

@@ -6,7 +6,7 @@ Depends on ml and the floors beneath.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import cast
@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 from bayesmix import ml
 from bayesmix.data import prepare
 from bayesmix.labels import groups
-from bayesmix.result import Fit
-from bayesmix.spec import Model
+from bayesmix.quadrature import whole
+from bayesmix.result import Fit, SampleSize, check_sample_size
+from bayesmix.spec import Model, check_model
 from bayesmix.starts import split_class
 from bayesmix.threads import quietly
 
@@ -32,6 +33,7 @@ def enumerate_classes(
     classes: Sequence[int],
     *,
     name: str | None = None,
+    n: SampleSize = "individuals",
     **settings,
 ) -> Enumeration:
     """Fit a model with several numbers of classes and lay the fits side by side.
@@ -47,6 +49,8 @@ def enumerate_classes(
         Numbers of classes, e.g. ``range(1, 6)``. Each is also started from the solution before.
     name : str, optional
         The class variable to vary; the first one if left out.
+    n : {"individuals", "clusters"}
+        Of BIC and adjusted BIC, by which the fits are ranked: rows of the data, or clusters, the persons of long data.
     **settings
         Passed to :func:`bayesmix.fit`.
 
@@ -60,12 +64,15 @@ def enumerate_classes(
     ValueError
         No numbers, no such class variable, or what :func:`bayesmix.fit` refuses: before any computation.
     """
-    numbers = list(classes)
+    if not callable(model):
+        check_model(model)
+    numbers = _numbers(classes)
     if not numbers:
         raise ValueError("No numbers of classes came: give e.g. classes=range(1, 6).")
     make = model if callable(model) else partial(with_classes, model, name or varied(model))
-    models = {k: make(k) for k in numbers}
+    models = {k: _made(make, k) for k in numbers}
     largest = models[max(numbers)]
+    check_sample_size(n, largest.two_level)
     name = name or varied(largest)
     prepare(largest, df, nodes=settings.get("nodes"))
     fits: dict[int, Fit] = {}
@@ -81,7 +88,30 @@ def enumerate_classes(
             break
         if fits[k].quality["interrupted"]:
             break
-    return Enumeration(fits, name)
+    return Enumeration(fits, name, n)
+
+
+def _made(make: Callable[[int], Model], k: int) -> Model:
+    """The model with k classes."""
+    if getattr(make, "__module__", "").startswith("bayesmix.models"):
+        raise TypeError(
+            f"The model came as the template {make.__name__} itself: give a function of the number of classes, e.g. "
+            f"lambda k: bm.models.{make.__name__}(items, k), or a model."
+        )
+    out = make(k)
+    check_model(out)
+    return out
+
+
+def _numbers(classes: object) -> list[int]:
+    """The numbers of classes that were asked for; nothing else."""
+    numbers = list(classes) if isinstance(classes, Iterable) else [classes]
+    if bad := [k for k in numbers if not whole(k, 1)]:
+        raise ValueError(
+            f"classes came as {classes!r}, of which {bad[0]!r} is no whole number of at least 1: give numbers of "
+            "classes, e.g. classes=range(1, 6)."
+        )
+    return [int(k) for k in numbers]
 
 
 def varied(model: Model) -> str:
@@ -157,10 +187,13 @@ class Enumeration:
     fits : dict of int to Fit
     name : str
         The class variable that was varied.
+    n : {"individuals", "clusters"}
+        The sample size of BIC and adjusted BIC (:meth:`bayesmix.Fit.sample_size`).
     """
 
     fits: Mapping[int, Fit]
     name: str
+    n: SampleSize = "individuals"
 
     @property
     def table(self) -> pd.DataFrame:
@@ -170,8 +203,8 @@ class Enumeration:
                 "loglik": f.loglik,
                 "parameters": f.n_parameters,
                 "AIC": f.aic,
-                "BIC": f.bic,
-                "aBIC": f.adjusted_bic,
+                "BIC": f.bic_of(self.n),
+                "aBIC": f.adjusted_bic_of(self.n),
                 "entropy": f.class_entropy(self.name) if self._of_units(f) else float("nan"),
                 "smallest class": self._smallest(f),
                 "replicated": f.replicated,

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from bayesmix.measurement import factors
 from bayesmix.result import Fit
-from bayesmix.spec import Model
+from bayesmix.spec import Model, check_model
 from bayesmix.style import COLOURS, bare
 
 Array = NDArray[np.float64]
@@ -40,6 +40,7 @@ def scores(model: Model, fit: Fit, df: pd.DataFrame | None = None) -> NDArray[An
     ValueError
         The model has no factors of individuals, the fit is of another model, or the data are not those of the fit.
     """
+    check_model(model)
     import matplotlib.pyplot as plt
 
     names = [e.name for e in factors(model)]

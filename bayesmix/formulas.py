@@ -201,11 +201,15 @@ def _of_call(node: ast.Call) -> Iterator[str]:
         raise _Refused(f"'{name}' is no function of formulas")
     if any(k.arg is None or k.arg.startswith("_") for k in node.keywords):
         raise _Refused("settings have a name")
+    if any(k.arg == "constraints" and ast.unparse(k.value) != "'center'" for k in node.keywords):
+        raise _Refused("constraints are 'center'")
     if name == "C" and not isinstance(node.args[0], ast.Name):
         raise _Refused("C() takes a column")
     yield from _names(node.args[0])
-    centred = [k for k in node.keywords if k.arg == "constraints" and ast.unparse(k.value) == "'center'"]
-    for setting in (*node.args[1:], *(k.value for k in node.keywords if k not in centred)):
+    words = [
+        k for k in node.keywords if k.arg in ("constraints", "extrapolation") and isinstance(k.value, ast.Constant)
+    ]
+    for setting in (*node.args[1:], *(k.value for k in node.keywords if k not in words)):
         _check_setting(setting, contrasts=name == "C")
     counts = [*node.args[1:], *(k.value for k in node.keywords if k.arg in ("df", "degree"))]
     for x in counts if name in ("poly", "bs", "cr", "cs", "cc") else ():

@@ -261,7 +261,10 @@ def pytensor_mode(mode: str | Mode) -> Mode:
     """
     if isinstance(mode, Mode):
         return mode
-    made = numpy_mode() if mode == "NUMPY" else get_mode({"C": "CVM"}.get(mode, mode))
+    try:
+        made = numpy_mode() if mode == "NUMPY" else get_mode({"C": "CVM"}.get(mode, mode))
+    except ValueError:
+        raise ValueError(f"The mode came as {mode!r}: give 'NUMPY', 'NUMBA', 'C' or 'JAX', or leave it out.") from None
     return made.excluding("local_log_sum_exp").including("local_remove_all_assert")
 
 

@@ -18,8 +18,8 @@ from scipy import optimize, special
 from bayesmix import functions, labels
 from bayesmix.adaptation import adapted
 from bayesmix.data import Data, prepare
+from bayesmix.margins import units
 from bayesmix.params import Parameter, Prior
-from bayesmix.priors import units
 from bayesmix.quadrature import Nodes
 from bayesmix.result import Fit
 from bayesmix.spec import Model
@@ -32,6 +32,8 @@ SAME = 1e-3
 """A difference of log-likelihoods that is none."""
 NEAR = 0.05
 """Ends of climbs so near to each other, in units of the parameters and of the height, are one mode."""
+BELOW, MOST = 25.0, 5
+"""Solutions so many log-likelihood units below the best are left aside, and all but so many."""
 STEP = 1e-4
 
 
@@ -61,14 +63,17 @@ class Mode:
 
 
 def others(fit: Fit) -> list[dict[str, Array]]:
-    """Natural parameters of the solutions that a search saw besides the best one, the order of the classes apart."""
+    """Natural parameters of solutions that a search saw besides the best one: the highest few, none far below."""
     found: xr.Dataset | None = getattr(fit, "solutions", None)
     if found is None or "solution" not in found.dims:
         return []
     names = [str(k) for k in fit.params.data_vars]
     own = {k: fit.params[k].values for k in names}
-    each = [{k: found[k].isel(solution=i).values for k in names} for i in range(found.sizes["solution"])]
-    return [x for x in each if any(not np.allclose(x[k], own[k], rtol=1e-3, atol=1e-3) for k in names)]
+    level = found["loglik"].values if "loglik" in found else np.full(found.sizes["solution"], fit.loglik)
+    order = [i for i in np.argsort(-level, kind="stable") if level[i] > fit.loglik - BELOW]
+    each = [{k: found[k].isel(solution=i).transpose(*fit.params[k].dims).values for k in names} for i in order]
+    further = [x for x in each if any(not np.allclose(x[k], own[k], rtol=1e-3, atol=1e-3) for k in names)]
+    return further[:MOST]
 
 
 def modes(

@@ -32,6 +32,8 @@ def choose(model: Model, given: Nodes | Mapping[str, Nodes] | None, sampled: tup
         A level that there is not, no method, or exact() for a model without closed form.
     """
     levels = [k for k in ("individual", "cluster") if model.effects_at(k) and k not in sampled]
+    if given is not None and not isinstance(given, Nodes | Mapping):
+        raise TypeError(f"The nodes came as {given!r}, expected a method such as bm.adaptive(7) or bm.trapezoid(15).")
     by_level = dict(given) if isinstance(given, Mapping) else {k: given for k in levels if given is not None}
     if unknown := [k for k in by_level if k not in ("individual", "cluster")]:
         raise ValueError(f"Nodes came for the level '{unknown[0]}': the levels are 'individual' and 'cluster'.")

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from bayesmix.characteristics import Characteristic, characteristics, class_word, factor_axis
 from bayesmix.result import Fit
-from bayesmix.spec import Model
+from bayesmix.spec import Model, check_model
 from bayesmix.style import COLOURS, band, bare
 
 if TYPE_CHECKING:
@@ -57,6 +57,7 @@ def information(
     ValueError
         As :func:`bayesmix.characteristics.characteristics`.
     """
+    check_model(model)
     import matplotlib.pyplot as plt
 
     found = characteristics(model, result, df, limit)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from bayesmix.characteristics import Characteristic, characteristics, class_word, factor_axis
 from bayesmix.result import Fit
-from bayesmix.spec import Model
+from bayesmix.spec import Model, check_model
 from bayesmix.style import COLOURS, band, bare
 
 if TYPE_CHECKING:
@@ -60,6 +60,7 @@ def item_curves(
     ValueError
         As :func:`bayesmix.characteristics.characteristics`; an unknown item.
     """
+    check_model(model)
     found = _of_items(characteristics(model, result, df, limit), items)
     several = len({c.factor for c in found}) > 1
     axes = _panels(len(found))

@@ -200,6 +200,7 @@ def _ordered(group, name: str, r: Response, y: Mapping[str, Labels], said) -> li
     if any(f.declared is not None for f in some.values()):
         return _in_declared_order(name, some)
     union = sorted({v for f in values.values() for v in f})
+    _say_case(name, union)
     _check_two_codings(name, values, union)
     return union if kinds in ({"number"}, {"digits"}) else _text_order(group, r, union, said)
 
@@ -264,6 +265,17 @@ def _check_two_codings(name: str, values: Mapping[str, list], union: list) -> No
         f"{', '.join(map(repr, union))}.",
         stacklevel=2,
     )
+
+
+def _say_case(name: str, union: list) -> None:
+    """Name words that differ by their case alone."""
+    lower = [v.casefold() if isinstance(v, str) else v for v in union]
+    if same := [v for v, low in zip(union, lower, strict=True) if lower.count(low) > 1]:
+        warnings.warn(
+            f"Item '{name}' has {' and '.join(map(repr, same[:2]))}: taken as categories of their own. If they are "
+            "one, make them so: column.str.lower().",
+            stacklevel=2,
+        )
 
 
 def _text_order(group: Sequence[str], r: Response, union: list[str], said: dict) -> list[str]:

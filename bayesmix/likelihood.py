@@ -281,7 +281,7 @@ def gaussian_integral(f: Tensor, node: str, curve: Tensor, slope: Tensor, n: int
     values = f.transpose(node, *rest).values
     b: Any = pt.tensordot(slope.transpose(effect, node).values, values, axes=1)
     a: Any = pt.tensordot(curve.transpose(effect, other, node).values, values, axes=1)
-    a = a + pt.eye(n).reshape((n, n, *[1] * len(rest)))
+    a = a + cast(Tensor, pt.eye(n)).reshape((n, n, *[1] * len(rest)))
     out = values[0]
     for k in reversed(range(n)):
         out = out + 0.5 * (b[k] ** 2 / a[k, k] - pt.log(a[k, k]))

@@ -182,12 +182,19 @@ class Top:
     data: Data
     theta: Array
     value: float
-    nearby: Curvature
+    nearby: Curvature | None
 
     @cached_property
     def curvature(self) -> Curvature:
         """The curvature at the point itself."""
-        return self.nearby if self.nearby.at is self.theta else curvature(self.data, self.theta)
+        near = self.nearby
+        return near if near is not None and near.at is self.theta else curvature(self.data, self.theta)
+
+
+def unpolished(data: Data, theta: Array) -> Top:
+    """A point as the search left it."""
+    data = adapted(data, theta)
+    return Top(data, theta, float(functions.bind("total", data)(theta)), None)
 
 
 def polished(data: Data, theta: Array, like: Mapping[str, Array] | None = None) -> Top:

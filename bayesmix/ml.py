@@ -10,7 +10,8 @@ import platform
 import warnings
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -21,19 +22,36 @@ from numpy.typing import NDArray
 from bayesmix import functions, maximum, posterior
 from bayesmix.adaptation import FINE, ROUGH, audited, finer, in_words, renewed
 from bayesmix.data import SMALLEST_SD, Data, prepare, texts
+from bayesmix.identity import identity
 from bayesmix.integration import check_gradient
 from bayesmix.maximum import Top
 from bayesmix.neighbours import detours, simpler_starts
+from bayesmix.posterior import Derived
 from bayesmix.priors import Priors, checked
 from bayesmix.quadrature import Nodes
 from bayesmix.result import Fit, row_coords, same_maximum
-from bayesmix.search import Search, Start, mostly_collapse, sound, times_reached, uncertain
+from bayesmix.search import (
+    Search,
+    Start,
+    ends,
+    mostly_collapse,
+    ranked,
+    sound,
+    times_reached,
+    uncertain,
+    unseen_share,
+)
 from bayesmix.solution import TINY
 from bayesmix.spec import Model, parts
 from bayesmix.starts import ranges
+from bayesmix.steps import Steps
 from bayesmix.threads import quietly
 
 Array = NDArray[np.float64]
+DOUBTFUL = 0.5
+"""An estimated share of unseen ends that is said."""
+MOST_SOLUTIONS, ALIKE = 12, 0.05
+"""So many different solutions are kept; they are compared where their log-likelihoods differ by no more."""
 DETOURS = 8
 """How often, at most, a search goes by way of one class more."""
 HUGE = 8.0
@@ -124,6 +142,8 @@ def fit(
     """
     standard_errors = standard_errors or ("hessian" if priors else "robust")
     check_settings(starts, finals, rounds, seed, standard_errors)
+    if executor is not None and not hasattr(executor, "submit"):
+        raise TypeError(f"executor came as {executor!r}, expected a concurrent.futures.Executor: give one, or none.")
     data = prepare(model, df, nodes=nodes)
     check_gradient(data.nodes)
     data = replace(data, priors=checked(priors, data.model), smallest_sd=smallest_sd)
@@ -139,14 +159,21 @@ def fit(
             f"All {len(found)} starts failed ({found[0].status if found else 'none ran'}): check the scale of the "
             "covariates, or take fewer classes."
         )
-    top = maximum.polished(data, usable[0].theta, order)
-    audit = audited(top.data, top.theta)
+    steps = Steps()
+    top = _polished(data, usable[0], order, steps)
+    audit = steps.run("the audit of the nodes", partial(audited, top.data, top.theta), {})
     while nodes is None and abs(audit.get("audit", 0.0)) > FINE and (better := finer(data)):
         data = renewed(data, better)
         found = search.again(data, found)
-        top = maximum.polished(data, found[0].theta, order)
-        audit = audited(top.data, top.theta)
-    return _finish(top, df, found, search, standard_errors, audit)
+        top = _polished(data, found[0], order, steps)
+        audit = steps.run("the audit of the nodes", partial(audited, top.data, top.theta), {})
+    return _finish(top, df, found, search, standard_errors, audit, steps)
+
+
+def _polished(data: Data, best: Start, order: dict[str, Array] | None, steps: Steps) -> Top:
+    """The maximum to the last digit, classes in order; the point that the search ended at where that fails."""
+    top = steps.run("the last digits and the order of the classes", partial(maximum.polished, data, best.theta, order))
+    return top or maximum.unpolished(data, best.theta)
 
 
 def _by_detours(search: Search, found: list[Start], df: pd.DataFrame, seed: int) -> list[Start]:
@@ -181,15 +208,32 @@ def _given(start, data: Data) -> list[Array]:
     """Starts handed in, as points of theta."""
     if start is None:
         return []
-    several = start if isinstance(start, Sequence) else [start]
+    several = start if isinstance(start, Sequence) and not isinstance(start, str) else [start]
     out = []
     for one in several:
         if isinstance(one, np.ndarray):
             out.append(one)
             continue
-        values = one.params if isinstance(one, Fit) else one
-        out.append(data.pack({str(k): np.asarray(v) for k, v in values.items()}))
+        out.append(data.pack({str(k): np.asarray(v) for k, v in _by_name(one, "start").items()}))
     return out
+
+
+def _by_name(values: Any, setting: str) -> Mapping[Any, Any]:
+    """Parameters by name, of a fit or as they came.
+
+    Raises
+    ------
+    TypeError
+        They are no mapping.
+    """
+    if isinstance(values, Fit):
+        return values.params
+    if not isinstance(values, Mapping):
+        raise TypeError(
+            f"{setting}= came as {values!r}, expected a fit, or values of its parameters by name: give one of these, "
+            "such as fit.params."
+        )
+    return values
 
 
 def _pivot(like: Fit | Mapping[str, Any] | None, data: Data) -> dict[str, Array] | None:
@@ -197,12 +241,14 @@ def _pivot(like: Fit | Mapping[str, Any] | None, data: Data) -> dict[str, Array]
     if like is None:
         return None
     known = {p.name: data.packing.shape(p) for p in data.model.parameters}
-    values = {str(k): np.asarray(v) for k, v in (like.params if isinstance(like, Fit) else like).items()}
+    values = {str(k): np.asarray(v) for k, v in _by_name(like, "like").items()}
     for name, x in values.items():
         if name not in known:
             raise ValueError(f"like= came with '{name}'; the parameters are {', '.join(known)}: name these.")
         if x.shape != known[name]:
             raise ValueError(f"like= came with '{name}' of shape {x.shape}, expected {known[name]}: give it so.")
+    for p in (p for p in data.model.parameters if p.name in values):
+        data.packing.check_fixed(p, values[p.name])
     return values
 
 
@@ -230,32 +276,31 @@ def _from_classes(data: Data, df, seed: int, nodes) -> list[Array]:
     return [data.pack(values | {p.name: simple.params[p.name].values for p in plain.parameters})]
 
 
-def _finish(top: Top, df, found: list[Start], search: Search, standard_errors: str, audit: Mapping) -> Fit:
-    data, theta, value, c = top.data, top.theta, top.value, top.curvature
-    mode = None  # a handful of calls: not worth a compilation
-    robust, inverse, boundary = maximum.covariances(c)
-    boundary |= maximum.at_zero(data, theta)
-    chosen = robust if standard_errors == "robust" else inverse
-    natural, probability, further = posterior.derive(data, theta, mode)
-    found = _with_ends(top, found)
-    eigen = c.spectrum[0]
-    quality = {
-        "condition": float(eigen[0] / eigen[-1]) if len(eigen) else 1.0,
-        "gradient": float(np.abs(c.gradient).max(initial=0.0)),
-        "decrement": float(c.gradient @ inverse @ c.gradient),
-        "scaling": float(np.trace(robust @ c.information) / max(int((~boundary).sum()), 1)),
-        "boundary": [n for n, b in zip(data.packing.names(), boundary, strict=True) if b],
-        "equal_solutions": _distinct(data, found, value),
-        "interrupted": search.interrupted,
-        **audit,
-    }
+def _finish(
+    top: Top, df, found: list[Start], search: Search, standard_errors: str, audit: Mapping, steps: Steps
+) -> Fit:
+    """The Fit of a maximum: a step that fails costs what it would have made, never the solution."""
+    data, theta, value = top.data, top.theta, top.value
+    errors = steps.run("standard errors", partial(_errors, top)) or _no_errors(len(theta))
+    chosen = errors.robust if standard_errors == "robust" else errors.inverse
+    made = steps.run("probabilities and what follows from the parameters", partial(posterior.derive, data, theta))
+    natural, probability, further = made or (posterior.parameters_alone(data, theta), Derived({}, {}), Derived({}, {}))
+    found = steps.run("the ends of other starts", partial(_with_ends, top, found), found)
     names = [p.name for p in data.model.parameters]
     shown = _existing(probability.dataset(), data)
     free = xr.Dataset({n: natural.values[n].copy(data=data.packing.index[n] >= 0) for n in names})
+    other = steps.run("a comparison of the solutions", partial(_distinct, data, found), found[:1])
+    quality = {
+        **errors.quality,
+        "equal_solutions": max(sum(same_maximum(s.loglik, value) for s in other), 1),
+        "interrupted": search.interrupted,
+        **_of_search(found),
+        **audit,
+    }
     out = Fit(
         params=natural.dataset()[names],
-        se=_blank(natural.standard_errors(chosen), free, boundary, data)[names],
-        se_hessian=_blank(natural.standard_errors(inverse), free, boundary, data)[names],
+        se=_blank(natural.standard_errors(chosen), free, errors.boundary, data)[names],
+        se_hessian=_blank(natural.standard_errors(errors.inverse), free, errors.boundary, data)[names],
         probabilities=shown,
         probabilities_se=_inside(shown, probability.standard_errors(chosen)),
         derived=further.dataset(),
@@ -265,14 +310,62 @@ def _finish(top: Top, df, found: list[Start], search: Search, standard_errors: s
         n_individuals=data.n_individuals,
         n_clusters=data.n_clusters,
         starts=_starts_table(found),
-        classes=_class_table(data, df, theta),
-        effect_scores=_effect_table(data, df, theta),
+        classes=steps.run("class probabilities", partial(_class_table, data, df, theta), xr.Dataset()),
+        effect_scores=steps.run(
+            "random effects and factor scores", partial(_effect_table, data, df, theta), xr.Dataset()
+        ),
         free=free,
-        quality=quality,
+        quality=quality | {"failed": steps.lost},
         info=_info(data, search, standard_errors),
+        solutions=steps.run("other solutions", partial(_solutions, data, other), xr.Dataset()),
     )
     _warn(out)
     return out
+
+
+@dataclass(frozen=True)
+class _Errors:
+    """Covariance matrices of theta, which entries have no error, and what they say of the maximum."""
+
+    robust: Array
+    inverse: Array
+    boundary: NDArray[np.bool_]
+    quality: Mapping[str, Any]
+
+
+def _errors(top: Top) -> _Errors:
+    c = top.curvature
+    robust, inverse, boundary = maximum.covariances(c)
+    boundary |= maximum.at_zero(top.data, top.theta)
+    eigen = c.spectrum[0]
+    quality = {
+        "condition": float(eigen[0] / eigen[-1]) if len(eigen) else 1.0,
+        "gradient": float(np.abs(c.gradient).max(initial=0.0)),
+        "decrement": float(c.gradient @ inverse @ c.gradient),
+        "scaling": float(np.trace(robust @ c.information) / max(int((~boundary).sum()), 1)),
+        "boundary": [n for n, b in zip(top.data.packing.names(), boundary, strict=True) if b],
+    }
+    return _Errors(robust, inverse, boundary, quality)
+
+
+def _no_errors(n: int) -> _Errors:
+    """Where there are no standard errors."""
+    unknown = np.full((n, n), np.nan)
+    quality = dict.fromkeys(("condition", "gradient", "decrement", "scaling"), float("nan")) | {"boundary": []}
+    return _Errors(unknown, unknown, np.zeros(n, dtype=bool), quality)
+
+
+def _of_search(found: list[Start]) -> dict[str, Any]:
+    """How much of what there is to find was found: different ends, the best one's share, collapsed starts."""
+    finals, times = [s for s in found if np.isfinite(s.loglik)], ends(found)
+    return {
+        "ends": len(times),
+        "reached": times[0] if times else 0,
+        "counted": sum(times),
+        "unseen": unseen_share(found),
+        "collapsed": sum(bool(s.collapsed) for s in finals),
+        "unfinished": sum(s.status == "unfinished" for s in finals),
+    }
 
 
 def _unpenalised(data: Data, theta: Array) -> float:
@@ -282,27 +375,36 @@ def _unpenalised(data: Data, theta: Array) -> float:
 
 def _with_ends(top: Top, found: list[Start]) -> list[Start]:
     """The best start with the value at its end; those that agreed with it with theirs, where that set them apart."""
-    finals = [s for s in found if np.isfinite(s.loglik)]
+    finals = sound(found)
     if not finals or not same_maximum(top.value, finals[0].loglik):
         return found
-    ends = {id(finals[0]): (top.value, top.theta)}
+    at_end = {id(finals[0]): (top.value, top.theta)}
     agreed = [s for s in finals[1:] if same_maximum(s.loglik, finals[0].loglik)]
     for s in [s for s in agreed if not same_maximum(s.loglik, top.value)][:4]:
         end = maximum.ended(maximum.polish_once(top.data, s.theta))
-        ends[id(s)] = (end.value, end.theta)
-    moved = [replace(s, loglik=ends[id(s)][0], theta=ends[id(s)][1]) if id(s) in ends else s for s in found]
-    return sorted(moved, key=lambda s: -np.nan_to_num(s.loglik, nan=-np.inf))
+        at_end[id(s)] = (end.value, end.theta)
+    moved = [replace(s, loglik=at_end[id(s)][0], theta=at_end[id(s)][1]) if id(s) in at_end else s for s in found]
+    return ranked(moved)
 
 
-def _distinct(data: Data, found: list[Start], value: float) -> int:
-    """How many different solutions share the best log-likelihood, the order of the classes apart."""
-    same = [s.theta for s in found if same_maximum(s.loglik, value)]
-    kept: list[Mapping[str, Array]] = []
-    for theta in same if len(same) > 1 and data.model.classes else ():
-        found_here = posterior.fingerprint(data, theta)
-        if not any(posterior.same_solution(found_here, other) for other in kept):
-            kept.append(found_here)
-    return max(len(kept), 1)
+def _distinct(data: Data, found: list[Start]) -> list[Start]:
+    """The best of the different solutions among the ends, the order of the classes apart."""
+    kept: list[Start] = []
+    for s in sound(found):
+        near = [k for k in kept if abs(k.loglik - s.loglik) < ALIKE]
+        if len(kept) < MOST_SOLUTIONS and not any(posterior.same_solution(data, s.theta, k.theta) for k in near):
+            kept.append(s)
+    return kept if data.model.classes or data.model.effects else kept[:1]
+
+
+def _solutions(data: Data, kept: list[Start]) -> xr.Dataset:
+    """Natural parameters and log-likelihoods of the different solutions, over the dim `solution`."""
+    if not kept:
+        return xr.Dataset()
+    values = data.natural(np.array([s.theta for s in kept]))
+    out = {p.name: (("solution", *p.dims), values[p.name]) for p in data.model.parameters}
+    coords = {d: list(data.coords[d]) for p in data.model.parameters for d in p.dims}
+    return xr.Dataset(out | {"loglik": ("solution", [s.loglik for s in kept])}, coords=coords)
 
 
 def _blank(se: xr.Dataset, free: xr.Dataset, boundary, data: Data) -> xr.Dataset:
@@ -342,7 +444,7 @@ def _class_table(data: Data, df, theta: Array) -> xr.Dataset:
         level = next(c.level for c in data.model.classes if c.name == name)
         values = p if level == "cluster" else np.where((single.pattern_of >= 0)[:, None], p[single.pattern_of], np.nan)
         out[f"{name}_posterior"] = xr.DataArray(values, dims=("row" if level == "individual" else "cluster", name))
-    ds = xr.Dataset(out | _path_table(single, theta))
+    ds = xr.Dataset(out | _path_table(single, theta) | _joint_entropy(single, theta))
     if "row" in ds.dims:
         freq = df[data.model.freq].to_numpy(dtype=float) if data.model.freq else np.ones(len(df))
         ds = ds.assign_coords(row_coords(df.index) | {"weight": ("row", freq)})
@@ -365,6 +467,15 @@ def _path_table(data: Data, theta: Array) -> dict[str, Any]:
     if found.joint is not None:
         out["path_counts"] = xr.DataArray(np.tensordot(data.counts, found.joint, 1), dims=names)
     return out
+
+
+def _joint_entropy(data: Data, theta: Array) -> dict[str, Any]:
+    """The entropy of all class variables together, of each row or cluster; nothing for one class variable."""
+    if (found := posterior.joint_entropy(data, theta)) is None:
+        return {}
+    unit, x = found
+    rows = data.pattern_of
+    return {"joint_entropy": ("cluster", x) if unit == "cluster" else ("row", np.where(rows >= 0, x[rows], np.nan))}
 
 
 def _unmerged(data: Data, df) -> Data:
@@ -413,6 +524,7 @@ def _info(data: Data, search: Search, standard_errors: str) -> dict[str, Any]:
         "covariates": {c.name: c.formula for c in model.covariates},
         "families": {r.name: str(r.family) for r in model.responses},
         "parts": parts(model),
+        "identity": identity(data),
         "cluster": model.cluster,
         "freq": model.freq,
         "categories": texts(data.categories),
@@ -434,14 +546,37 @@ def _info(data: Data, search: Search, standard_errors: str) -> dict[str, Any]:
     }
 
 
-def _warn(out: Fit) -> None:
-    level = 4
-    if out.replicated < 2 and not out.quality["interrupted"]:
-        warnings.warn(
+def _of_starts(out: Fit) -> list[str]:
+    """What a user should know of the search."""
+    q, said = out.quality, []
+    if q["collapsed"] and not q["ends"]:
+        gone = out.starts["status"].str.removeprefix("collapsed: ").iloc[0]
+        return [
+            f"Every start collapsed: {gone} has run down to its floor, where a class of a few equal answers has a "
+            "density as high as the floor lets it, and the log-likelihood means nothing. Take variance='equal', fewer "
+            "classes, or more starts (starts=, budget=)."
+        ]
+    if q["reached"] < 2 and not q["interrupted"]:
+        said.append(
             f"The best log-likelihood ({out.loglik:.3f}) was reached by one start only, of "
-            f"{len(out.starts)}: it may be a local maximum. Ask for more starts (starts=, rounds=).",
-            stacklevel=level,
+            f"{len(out.starts)}: it may be a local maximum. Ask for more starts (starts=, rounds=, budget=)."
         )
+    elif q["unseen"] > DOUBTFUL and not q["interrupted"]:
+        said.append(
+            f"The best log-likelihood ({out.loglik:.3f}) was reached {q['reached']} times, but of {q['counted']} ends "
+            f"{q['ends']} were different, and an estimated {q['unseen']:.0%} of all starts would end where none has "
+            "ended yet: it may be a local maximum. Ask for more starts (starts=, rounds=, budget=)."
+        )
+    return said
+
+
+def _warn(out: Fit) -> None:
+    level, q = 4, out.quality
+    for said in _of_starts(out):
+        warnings.warn(said, stacklevel=level)
+    if q["failed"]:
+        each = "; ".join(f"{what} ({why})" for what, why in q["failed"].items())
+        warnings.warn(f"The solution is kept, but this could not be made of it: {each}.", stacklevel=level)
     if abs(out.quality.get("audit", 0.0)) > ROUGH:
         wide = [str(k) for k, x in out.derived.data_vars.items() if str(k).endswith("_sd") and float(x.max()) > HUGE]
         better = {"cluster_sd": "a class of clusters (bm.class_status)", "class_sd": "classes of individuals (lca)"}

@@ -26,7 +26,7 @@ from bayesmix.pictured import category_labels, item_probabilities, responses, st
 from bayesmix.recovery import study
 from bayesmix.regressions import outcome, random_effects
 from bayesmix.result import Fit
-from bayesmix.solution import Values, class_dims, kept, parts_of, values_of
+from bayesmix.solution import Values, check_result, class_dims, kept, parts_of, values_of
 from bayesmix.style import COLOURS, MARKERS, bare, item_ticks, legend
 
 if TYPE_CHECKING:
@@ -225,6 +225,7 @@ def memberships(
     ValueError
         The model has no grades of membership, or frequency weights are missing or too few.
     """
+    check_result(result)
     import matplotlib.pyplot as plt
 
     table = _membership_means(result, name)
@@ -343,6 +344,10 @@ def enumeration(found: Enumerated) -> Axes:
     -------
     matplotlib.axes.Axes
     """
+    if not isinstance(getattr(found, "table", None), pd.DataFrame):
+        raise TypeError(
+            f"The fits came as {type(found).__name__}, expected what bm.enumerate_classes returns: give it."
+        )
     import matplotlib.pyplot as plt
 
     table = found.table

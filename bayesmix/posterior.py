@@ -7,7 +7,7 @@ of what it indexes: a class, a pair of classes, a node. Depends on functions and
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
-from scipy.optimize import linear_sum_assignment
+from scipy import special
 
 from bayesmix import functions, labels
 from bayesmix.adaptation import ROUGH, adapted, audited, in_words, of_population, off, refined
@@ -27,8 +27,13 @@ from bayesmix.quadrature import Nodes
 from bayesmix.result import Fit
 from bayesmix.scales import reflected
 from bayesmix.spec import RANDOM, Model
+from bayesmix.starts import ranges
 
 Array = NDArray[np.float64]
+FADING = 3.0
+"""Natural units from the margins at which a logit's probability fades towards 0 or 1."""
+TOGETHER = 0.05
+"""A difference of parameters, on a scale from -1 to 1, that is none."""
 MOST_PATHS = 30_000_000
 """Entries of the table of all paths of all units."""
 
@@ -163,6 +168,41 @@ def _by_steps(data: Data, theta: Array, names: list[str], mode) -> Paths:
     return Paths(np.stack(path[::-1], axis=1), unknown, unknown)
 
 
+def joint_entropy(data: Data, theta: Array, mode=None) -> tuple[str, Array] | None:
+    """The entropy of the posterior of all class variables together, of each individual, or cluster if all are theirs.
+
+    None for fewer than two of them. Where there are too many paths it is that of a chain, step by step; NaN where
+    they are none. `data` must not merge individuals of different clusters (see :func:`class_posteriors`).
+    """
+    used = [c for c in data.model.classes if c.level != "item"]
+    if len([c for c in used if c.size > 1]) < 2:
+        return None
+    unit = "individual" if any(c.level == "individual" for c in used) else "cluster"
+    names, units = [c.name for c in used], data.n_clusters if unit == "cluster" else len(data.counts)
+    if np.prod([c.size for c in used]) * (units or 0) <= MOST_PATHS:
+        return unit, _entropies(functions.bind("probabilities", data, mode, ((unit, *names),))(theta)[0])
+    if not _is_chain(data.model, names):
+        return unit, np.full(units or 0, np.nan)
+    pairs = functions.bind("probabilities", data, mode, tuple((unit, *pair) for pair in pairwise(names)))(theta)
+    firsts = [np.asarray(p).sum(axis=2) for p in pairs]
+    return unit, sum((_entropies(p) for p in pairs), np.zeros(units or 0)) - sum(map(_entropies, firsts[1:]))
+
+
+def _entropies(p: Array) -> Array:
+    """-sum p log p of each unit."""
+    flat = _normalised(p).reshape(len(p), -1)
+    return -special.xlogy(flat, flat).sum(axis=1)
+
+
+def _is_chain(model: Model, names: Sequence[str]) -> bool:
+    """Whether the posterior of each class depends on the class before it alone."""
+    near = [{*pair} for pair in pairwise(names)]
+    used = [t for c in model.classes for t in c.predictor]
+    used += [t for r in model.responses for t in (*r.predictor, *r.auxiliary)]
+    over = [{dict(t.rename).get(d, d) for d in t.parameter.dims} & {*names} for t in used]
+    return not model.effects and len(model.classes) == len(names) and all(any(d <= n for n in near) for d in over)
+
+
 def _normalised(p: Array) -> Array:
     """Probabilities that sum to one over all axes but the first; zeros for an empty slot of a cluster."""
     total = np.sum(p, axis=tuple(range(1, np.ndim(p))), keepdims=True)
@@ -196,35 +236,20 @@ def effect_posteriors(data: Data, theta: Array, mode=None) -> dict[str, tuple[Ar
     return out
 
 
-def fingerprint(data: Data, theta: Array) -> dict[str, Array]:
-    """What tells one solution from another: tables (class, feature) by class variables.
+def same_solution(data: Data, a: Array, b: Array) -> bool:
+    """Whether two points of theta are one solution: the same but for the order of all classes and the signs of factors.
 
-    Response probabilities where there are tables of them, else the parameters of the responses.
+    Far out, where a logit says that a probability is 0 or 1, a difference is none.
     """
-    model, values = data.model, reflected(data.model, data.inside(theta))
-    theta, out = data.packing.pack(values), {}
-    used = [t for r in model.responses for t in (*r.predictor, *r.auxiliary)]
-    if all(r.family.finite for r in model.responses) and not any(t.covariates for t in used):
-        made = functions.evaluate(of_population(data), theta)
-        for key, x in made.items():
-            axes = [i for i, d in enumerate(x.dims) if d in {c.name for c in model.classes}]
-            if key.startswith("response:") and len(axes) == 1 and np.isfinite(np.exp(x.values)).all():
-                out[key] = np.exp(np.moveaxis(x.values, axes[0], 0).reshape(x.values.shape[axes[0]], -1))
-        return out
-    for dims in labels.groups(model):
-        if (profile := labels.profiles(model, values, dims)) is not None:
-            out[dims[0]] = profile
-    return out
-
-
-def same_solution(a: Mapping[str, Array], b: Mapping[str, Array]) -> bool:
-    """Whether two fingerprints are the same up to the order of the classes."""
-    for key, x in a.items():
-        gap = np.abs(x[:, None, :] - b[key][None, :, :]).max(axis=-1)
-        row, column = linear_sum_assignment(gap)
-        if gap[row, column].max() > 0.02:
-            return False
-    return True
+    model, here = data.model, reflected(data.model, data.inside(a))
+    moved, _ = labels.relabelled(model, {k: x[None] for k, x in data.inside(b).items()}, here)
+    try:
+        one, other = data.packing.pack(here), data.packing.pack({k: x[0] for k, x in moved.items()})
+    except ValueError:  # relabelled to outside a support: the two do not differ by their labels alone
+        return False
+    limits = ranges(data)
+    one, other = (np.tanh((x - limits.center) / (FADING * limits.unit)) for x in (one, other))
+    return bool(np.abs(one - other).max(initial=0.0) < TOGETHER)
 
 
 @dataclass(frozen=True)
@@ -331,6 +356,13 @@ def derive(data: Data, theta: Array, mode=None) -> tuple[Derived, Derived, Deriv
         parts = {n: _in_order(made[k], slopes[k], data, kind) for k, n in names.items()}
         out.append(Derived({n: x for n, (x, _) in parts.items()}, {n: s for n, (_, s) in parts.items()}))
     return out[0], out[1], out[2]
+
+
+def parameters_alone(data: Data, theta: Array) -> Derived:
+    """Natural parameters without derivatives."""
+    values = data.natural(theta)
+    named = {p.name: label(Named(p.dims, values[p.name]), data) for p in data.model.parameters}
+    return Derived(named, {k: np.full((len(theta), *x.shape), np.nan) for k, x in named.items()})
 
 
 def _slopes(values: Callable, theta: Array, names: list[str]) -> dict[str, Array]:

@@ -1,9 +1,9 @@
 """Priors on natural parameters: what the declaration or a user says, in the units of the data.
 
-A prior is taken literally. One whose name begins with ``Data`` is in units of the data instead: with the
-parameter's centre m and unit s (:func:`units`), ``DataNormal(mu=a, sigma=b)`` is Normal(m + s a, s b). The random
-variables of the PyMC model and the penalty of a fit are made of the same :class:`Block` s, so that both halves
-have one posterior.
+A prior is taken literally. One whose name begins with ``Data`` is in units of the data instead: with the centre m
+and the unit s of the parameter (:func:`bayesmix.margins.units`), ``DataNormal(mu=a, sigma=b)`` is Normal(m + s a, s b).
+The random variables of the PyMC model and the penalty of a fit are made of the same :class:`Block` s, so that both
+halves have one posterior.
 """
 
 from __future__ import annotations
@@ -18,8 +18,10 @@ import pytensor.tensor as pt
 from numpy.typing import NDArray
 
 from bayesmix.data import Data
+from bayesmix.intercepts import AtMeans, at_means
+from bayesmix.margins import units
 from bayesmix.params import Parameter, Prior
-from bayesmix.spec import Model, Predictor, Response, Term, terms
+from bayesmix.spec import Model, terms
 
 Array = NDArray[np.float64]
 Priors = Mapping[str, Prior | Literal["default"]] | Literal["default"]
@@ -167,112 +169,6 @@ def is_within(distribution: str, support: str) -> bool:
     return support in ("real", "ordered") or issubclass(getattr(pm, distribution), ends)
 
 
-# units of the data --------------------------------------------------------------------------------
-
-
-def units(data: Data) -> dict[str, tuple[Array, Array]]:
-    """The centre and the unit of each parameter, in its shape.
-
-    An intercept of a normal response has the mean and the SD of the item (frequencies counted, missing answers
-    left out), of a count the log of the mean and 1. A slope has 0 and the unit of what it predicts over the SD of
-    its column, a loading 0 and that unit over the unit of the effect, an SD 0 and the unit of what it is the SD of
-    (a variance its square, which is its centre too). Logits, thresholds, factors and probabilities have 0 and 1.
-    A parameter that several occasions share has the average over them.
-    """
-    found: dict[str, list[tuple[Array, Array]]] = {p.name: [] for p in data.model.parameters}
-    scale = _effect_units(data)
-    for c in data.model.classes:
-        for t in c.predictor:
-            found[t.parameter.name].append(_of_term(t, data, np.ones(()), scale))
-    for e in data.model.effects:
-        for t in (*e.mean, *((e.sd,) if e.sd else ())):
-            found[t.parameter.name].append(_of_term(t, data, np.asarray(scale[e.name]), scale))
-    for r in data.model.responses:
-        for name, x in _of_response(r, data, scale):
-            found[name].append(x)
-    return {k: tuple(np.mean([x[i] for x in v], axis=0) for i in range(2)) for k, v in found.items()}  # pyright: ignore
-
-
-def _of_term(t: Term, data: Data, unit: Array, scale: Mapping[str, float], power: int = 1) -> tuple[Array, Array]:
-    """Centre 0 and unit of a summand; `unit` of the predictor broadcasts over the dims of the parameter."""
-    p, shape = t.parameter, data.packing.shape(t.parameter)
-    out = np.broadcast_to(unit**power, shape).astype(float)
-    if t.covariates is not None:
-        out = out / _along(column_sds(data, t.covariates.name), t.covariates.name, p.dims)
-    if t.effects and t.effect_dim in p.dims:
-        out = out / _along(np.array([scale[e] for e in t.effects]), t.effect_dim, p.dims)
-    elif t.effects:
-        out = out / scale[t.effects[0]]
-    return np.zeros(shape), out
-
-
-def _along(x: Array, dim: str, dims: tuple[str, ...]) -> Array:
-    """A vector along one of the dims."""
-    return x.reshape([-1 if d == dim else 1 for d in dims])
-
-
-def _of_response(r: Response, data: Data, scale: Mapping[str, float]) -> Iterator[tuple[str, tuple[Array, Array]]]:
-    """Names, centres and units of what a response's predictor and further parameters are made of."""
-    mean, sd = item_margins(data, r)
-    squared = ("variance", "variance_slope")
-    pairs = [(t, 1, t.covariates is None and not t.effects) for t in r.predictor]
-    of_family = zip(r.family.auxiliary, r.auxiliary, strict=True)
-    pairs += [(t, 2 if name in squared else 1, name == "variance") for name, t in of_family]
-    for t, power, centred in pairs:
-        inside = r.item_dim in t.parameter.dims
-        own = _along(sd, r.item_dim, t.parameter.dims) if inside else np.asarray(sd.mean())
-        centre, unit = _of_term(t, data, own, scale, power)
-        if centred:
-            middle = sd**2 if power == 2 else mean
-            centre = centre + (_along(middle, r.item_dim, t.parameter.dims) if inside else middle.mean())
-        yield t.parameter.name, (centre, unit)
-
-
-def item_margins(data: Data, r: Response) -> tuple[Array, Array]:
-    """Centre and SD of each item of a response; 0 and 1 where the family has no scale of its own."""
-    y = data.responses[r.name]
-    if r.family.kind == "categorical":
-        return np.zeros(y.shape[1]), np.ones(y.shape[1])
-    weight = np.where(np.isnan(y), 0.0, data.counts[:, None])
-    total = np.maximum(weight.sum(axis=0), 1.0)
-    mean = (weight * np.nan_to_num(y)).sum(axis=0) / total
-    if r.family.kind == "count":
-        return np.log(np.maximum(mean, 0.5 / total)), np.ones(len(mean))
-    sd = np.sqrt((weight * np.nan_to_num(y - mean) ** 2).sum(axis=0) / total)
-    return mean, np.where(sd > 0, sd, 1.0)
-
-
-def _effect_units(data: Data) -> dict[str, float]:
-    """Units of the effects: 1, but for random coefficients, which enter a response as they are."""
-    out = {e.name: 1.0 for e in data.model.effects}
-    for r in data.model.responses:
-        sd = float(item_margins(data, r)[1].mean())
-        for t in r.predictor:
-            if t.effects and (data.packing.index[t.parameter.name] < 0).all():  # u itself, not a loading on it
-                each = column_sds(data, t.covariates.name) if t.covariates else np.ones(1)
-                out |= {e: sd / float(each[min(k, len(each) - 1)]) for k, e in enumerate(t.effects)}
-    return out
-
-
-def _columns(data: Data, name: str) -> tuple[Array, Array]:
-    """The columns of covariates as the user knows them, and their weights: individuals, or clusters."""
-    x = data.user_columns.get(name, data.arrays[name])
-    return x.values, data.counts if x.dims[0] == "individual" else np.ones(len(x.values))
-
-
-def column_means(data: Data, name: str) -> Array:
-    """Means of the columns of covariates."""
-    x, weight = _columns(data, name)
-    return weight @ x / weight.sum()
-
-
-def column_sds(data: Data, name: str) -> Array:
-    """SDs of the columns of covariates; 1 for a constant."""
-    x, weight = _columns(data, name)
-    sd = np.sqrt(weight @ (x - column_means(data, name)) ** 2 / weight.sum())
-    return np.where(sd > 1e-12 * np.abs(x).max(axis=0, initial=0.0), sd, 1.0)
-
-
 # what a parameter's prior is ----------------------------------------------------------------------
 
 
@@ -366,15 +262,14 @@ class Stated:
     ----------
     blocks : tuple of Block
         What its free entries are filled with.
-    slopes : tuple of (str, tuple of str, str, array)
-        Slopes (name, dims, the dim of the covariates, their means times the sign in the intercept): the prior is that
-        of the intercept at these means. None where the prior is that of the parameter itself.
+    at_means : AtMeans, optional
+        The prior is that of the intercept at the covariates' means; without it, of the parameter itself.
     """
 
     parameter: Parameter
     prior: Prior
     blocks: tuple[Block, ...]
-    slopes: tuple[tuple[str, tuple[str, ...], str, Array], ...] = ()
+    at_means: AtMeans | None = None
 
     def numbers(self) -> list:
         """Everything that the density depends on, in plain numbers."""
@@ -382,30 +277,31 @@ class Stated:
             (b.name, b.distribution, {k: np.asarray(v).tolist() for k, v in b.arguments.items()}) for b in self.blocks
         ]
         scales = [b.scale.tolist() for b in self.blocks if b.mixing is not None]
-        return [each, scales, [(name, means.tolist()) for name, _, _, means in self.slopes]]
+        return [each, scales, self.at_means]
 
     def shift(self, values: Mapping[str, Any]) -> Any:
         """Intercept at the means minus intercept at zero, over the dims of the parameter; arrays or tensors."""
-        total: Any = 0.0
-        for name, dims, dim, means in self.slopes:
-            x, axis = values[name], dims.index(dim)
-            x = (x * means.reshape([-1 if k == axis else 1 for k in range(len(dims))])).sum(axis=axis)
-            rest, onto = [d for d in dims if d != dim], self.parameter.dims
-            x = x.transpose([rest.index(d) for d in onto if d in rest]) if rest else x
-            total = total + x[tuple(slice(None) if d in rest else None for d in onto)]
-        return total
+        return 0.0 if self.at_means is None else self.at_means.shift(values, self.parameter.dims)
 
 
 def stated(data: Data, priors: Mapping[str, Prior]) -> dict[str, Stated]:
-    """The priors in the units of the data, slopes before the intercepts that they belong to."""
-    known, means = units(data), _intercepts(data, priors)
+    """The priors in the units of the data, intercepts at the means after what they are made of."""
+    known, centred = units(data), at_means(data)
+    centred = {k: x for k, x in centred.items() if k in priors and priors[k].default}
+    fixed = [k for k, i in data.packing.index.items() if k in priors and not priors[k].default and (i < 0).all()]
+    if fixed:
+        raise ValueError(f"A prior came for '{fixed[0]}', all entries of which are fixed: leave it out.")
     out = {
-        p.name: Stated(p, priors[p.name], tuple(_blocks(p, data, priors[p.name], *known[p.name], p.name in means)))
+        p.name: Stated(
+            p,
+            priors[p.name],
+            tuple(_blocks(p, data, priors[p.name], *known[p.name], p.name in centred)),
+            centred.get(p.name),
+        )
         for p in data.model.parameters
         if p.name in priors
     }
-    last = {k: Stated(v.parameter, v.prior, v.blocks, means[k]) for k, v in out.items() if k in means}
-    return {k: v for k, v in out.items() if k not in means} | last
+    return {k: v for k, v in out.items() if k not in centred} | {k: v for k, v in out.items() if k in centred}
 
 
 def log_density(found: Mapping[str, Stated], values: Mapping[str, Any]) -> Any:
@@ -425,56 +321,7 @@ def log_density(found: Mapping[str, Stated], values: Mapping[str, Any]) -> Any:
     return total
 
 
-def _intercepts(data: Data, priors: Mapping[str, Prior]) -> dict[str, tuple]:
-    """Intercepts whose declared prior is one at the covariates' means, and their slopes."""
-    out: dict[str, tuple] = {}
-    predictors = list(_with_slopes(data.model))
-    for k, (own, slopes, sign) in enumerate(predictors):
-        p = own.parameter
-        used = sum(p.name == t.parameter.name for j, (t, _, _) in enumerate(predictors) if j != k)
-        inside = all({*_here(t)} - {t.covariates.name} <= {*p.dims} for t in slopes if t.covariates)
-        if p.name in priors and priors[p.name].default and not used and not own.rename and inside and slopes:
-            out[p.name] = tuple(
-                (t.parameter.name, _here(t), t.covariates.name, sign * column_means(data, t.covariates.name))
-                for t in slopes
-                if t.covariates
-            )
-    return {k: v for k, v in out.items() if not _held(data, k)}
-
-
-def _held(data: Data, name: str) -> bool:
-    """Whether some thresholds of a vector are fixed, which stand where the covariates are zero."""
-    (p,) = [p for p in data.model.parameters if p.name == name]
-    return p.support == "ordered" and bool(p.fixed)
-
-
-def _here(t: Term) -> tuple[str, ...]:
-    """The dims of a term's parameter under the names they have there."""
-    names = dict(t.rename)
-    return tuple(names.get(d, d) for d in t.parameter.dims)
-
-
-def _with_slopes(model: Model) -> Iterator[tuple[Term, list[Term], float]]:
-    """Each intercept, the slopes beside it, and the sign of the slopes' part in the intercept at the means."""
-    predictors: list[Predictor] = [c.predictor for c in model.classes]
-    for r in model.responses:
-        further = dict(zip(r.family.auxiliary, r.auxiliary, strict=True))
-        predictors.append(r.predictor)
-        if "threshold" in further:  # P(y <= k) = F(threshold - eta)
-            yield further["threshold"], _slopes(r.predictor), -1.0
-        if "variance" in further:
-            predictors.append(r.auxiliary)
-    for predictor in predictors:
-        intercepts = [t for t in predictor if t.covariates is None and not t.effects]
-        for own in intercepts[:1]:
-            yield own, _slopes(predictor), 1.0
-
-
-def _slopes(predictor: Predictor) -> list[Term]:
-    return [t for t in predictor if t.covariates is not None and not t.effects]
-
-
-def _blocks(p: Parameter, data: Data, prior: Prior, centre: Array, unit: Array, at_means: bool) -> Iterator[Block]:
+def _blocks(p: Parameter, data: Data, prior: Prior, centre: Array, unit: Array, centred: bool) -> Iterator[Block]:
     """Free entries of a parameter as variables: one, or one a pattern of free entries in a vector."""
     free = data.packing.index[p.name] >= 0
     distribution, arguments = _pymc(prior)
@@ -487,7 +334,7 @@ def _blocks(p: Parameter, data: Data, prior: Prior, centre: Array, unit: Array, 
             {k: m + s * v if k == "mu" else s * v for k, v in given.items()} if in_units and mixing is None else given
         )
         support = "positive" if ending == f"{FREE}_diagonal" else "real" if p.support == "cholesky" else p.support
-        return Block(p.name + (AT_MEANS if at_means else "") + ending, at, shape, of, used, support, own, mixing)
+        return Block(p.name + (AT_MEANS if centred else "") + ending, at, shape, of, used, support, own, mixing)
 
     if p.support == "cholesky":
         diagonal = np.broadcast_to(np.eye(free.shape[-2], free.shape[-1], dtype=bool), free.shape)

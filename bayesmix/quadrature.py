@@ -49,7 +49,7 @@ def _check_product(method: Trapezoid | GaussHermite | Adaptive, n_effects: int) 
 
 def whole(value: object, least: int) -> bool:
     """Whether a value is a whole number of at least `least`; True and False are none."""
-    return isinstance(value, (int, np.integer)) and not isinstance(value, bool) and value >= least
+    return isinstance(value, (int, np.integer)) and not isinstance(value, bool) and int(value) >= least
 
 
 def _more(method: Nodes, wanted: int, n_effects: int) -> int:

@@ -1,17 +1,17 @@
 """The folder of a study: what it is, and one file for each replication that is finished.
 
-A file is whole or not there: it is written under another name, brought to the disk and then named.
-Depends on the standard library alone.
+A file is whole or not there.
 """
 
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from bayesmix.files import written
 
 Record = Mapping[str, Any]
 """A replication of a model: plain values, lists and None."""
@@ -75,9 +75,5 @@ class Folder:
 
 def _write(path: Path, what: Mapping[str, Any]) -> None:
     """The whole file or nothing, whatever happens."""
-    aside = path.with_name(f".{path.name}.{os.getpid()}")
-    with aside.open("w", encoding="utf-8") as file:
-        json.dump(what, file, indent=1)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(aside, path)
+    with written(path) as aside:
+        aside.write_text(json.dumps(what, indent=1), encoding="utf-8")

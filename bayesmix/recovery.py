@@ -60,6 +60,8 @@ def study(studied: Studied, model: str | None = None, *, scale: str = "parameter
     ValueError
         The model has no such entries of which the population's values are known.
     """
+    if not hasattr(studied, "summary") or not hasattr(studied, "replications"):
+        raise TypeError(f"The study came as {type(studied).__name__}, expected what bm.study returns: give it.")
     import matplotlib.pyplot as plt
 
     table = studied.summary(model or studied.models[0])

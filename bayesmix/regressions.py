@@ -21,7 +21,7 @@ from bayesmix.covariances import of_effects
 from bayesmix.covariates import design, missing_column
 from bayesmix.data import Data, Named, prepare
 from bayesmix.result import Fit
-from bayesmix.spec import Covariates, Model, Term
+from bayesmix.spec import Covariates, Model, Term, check_model
 from bayesmix.style import COLOURS, bare
 from bayesmix.sums import by_effect
 
@@ -90,6 +90,8 @@ def outcome(
         The fit has several outcomes or one that is no number; a column is missing or has too many values;
         the data are not those of the fit.
     """
+    if not isinstance(fit, Fit):
+        raise TypeError(f"The fit came as {type(fit).__name__}, expected what bm.fit returns: give one.")
     o = _gathered(fit, df, by, truth, name)
     bins = _bins(o.y)
     panels, observed = _panels(len(o.groups), len(o.classes))
@@ -256,6 +258,7 @@ def random_effects(
         The model has no random slope, or no such coefficient, or it is the same in all clusters; the
         posterior has no sampled effects.
     """
+    check_model(model)
     import matplotlib.pyplot as plt
 
     slope = slope or _first_slope(model)

@@ -89,6 +89,7 @@ def show(
 
 
 def _any_sections(what: Fit | Enumeration | Study | xr.DataTree, post: xr.DataTree | None) -> list[Section]:
+
     if isinstance(what, Fit):
         return _sections(what, post)
     if isinstance(what, xr.DataTree):
@@ -97,7 +98,16 @@ def _any_sections(what: Fit | Enumeration | Study | xr.DataTree, post: xr.DataTr
         return sections(what)
     from bayesmix.tally import Study
 
-    return what.sections() if isinstance(what, Study) else _enumeration(what)
+    if isinstance(what, Study):
+        return what.sections()
+    from bayesmix.enumeration import Enumeration
+
+    if isinstance(what, Enumeration):
+        return _enumeration(what)
+    raise TypeError(
+        f"What is to be listed came as {type(what).__name__}, expected what bm.fit, bm.sample, bm.enumerate_classes or "
+        "bm.study returns: give one of these."
+    )
 
 
 def _sections(fit: Fit, post: xr.DataTree | None) -> list[Section]:
@@ -192,13 +202,19 @@ def _seed(seed: Any) -> str:
 
 
 def _replication(fit: Fit, n: int) -> str:
-    k = fit.replicated
+    k, q = fit.replicated, fit.quality
     if k >= 2:
-        return f"Best value replicated: reached by {k} of {n} starts that ran to convergence."
-    return (
-        f"Best value NOT replicated: reached by {k} of {n} starts that ran to convergence. It may be a local\n"
-        "maximum; ask for more starts."
-    )
+        said = f"Best value replicated: reached by {k} of {n} starts that ran to convergence."
+    else:
+        said = (
+            f"Best value NOT replicated: reached by {k} of {n} starts that ran to convergence. It may be a local\n"
+            "maximum; ask for more starts."
+        )
+    if q.get("ends", 0) > 1:
+        said += f"\n{q['ends']} different ends; an estimated {q['unseen']:.0%} of starts would end where none has yet."
+    if q.get("collapsed"):
+        said += f"\n{q['collapsed']} collapsed: a residual SD of a class ran down to its floor; they rank behind all others."
+    return said
 
 
 def _other_starts(fit: Fit, n: int) -> list[str]:
@@ -229,7 +245,11 @@ def _fit(fit: Fit) -> Section:
         f"BIC (n = {fit.n_clusters} clusters)": number(fit.bic_clusters) if fit.n_clusters else None,
         "Sample-size-adjusted BIC": number(fit.adjusted_bic),
     }
-    return Section("Fit", [pairs(rows.items())])
+    persons = (
+        f"Where each '{fit.info.get('cluster')}' is a person and each row an occasion, n is the number of clusters."
+    )
+    notes = [f"Individuals are the rows of the data.\n{persons}"] if fit.n_clusters else []
+    return Section("Fit", [pairs(rows.items()), *notes])
 
 
 # classes ------------------------------------------------------------------------------------------
@@ -264,9 +284,11 @@ def _classification(fit: Fit) -> Section | None:
     if not names:
         return None
     several = len(names) > 1
-    body: list[Any] = [
-        "\n".join(f"Entropy{f' of {n}' if several else ''}: {number(fit.class_entropy(n))}" for n in names)
-    ]
+    lines = [f"Entropy{f' of {n}' if several else ''}: {number(fit.class_entropy(n))}" for n in names]
+    if several:
+        unknown = " (too many combinations to tell)" if math.isnan(fit.entropy) else ""
+        lines.insert(0, f"Entropy of all of them together: {number(fit.entropy)}{unknown}")
+    body: list[Any] = ["\n".join(lines)]
     for name in names:
         average, rates = fit.classification(name), classification_rates(fit, name)
         body += [
@@ -403,6 +425,8 @@ def _enumeration(found: Enumeration) -> list[Section]:
     head = ("classes", "log-lik.", "param.", "AIC", "BIC", "aBIC", "entropy", "smallest", "replicated")
     best = "; ".join(f"{c}: {table[c].idxmin()} classes" for c in ("AIC", "BIC", "aBIC"))
     notes = [f"Smallest {best}. Column `smallest`: the smallest class."]
+    if found.best.n_clusters:
+        notes.append(f"n of BIC and aBIC: {found.best.sample_size(found.n)} {found.n}.")
     if len(weak := table.index[table["replicated"] < 2]):
         notes.append(f"Best value NOT replicated with {', '.join(map(str, weak))} classes: ask for more starts.")
     if edges := {k: len(f.quality.get("boundary", [])) for k, f in found.fits.items() if f.quality.get("boundary")}:

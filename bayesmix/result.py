@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, cast
 
 import numpy as np
 import pandas as pd
@@ -17,10 +17,28 @@ import xarray as xr
 from numpy.typing import NDArray
 from scipy import special
 
+from bayesmix.files import as_path, written
 from bayesmix.quadrature import Nodes, from_text
 
 LEVEL = "row_level_"
 """Coords that hold the levels of a MultiIndex."""
+
+
+SampleSize = Literal["individuals", "clusters"]
+
+
+def check_sample_size(n: object, two_level: bool) -> None:
+    """Refuse what is no sample size, and clusters where there are none.
+
+    Raises
+    ------
+    ValueError
+        Another word, or clusters of a model that has none.
+    """
+    if n not in ("individuals", "clusters"):
+        raise ValueError(f"n came as {n!r}: give 'individuals' (the rows of the data) or 'clusters'.")
+    if n == "clusters" and not two_level:
+        raise ValueError("n came as 'clusters', but the model has none: give 'individuals' (the rows of the data).")
 
 
 def same_maximum(loglik: float, best: float) -> bool:
@@ -56,6 +74,8 @@ class Fit:
         Condition number, largest gradient entry, scaling factor, quadrature audit, boundary names.
     info : dict
         Settings and versions: enough to run the fit again.
+    solutions : xarray.Dataset
+        Natural parameters of the different solutions that the search saw, the best first, and their `loglik`.
     """
 
     params: xr.Dataset
@@ -75,6 +95,7 @@ class Fit:
     free: xr.Dataset
     quality: Mapping[str, Any] = field(default_factory=dict)
     info: Mapping[str, Any] = field(default_factory=dict)
+    solutions: xr.Dataset = field(default_factory=xr.Dataset)
 
     def __post_init__(self) -> None:
         """Let the parameters know how the data were coded: they are handed on without the fit."""
@@ -88,18 +109,45 @@ class Fit:
 
     @property
     def bic(self) -> float:
-        """-2 log L + p log n with n individuals, R(33)."""
-        return -2 * self.loglik + self.n_parameters * float(np.log(self.n_individuals))
+        """-2 log L + p log n with n individuals, R(33): rows of the data, by their frequencies.
+
+        Where each cluster is a person and each row an occasion, n persons are wanted: :attr:`bic_clusters`.
+        """
+        return self.bic_of("individuals")
 
     @property
     def bic_clusters(self) -> float | None:
-        """-2 log L + p log J with J clusters."""
-        return None if not self.n_clusters else -2 * self.loglik + self.n_parameters * float(np.log(self.n_clusters))
+        """-2 log L + p log J with J clusters; None where there are none."""
+        return self.bic_of("clusters") if self.n_clusters else None
 
     @property
     def adjusted_bic(self) -> float:
-        """The sample-size-adjusted BIC: n replaced by (n + 2) / 24."""
-        return -2 * self.loglik + self.n_parameters * float(np.log((self.n_individuals + 2) / 24))
+        """The sample-size-adjusted BIC: n individuals replaced by (n + 2) / 24."""
+        return self.adjusted_bic_of("individuals")
+
+    def sample_size(self, n: SampleSize = "individuals") -> int:
+        """The n of information criteria.
+
+        Parameters
+        ----------
+        n : {"individuals", "clusters"}
+            Rows of the data, by their frequencies, or clusters: the persons where each row is an occasion.
+
+        Raises
+        ------
+        ValueError
+            Another word, or clusters of a model that has none.
+        """
+        check_sample_size(n, bool(self.n_clusters))
+        return int(self.n_individuals if n == "individuals" else cast(int, self.n_clusters))
+
+    def bic_of(self, n: SampleSize = "individuals") -> float:
+        """-2 log L + p log n with the n of :meth:`sample_size`."""
+        return -2 * self.loglik + self.n_parameters * float(np.log(self.sample_size(n)))
+
+    def adjusted_bic_of(self, n: SampleSize = "individuals") -> float:
+        """The sample-size-adjusted BIC with the n of :meth:`sample_size`."""
+        return -2 * self.loglik + self.n_parameters * float(np.log((self.sample_size(n) + 2) / 24))
 
     @property
     def nodes(self) -> dict[str, Nodes]:
@@ -108,14 +156,36 @@ class Fit:
 
     @property
     def replicated(self) -> int:
-        """How many starts that ran to convergence reached the best log-likelihood."""
+        """How many starts that ran to convergence reached the best log-likelihood.
+
+        Starts from solutions of simpler models, and those handed in, count as one.
+        """
+        if "reached" in self.quality:
+            return int(self.quality["reached"])
         finals = self.starts.loc[~self.starts["status"].str.startswith("collapsed"), "loglik"].dropna()
         return sum(same_maximum(v, finals.max()) for v in finals)
 
     @property
     def entropy(self) -> float:
-        """:meth:`class_entropy` of the first class variable; NaN where there is none."""
-        return self.class_entropy() if self.class_variables else float("nan")
+        """1 - (mean entropy of the posterior of all classes together) / log K, K the number of their combinations.
+
+        Of individuals, or of clusters where all classes are theirs. With one class variable it is
+        :meth:`class_entropy`; NaN where there is none, and where there are too many combinations to tell.
+        """
+        if "joint_entropy" not in self.classes:
+            return self.class_entropy(self._several[0]) if len(self._several) == 1 else float("nan")
+        x = self.classes["joint_entropy"]
+        weight = self.classes["weight"].values if "row" in x.dims else np.ones(len(x))
+        kept = ~np.isnan(x.values)
+        if not kept.any():
+            return float("nan")
+        combinations = sum(np.log(self.classes.sizes[k]) for k in self._several)
+        return float(1 - np.average(x.values[kept], weights=weight[kept]) / combinations)
+
+    @property
+    def _several(self) -> list[str]:
+        """Class variables of more than one class."""
+        return [k for k in self.class_variables if self.classes.sizes[k] > 1]
 
     @property
     def class_variables(self) -> list[str]:
@@ -309,13 +379,15 @@ class Fit:
         return f"<p>{head}</p>{counts}{self.summary().round(4).to_html()}"
 
     def save(self, path: str | Path) -> Path:
-        """Write the fit to one NetCDF file."""
-        path = Path(path)
+        """Write the fit to one NetCDF file, whole or not at all: a file that was there before stays until then."""
+        path = as_path(path)
         parts = {k: getattr(self, k) for k in _DATASETS} | {"starts": _starts_dataset(self.starts)}
         tree = xr.DataTree.from_dict({f"/{k}": _plain_index(v) for k, v in parts.items()})
         scalars = {k: getattr(self, k) for k in ("loglik", "n_parameters", "n_individuals", "n_clusters")}
-        tree.attrs["bayesmix"] = json.dumps({**scalars, "quality": dict(self.quality), "info": dict(self.info)})
-        tree.to_netcdf(path)
+        held = {**scalars, "quality": dict(self.quality), "info": dict(self.info)}
+        tree.attrs["bayesmix"] = json.dumps(held, default=_plain)
+        with written(path) as aside:
+            tree.to_netcdf(aside)
         return path
 
     @classmethod
@@ -324,22 +396,62 @@ class Fit:
 
         Raises
         ------
+        FileNotFoundError
+            There is no such file.
         ValueError
-            The file is not a saved fit.
+            The file is not a saved fit, or not a whole one.
         """
-        with xr.open_datatree(path) as tree:
-            if "bayesmix" not in tree.attrs:
-                raise ValueError(f"{path} is not a fit saved by bayesmix: give a file written by Fit.save.")
+        tree = read_tree(path, "a fit saved by bayesmix", "a file written by Fit.save")
+        try:
             held = json.loads(tree.attrs["bayesmix"])
-            parts = {k: tree[k].to_dataset().load() for k in _DATASETS}
-            starts = tree["starts"].to_dataset().load().to_dataframe().reset_index(drop=True)
-        parts["free"] = parts["free"].astype(bool)
-        return cls(**parts, starts=starts, **held)
+            parts = {k: tree[k].to_dataset() for k in _DATASETS}
+            starts = tree["starts"].to_dataset().to_dataframe().reset_index(drop=True)
+            parts["free"] = parts["free"].astype(bool)
+            return cls(**parts, starts=starts, **held)
+        except (KeyError, TypeError, ValueError):
+            raise ValueError(f"'{path}' is not a fit saved by bayesmix: give a file written by Fit.save.") from None
+
+
+def read_tree(path: str | Path, what: str, wanted: str) -> xr.DataTree:
+    """A DataTree from a file, all of it in memory.
+
+    Parameters
+    ----------
+    path
+        The file.
+    what, wanted : str
+        What it was to be, and what to give instead, for the message of an error.
+
+    Raises
+    ------
+    FileNotFoundError
+        There is no such file.
+    ValueError
+        It cannot be read: another kind of file, or one that was cut short.
+    """
+    if not as_path(path).is_file():
+        raise FileNotFoundError(f"There is no file '{path}': give {wanted}.")
+    try:
+        with xr.open_datatree(path, engine="h5netcdf") as tree:
+            return tree.load()
+    except Exception as error:  # h5py and xarray raise all kinds
+        said = " ".join(str(error).split())[:200]
+        raise ValueError(
+            f"'{path}' cannot be read as {what} ({type(error).__name__}: {said}): it may be cut short, or another "
+            f"kind of file; give {wanted}."
+        ) from None
+
+
+def _plain(value: Any) -> Any:
+    """NumPy's numbers as Python's, for JSON."""
+    if isinstance(value, (np.generic, np.ndarray)):
+        return value.tolist()
+    raise TypeError(f"A fit cannot keep {value!r} on disk: its settings are numbers, text, lists and mappings of them.")
 
 
 _DATASETS = (
     "params", "se", "se_hessian", "probabilities", "probabilities_se", "derived", "derived_se", "classes",
-    "effect_scores", "free",
+    "effect_scores", "free", "solutions",
 )  # fmt: skip
 
 

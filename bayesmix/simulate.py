@@ -18,7 +18,9 @@ from bayesmix.coding import Coding
 from bayesmix.columns import plain
 from bayesmix.data import Data, Named, check_coords, coding_of, n_categories, prepare
 from bayesmix.families import Ordinal
-from bayesmix.spec import Model, Response, terms
+from bayesmix.quadrature import whole
+from bayesmix.result import Fit
+from bayesmix.spec import Model, Response, check_model, terms
 
 Array = NDArray[np.float64]
 LEVELS = ("cluster", "individual", "item")
@@ -64,6 +66,12 @@ def simulate(
     ValueError
         No n, covariates missing, or parameters of another shape.
     """
+    check_model(model)
+    if not isinstance(params, Mapping):
+        hint = "give its .params" if isinstance(params, Fit) else "give a mapping, such as fit.params"
+        raise TypeError(f"params came as {type(params).__name__}, expected values of parameters by name: {hint}.")
+    if not whole(seed, 0):
+        raise ValueError(f"seed came as {seed!r}: give a whole number of at least 0.")
     rng = np.random.default_rng(seed)
     frame = _frame(model, n, df, clusters)
     known = coding_of(model, params)
@@ -72,7 +80,7 @@ def simulate(
     data = prepare(
         model, _with_items(model, frame, labels), sampled=_levels(model), collapse=False, coding=coding
     ).on_user_scale()
-    check_coords(params, data)
+    check_coords(params, data, categories=not categories)
     drawn, truth = draw(data, data.packing.pack({str(k): np.asarray(v) for k, v in params.items()}), rng)
     ordered = {item for r in model.responses if isinstance(r.family, Ordinal) for item in r.items}
     out = frame.copy()

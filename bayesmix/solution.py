@@ -39,8 +39,24 @@ def factors_of(result: Fit | xr.DataTree) -> list[str]:
     return [p["name"] for p in parts if p["kind"] == "effect" and p["level"] == "individual" and p["name"] in used]
 
 
+def check_result(result: object) -> None:
+    """Refuse what is neither a fit nor a posterior.
+
+    Raises
+    ------
+    TypeError
+        Anything else.
+    """
+    if not isinstance(result, (Fit, xr.DataTree)):
+        raise TypeError(
+            f"The result came as {type(result).__name__}, expected a fit (of bm.fit) or a posterior (of bm.sample): "
+            "give one of these."
+        )
+
+
 def kept(result: Fit | xr.DataTree) -> Mapping[str, Any]:
     """The settings that a fit or a posterior carries with it."""
+    check_result(result)
     return result.info if isinstance(result, Fit) else json.loads(result.attrs.get("bayesmix", "{}"))
 
 
@@ -125,6 +141,7 @@ def values_of(result: Fit | xr.DataTree, name: str) -> Values | None:
 
     Of a fit: from standard errors (NaN at a boundary). Of a posterior: mean and equal-tailed interval.
     """
+    check_result(result)
     if not isinstance(result, Fit):
         draws = result["posterior"].to_dataset().get(name)
         if draws is None:
@@ -147,6 +164,7 @@ def values_of(result: Fit | xr.DataTree, name: str) -> Values | None:
 
 def names_of(result: Fit | xr.DataTree) -> list[str]:
     """Names of all that :func:`values_of` knows."""
+    check_result(result)
     if isinstance(result, Fit):
         return [str(k) for ds in (result.params, result.derived, result.probabilities) for k in ds.data_vars]
     return [str(k) for k in result["posterior"].data_vars]

@@ -210,6 +210,22 @@ class Model:
         return self.cluster is not None
 
 
+def check_model(model: object) -> None:
+    """Refuse what is no declared model.
+
+    Raises
+    ------
+    TypeError
+        Text, a template that was not called, data in the model's place.
+    """
+    if isinstance(model, Model):
+        return
+    came = repr(model) if isinstance(model, str) else "a function" if callable(model) else type(model).__name__
+    raise TypeError(
+        f"The model came as {came}, expected what a template returns: bm.models.lca(['u1', 'u2', 'u3'], 2) or so."
+    )
+
+
 def terms(model: Model) -> Iterator[Term]:
     """Every term of the model: classes, effects, then responses."""
     for c in model.classes:

@@ -23,7 +23,7 @@ from bayesmix.quadrature import Nodes
 from bayesmix.result import Fit
 from bayesmix.search import LONG, Start, Task, run_start
 from bayesmix.solution import derived_interval
-from bayesmix.spec import LatentClass, Model, Predictor
+from bayesmix.spec import LatentClass, Model, Predictor, check_model
 from bayesmix.starts import ranges
 from bayesmix.threads import quietly
 
@@ -113,6 +113,7 @@ def class_status(
     log(pi^2 / 3), so that the delta method is taken there; near a bound the profile likelihood, which
     needs no scale, is the one to read.
     """
+    check_model(model)
     c, loading = _random(model)
     fit = fit or ml.fit(model, df, nodes=nodes, **settings)
     simpler, higher = _within(model), _between(model, c)

@@ -24,7 +24,7 @@ from bayesmix.records import Folder, Record
 from bayesmix.replication import Covariates, Job, Plan, replicate
 from bayesmix.result import Fit
 from bayesmix.search import Here, processes, progress_bar, submitted
-from bayesmix.spec import Model
+from bayesmix.spec import Model, check_model
 from bayesmix.tally import Study, in_order
 
 WORTH_PROCESSES = 20.0
@@ -108,7 +108,10 @@ def study(
     KeyboardInterrupt
         Interrupted before any replication was finished.
     """
+    check_model(population)
     _check(replications, seed, n, clusters, estimator)
+    mappings = {"truth": truth, "fit": fit, "sample": sample, "categories": categories}
+    _check_types(mappings, folder, executor)
     _check_settings(seed, estimator, fit or {}, sample or {})
     plan = Plan(
         population, _parameters(params, population), _named(models, population),
@@ -171,6 +174,16 @@ def _check(replications, seed, n, clusters, estimator) -> None:
         raise ValueError(f"The estimator came as {estimator!r}: give 'ml' or 'nuts'.")
 
 
+def _check_types(mappings: Mapping[str, Any], folder: Any, executor: Any) -> None:
+    for name, value in mappings.items():
+        if value is not None and not isinstance(value, Mapping):
+            raise TypeError(f"{name} came as {value!r}, expected a mapping by name: give {name}={{...}}.")
+    if folder is not None and not isinstance(folder, (str, Path)):
+        raise TypeError(f"folder came as {folder!r}, expected a path: give text, or a pathlib.Path.")
+    if executor is not None and not hasattr(executor, "submit"):
+        raise TypeError(f"executor came as {executor!r}, expected a concurrent.futures.Executor: give one, or none.")
+
+
 def _check_settings(seed, estimator, fit: Mapping, sample: Mapping) -> None:
     if sample and estimator == "ml":
         raise ValueError("sample= came with the estimator 'ml': give estimator='nuts', or leave it out.")
@@ -196,6 +209,11 @@ def _arrays(values: Mapping[Any, Any]) -> dict[str, Any]:
 
 
 def _parameters(params: Fit | Mapping[str, Any], population: Model) -> dict[str, Any]:
+    if not isinstance(params, (Fit, Mapping)):
+        raise TypeError(
+            f"params came as {type(params).__name__}, expected a fit, or values of the population's parameters by "
+            "name: give one of these."
+        )
     out, known = (
         _arrays(dict(params.params if isinstance(params, Fit) else params)),
         [p.name for p in population.parameters],
@@ -212,7 +230,8 @@ def _categories(params: Fit | Mapping[str, Any]) -> dict[str, Sequence]:
 
 def _named(models: Model | Mapping[str, Model] | None, population: Model) -> dict[str, Model]:
     models = population if models is None else models
-    out = {models.name: models} if isinstance(models, Model) else dict(models)
+    named = {models.name: models} if isinstance(models, Model) else models
+    out = dict(named) if isinstance(named, Mapping) else {}
     if not out or not all(isinstance(k, str) and isinstance(m, Model) for k, m in out.items()):
         raise TypeError("models= came as something else: give a model, or a mapping of names to models.")
     return out

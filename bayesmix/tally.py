@@ -14,8 +14,10 @@ from typing import Any, cast
 import numpy as np
 import pandas as pd
 
+from bayesmix.files import as_path
 from bayesmix.records import Folder, Record
 from bayesmix.replication import Plan
+from bayesmix.result import SampleSize, check_sample_size
 from bayesmix.solution import Z95
 from bayesmix.tables import Listing, Section, make_table, number, pairs, percent, to_text
 
@@ -110,8 +112,13 @@ class Study:
         of_model = self.replications[self.replications["model"] == (model or self.models[0])]
         return _averages(of_model, self.info["estimator"])
 
-    def bic(self) -> pd.DataFrame:
+    def bic(self, n: SampleSize = "individuals") -> pd.DataFrame:
         """Log-likelihood and criteria of each model, and how often each criterion chose it.
+
+        Parameters
+        ----------
+        n : {"individuals", "clusters"}
+            Of BIC and adjusted BIC: rows of the data, or clusters, the persons of long data.
 
         Returns
         -------
@@ -120,16 +127,25 @@ class Study:
             `aBIC` (sample-size adjusted); `chosen by ...`: in how many of the `compared` replications, those
             that all models finished, the model had the smallest value.
         """
-        names = ["loglik", "parameters", *CRITERIA]
-        out = self.fits.groupby(level="model", sort=False)[names].mean().reindex(self.models)
-        out.insert(0, "n", self.fits.groupby(level="model").size().reindex(self.models, fill_value=0))
+        names, fits = ["loglik", "parameters", *CRITERIA], self._fits_by(n)
+        out = fits.groupby(level="model", sort=False)[names].mean().reindex(self.models)
+        out.insert(0, "n", fits.groupby(level="model").size().reindex(self.models, fill_value=0))
         for k in CRITERIA:
-            wide = self.fits.reset_index().pivot_table(values=k, index="replication", columns="model")
+            wide = fits.reset_index().pivot_table(values=k, index="replication", columns="model")
             wide = wide.reindex(columns=self.models).dropna()
             chosen = wide.idxmin(axis=1) if len(wide) else pd.Series(dtype=object)
             out[f"chosen by {k}"] = [int((chosen == m).sum()) for m in self.models]
             out["compared"] = len(wide)
         return out
+
+    def _fits_by(self, n: SampleSize) -> pd.DataFrame:
+        """The fits, with criteria by the number of clusters if these are asked for."""
+        check_sample_size(n, bool(self.info.get("clusters")))
+        if n == "individuals":
+            return self.fits
+        clusters, at_zero = float(self.info["clusters"]), -2 * self.fits["loglik"]
+        size = {"BIC": clusters, "aBIC": (clusters + 2) / 24}
+        return self.fits.assign(**{k: at_zero + self.fits["parameters"] * np.log(x) for k, x in size.items()})
 
     def data(self, replication: int) -> pd.DataFrame:
         """The data of a replication once more, with the true classes and effects.
@@ -152,7 +168,7 @@ class Study:
         ValueError
             There is no study in the folder.
         """
-        there = Folder(Path(folder))
+        there = Folder(as_path(folder))
         info = there.description()["info"]
         return cls(in_order(there.records(), info), info)
 

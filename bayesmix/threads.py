@@ -60,7 +60,7 @@ class Shared:
 
 def spare() -> int:
     """How many copies of a function can run beside it."""
-    return max((os.process_cpu_count() if hasattr(os, "process_cpu_count") else os.cpu_count()) or 1, 1) - 1
+    return (os.cpu_count() or 1) - 1
 
 
 class _OneThread:

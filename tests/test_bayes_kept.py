@@ -81,6 +81,19 @@ def test_a_posterior_that_lost_something_is_shown_and_saved(raw, fitted, two_cla
     assert "item_logit" in repr(bm.compare(fitted, tree))
 
 
+def test_a_users_variable_that_is_missing_costs_no_draw(raw, fitted, two_classes):
+    (drawn, made), data = raw
+    with_gap = drawn.copy(deep=True)
+    with_gap["posterior"] = (
+        drawn["posterior"].to_dataset().assign(own=drawn["posterior"]["class_logit"][..., 0] * np.nan)
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        tree = draws.assemble(with_gap, made, data, fitted, two_classes)
+    assert tree["posterior"].sizes["draw"] == 20
+    assert np.isnan(tree["posterior"]["own"]).all()
+
+
 # what is refused ----------------------------------------------------------------------------------
 
 

@@ -476,7 +476,7 @@ CODE = [
     "age + __import__('os').system('touch hacked')",
     "C(__import__('os').system('x'))",
     "{open('hacked', 'w')}",
-    "I(age**2)",
+    "I(age**age)",
     "np.log(age)",
     "age.map(open)",
     "exec('1')",

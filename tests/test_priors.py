@@ -13,7 +13,7 @@ from bayesmix.models import fma, fma_gom, gom, irt_3pl, lca, lta, regression_mix
 from scipy import stats
 
 import bayesmix as bm
-from bayesmix import bayes, draws, functions, priors
+from bayesmix import bayes, draws, functions, margins, priors
 from bayesmix.penalty import penalty
 
 QUICK = {"starts": 3, "finals": 2, "rounds": 1, "progress": False}
@@ -68,6 +68,7 @@ MEANS = {
     "lca two-level": {"class_logit": [("class_slope", YEAR), ("cluster_slope", W)]},
     "lca D": {"cluster_class_logit": [("cluster_class_slope", W)]},
     "lta": {"C1_logit": [("C1_slope", YEAR)]},
+    "fma": {"item_intercept": [("f_slope", YEAR, "loading")]},
     "fma normal": {"item_intercept": [("item_slope", YEAR)]},
     "fma ordinal": {"item_threshold": [("item_slope", YEAR)]},
     "regression": {"intercept": [("coefficient", ["year", "x"])], "class_logit": [("class_slope", X)]},
@@ -92,9 +93,11 @@ def at_means(name: str, values: dict, df: pd.DataFrame) -> dict:
     """Parameters with intercepts at the covariates' means, by hand; those of clusters over clusters."""
     out, df = dict(values), df.assign(xw=df["x"] * df["w"])
     for intercept, parts in MEANS.get(name, {}).items():
-        for slope, columns in parts:
+        for slope, columns, *loading in parts:
             per = df.groupby("g")[columns].first() if columns == W else df[columns]
             shift = np.asarray(values[slope]) @ per.mean().to_numpy()
+            if loading:
+                shift = np.expand_dims(shift, -1) * np.asarray(values[loading[0]])
             if intercept.endswith("threshold"):
                 shift = -shift[..., None]
             out[intercept] = out[intercept] + shift.reshape(_beside(shift, out[intercept]))
@@ -149,7 +152,7 @@ def _has_a_reference(dim: str, p) -> bool:
 def random_values(data, seed: int) -> dict:
     """Natural values of every parameter, near its units."""
     rng, out = np.random.default_rng(seed), {}
-    for name, (centre, unit) in priors.units(data).items():
+    for name, (centre, unit) in margins.units(data).items():
         (p,) = [p for p in data.model.parameters if p.name == name]
         x = centre + 0.5 * unit * rng.normal(size=centre.shape)
         if p.support in ("positive", "sd"):
@@ -383,3 +386,25 @@ def test_the_stated_scale_is_in_sds_of_the_data(df):
     assert numbers(table.loc["item_sd[2, y0]", "prior"]) == ("HalfNormal", {"sigma": pytest.approx(2.5 * sd, rel=1e-5)})
     slope = numbers(bm.prior_table(MODELS["regression"], df).loc["coefficient[1, x]", "prior"])[1]["sigma"]
     assert slope == pytest.approx(2.5 * df["y"].std(ddof=0) / df["x"].std(ddof=0), rel=1e-5)
+
+
+def test_a_random_intercept_far_from_the_data_has_room(df):
+    """Where x is a year, the SD of the intercept at year 0 is what slopes of one unit make of it."""
+    model = regression_mixture("y ~ year", 1, cluster="g", random="1 + year")
+    table = bm.prior_table(model, df)
+    y, x = df["y"].std(ddof=0), df["year"]
+    slope, intercept, on = (
+        numbers(table.loc[k, "prior"])[1]["sigma"] for k in ("u_year_sd", "u_intercept_sd", "u_year_on_u_intercept")
+    )
+    at_zero = np.sqrt(1 + (x.mean() / x.std(ddof=0)) ** 2)
+    assert slope == pytest.approx(2.5 * y / x.std(ddof=0), rel=1e-4)
+    assert intercept == pytest.approx(2.5 * y * at_zero, rel=1e-4)
+    assert on == pytest.approx(1 / x.std(ddof=0) / at_zero, rel=1e-4)
+
+
+def test_a_prior_for_fixed_entries_alone_is_refused(line):
+    model = regression_mixture("y ~ x", 1, cluster="g")
+    d = line.assign(g=np.arange(len(line)) % 8)
+    for call in (bm.fit, bm.build, bm.sample):
+        with pytest.raises(ValueError, match="'random', all entries of which are fixed"):
+            call(model, d, priors={"random": bm.Prior("Normal", mu=0, sigma=1)})
