@@ -52,7 +52,10 @@ def test_the_models_likelihood_is_the_fits(name):
     start = bayes.variables_at(data, truth)
     with pm_model:
         value = pm_model["loglik"].eval({pm_model[k]: v for k, v in start.items()}, mode=functions.numpy_mode())
-    assert value == pytest.approx(bm.log_likelihood(model, df, truth, nodes=bm.trapezoid(7)), abs=1e-8)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # these nodes are coarse, in both
+        right = bm.log_likelihood(model, df, truth, nodes=bm.trapezoid(7))
+    assert value == pytest.approx(right, abs=1e-8)
 
 
 @pytest.fixture(scope="module")

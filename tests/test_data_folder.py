@@ -42,7 +42,7 @@ def test_the_engine_finds_the_figures_at_the_truth():
     toca = script()
     made, df = toca.figures(*toca.solved()), pd.read_csv(FOLDER / "toca.csv")
     data = bm.prepare(toca.model(), df)
-    found = tables(data, data.packing.pack(toca.truth()))
+    found = tables(data, data.pack(toca.truth()))
     pairs = {
         "fall": found["C1_probability"][1],
         "spring": found["C2_probability"][1],

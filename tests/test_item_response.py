@@ -122,7 +122,7 @@ def derived(model, values=None):
     data = bm.prepare(model, frame(clusters=4, rows=3), COARSE)
     v = random_values(data, seed=6) | (values or {})
     root = np.random.default_rng(0).normal(size=(data.packing.size,) * 2) / 10
-    out = posterior.derive(data, data.packing.pack(v))[2]
+    out = posterior.derive(data, data.pack(v))[2]
     return v, out.values, out.standard_errors(root @ root.T), data, root @ root.T
 
 

@@ -194,7 +194,7 @@ def test_paths_are_bayes_rule(name):
     values = random_values(data, seed=12)
     names = [c.name for c in model.classes]
     expected = oracle_for(data, df, values).row_posterior(*names)[data.pattern_of >= 0]
-    found = paths(data, data.packing.pack(values))
+    found = paths(data, data.pack(values))
     assert_allclose(found.joint, expected, atol=1e-10)
     assert_allclose(found.probability, expected.reshape(len(expected), -1).max(axis=1), atol=1e-10)
     assert_allclose(found.stayed, sum(expected[(slice(None), *[k] * len(names))] for k in (0, 1)), atol=1e-10)
@@ -203,7 +203,7 @@ def test_paths_are_bayes_rule(name):
 def test_long_paths_step_by_step_are_the_best_paths(monkeypatch):
     """Viterbi's path of a first-order model is the maximum of the joint posterior."""
     data = bm.prepare(lta(THREE, 2), frame(), collapse=False)
-    theta = data.packing.pack(random_values(data, seed=13, scale=1.5))
+    theta = data.pack(random_values(data, seed=13, scale=1.5))
     whole = paths(data, theta)
     monkeypatch.setattr("bayesmix.posterior.MOST_PATHS", 0)
     steps = paths(data, theta)
@@ -224,7 +224,7 @@ def test_transitions_and_sizes_are_averages_over_classrooms_and_persons():
             for here, effects, w in oracle.states("cluster", {}, {}, row, unit):
                 for at, _, p in oracle.states("individual", here, effects, row, row):
                     joint[at["C1"], at["C2"]] += w * p / len(seen)
-    found = tables(data, data.packing.pack(values))
+    found = tables(data, data.pack(values))
     assert_allclose(found["C1_probability"], joint.sum(1), atol=1e-10)
     assert_allclose(found["C2_probability"], joint.sum(0), atol=1e-10)
     assert_allclose(found["C2_transition"], joint / joint.sum(1, keepdims=True), atol=1e-10)
@@ -235,7 +235,7 @@ def test_the_decomposition_of_three_classes_sums_up_and_is_that_of_simulated_log
     model = lta([FALL, SPRING], 3, cluster="g")
     data = bm.prepare(model, frame(clusters=4), bm.trapezoid(41, 6))
     values = random_values(data, seed=15, scale=0.7)
-    found = {k: x.values for k, x in tables(data, data.packing.pack(values)).items()}
+    found = {k: x.values for k, x in tables(data, data.pack(values)).items()}
     parts = sum(found[f"C2_explained_by_{k}"] for k in ("alpha1", "C1", "alpha2"))
     assert_allclose(parts, found["C2_explained"], atol=1e-12)
     rng, n = np.random.default_rng(0), 400_000
@@ -320,7 +320,7 @@ def test_the_delta_method_is_the_slope_of_the_table(moved):
     """The standard error of a share, from a numeric gradient and the covariance behind the other errors."""
     model, df, fit = moved
     data = bm.prepare(model, df)
-    theta = data.packing.pack({k: v.values for k, v in fit.params.items()})
+    theta = data.pack({k: v.values for k, v in fit.params.items()})
     names = data.packing.names()
 
     def share(x):
@@ -398,7 +398,7 @@ def test_a_residual_sd_at_zero_is_reported_and_the_rest_has_errors():
 def test_the_fit_does_not_depend_on_the_method_of_integration(moved):
     model, df, fit = moved
     data = bm.prepare(model, df, bm.trapezoid(31, 6))
-    theta = data.packing.pack({k: v.values for k, v in fit.params.items()})
+    theta = data.pack({k: v.values for k, v in fit.params.items()})
     assert float(bind("total", data)(theta)) == pytest.approx(fit.loglik, abs=0.05)
 
 

@@ -35,7 +35,7 @@ def two_level():
 @cache
 def case(declared, mode):
     data = bm.prepare(declared(), frame(), bm.trapezoid(5))
-    return bind("gradient", data, mode)(data.packing.pack(random_values(data, seed=1)))
+    return bind("gradient", data, mode)(data.pack(random_values(data, seed=1)))
 
 
 @pytest.mark.filterwarnings("ignore:PyTensor could not link to a BLAS:UserWarning")
@@ -62,5 +62,5 @@ def test_jax_serves_other_sizes():
     """Its functions are made for one size: a second size must not meet the first's."""
     for classes, rows in ((2, 3), (3, 3), (2, 4)):
         data = bm.prepare(lca(["n3", "n2"], classes), frame(rows=rows), collapse=False)
-        theta = data.packing.pack(random_values(data, seed=1))
+        theta = data.pack(random_values(data, seed=1))
         assert_allclose(bind("total", data, "JAX")(theta), bind("total", data)(theta), rtol=1e-12)

@@ -80,7 +80,8 @@ def ways():
 @pytest.mark.parametrize(("declare", "sampled"), list(ways()))
 def test_likelihood_equals_enumeration(declare, sampled):
     model, df = declare(), data_frame()
-    data, given = give_effects(bm.prepare(model, df, NODES if model.effects and not sampled else None, sampled))
+    nodes = NODES if model.effects and not sampled else None
+    data, given = give_effects(bm.prepare(model, df, nodes, sampled).on_user_scale())  # the oracle's nodes stand there
     values = random_values(data, seed=1)
     expected = oracle_for(data, df, values, given)
     assert_allclose(by_unit(data, evaluate(data, values)), expected.units(), rtol=RTOL, atol=1e-12)
@@ -113,7 +114,7 @@ def test_batches_of_clusters_add_up(monkeypatch, name):
     model, df = DECLARED[name](), data_frame()
     df = df.drop(index=df.index[[0, 3, 7, 11]])  # clusters of several sizes
     data = bm.prepare(model, df, bm.adaptive(3))
-    theta = data.packing.pack(random_values(data, seed=1))
+    theta = data.pack(random_values(data, seed=1))
     probes = (("cluster", "node_cluster"), ("individual", "C"))
 
     def everything():

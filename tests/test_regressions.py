@@ -62,7 +62,7 @@ def conventional(mixture):
 def prepared(model, df, seed: int = 1):
     data = bm.prepare(model, df, bm.gauss_hermite(3))
     values = random_values(data, seed=seed)
-    return data, values, data.packing.pack(values)
+    return data, values, data.pack(values)
 
 
 # covariances of random parts ----------------------------------------------------------------------
@@ -133,7 +133,7 @@ def test_covariances_are_those_of_generated_clusters():
     }  # fmt: skip
     df = bm.simulate(model, truth, df=schools(6000, 2).assign(stud_ses=lambda d: np.tile([0.0, 1e-9], 6000)), seed=3)
     data = bm.prepare(model, df.head(40), bm.gauss_hermite(3))
-    found = tables(data, data.packing.pack({k: np.asarray(v, dtype=float) for k, v in truth.items()}))
+    found = tables(data, data.pack({k: np.asarray(v, dtype=float) for k, v in truth.items()}))
     drawn = df.iloc[::2][["true_u_intercept", "true_u_stud_ses", "true_f"]]
     assert found["random_covariance"].values == pytest.approx(drawn.cov().to_numpy(), abs=0.08)
     assert found["random_correlation"].values == pytest.approx(drawn.corr().to_numpy(), abs=0.04)
@@ -145,7 +145,7 @@ def test_covariances_are_those_of_generated_clusters():
 def test_a_variance_of_zero_has_no_correlation_and_no_noise():
     data, values, theta = prepared(CONVENTIONAL, schools(8, 5).assign(math=np.arange(40.0)))
     values |= {"u_female_sd": np.array(0.0), "u_female_on_u_intercept": np.array(0.0)}
-    *_, further = derive(data, data.packing.pack(values))
+    *_, further = derive(data, data.pack(values))
     found, se = further.dataset(), further.standard_errors(0.01 * np.eye(len(theta)))
     assert float(found["random_variance"].sel(random_part="u_female")) == 0.0
     assert np.isnan(found["random_correlation"].values[[0, 1, 1], [1, 0, 1]]).all()

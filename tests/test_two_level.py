@@ -163,7 +163,7 @@ def at_loading(model, value, df, name="cluster_loading", nodes=None):
     data = bm.prepare(model, df, nodes or bm.trapezoid(201, 6.0))
     values = random_values(data, seed=7)
     values[name][..., 0, 0] = value
-    return values, bind("total", data)(data.packing.pack(values))
+    return values, bind("total", data)(data.pack(values))
 
 
 def test_effects_without_variance_are_single_level_lca():
@@ -262,7 +262,7 @@ def test_memberships_are_posterior_means_of_the_class_probabilities(name):
     oracle = oracle_for(data, df, values)
     levels = ("node_cluster", "node_individual") if data.clusters else ("node_individual",)
     weight = oracle.row_posterior("node_individual")
-    found = posterior.memberships(data, data.packing.pack(values))["C"]
+    found = posterior.memberships(data, data.pack(values))["C"]
     if data.clusters is None:
         seen = data.pattern_of >= 0
         assert_allclose(found.weight[data.pattern_of[seen]], weight[seen], rtol=1e-9)
@@ -381,9 +381,9 @@ def test_classes_of_two_levels_come_by_size_however_far_their_nodes_have_to_move
     model = lca([f"u{k}" for k in range(6)], 2, cluster="g")
     df = bm.simulate(model, truth, n=2000, clusters=100, seed=3767178641)
     data, turned = bm.prepare(model, df), np.array([1, 0])
-    top = maximum.polished(data, data.packing.pack(truth))
+    top = maximum.polished(data, data.pack(truth))
     made = {k: x.values for k, x in functions.evaluate(top.data, top.theta).items()}
-    other = data.packing.pack(labels.permute(model, made, ("C",), turned))
+    other = data.pack(labels.permute(model, made, ("C",), turned))
     for theta, like, first in (
         (other, None, 1.5), (top.theta, labels.permute(model, truth, ("C",), turned), -1.5), (other, truth, 1.5)
     ):  # fmt: skip
