@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from bayesmix import plots
-    from bayesmix.bayes import build, prior_table, sample
+    from bayesmix.bayes import sample
     from bayesmix.bootstrap import Bootstrap, bootstrap
     from bayesmix.compare import Comparison, compare
     from bayesmix.data import Data, prepare
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from bayesmix.occasions import decomposition, transitions
     from bayesmix.params import Fixed, Parameter, Prior, at
     from bayesmix.posterior import log_likelihood
+    from bayesmix.pymc_model import build, prior_table
     from bayesmix.quadrature import adaptive, exact, gauss_hermite, monte_carlo, trapezoid
     from bayesmix.report import listing as report
     from bayesmix.result import Fit
@@ -77,7 +78,7 @@ __all__ = [
 ]
 
 _HOMES = {
-    "bayes": "build prior_table sample",
+    "bayes": "sample",
     "bootstrap": "Bootstrap bootstrap",
     "compare": "Comparison compare",
     "data": "Data prepare",
@@ -87,6 +88,7 @@ _HOMES = {
     "occasions": "decomposition transitions",
     "params": "Fixed Parameter Prior at",
     "posterior": "log_likelihood",
+    "pymc_model": "build prior_table",
     "quadrature": "adaptive exact gauss_hermite monte_carlo trapezoid",
     "result": "Fit",
     "simulate": "simulate",

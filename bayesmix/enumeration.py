@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -105,7 +105,7 @@ def _made(make: Callable[[int], Model], k: int) -> Model:
 
 def _numbers(classes: object) -> list[int]:
     """The numbers of classes that were asked for; nothing else."""
-    numbers = list(classes) if isinstance(classes, Iterable) else [classes]
+    numbers: list[Any] = list(classes) if isinstance(classes, Iterable) else [classes]
     if bad := [k for k in numbers if not whole(k, 1)]:
         raise ValueError(
             f"classes came as {classes!r}, of which {bad[0]!r} is no whole number of at least 1: give numbers of "

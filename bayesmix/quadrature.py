@@ -8,7 +8,7 @@ where each unit (cluster or individual) has its posterior; exact integration has
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -90,7 +90,7 @@ class Trapezoid:
         _check_product(self, n_effects)
         points = np.linspace(-self.limit, self.limit, self.n) if self.n > 1 else np.zeros(1)
         log_weights = -0.5 * points**2
-        return _product(points, log_weights - special.logsumexp(log_weights), n_effects)
+        return _product(points, log_weights - float(cast(Any, special.logsumexp(log_weights))), n_effects)
 
     def finer(self, n_effects: int = 1) -> Trapezoid:
         """About half the step, on a range wider by one at each end, for the audit of a fit."""

@@ -178,10 +178,15 @@ def _profile(model: Model, df: pd.DataFrame, fit: Fit, loading: Parameter) -> tu
     here = {d: 0 for d in loading.dims}
     theta: list[Array] = []
 
+    def first_at(value: float) -> Array:
+        x = fit.params[loading.name].values.copy()
+        x[(0,) * x.ndim] = value
+        return x
+
     def drop(log_sd: float) -> float:
         fixed = replace(loading, fixed=(*loading.fixed, Fixed(math.exp(log_sd), tuple(here.items()))))
         held = prepare(_with_parameter(model, loading.name, fixed), df, nodes=fit.nodes)
-        start = held.pack({k: v for k, v in _shared(fit, model).items()}) if not theta else theta[-1]
+        start = theta[-1] if theta else held.pack(_shared(fit, model) | {loading.name: first_at(math.exp(log_sd))})
         out = run_start(Task(adapted(held, start), ranges(held), Start(0, start), LONG, None))
         theta.append(out.theta)
         return 2 * (fit.loglik - out.loglik) - float(stats.chi2.ppf(1 - LEVEL, 1))

@@ -196,7 +196,7 @@ def _check_settings(seed, estimator, fit: Mapping, sample: Mapping) -> None:
     if ours := [k for k in sample if k in OURS_OF_CHAINS]:
         raise ValueError(f"sample= came with '{ours[0]}', which the study gives itself: leave it out.")
     if sample:
-        from bayesmix.bayes import check_sampler
+        from bayesmix.sampler_checks import check_sampler
 
         check_sampler(sample.get("draws", 1000), sample.get("tune", 1000), sample.get("chains", 4), seed)
 

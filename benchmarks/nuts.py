@@ -26,7 +26,7 @@ import pytensor.tensor as pt
 from bayesmix.models import fma, gom, irt_3pl, lca
 
 import bayesmix as bm
-from bayesmix import bayes, draws
+from bayesmix import draws, pymc_model
 
 warnings.simplefilter("ignore")
 SETTINGS = {"draws": 1000, "tune": 1000, "chains": 2, "cores": 2, "seed": 1, "progress_bar": False}
@@ -118,9 +118,9 @@ def rate(seconds, drawn):
 
 
 def ours(model, df, fit, effects):
-    data = bayes._prepare(model, df, effects, None, fit)
-    made = bayes.build_from(data)
-    initial = bayes.initial_point(made, data, {k: x.values for k, x in fit.params.items()})
+    data = pymc_model.prepared(model, df, effects, None, fit)
+    made = pymc_model.build_from(data)
+    initial = pymc_model.initial_point(made, data, {k: x.values for k, x in fit.params.items()})
     more = {"adaptation": "low_rank"} if effects == "integrate" else {}
     program = nutpie.compile_pymc_model(made, initial_points={**initial}, jitter_rvs=set())
     began = time.perf_counter()

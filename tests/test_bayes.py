@@ -11,7 +11,7 @@ from bayesmix.models import lca, lta
 from numpy.testing import assert_allclose
 
 import bayesmix as bm
-from bayesmix import bayes, draws, functions, labels
+from bayesmix import draws, functions, labels, pymc_model
 
 ITEMS = ["a", "b", "c", "d", "e"]
 GROUPS = {
@@ -31,8 +31,8 @@ def test_the_models_likelihood_is_the_fits(two_classes, family):
     model = lca(ITEMS, 2, family=family)
     fit = bm.fit(model, two_classes, starts=4, finals=2)
     data = bm.prepare(model, two_classes)
-    made = bayes.build_from(data)
-    exact = bayes.variables_at(data, {k: x.values for k, x in fit.params.items()})
+    made = pymc_model.build_from(data)
+    exact = pymc_model.variables_at(data, {k: x.values for k, x in fit.params.items()})
     with made:
         value = made["loglik"].eval({made[k]: v for k, v in exact.items()}, mode=functions.numpy_mode())
     assert value == pytest.approx(fit.loglik, abs=1e-8)

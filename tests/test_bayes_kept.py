@@ -10,7 +10,7 @@ import pytest
 from bayesmix.models import lca
 
 import bayesmix as bm
-from bayesmix import bayes, draws
+from bayesmix import bayes, draws, pymc_model
 
 ITEMS = ["a", "b", "c", "d", "e"]
 MODEL = lca(ITEMS, 2)
@@ -19,7 +19,7 @@ MODEL = lca(ITEMS, 2)
 @pytest.fixture(scope="module")
 def raw(two_classes, fitted):
     """Draws as the sampler returns them, with the model."""
-    data = bayes._prepare(MODEL, two_classes, "integrate", None, fitted)
+    data = pymc_model.prepared(MODEL, two_classes, "integrate", None, fitted)
     run = bayes._Run(data, None, None, None, {"draws": 20, "tune": 50, "cores": 1, "seed": 1, "progress_bar": False})
     return run.sampled([({k: x.values for k, x in fitted.params.items()}, 2)]), data
 

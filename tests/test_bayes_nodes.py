@@ -9,7 +9,7 @@ import pytest
 from bayesmix.models import lca
 
 import bayesmix as bm
-from bayesmix import bayes, draws, functions, node_audit
+from bayesmix import draws, functions, node_audit, pymc_model
 
 ITEMS = [f"u{k}" for k in range(5)]
 MODEL = lca(ITEMS, 2, cluster="g", effects="factor")
@@ -89,4 +89,4 @@ def test_a_model_without_nodes_needs_no_audit(two_classes):
     data = bm.prepare(lca(["a", "b", "c"], 2), two_classes)
     assert not node_audit.audit(data, np.zeros((2, data.packing.size))).is_off
     assert node_audit.better(data, np.zeros((2, data.packing.size))) is None
-    assert bayes.build_from(data).free_RVs
+    assert pymc_model.build_from(data).free_RVs

@@ -10,7 +10,7 @@ import pytest
 from bayesmix.models import fma, fma_gom, irt_3pl
 
 import bayesmix as bm
-from bayesmix import bayes, functions, labels
+from bayesmix import functions, labels, pymc_model
 
 ITEMS = [f"u{k}" for k in range(6)]
 LOADING = np.linspace(0.6, 1.0, 6)
@@ -48,8 +48,8 @@ def test_the_models_likelihood_is_the_fits(name):
     model, truth = DECLARED[name]()
     df = bm.simulate(model, truth, n=60, seed=2)
     data = bm.prepare(model, df, bm.trapezoid(7))
-    pm_model = bayes.build_from(data)
-    start = bayes.variables_at(data, truth)
+    pm_model = pymc_model.build_from(data)
+    start = pymc_model.variables_at(data, truth)
     with pm_model:
         value = pm_model["loglik"].eval({pm_model[k]: v for k, v in start.items()}, mode=functions.numpy_mode())
     with warnings.catch_warnings():

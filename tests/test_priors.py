@@ -13,7 +13,7 @@ from bayesmix.models import fma, fma_gom, gom, irt_3pl, lca, lta, regression_mix
 from scipy import stats
 
 import bayesmix as bm
-from bayesmix import bayes, draws, functions, margins, priors
+from bayesmix import draws, functions, margins, priors, pymc_model
 from bayesmix.penalty import penalty
 
 QUICK = {"starts": 3, "finals": 2, "rounds": 1, "progress": False}
@@ -160,7 +160,7 @@ def random_values(data, seed: int) -> dict:
         x = rng.uniform(0.1, 0.4, size=unit.shape) if p.support == "probability" else x
         x = np.sort(rng.normal(size=unit.shape), axis=-1) if p.support == "ordered" else x
         x = np.where(np.eye(*x.shape[-2:]) > 0, np.abs(x) + 0.1, x) if p.support == "cholesky" else x
-        out[name] = np.where(data.packing.index[name] >= 0, x, bayes._fixed(data, p))
+        out[name] = np.where(data.packing.index[name] >= 0, x, pymc_model.fixed_entries(data, p))
     return out
 
 
@@ -181,7 +181,7 @@ def test_the_table_the_pymc_model_and_the_penalty_are_one_density(name, df):
     of_prior = made.logp(vars=made.free_RVs, jacobian=False, sum=True)
     found = []
     for v in both:
-        drawn = bayes.variables_at(data, v)
+        drawn = pymc_model.variables_at(data, v)
         point = {made.rvs_to_values[made[k]]: _forward(made, k, x) for k, x in drawn.items()}
         found.append(float(of_prior.eval(point, mode=functions.numpy_mode(), on_unused_input="ignore")))
     assert np.diff(found)[0] == pytest.approx(expected, rel=2e-4)
