@@ -148,8 +148,9 @@ def fit(
     check_gradient(data.nodes)
     data = replace(data, priors=checked(priors, data.model), smallest_sd=smallest_sd)
     order = _pivot(like, data)
-    given = [*_given(start, data), *_from_classes(data, df, seed, nodes)]
-    given += simpler_starts(data, df, seed) if simpler else []
+    given = [("given", t) for t in _given(start, data)]
+    given += [("simpler model", t) for t in _from_classes(data, df, seed, nodes)]
+    given += [("simpler model", t) for t in simpler_starts(data, df, seed)] if simpler else []
     search = Search(data, starts, finals, rounds, seed, mode, executor, progress, given, budget)
     found = search.run()
     found = _by_detours(search, found, df, seed) if rounds > 1 else found
@@ -510,8 +511,8 @@ def _effect_table(data: Data, df, theta: Array) -> xr.Dataset:
 
 
 def _starts_table(found: list[Start]) -> pd.DataFrame:
-    rows = [(s.seed, s.short, s.loglik, s.iterations, s.status) for s in found]
-    return pd.DataFrame(rows, columns=["seed", "short", "loglik", "iterations", "status"])
+    rows = [(s.seed, s.short, s.loglik, s.iterations, s.status, s.origin) for s in found]
+    return pd.DataFrame(rows, columns=["seed", "short", "loglik", "iterations", "status", "origin"])
 
 
 def _info(data: Data, search: Search, standard_errors: str) -> dict[str, Any]:

@@ -34,6 +34,8 @@ FADING = 3.0
 """Natural units from the margins at which a logit's probability fades towards 0 or 1."""
 TOGETHER = 0.05
 """A difference of parameters, on a scale from -1 to 1, that is none."""
+CLASSES = "_probability", "_transition"
+"""How the names of tables of classes end."""
 MOST_PATHS = 30_000_000
 """Entries of the table of all paths of all units."""
 
@@ -239,7 +241,8 @@ def effect_posteriors(data: Data, theta: Array, mode=None) -> dict[str, tuple[Ar
 def same_solution(data: Data, a: Array, b: Array) -> bool:
     """Whether two points of theta are one solution: the same but for the order of all classes and the signs of factors.
 
-    Far out, where a logit says that a probability is 0 or 1, a difference is none.
+    What responses depend on is compared, and the sizes of classes and transitions. Far out, where a logit says that a
+    probability is 0 or 1, a difference is none; nor is one of logits of classes whose random part is huge.
     """
     model, here = data.model, reflected(data.model, data.inside(a))
     moved, _ = labels.relabelled(model, {k: x[None] for k, x in data.inside(b).items()}, here)
@@ -248,8 +251,15 @@ def same_solution(data: Data, a: Array, b: Array) -> bool:
     except ValueError:  # relabelled to outside a support: the two do not differ by their labels alone
         return False
     limits = ranges(data)
-    one, other = (np.tanh((x - limits.center) / (FADING * limits.unit)) for x in (one, other))
-    return bool(np.abs(one - other).max(initial=0.0) < TOGETHER)
+    far = [np.tanh((x - limits.center) / (FADING * limits.unit)) for x in (one, other)]
+    own = np.zeros(data.packing.size, dtype=bool)
+    for t in (t for r in model.responses for t in (*r.predictor, *r.auxiliary)):
+        i = data.packing.index[t.parameter.name]
+        own[i[i >= 0]] = True
+    if np.abs(far[0] - far[1])[own].max(initial=0.0) > TOGETHER:
+        return False
+    shown = [{k: x for k, x in tables(data, t).items() if k.endswith(CLASSES)} for t in (one, other)]
+    return all(np.abs(x - shown[1][k]).max() < TOGETHER for k, x in shown[0].items())
 
 
 @dataclass(frozen=True)

@@ -185,7 +185,7 @@ def _starts(fit: Fit) -> Section:
     done = fit.starts[fit.starts["loglik"].notna()]
     columns = {
         "log-likelihood": done["loglik"].map(number),
-        "seed": done["seed"].map(_seed),
+        "seed": [str(s) if o == "random" else str(o) for s, o in zip(done["seed"], done["origin"], strict=True)],
         "after short run": done["short"].map(number),
         "iterations": done["iterations"].map(str),
         "status": done["status"].map(str),
@@ -195,10 +195,6 @@ def _starts(fit: Fit) -> Section:
     rows = [(str(k), *cells) for k, cells in enumerate(zip(*columns.values(), strict=True), start=1)]
     table = make_table(("rank", *columns), rows[:SHOWN_STARTS], left=0)
     return Section("Random starts, ranked", [table, _replication(fit, len(done)), *_other_starts(fit, len(done))])
-
-
-def _seed(seed: Any) -> str:
-    return str(seed) if int(seed) >= 0 else "given"
 
 
 def _replication(fit: Fit, n: int) -> str:

@@ -41,6 +41,10 @@ def check_sample_size(n: object, two_level: bool) -> None:
         raise ValueError("n came as 'clusters', but the model has none: give 'individuals' (the rows of the data).")
 
 
+ALONE = ("random", "detour")
+"""Origins of starts that count for themselves."""
+
+
 def same_maximum(loglik: float, best: float) -> bool:
     """Whether two converged log-likelihoods are the same maximum: within 1e-5, and nine digits."""
     return loglik > best - 1e-5 - 1e-9 * abs(best)
@@ -160,10 +164,10 @@ class Fit:
 
         Starts from solutions of simpler models, and those handed in, count as one.
         """
-        if "reached" in self.quality:
-            return int(self.quality["reached"])
-        finals = self.starts.loc[~self.starts["status"].str.startswith("collapsed"), "loglik"].dropna()
-        return sum(same_maximum(v, finals.max()) for v in finals)
+        sound = self.starts[~self.starts["status"].str.startswith("collapsed") & self.starts["loglik"].notna()]
+        best = sound[[same_maximum(v, sound["loglik"].max()) for v in sound["loglik"]]]
+        alone = best["origin"].isin(ALONE)
+        return int(alone.sum()) + int((~alone).any())
 
     @property
     def entropy(self) -> float:

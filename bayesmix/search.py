@@ -30,7 +30,7 @@ from bayesmix.families import LEAST_VARIANCE
 from bayesmix.labels import groups
 from bayesmix.partition import partitioned
 from bayesmix.quadrature import Adaptive, Exact
-from bayesmix.result import same_maximum
+from bayesmix.result import ALONE, same_maximum
 from bayesmix.spec import Covariates, structure
 from bayesmix.starts import Ranges, ranges
 from bayesmix.threads import one_blas_thread
@@ -77,8 +77,13 @@ class Start:
     iterations: int = 0
     collapsed: str = ""
     """A residual SD at its floor: such a start ranks behind every sound one."""
-    alone: bool = True
-    """Whether it counts for itself: not of those from solutions of simpler models, or handed in, one of which may."""
+    origin: str = "random"
+    """Or "detour", "given" and "simpler model": of the last two, which come from one place, all count as one."""
+
+    @property
+    def alone(self) -> bool:
+        """Whether it counts for itself."""
+        return self.origin in ALONE
 
 
 @dataclass(frozen=True)
@@ -217,8 +222,8 @@ class Search:
     ----------
     budget : float
         Seconds, from the beginning, within which further rounds look for what has not been seen yet.
-    given : list of array
-        Starts handed in, and solutions of simpler models.
+    given : list of (str, array)
+        Starts handed in, and solutions of simpler models, each with its origin.
     """
 
     data: Data
@@ -229,7 +234,7 @@ class Search:
     mode: str | None
     executor: Executor | None
     progress: bool
-    given: list[Array]
+    given: Sequence[tuple[str, Array]]
     budget: float = np.inf
     interrupted: bool = False
     seconds: float = 0.0
@@ -300,7 +305,7 @@ class Search:
         return ranked([*done, *(s for s in old if s.seed not in taken)])
 
     def _round(self, r: int, new: list[Start], done: list[Start], advance: Callable) -> None:
-        given = [Start(-1 - k, t, alone=False) for k, t in enumerate(self.given)] if r == 0 else []
+        given = [Start(-1 - k, t, origin=o) for k, (o, t) in enumerate(self.given)] if r == 0 else []
         todo = [*given, *new]
         if self.at_once or self.limits.collapsing.any():  # where some collapse, short runs put these first
             list(self._each(todo, LONG, done, advance("to convergence", len(todo))))
@@ -339,7 +344,7 @@ class Search:
         lowest = min((s.seed for s in found if s.seed < 0), default=0)
         try:
             with self._bar() as advance:
-                self._round(1, [Start(lowest - 1 - k, t) for k, t in enumerate(points)], done, advance)
+                self._round(1, [Start(lowest - 1 - k, t, origin="detour") for k, t in enumerate(points)], done, advance)
         except KeyboardInterrupt:
             self.interrupted = True
             warnings.warn("Interrupted: going on with the starts that are finished.", stacklevel=4)

@@ -144,6 +144,7 @@ def test_covariances_are_those_of_generated_clusters():
 
 def test_a_variance_of_zero_has_no_correlation_and_no_noise():
     data, values, theta = prepared(CONVENTIONAL, schools(8, 5).assign(math=np.arange(40.0)))
+    data = data.on_user_scale()  # where the covariance matrix below is meant
     values |= {"u_female_sd": np.array(0.0), "u_female_on_u_intercept": np.array(0.0)}
     *_, further = derive(data, data.pack(values))
     found, se = further.dataset(), further.standard_errors(0.01 * np.eye(len(theta)))

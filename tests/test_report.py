@@ -288,7 +288,7 @@ def test_classes_of_clusters_and_of_individuals_are_both_counted(nonparametric_f
 
 @pytest.mark.filterwarnings("ignore:The best log-likelihood")  # the table is looked at, whichever maximum it is of
 def test_three_classes_have_correlated_effects_each_pair_once(three):
-    fit = bm.fit(lca(list("abcdef"), 3, cluster="g"), three, starts=4, finals=2, rounds=1)
+    fit = bm.fit(lca(list("abcdef"), 3, cluster="g"), three, starts=8, finals=4, rounds=1)
     text = section(listing(fit), "RANDOM EFFECTS OF THE CLASS LOGITS")
     assert "Effects of clusters: u1, u2" in text
     x = fit.params["cluster_loading"].values[:, :2]
@@ -306,7 +306,7 @@ def test_three_classes_have_correlated_effects_each_pair_once(three):
 
 
 def test_correlations_by_one_factor_are_marked_as_fixed(three):
-    fit = bm.fit(lca(list("abcdef"), 3, cluster="g", effects="factor"), three, starts=4, finals=2, rounds=1)
+    fit = bm.fit(lca(list("abcdef"), 3, cluster="g", effects="factor"), three, starts=8, finals=4, rounds=1)
     text = section(listing(fit), "RANDOM EFFECTS OF THE CLASS LOGITS")
     cells = row(text, "cluster_correlation[2, 1]")
     assert abs(float(cells[0])) == 1.0
