@@ -138,7 +138,7 @@ class Recoding:
 
     def to_user(self, values: Mapping[str, Array]) -> Values:
         """Natural parameters on the user's scale; leading axes are carried along."""
-        out = {k: np.asarray(x, dtype=float) for k, x in values.items()}
+        out = dict(values)
         if self.is_identity:
             return out
         for t in self.slopes:
@@ -148,9 +148,12 @@ class Recoding:
             out[name] = out[name] - change
         return out if self.turn is None else out | _turned(self.turn, out, np.linalg.inv(self.turn.matrix))
 
-    def to_inside(self, values: Mapping[str, Array]) -> Values:
-        """Natural parameters on the scale inside; leading axes are carried along."""
-        out = {k: np.asarray(x, dtype=float) for k, x in values.items()}
+    def to_inside(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Natural parameters on the scale inside; leading axes are carried along.
+
+        Where columns are centred alone (:meth:`centred`), the values may be PyTensor's tensors.
+        """
+        out = dict(values)
         if self.is_identity:
             return out
         if self.turn is not None:
@@ -164,6 +167,14 @@ class Recoding:
             out[t.parameter.name] = self._rescaled(out[t.parameter.name], t, back=False)
         return out
 
+    def centred(self) -> Recoding:
+        """The same with columns that are centred, in the user's units."""
+        columns = {k: Columns(np.eye(len(c.root)), c.beside) for k, c in self.columns.items() if c.beside}
+        shifted = tuple(
+            (e, tuple(t for t in some if not t.covariates or t.covariates.name in columns)) for e, some in self.shifted
+        )
+        return Recoding(columns, self.absorbed, shifted, self.loadings)
+
     def shifts(self, values: Mapping[str, Array]) -> dict[str, Array]:
         """What is to be added to each shifted effect for the user's scale; `values` have slopes in the user's units."""
         out: dict[str, Array] = {}
@@ -176,8 +187,8 @@ class Recoding:
     def _part(self, values: Mapping[str, Array], t: Term) -> Array:
         """Slopes times the centre of their columns."""
         assert t.covariates is not None
-        axis = t.parameter.dims.index(t.covariates.name) - len(t.parameter.dims)
-        return np.moveaxis(values[t.parameter.name], axis, -1) @ self.columns[t.covariates.name].center
+        x = _last(values[t.parameter.name], t.parameter.dims.index(t.covariates.name) - len(t.parameter.dims))
+        return x @ self.columns[t.covariates.name].center
 
     def _rescaled(self, x: Array, t: Term, back: bool) -> Array:
         assert t.covariates is not None
@@ -195,7 +206,7 @@ class Recoding:
         axis = dims.index(t.covariates.name) - len(dims)
         rest = tuple(d for d in _here(t) if d != t.covariates.name)
         for by in a.by:
-            part = np.moveaxis(slopes, axis, -1) @ self.columns[t.covariates.name].beside[by.covariates].T
+            part = _last(slopes, axis) @ self.columns[t.covariates.name].beside[by.covariates].T
             named = (*rest, by.covariates) if by.covariates else rest
             yield by.parameter.name, by.sign * _aligned(part if by.covariates else part[..., 0], named, by.dims)
 
@@ -229,13 +240,15 @@ class Recoding:
 def _aligned(x: Any, dims: Sequence[str], to: Sequence[str]) -> Any:
     """The array, its last axes named by `dims`, with axes of one where `to` has others: leading axes stay."""
     lead = x.ndim - len(dims)
-    order = [lead + list(dims).index(d) for d in to if d in dims]
-    x = np.transpose(x, [*range(lead), *order])
-    shape, k = list(x.shape[:lead]), lead
-    for d in to:
-        shape.append(x.shape[k] if d in dims else 1)
-        k += d in dims
-    return x.reshape(shape)
+    order = [*range(lead), *(lead + list(dims).index(d) for d in to if d in dims)]
+    x = x.transpose(order) if order else x
+    return x[(*[slice(None)] * lead, *(slice(None) if d in dims else None for d in to))]
+
+
+def _last(x: Any, axis: int) -> Any:
+    """An array or tensor with an axis, counted from its end, moved there."""
+    order = [k for k in range(x.ndim) if k != x.ndim + axis]
+    return x.transpose([*order, x.ndim + axis])
 
 
 def _here(t: Term) -> tuple[str, ...]:
@@ -248,14 +261,14 @@ def _on_effects(values: Mapping[str, Array], t: Term, shifts: Mapping[str, Array
     x, dims = values[t.parameter.name], t.parameter.dims
     if t.effect_dim not in dims:
         return x * _wide(shifts.get(t.effects[0], np.zeros(())), x)
-    x = np.moveaxis(x, dims.index(t.effect_dim) - len(dims), 0)
-    each = [x[k] * _wide(shifts[e], x[k]) for k, e in enumerate(t.effects) if e in shifts]
-    return cast(Any, sum(each[1:], each[0]) if each else np.zeros_like(x[0]))
+    x = _last(x, dims.index(t.effect_dim) - len(dims))
+    each = [x[..., k] * _wide(shifts[e], x[..., k]) for k, e in enumerate(t.effects) if e in shifts]
+    return cast(Any, sum(each[1:], each[0]) if each else 0.0 * x[..., 0])
 
 
 def _wide(shift: Array, like: Array) -> Array:
     """A number for each leading axis, to be multiplied with an array that has the same leading axes."""
-    return np.reshape(shift, (*np.shape(shift), *(1,) * (like.ndim - np.ndim(shift))))
+    return shift[(..., *[None] * (like.ndim - shift.ndim))] if shift.ndim else shift
 
 
 # random coefficients ------------------------------------------------------------------------------
@@ -592,6 +605,11 @@ def _of(name: str, matrices: Mapping[str, Named], n: int, owner: Array | None, l
         return np.ones((n, 1))
     found = matrices[name]
     return found.values[cast(Any, owner)] if found.dims[0] == "cluster" and level == "individual" else found.values
+
+
+def centred_columns(recoding: Recoding, matrices: Mapping[str, Named], owner: Array | None) -> dict[str, Named]:
+    """The user's columns, centred as :meth:`Recoding.centred` says."""
+    return {k: _inside(k, recoding.columns, matrices, owner) for k in matrices}
 
 
 def _inside(name: str, columns: Mapping[str, Columns], matrices: Mapping[str, Named], owner: Array | None) -> Named:

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from bayesmix.centering import Recoding, recoded
+from bayesmix.centering import Recoding, centred_columns, recoded
 from bayesmix.coding import Coding
 from bayesmix.columns import check_scalars, native, numbers, plain
 from bayesmix.covariates import Design, columns_of, design, missing_column
@@ -105,7 +105,8 @@ class Data:
         theta = self.packing.pack(values)
         if self.recoding.is_identity:
             return theta
-        return self.packing.pack(self.recoding.to_inside({p.name: values[p.name] for p in self.model.parameters}))
+        given = {p.name: np.asarray(values[p.name], dtype=float) for p in self.model.parameters}
+        return self.packing.pack(self.recoding.to_inside(given))
 
     def natural(self, theta: Array) -> dict[str, Array]:
         """Every parameter on the user's natural scale; leading axes of theta are carried along."""
@@ -123,6 +124,13 @@ class Data:
         """Every parameter on its natural scale for centred, orthonormal covariates: what the graph takes."""
         raw = self.packing.unpack_raw(theta)
         return {p.name: natural_values(raw[p.name], p) for p in self.model.parameters}
+
+    def centred(self) -> Data:
+        """The data with covariates that are centred, in the user's units: intercepts are those at their means."""
+        recoding = self.recoding.centred()
+        owner = self.arrays["cluster_of"].values if "cluster_of" in self.arrays else None
+        columns = centred_columns(recoding, self.user_columns, owner)
+        return replace(self, arrays={**self.arrays, **columns}, recoding=recoding)
 
     def on_user_scale(self) -> Data:
         """The data with covariates as the user has them: theta is then that of the user's parameters."""

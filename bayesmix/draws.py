@@ -167,12 +167,12 @@ def point(data: Data, fit: Fit) -> Array:
 
 
 def around(model: Model, df: pd.DataFrame, nodes: Nodes | None, fit: Fit) -> Data:
-    """The data on the user's scale, with nodes for parameters around the solution: adaptive ones there, more of them.
+    """The data, covariates centred, with nodes for parameters around the solution: adaptive ones there, more of them.
 
     Of one effect twice as many; of several, whose numbers multiply, two more of each.
     """
     more = {k: _more(m, len(model.effects_at(k))) if isinstance(m, Adaptive) else m for k, m in fit.nodes.items()}
-    data = prepare(model, df, nodes=nodes or more).on_user_scale()
+    data = prepare(model, df, nodes=nodes or more).centred()
     return over_points(data, _near(data, fit)) if is_adaptive(data) else data
 
 
@@ -281,7 +281,7 @@ def _latent(data: Data, df: pd.DataFrame, theta: Array, drawn: xr.Dataset, seed:
     if not data.model.classes_at("item"):
         return {}
     if data.model.two_level and "cluster_of" not in data.arrays:
-        data = prepare(data.model, df, data.nodes, collapse=False).on_user_scale()
+        data = prepare(data.model, df, data.nodes, collapse=False).centred()
     rng, rows = np.random.default_rng(seed), np.flatnonzero(data.pattern_of >= 0)
     step = max(1, theta.shape[1] // PREDICTIVE)
     some, out = theta[:, ::step], {}
@@ -351,7 +351,7 @@ def _predictive(data: Data, theta: Array, df: pd.DataFrame, drawn: xr.Dataset, s
     """Replicated responses at some of the draws; missing ones stay missing."""
     rng = np.random.default_rng(seed)
     levels = tuple({e.level for e in data.model.effects})
-    full = prepare(data.model, df, sampled=levels, collapse=False).on_user_scale()
+    full = prepare(data.model, df, sampled=levels, collapse=False).centred()
     rows, index = _rows_of(full, df)
     step = max(1, theta.shape[1] // PREDICTIVE)
     some_draws = theta[:, ::step]

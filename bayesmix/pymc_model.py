@@ -77,23 +77,24 @@ def build(
 
 
 def prepared(model: Model, df: pd.DataFrame, effects: Effects, nodes: Nodes | None, fit: Fit | None) -> Data:
-    """The data on the user's scale, with nodes for the effects or the effects to be sampled."""
+    """The data, covariates centred, with nodes for the effects or the effects to be sampled."""
     check_effects(effects)
     if effects == "sample":
-        return prepare(model, df, sampled=tuple({e.level for e in model.effects})).on_user_scale()
+        return prepare(model, df, sampled=tuple({e.level for e in model.effects})).centred()
     if fit is None:
-        return of_population(prepare(model, df, nodes=nodes).on_user_scale(), Adaptive)
+        return of_population(prepare(model, df, nodes=nodes).centred(), Adaptive)
     return around(model, df, nodes, fit)
 
 
 def build_from(data: Data, priors: Priors | None = None) -> pm.Model:
     """:func:`build` on prepared data."""
-    data = data.on_user_scale()
-    found = stated(data, chosen(priors, data.model))
+    data = data.centred()
+    found = stated(data.on_user_scale(), chosen(priors, data.model))
     sizes = _sizes(data)
     coords = {d: list(v) for d, v in data.coords.items()} | _data_coords(data, sizes)
     with pm.Model(coords=coords) as out:
-        values = _variables(data, found)
+        # far from zero, parts of a logit that cancel each other would be larger than the floor under them allows
+        values = data.recoding.to_inside(_variables(data, found))
         arrays = {k: _input(k, v, data, sizes) for k, v in data.arrays.items()}
         units, tables = _graph(data, values, arrays)
         for name, (dims, x) in tables.items():

@@ -78,7 +78,7 @@ class Start:
     collapsed: str = ""
     """A residual SD at its floor: such a start ranks behind every sound one."""
     origin: str = "random"
-    """Or "detour", "given" and "simpler model": of the last two, which come from one place, all count as one."""
+    """Or "given", "detour", "simpler model": of the last, which come from one place, all count as one."""
 
     @property
     def alone(self) -> bool:

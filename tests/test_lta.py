@@ -385,7 +385,7 @@ def test_a_residual_sd_at_zero_is_reported_and_the_rest_has_errors():
     truth |= {"C2_logit": np.array([[1.5, 0.0], [-1.5, 0.0]]), "item_logit": np.stack([0 * item, item], axis=-1)}
     for seed in range(6):
         df = bm.simulate(model, truth, n=400, clusters=40, seed=seed)
-        fit = bm.fit(model, df, starts=3, finals=2, rounds=1)
+        fit = bm.fit(model, df, starts=6, finals=4, rounds=1)
         if fit.params["alpha2_sd"] < 1e-3:
             break
     assert "alpha2_sd" in fit.quality["boundary"]
