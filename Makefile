@@ -1,6 +1,6 @@
 # `make help` lists what there is. Every target but clean builds .venv first, where it has to.
 .DEFAULT_GOAL := help
-.PHONY: help env demo test slow studies bench check floors clean rebuild
+.PHONY: help env demo test slow studies bench published check floors clean rebuild
 
 BIN := .venv/bin
 STAMP := .venv/stamp
@@ -41,6 +41,9 @@ slow: env  ## the slow tests
 studies: env  ## the papers' simulation studies, 100 replications each: hours; goes on where it stopped
 	@$(BIN)/python data/studies.py
 
+published: env  ## published log-likelihoods beside ours, of the data sets in the folder BAYESMIX_REAL_DATA
+	@$(BIN)/python benchmarks/published.py
+
 check: env floors  ## style, types and floors
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
@@ -54,7 +57,7 @@ floors: env
 
 bench: env  ## timings against peers
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[bench]'
-	@for script in benchmarks/*.py; do echo "$$script"; $(BIN)/python "$$script" || exit 1; done
+	@for script in $(filter-out benchmarks/published.py,$(wildcard benchmarks/*.py)); do echo "$$script"; $(BIN)/python "$$script" || exit 1; done
 
 clean:  ## remove everything that make made, .venv too
 	rm -rf .venv build dist *.egg-info .pytest_cache .ruff_cache .import_linter_cache .hypothesis

@@ -1,5 +1,6 @@
 """Published log-likelihoods on published data; the folder is named by BAYESMIX_REAL_DATA."""
 
+import importlib.util
 import json
 import os
 import warnings
@@ -303,3 +304,35 @@ def paquid(classes):
         cluster_classes=classes if classes > 1 else 0,
         by_cluster_class="1 + age65 + age65sq" if classes > 1 else None,
     )
+
+
+def published():
+    path = Path(__file__).parents[1] / "benchmarks" / "published.py"
+    spec = importlib.util.spec_from_file_location("published", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_table_of_published_values_keeps_each_row_as_it_is_finished(tmp_path, capsys):
+    module, path = published(), tmp_path / "published.csv"
+    todo = [r for r in module.rows() if (r.data, r.label) in {("carcinoma", "LCA K=2"), ("dentistry", "LCA K=2")}]
+    module.table(todo[:1], path)
+    module.table(todo[1:], path)
+    kept = pd.read_csv(path, index_col=["data", "model"])
+    assert len(kept) == len(list(module.rows()))
+    found = kept.dropna(subset="ours")
+    assert found["verdict"].to_list() == ["equal", "equal"]
+    assert found["as published"].to_list() == ["yes", "yes"]
+    assert found["ours"].to_list() == pytest.approx([-317.257, 15021.638], abs=0.002)
+    assert capsys.readouterr().out.count("equal") == 2
+
+
+def test_the_kept_table_says_what_the_command_would_run():
+    """The table in the repository has the rows of the command, with the published numbers of parameters."""
+    module = published()
+    kept = pd.read_csv(module.TABLE, dtype=str, keep_default_na=False)
+    assert kept[[*module.KEY, "published"]].to_numpy().tolist() == [
+        [r.data, r.label, r.published] for r in module.rows()
+    ]
+    assert not (kept["as published"] == "NO").any()
