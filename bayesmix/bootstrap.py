@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 
@@ -21,6 +21,7 @@ from bayesmix import functions, labels, posterior
 from bayesmix.adaptation import adapted
 from bayesmix.data import Data, Named, prepare
 from bayesmix.identity import check_same, identity
+from bayesmix.priors import Priors, checked
 from bayesmix.quadrature import whole
 from bayesmix.result import Fit
 from bayesmix.search import LONG, Start, Task, processes, progress_bar, run_start, submitted
@@ -43,7 +44,7 @@ class Bootstrap:
     fit : Fit
         The solution on the data as they are.
     failed : int
-        Replications that did not converge; they are left out.
+        Replications that failed, or in which a residual SD collapsed; they are left out.
     """
 
     draws: xr.Dataset
@@ -67,6 +68,7 @@ def bootstrap(
     df: pd.DataFrame,
     fit: Fit,
     *,
+    priors: Priors | None = None,
     replications: int = 200,
     seed: int = 0,
     executor: Executor | None = None,
@@ -80,6 +82,8 @@ def bootstrap(
         As for the fit.
     fit : Fit
         The solution; every replication starts from it and has its labels.
+    priors : mapping of str to Prior, or "default", optional
+        Those of the fit, where it has some.
     replications : int
         Data sets, each with as many clusters (individuals) as there are.
     seed : int
@@ -96,7 +100,7 @@ def bootstrap(
     Raises
     ------
     ValueError
-        Fewer than two replications, a seed that is none, or a fit of another model or other data.
+        Fewer than two replications, a seed that is none, or a fit of another model, other data or other priors.
     KeyboardInterrupt
         Interrupted before two replications were finished.
     """
@@ -109,6 +113,8 @@ def bootstrap(
         raise TypeError(f"The fit came as {type(fit).__name__}, expected what bm.fit returns: fit the model first.")
     data = prepare(model, df, nodes=fit.nodes)
     check_same(fit.info, {"identity": identity(data), "parts": parts(model)}, ("The fit", "the model and data"))
+    data = replace(data, priors=checked(priors, model), smallest_sd=fit.info["smallest_sd"])
+    _check_priors(data, fit)
     theta = data.pack({p.name: fit.params[p.name].values for p in model.parameters})
     data, limits = adapted(data, theta), ranges(data)
     weights = _weights(data, np.random.default_rng(seed), replications)
@@ -124,8 +130,20 @@ def bootstrap(
         if len(done) < 2:
             raise
         warnings.warn(f"Interrupted: {len(done)} of {replications} replications are kept.", stacklevel=2)
-    good = sorted((s for s in done if np.isfinite(s.loglik)), key=lambda s: s.seed)
+    good = sorted((s for s in done if np.isfinite(s.loglik) and not s.collapsed), key=lambda s: s.seed)
     return Bootstrap(_draws(data, [s.theta for s in good], fit), fit, len(done) - len(good))
+
+
+def _check_priors(data: Data, fit: Fit) -> None:
+    known, came = fit.info["priors"], {k: str(p) for k, p in data.priors.items()}
+    if known != came:
+        raise ValueError(
+            f"The fit has {_in_words(known)}, and the bootstrap came with {_in_words(came)}: give those of the fit."
+        )
+
+
+def _in_words(priors: Mapping[str, str]) -> str:
+    return f"priors of {', '.join(f'{k}: {p}' for k, p in priors.items())}" if priors else "no priors"
 
 
 def _weights(data: Data, rng: np.random.Generator, replications: int) -> list[Array]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
+import math
 import shlex
 import signal
 import sys
@@ -155,7 +156,17 @@ Id = Annotated[str | None, typer.Option("--id", help="Column to carry into class
 Set = Annotated[list[str] | None, typer.Option("--set", help="Any other argument of the model: key=value.")]
 Starts = Annotated[int, typer.Option(help="Random starts a round.")]
 Finals = Annotated[int, typer.Option(help="Starts of a round that go on to convergence.")]
-Rounds = Annotated[int, typer.Option(help="Rounds at most, while the best value is reached only once.")]
+Rounds = Annotated[
+    int, typer.Option(help="Rounds that are run whatever they take while the best value is reached once; 1: just one.")
+]
+Budget = Annotated[
+    float, typer.Option(help="Seconds to go on looking for better solutions beyond that; 0: none, inf: all rounds.")
+]
+SmallestSd = Annotated[
+    float,
+    typer.Option(help="Floor of a residual SD by class, as a share of the item's SD; below it a start collapsed."),
+]
+NoSimpler = Annotated[bool, typer.Option("--no-simpler", help="No starts from solutions of simpler models.")]
 Seed = Annotated[int, typer.Option(help="Everything random follows from it.")]
 NodesOption = Annotated[
     str | None, typer.Option("--nodes", help="adaptive:7, trapezoid:15, gauss_hermite:21, monte_carlo:2000, exact.")
@@ -359,6 +370,9 @@ def fit_command(  # noqa: PLR0917 - options, by name only
     nodes: NodesOption = None,
     errors: Errors = "robust",
     mode: Mode = None,
+    budget: Budget = 10.0,
+    smallest_sd: SmallestSd = 0.01,
+    no_simpler: NoSimpler = False,
     sample: Annotated[bool, typer.Option("--sample", help="Sample the posterior with NUTS as well.")] = False,
     draws: Annotated[int, typer.Option(help="Draws of each chain.")] = 1000,
     tune: Annotated[int, typer.Option(help="Tuning steps of each chain.")] = 1000,
@@ -382,7 +396,8 @@ def fit_command(  # noqa: PLR0917 - options, by name only
     with status("Fitting"):
         found = ml.fit(
             run.model, run.df, starts=starts, finals=finals, rounds=rounds, seed=seed, nodes=method,
-            standard_errors=cast(Any, errors), mode=mode,
+            standard_errors=cast(Any, errors), mode=mode, simpler=not no_simpler, budget=budget,
+            smallest_sd=smallest_sd,
         )  # fmt: skip
     try:
         _show(found)
@@ -422,6 +437,9 @@ def enumerate_command(  # noqa: PLR0917 - options, by name only
     nodes: NodesOption = None,
     errors: Errors = "robust",
     mode: Mode = None,
+    budget: Budget = 10.0,
+    smallest_sd: SmallestSd = 0.01,
+    no_simpler: NoSimpler = False,
     out: Out = None,
     plots: Plots = False,
     debug: Debug = False,
@@ -440,7 +458,8 @@ def enumerate_command(  # noqa: PLR0917 - options, by name only
     with status("Fitting"):
         found = enumeration.enumerate_classes(
             run.declare, run.df, wanted, starts=starts, finals=finals, rounds=rounds, seed=seed, nodes=method,
-            standard_errors=cast(Any, errors), mode=mode,
+            standard_errors=cast(Any, errors), mode=mode, simpler=not no_simpler, budget=budget,
+            smallest_sd=smallest_sd,
         )  # fmt: skip
     try:
         show(found)
@@ -543,7 +562,7 @@ def _add_to_run(folder: Path, name: str, save: Callable[[Path], Any]) -> None:
 
 
 def _settings(ctx: typer.Context) -> dict[str, Any]:
-    return {k: str(v) if isinstance(v, Path) else v for k, v in ctx.params.items() if k != "debug"}
+    return {k: str(v) if isinstance(v, Path) or v == math.inf else v for k, v in ctx.params.items() if k != "debug"}
 
 
 def _check_plots(plots: bool, out: Path | None) -> None:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from bayesmix import ml
 from bayesmix.data import prepare
 from bayesmix.labels import groups
+from bayesmix.neighbours import Split
 from bayesmix.quadrature import whole
 from bayesmix.result import Fit, SampleSize, check_sample_size
 from bayesmix.spec import Model, check_model
@@ -52,7 +53,7 @@ def enumerate_classes(
     n : {"individuals", "clusters"}
         Of BIC and adjusted BIC, by which the fits are ranked: rows of the data, or clusters, the persons of long data.
     **settings
-        Passed to :func:`bayesmix.fit`.
+        Passed to :func:`bayesmix.fit`; `start` is given by the enumeration.
 
     Returns
     -------
@@ -67,6 +68,8 @@ def enumerate_classes(
     if not callable(model):
         check_model(model)
     numbers = _numbers(classes)
+    if "start" in settings:
+        raise ValueError("start= came, but each number of classes starts from the solution before: leave it out.")
     if not numbers:
         raise ValueError("No numbers of classes came: give e.g. classes=range(1, 6).")
     make = model if callable(model) else partial(with_classes, model, name or varied(model))
@@ -79,8 +82,8 @@ def enumerate_classes(
     for k, wanted in models.items():
         try:
             with quietly():
-                extra = _from_simpler(wanted, df, name, fits.get(k - 1), settings)
-                fits[k] = ml.fit(wanted, df, start=extra, **settings)
+                split = Split(name, _from_simpler(wanted, df, name, fits.get(k - 1), settings))
+                fits[k] = ml.fit(wanted, df, start=cast(Any, split), **settings)
         except KeyboardInterrupt:
             if not fits:
                 raise

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from functools import partial
+from numbers import Real
 from typing import Any, Literal
 
 import numpy as np
@@ -25,7 +26,7 @@ from bayesmix.data import SMALLEST_SD, Data, prepare, texts
 from bayesmix.identity import identity
 from bayesmix.integration import check_gradient
 from bayesmix.maximum import Top
-from bayesmix.neighbours import detours, simpler_starts
+from bayesmix.neighbours import Split, detours, simpler_starts
 from bayesmix.posterior import Derived
 from bayesmix.priors import Priors, checked
 from bayesmix.quadrature import Nodes
@@ -48,6 +49,8 @@ from bayesmix.steps import Steps
 from bayesmix.threads import quietly
 
 Array = NDArray[np.float64]
+LEAST_FLOOR = 1e-6
+"""A share of an item's SD below which there is no floor worth the name."""
 DOUBTFUL = 0.5
 """An estimated share of unseen ends that is said."""
 MOST_SOLUTIONS, ALIKE = 12, 0.05
@@ -90,9 +93,10 @@ def fit(
         Random starts that are run for a few iterations, and how many of the best go on to
         convergence.
     rounds : int
-        While the best log-likelihood has been reached only once, further rounds of `starts`.
+        While the best log-likelihood has been reached only once, so many rounds of `starts`, whatever time they take;
+        beyond them as many as `budget` has time for. With 1 there is one round, and no way by one class more.
     seed : int
-        The starts and everything after follow from it.
+        The starts and everything after follow from it; how long a search goes on, from `budget` too.
     nodes : Nodes, optional
         How random effects are integrated.
     start : Fit, mapping or sequence of these, optional
@@ -121,6 +125,7 @@ def fit(
     budget : float
         Seconds that a search may take to look for what it has not seen yet, once the best value is replicated: further
         rounds of starts, and ways by one class more. What is found unreplicated is searched on for all `rounds`.
+        With 0, or with ``inf``, which ends after ten times `rounds`, a search is the same on every machine.
     smallest_sd : float
         Where residual SDs vary over classes, their floor as a share of the item's SD: without one a class of a few
         equal answers has an infinite likelihood. Of rounded answers the floor is the SD of a value between two
@@ -141,16 +146,18 @@ def fit(
         Interrupted before any start was finished; later, the finished ones are kept.
     """
     standard_errors = standard_errors or ("hessian" if priors else "robust")
-    check_settings(starts, finals, rounds, seed, standard_errors)
+    check_settings(starts, finals, rounds, seed, standard_errors, simpler, budget, smallest_sd)
     if executor is not None and not hasattr(executor, "submit"):
         raise TypeError(f"executor came as {executor!r}, expected a concurrent.futures.Executor: give one, or none.")
     data = prepare(model, df, nodes=nodes)
     check_gradient(data.nodes)
     data = replace(data, priors=checked(priors, data.model), smallest_sd=smallest_sd)
     order = _pivot(like, data)
-    given = [("given", t) for t in _given(start, data)]
+    split = start if isinstance(start, Split) else Split()
+    given = [("simpler model", t) for t in split.points]
+    given += [("given", t) for t in _given(None if split is start else start, data)]
     given += [("simpler model", t) for t in _from_classes(data, df, seed, nodes)]
-    given += [("simpler model", t) for t in simpler_starts(data, df, seed)] if simpler else []
+    given += [("simpler model", t) for t in simpler_starts(data, df, seed, split)] if simpler else []
     search = Search(data, starts, finals, rounds, seed, mode, executor, progress, given, budget)
     found = search.run()
     found = _by_detours(search, found, df, seed) if rounds > 1 else found
@@ -190,7 +197,7 @@ def _by_detours(search: Search, found: list[Start], df: pd.DataFrame, seed: int)
     return found
 
 
-def check_settings(starts, finals, rounds, seed, standard_errors) -> None:
+def check_settings(starts, finals, rounds, seed, standard_errors, simpler, budget, smallest_sd) -> None:
     """What a search may be asked for.
 
     Raises
@@ -203,6 +210,19 @@ def check_settings(starts, finals, rounds, seed, standard_errors) -> None:
             raise ValueError(f"{name} came as {value!r}: give a whole number of at least {least}.")
     if standard_errors not in (None, "robust", "hessian"):
         raise ValueError(f"standard_errors came as {standard_errors!r}: give 'robust' or 'hessian'.")
+    if not isinstance(simpler, (bool, np.bool_)):
+        raise ValueError(f"simpler came as {simpler!r}: give True, or False to leave solutions of simpler models out.")
+    if not (_is_number(budget) and budget >= 0):
+        raise ValueError(f"budget came as {budget!r}: give a number of seconds of at least 0, such as 10, 60 or inf.")
+    if not (_is_number(smallest_sd) and LEAST_FLOOR < smallest_sd < 1):
+        raise ValueError(
+            f"smallest_sd came as {smallest_sd!r}, expected a share of the item's SD: give a number above "
+            f"{LEAST_FLOOR:g} and below 1, such as {SMALLEST_SD}."
+        )
+
+
+def _is_number(x: object) -> bool:
+    return isinstance(x, Real) and not isinstance(x, (bool, np.bool_))
 
 
 def _given(start, data: Data) -> list[Array]:
@@ -212,9 +232,6 @@ def _given(start, data: Data) -> list[Array]:
     several = start if isinstance(start, Sequence) and not isinstance(start, str) else [start]
     out = []
     for one in several:
-        if isinstance(one, np.ndarray):
-            out.append(one)
-            continue
         out.append(data.pack({str(k): np.asarray(v) for k, v in _by_name(one, "start").items()}))
     return out
 
@@ -272,7 +289,17 @@ def _from_classes(data: Data, df, seed: int, nodes) -> list[Array]:
     effects = tuple(e for e in model.effects if e.level == "cluster" or e.name in used)
     plain = replace(model, classes=(*model.classes_at("cluster"), *classes), effects=effects)
     with quietly():
-        simple = fit(plain, df, starts=5, finals=2, rounds=1, seed=seed, nodes=nodes, progress=False)
+        simple = fit(
+            plain,
+            df,
+            starts=5,
+            finals=2,
+            rounds=1,
+            seed=seed,
+            nodes=nodes,
+            progress=False,
+            smallest_sd=data.smallest_sd,
+        )
     values = data.natural(ranges(data).center)
     return [data.pack(values | {p.name: simple.params[p.name].values for p in plain.parameters})]
 
@@ -538,6 +565,8 @@ def _info(data: Data, search: Search, standard_errors: str) -> dict[str, Any]:
         "finals": search.n_finals,
         "rounds": search.rounds,
         "seed": search.seed,
+        "budget": float(search.budget),
+        "smallest_sd": float(data.smallest_sd),
         "standard_errors": standard_errors,
         "priors": {k: str(p) for k, p in data.priors.items()},
         "mode": search.mode or "NUMPY",

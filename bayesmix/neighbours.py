@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -21,7 +21,7 @@ from bayesmix.partition import partitioned
 from bayesmix.quadrature import Exact, count_nodes
 from bayesmix.search import LONG, Search, Start, Task, run_start, soft_weight, sound
 from bayesmix.spec import LatentClass, Model, Predictor
-from bayesmix.starts import ranges, split_class
+from bayesmix.starts import NEAR, ranges, split_class
 
 Array = NDArray[np.float64]
 Values = Mapping[str, Array]
@@ -35,7 +35,15 @@ MOST_MERGED = 4
 """From so many different solutions with one class more classes are taken away again."""
 
 
-def simpler_starts(data: Data, df: pd.DataFrame, seed: int) -> list[Array]:
+@dataclass(frozen=True)
+class Split:
+    """Points of theta from a solution with one class less of a variable, which need not be found again."""
+
+    variable: str = ""
+    points: Sequence[Array] = ()
+
+
+def simpler_starts(data: Data, df: pd.DataFrame, seed: int, split: Split) -> list[Array]:
     """Points of theta at the solutions of simpler models.
 
     Parameters
@@ -44,12 +52,16 @@ def simpler_starts(data: Data, df: pd.DataFrame, seed: int) -> list[Array]:
     df : pandas.DataFrame
         The rows that `data` were made of.
     seed : int
+    split : Split
+        What is known already.
     """
     out: list[Array] = []
     if (plain := without_effects(data.model)) is not None:
         solution, held = _solved(plain, data, df, seed)
         out += _with_effects(data, held.natural(solution)) if solution is not None else []
     for group in _reducible(data):
+        if split.points and split.variable in {c.name for c in group}:
+            continue
         fewer = _resized(data.model, group, -1)
         solution, held = _solved(fewer, data, df, seed)
         out += _split(data, group, held.natural(solution), seed) if solution is not None else []
@@ -190,11 +202,12 @@ def _without_one(data: Data, wide: Data, group: Sequence[LatentClass], theta: Ar
     """The solution of the wider model without each of its classes."""
     dims, values = _dims(wide.model, group), wide.natural(theta)
     (whole,) = [d for d in labels.groups(wide.model) if dims & {*d}]
-    size = group[0].size + 1
+    size, limits = group[0].size + 1, ranges(data)
     for gone in range(size):
         moved = labels.permute(wide.model, values, whole, np.array([gone, *(k for k in range(size) if k != gone)]))
         fewer = {p.name: _dropped(moved[p.name], p.dims, dims) for p in wide.model.parameters}
-        yield data.pack(fewer)
+        # rows of the class that is gone are impossible under probabilities of 0 and 1, and would hold the search there
+        yield np.clip(data.pack(fewer), limits.center - NEAR * limits.unit, limits.center + NEAR * limits.unit)
 
 
 def _dropped(x: Array, names: Sequence[str], dims: set[str]) -> Array:

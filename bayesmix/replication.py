@@ -126,7 +126,7 @@ def _check_drawn(plan: Plan, model: Model, df: pd.DataFrame) -> None:
 def _fitted(plan: Plan, name: str, df: pd.DataFrame, seed: int) -> Fit:
     """The maximum with its classes in the order of the population's, which is one of the starts."""
     known, whole = plan.true_parameters(name, df)
-    settings = {"start": known if whole else None, **plan.fit, "like": known, "seed": seed}
+    settings = {"start": known if whole else None, "budget": 0.0, **plan.fit, "like": known, "seed": seed}
     fit = ml.fit(plan.models[name], df, executor=Here(), progress=False, **settings)
     if fit.quality["interrupted"]:
         raise KeyboardInterrupt

@@ -31,6 +31,8 @@ Array = NDArray[np.float64]
 BETWEEN = 0.8
 """An ICC from which the paper would pursue a class of clusters alone (below (20))."""
 LEVEL = 0.05
+OF_THE_FIT = ("start", "like")
+"""Settings with parameters of the model itself, which the simpler ones have not."""
 REST = math.pi**2 / 3
 WIDEST = 60.0
 """The SD at which the search for an upper end stops: an ICC of 0.999."""
@@ -96,7 +98,7 @@ def class_status(
     nodes
         As for the fit.
     **settings
-        Of :func:`bayesmix.fit`, for the three fits.
+        Of :func:`bayesmix.fit`, for the three fits; `start` and `like` for that of the model itself.
 
     Returns
     -------
@@ -117,6 +119,7 @@ def class_status(
     c, loading = _random(model)
     fit = fit or ml.fit(model, df, nodes=nodes, **settings)
     simpler, higher = _within(model), _between(model, c)
+    settings = {k: v for k, v in settings.items() if k not in OF_THE_FIT}
     with quietly():
         within = ml.fit(simpler, df, start=_shared(fit, simpler), **settings)
         between = ml.fit(higher, df, **settings)
@@ -186,6 +189,7 @@ def _profile(model: Model, df: pd.DataFrame, fit: Fit, loading: Parameter) -> tu
     def drop(log_sd: float) -> float:
         fixed = replace(loading, fixed=(*loading.fixed, Fixed(math.exp(log_sd), tuple(here.items()))))
         held = prepare(_with_parameter(model, loading.name, fixed), df, nodes=fit.nodes)
+        held = replace(held, smallest_sd=fit.info["smallest_sd"])
         start = theta[-1] if theta else held.pack(_shared(fit, model) | {loading.name: first_at(math.exp(log_sd))})
         out = run_start(Task(adapted(held, start), ranges(held), Start(0, start), LONG, None))
         theta.append(out.theta)

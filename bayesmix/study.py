@@ -88,7 +88,8 @@ def study(
     fit, sample : mapping, optional
         Settings of :func:`bayesmix.fit` and :func:`bayesmix.sample`, such as ``{"starts": 5}`` and
         ``{"draws": 500}``. The population's values are one of the starts where the model has no other
-        parameters (``{"start": None}`` leaves them out). Fits stay on NumPy unless a ``"mode"`` is given,
+        parameters (``{"start": None}`` leaves them out). A fit has a ``"budget"`` of 0 unless one is given: with
+        seconds to spare it would find more on a faster machine. Fits stay on NumPy unless a ``"mode"`` is given,
         and chains of one replication run one after the other unless ``"cores"`` are.
     executor : concurrent.futures.Executor, optional
         Where the replications run: processes (of this machine or a cluster's), or threads, which share one
@@ -191,8 +192,8 @@ def _check_settings(seed, estimator, fit: Mapping, sample: Mapping) -> None:
     known = [k for k in takes if k not in (*OURS, "model", "df")]
     if unknown := [k for k in fit if k not in known]:
         raise ValueError(f"fit= came with '{unknown[0]}': give some of {', '.join(known)}.")
-    asked = {k: fit.get(k, takes[k].default) for k in ("starts", "finals", "rounds", "standard_errors")}
-    ml.check_settings(seed=seed, **asked)
+    checked = [k for k in inspect.signature(ml.check_settings).parameters if k != "seed"]
+    ml.check_settings(seed=seed, **{k: fit.get(k, takes[k].default) for k in checked})
     if ours := [k for k in sample if k in OURS_OF_CHAINS]:
         raise ValueError(f"sample= came with '{ours[0]}', which the study gives itself: leave it out.")
     if sample:

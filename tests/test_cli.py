@@ -1,6 +1,7 @@
 """The command line: what it prints, the files it writes, the mistakes it explains, no code from the user."""
 
 import hashlib
+import inspect
 import json
 import shlex
 from pathlib import Path
@@ -13,8 +14,9 @@ from bayesmix.models import fma, fma_gom, gom, lca
 from typer.testing import CliRunner
 
 import bayesmix as bm
-from bayesmix import arguments, bayes, cli, search
+from bayesmix import arguments, bayes, cli, ml, search
 
+OF_SEARCH = ("simpler", "budget", "smallest_sd")
 RUN = ("--starts", "4", "--finals", "2", "--rounds", "1")
 
 
@@ -60,6 +62,26 @@ def test_a_fit_is_printed(data):
     assert "Rows left out (no answer)        1" in done.stdout
     assert "Log-likelihood" in done.stdout
     assert "Fitting" in done.stderr
+
+
+@pytest.mark.parametrize("command", ["fit", "enumerate"])
+def test_settings_of_a_search_are_those_of_python(command, data, monkeypatch, tmp_path):
+    seen, real = [], ml.fit
+    takes = inspect.signature(ml.fit).parameters
+
+    def fit(*args, **settings):
+        seen.append(settings)
+        return real(*args, **settings)
+
+    monkeypatch.setattr(ml, "fit", fit)
+    words = (command, "lca", data, "--items", "a-e", "--classes", "2", "--missing", 9999)
+    assert run(*words).exit_code == 0
+    assert all(seen[-1][k] == takes[k].default for k in ("starts", "finals", "rounds", "seed", *OF_SEARCH))
+    changed = ("--budget", "inf", "--smallest-sd", "0.002", "--no-simpler", "--out", tmp_path)
+    assert run(*words, *RUN, *changed).exit_code == 0
+    assert [seen[-1][k] for k in OF_SEARCH] == [False, np.inf, 0.002]
+    kept = json.loads((tmp_path / "run.json").read_text(), parse_constant=pytest.fail)["settings"]
+    assert (kept["budget"], kept["smallest_sd"], kept["no_simpler"]) == ("inf", 0.002, True)
 
 
 def test_the_folder_holds_everything(folder):
@@ -434,6 +456,9 @@ MISTAKES = [
     ((*FIT, "--items", "a-e", "--classes", 2, "--set", "varianze=class"), "takes no 'varianze'"),
     ((*FIT, "--items", "a-e", "--classes", 2, "--set", "variance=both"), "give 'equal' or 'class'"),
     ((*FIT, "--items", "a-e", "--classes", 2, "--starts", 0), "starts came as 0"),
+    ((*FIT, "--items", "a-e", "--classes", 2, "--budget", "-1"), "budget came as -1.0: give a number of seconds"),
+    ((*FIT, "--items", "a-e", "--classes", 2, "--budget", "nan"), "budget came as nan"),
+    ((*FIT, "--items", "a-e", "--classes", 2, "--smallest-sd", "1"), "smallest_sd came as 1.0, expected a share"),
     ((*FIT, "--items", "a-e", "--classes", 2, "--se", "bootstrap"), "standard_errors came as 'bootstrap'"),
     ((*FIT, "--items", "person,a", "--classes", 2), "distinct values"),
     ((*FIT, "--items", "a-e", "--classes", 2, "--plots"), "--plots came without --out"),

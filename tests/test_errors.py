@@ -136,6 +136,25 @@ CASES = {
     "no starts": (lambda: fit(settings={"starts": 0}), "starts came as 0: give a whole number of at least 1"),
     "seed of text": (lambda: fit(settings={"seed": "a"}), "seed came as 'a'"),
     "unknown errors": (lambda: fit(settings={"standard_errors": "hc3"}), "give 'robust' or 'hessian'"),
+    **{
+        f"budget {x!r}": (lambda x=x: fit(settings={"budget": x}), f"budget came as {x!r}: give a number of seconds")
+        for x in (-1, float("nan"), "10", None, True)
+    },
+    **{
+        f"floor {x!r}": (
+            lambda x=x: fit(settings={"smallest_sd": x}),
+            f"smallest_sd came as {x!r}, expected a share of the item's SD: give a number above 1e-06 and below 1",
+        )
+        for x in (0, 1e-6, 1, 2.5, float("nan"), "small", None, False)
+    },
+    **{
+        f"simpler {x!r}": (lambda x=x: fit(settings={"simpler": x}), f"simpler came as {x!r}: give True")
+        for x in (0, "no")
+    },
+    "an enumeration's start": (
+        lambda: bm.enumerate_classes(lca(list("abc"), 2), frame(), [1, 2], start={}),
+        "start= came, but each number of classes starts from the solution before: leave it out",
+    ),
     "start of another shape": (
         lambda: fit(settings={"start": {"class_logit": np.zeros(3), "item_logit": np.zeros((2, 3, 2))}}),
         r"'class_logit' came with shape \(3,\), expected \(2,\)",

@@ -13,7 +13,7 @@ from numpy.testing import assert_allclose
 from scipy import optimize
 
 import bayesmix as bm
-from bayesmix import functions, labels, maximum, ml, search
+from bayesmix import functions, labels, maximum, ml, neighbours, search
 from bayesmix.adaptation import finer
 from bayesmix.starts import ranges
 from declare import frame
@@ -243,6 +243,24 @@ def test_enumeration_prefers_the_truth_and_improves_with_k(two_classes):
     assert found.table["parameters"].tolist() == [5, 11, 17]
     assert found.best is found[2]
     assert (found.table["replicated"] >= 1).all()
+
+
+def test_an_enumeration_does_not_search_again_for_the_solution_before(two_classes, monkeypatch):
+    solved, real = [], neighbours._solved
+
+    def watch(model, *args):
+        solved.append([c.size for c in model.classes])
+        return real(model, *args)
+
+    monkeypatch.setattr(neighbours, "_solved", watch)
+    few = {"starts": 4, "finals": 2, "rounds": 1}
+    found = bm.enumerate_classes(lca(ITEMS, 1), two_classes, [2, 3], **few)
+    assert solved == []
+    split = found[3].starts["origin"] == "simpler model"
+    assert split.sum() == 2
+    assert found[3].loglik >= found[2].loglik
+    bm.enumerate_classes(lca(ITEMS, 1), two_classes, [3], **few)
+    assert solved == [[2]]
 
 
 def test_an_interrupted_enumeration_keeps_the_finished_fits(two_classes, monkeypatch):

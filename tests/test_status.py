@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
+import pandas as pd
 import pytest
 from bayesmix.models import lca
 from numpy.testing import assert_allclose
@@ -124,6 +126,44 @@ def test_an_interrupted_bootstrap_keeps_what_is_finished(two_classes, fitted, mo
     with pytest.warns(UserWarning, match="5 of 40 replications are kept"):
         found = bm.bootstrap(lca(ITEMS, 2), two_classes, fitted, replications=40, progress=False)
     assert found.draws.sizes["replication"] == 5
+
+
+def test_a_bootstrap_has_the_priors_and_the_floor_of_its_fit(two_classes):
+    model, given = lca(ITEMS, 2), {"item_logit": bm.Prior("Normal", mu=0, sigma=0.5)}
+    fit = bm.fit(model, two_classes, starts=6, finals=3, priors=given)
+    found = bm.bootstrap(model, two_classes, fit, priors=given, replications=5, progress=False)
+    assert_allclose(found.draws["item_logit"].mean("replication"), fit.params["item_logit"], atol=0.15)
+    for priors in (None, {"item_logit": bm.Prior("Normal", mu=0, sigma=1)}):
+        with pytest.raises(ValueError, match=r"The fit has priors of item_logit: Normal.*give those of the fit"):
+            bm.bootstrap(model, two_classes, fit, priors=priors, replications=5)
+
+
+def test_a_bootstrap_leaves_out_what_has_collapsed():
+    rng = np.random.default_rng(0)
+    y = np.concatenate([rng.normal(0, 1, 60), rng.normal(0, 0.004, 40)])
+    df, model = pd.DataFrame({"y": y}), lca(["y"], 2, family=bm.normal(), variance="class")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        fit = bm.fit(model, df, starts=4, finals=2, rounds=1, budget=0, smallest_sd=1e-4)
+    assert fit.params["item_sd"].min() < 0.01 * y.std()
+    found = bm.bootstrap(model, df, fit, replications=8, progress=False)
+    assert found.failed == 0
+    assert found.draws["item_sd"].min("C").max() < 0.01 * y.std()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        fit = bm.fit(model, df, starts=4, finals=2, rounds=1, budget=0, smallest_sd=0.0035)
+    found = bm.bootstrap(model, df, fit, replications=30, progress=False)
+    assert found.failed + found.draws.sizes["replication"] == 30
+    assert found.draws["item_sd"].min() > 0.0035 * y.std()
+
+
+def test_settings_of_the_model_itself_are_not_those_of_simpler_ones():
+    model = lca(ITEMS, 2, cluster="g")
+    df = bm.simulate(model, truth(1.0), n=200, clusters=20, seed=4)
+    few = {"starts": 2, "finals": 1, "rounds": 1}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        assert bm.class_status(model, df, start=truth(1.0), like=truth(1.0), **few).table.shape == (3, 3)
 
 
 def test_one_replication_is_refused(two_classes, fitted):

@@ -359,6 +359,9 @@ MISTAKES = {
     "model as text": (lambda: study({"a": "lca"}), "give a model, or a mapping"),
     "fit setting": (lambda: study(fit={"start_s": 3}), "fit= came with 'start_s': give some of starts"),
     "fit value": (lambda: study(fit={"starts": 0}), "starts came as 0"),
+    "fit budget": (lambda: study(fit={"budget": -1}), "budget came as -1: give a number of seconds"),
+    "fit floor": (lambda: study(fit={"smallest_sd": 1}), "smallest_sd came as 1, expected a share"),
+    "fit simpler": (lambda: study(fit={"simpler": "no"}), "simpler came as 'no': give True"),
     "own setting": (lambda: study(fit={"seed": 3}), "fit= came with 'seed'"),
     "sample for ml": (lambda: study(sample={"draws": 9}), "sample= came with the estimator 'ml'"),
     "sample setting": (lambda: study(estimator="nuts", sample={"seed": 1}), "sample= came with 'seed'"),
@@ -442,6 +445,9 @@ classes = 1
 starts = 2
 finals = 1
 rounds = 1
+simpler = false
+budget = inf
+smallest_sd = 0.005
 """
 
 
