@@ -165,7 +165,7 @@ class Fit:
         Starts from solutions of simpler models count as one.
         """
         sound = self.starts[~self.starts["status"].str.startswith("collapsed") & self.starts["loglik"].notna()]
-        best = sound[[same_maximum(v, sound["loglik"].max()) for v in sound["loglik"]]]
+        best = sound[sound["loglik"].map(lambda v: same_maximum(v, sound["loglik"].max())).astype(bool)]
         alone = best["origin"].isin(ALONE)
         return int(alone.sum()) + int((~alone).any())
 
@@ -306,7 +306,7 @@ class Fit:
         """Individuals in each class three ways: by the model, by posterior probability, by most likely class."""
         name, _ = self._posterior(name)
         p, w, labels = self._used(name)
-        model = self.probabilities[f"{name}_probability"]
+        model = self.probabilities.get(f"{name}_probability", xr.DataArray(np.full(p.shape[1], np.nan)))
         model = model.values if model.ndim == 1 else (p * w[:, None]).sum(0) / w.sum()
         modal = np.bincount(p.argmax(axis=1), weights=w, minlength=len(labels))
         counts = {"model": model * w.sum(), "posterior": (p * w[:, None]).sum(0), "most likely": modal}

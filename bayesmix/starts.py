@@ -312,7 +312,8 @@ def split_class(values: Mapping[str, Array], data: Data, dims: Collection[str], 
             return None
         wide[p.name] = x
     limits = ranges(data)
-    theta = np.clip(data.pack(wide), limits.center - 8 * limits.unit, limits.center + 8 * limits.unit)
+    # a class left at probabilities of 0 and 1 could not take over rows that the split moves
+    theta = np.clip(data.pack(wide), limits.center - NEAR * limits.unit, limits.center + NEAR * limits.unit)
     return theta + 0.5 * limits.unit * limits.spread * rng.standard_normal(theta.size)
 
 

@@ -69,6 +69,7 @@ def by_hand(df, truth, n=15):
     return total
 
 
+@pytest.mark.filterwarnings("ignore:Finer nodes")
 def test_its_likelihood_is_the_sum_by_hand(template, counts, truth):
     small = counts[counts["g"] <= 5]
     assert bm.log_likelihood(template("y", "g"), small, truth, nodes=bm.gauss_hermite(15)) == pytest.approx(

@@ -87,6 +87,7 @@ def test_likelihood_equals_enumeration(declare, sampled):
     assert_allclose(by_unit(data, evaluate(data, values)), expected.units(), rtol=RTOL, atol=1e-12)
 
 
+@pytest.mark.filterwarnings("ignore:Finer nodes")
 @pytest.mark.parametrize("factor", [1.0, 30.0, 300.0, 3000.0])
 def test_a_class_may_be_ruled_out_by_a_covariate_and_called_for_by_an_effect(factor):
     """Right as far as either leaves anything to the other; beyond, no free choice of the likelier class."""

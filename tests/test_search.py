@@ -1,0 +1,397 @@
+"""The search: collapsing variances, starts that know the data, maxima that are the whole's, solutions that are one."""
+
+import warnings
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from bayesmix.models import fma, gom, lca, lta, regression_mixture
+from scipy.special import expit, logsumexp
+from scipy.stats import norm, poisson
+
+import bayesmix as bm
+from bayesmix import maximum, ml, posterior
+from bayesmix.partition import partitioned
+from bayesmix.search import Search, Start, ends, ranked, similar, times_reached, unseen_share
+from bayesmix.starts import ranges
+
+BINARY = bm.bernoulli()
+
+
+def quiet(model, df, **settings):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return bm.fit(model, df, progress=False, **settings)
+
+
+# variances that collapse --------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def tied() -> pd.DataFrame:
+    """Two classes of rounded scale scores, and a tenth of all at the end of the first scale."""
+    rng = np.random.default_rng(5)
+    c = rng.random(400) < 0.5
+    df = pd.DataFrame({k: np.where(c, 2.0, 3.5) + rng.normal(0, 0.5, 400) for k in "abcd"}).round(2)
+    df.loc[rng.random(400) < 0.1, "a"] = 5.0
+    return df.assign(g=np.arange(400) % 40, x=rng.normal(size=400))
+
+
+def test_a_collapsed_start_ranks_behind_a_sound_one_and_is_named(tied):
+    fit = quiet(lca(list("abcd"), 3, family=bm.normal(), variance="class"), tied, starts=30, rounds=1, seed=4)
+    gone = fit.starts[fit.starts["status"].str.startswith("collapsed")]
+    sound = fit.starts[~fit.starts["status"].str.startswith("collapsed") & fit.starts["loglik"].notna()]
+    assert len(gone)
+    assert len(sound)
+    assert gone["status"].str.contains("item_sd").all()
+    assert sound.index.max() < gone.index.min()
+    assert fit.starts["loglik"].max() > fit.loglik  # what collapsed is higher, and means nothing
+    assert fit.loglik == pytest.approx(sound["loglik"].max(), abs=1e-4)
+    assert fit.quality["collapsed"] == len(gone)
+    floor = 0.01 * tied["a"].std()
+    assert float(fit.params["item_sd"].min()) > 2 * floor
+
+
+def test_a_sound_maximum_is_one_of_the_density(tied):
+    """Against the density by hand at its estimates, and no better nearby."""
+    fit = quiet(lca(list("abcd"), 2, family=bm.normal(), variance="class"), tied)
+    mean, sd, share = (fit.params[k].values for k in ("item_intercept", "item_sd", "class_logit"))
+
+    def total(mean, sd):
+        each = norm.logpdf(tied[list("abcd")].to_numpy()[:, None], mean, sd).sum(-1) + share - logsumexp(share)
+        return float(logsumexp(each, axis=1).sum())
+
+    assert total(mean, sd) == pytest.approx(fit.loglik, abs=1e-6)
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        assert (
+            total(mean + 0.01 * rng.normal(size=mean.shape), sd * np.exp(0.01 * rng.normal(size=sd.shape))) < fit.loglik
+        )
+
+
+def test_the_floor_is_a_share_of_the_items_sd_or_that_of_its_rounding():
+    rng = np.random.default_rng(1)
+    df = pd.DataFrame({"fine": rng.normal(0, 10, 300), "whole": rng.normal(50, 3, 300).round()})
+    data = bm.prepare(lca(list(df), 2, family=bm.normal(), variance="class"), df)
+    limits = ranges(data)
+    floor = data.inside(np.where(limits.collapsing, limits.lower, limits.center))["item_sd"]
+    assert floor[0] == pytest.approx([0.01 * df["fine"].std(ddof=0), 1 / np.sqrt(12)])
+    lower = ranges(replace(data, smallest_sd=0.001))
+    assert np.exp(lower.lower[limits.collapsing]).min() == pytest.approx(0.001 * df["fine"].std(ddof=0))
+
+
+def test_a_user_can_lower_the_floor(tied):
+    model, settings = lca(list("abcd"), 3, family=bm.normal(), variance="class"), {"starts": 4, "rounds": 1, "seed": 1}
+    a_share = tied["a"].std(ddof=0)
+    for share in (0.05, 0.002):
+        fit = quiet(model, tied, smallest_sd=share, **settings)
+        assert float(fit.params["item_sd"].min()) > 0.99 * share * a_share
+
+
+@pytest.mark.parametrize(
+    "declare",
+    [
+        lambda: regression_mixture("y ~ x", 2, variance="class"),
+        lambda: lta([["y", "a"], ["b", "c"]], 2, family=bm.normal(), variance="class", names=["p", "q"]),
+        lambda: regression_mixture("y ~ x", cluster="g", cluster_classes=2, variance="class"),
+        lambda: fma(["y", "a", "b", "c"], 2, family=bm.normal(), variance="class"),
+    ],
+    ids=["regression mixture", "lta", "classes of clusters", "fma"],
+)
+def test_residual_sds_by_class_have_a_floor_in_every_template(tied, declare):
+    df = tied.assign(y=np.where(np.arange(400) % 40 < 3, 1.0, tied["a"] + tied["x"]))
+    data = bm.prepare(declare(), df)
+    limits = ranges(data)
+    assert limits.collapsing.any()
+    assert (np.exp(limits.lower[limits.collapsing]) > 1e-3).all()
+    fit = quiet(declare(), df, starts=6, finals=3, rounds=1)
+    assert np.isfinite(fit.loglik)
+    assert fit.loglik < 1e4
+    if fit.quality["ends"]:
+        assert not fit.starts["status"].iloc[0].startswith("collapsed")
+
+
+def test_when_every_start_collapses_the_fit_says_so():
+    """Two values, half of the rows each: any class of one value has a density without bound."""
+    rng = np.random.default_rng(2)
+    y = np.where(np.arange(100) < 50, 0.0, rng.normal(10, 1, 100))
+    with pytest.warns(UserWarning, match="Every start collapsed: residual_sd.*variance='equal'"):
+        fit = bm.fit(regression_mixture("y ~ 1", 2, variance="class"), pd.DataFrame({"y": y}), budget=0.1, rounds=2)
+    assert fit.quality["ends"] == 0
+    assert fit.replicated == 0
+
+
+def test_a_variance_linear_in_a_covariate_collapses_at_one_point():
+    """A row far out that the line goes through: its variance may be as small as it likes."""
+    rng = np.random.default_rng(3)
+    x = np.append(rng.random(80), 30.0)
+    y = np.where(x < 2, 1 + x + rng.normal(0, 0.5, 81), 31.0)
+    fit = quiet(regression_mixture("y ~ x", variance="x"), pd.DataFrame({"x": x, "y": y}))
+    assert fit.loglik < 0
+    if fit.quality["collapsed"]:
+        assert "residual_variance" in fit.starts["status"].str.cat()
+
+
+def test_equal_variances_have_no_floor(tied):
+    data = bm.prepare(lca(list("abcd"), 3, family=bm.normal()), tied)
+    assert not ranges(data).collapsing.any()
+
+
+# starts that know the data's scale ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("low", "high"), [(200, 240), (2, 4), (20_000, 20_600)])
+@pytest.mark.parametrize("items", [2, 8, 30])
+def test_counts_of_any_size_part_their_classes(low, high, items):
+    rng = np.random.default_rng(6)
+    z = rng.random(300) < 0.5
+    counts = rng.poisson(np.where(z, high, low)[:, None], (300, items))
+    truth = logsumexp([poisson.logpmf(counts, m).sum(axis=1) + np.log(0.5) for m in (low, high)], axis=0).sum()
+    df = pd.DataFrame(counts, columns=[f"k{i}" for i in range(items)])
+    fit = quiet(lca(list(df), 2, family=bm.poisson()), df, starts=6, finals=3, rounds=1)
+    assert fit.loglik >= truth
+
+
+@pytest.mark.parametrize("scale", [1e-6, 1.0, 1e8])
+@pytest.mark.parametrize("items", [3, 40])
+def test_normal_items_of_any_scale_and_number_part_their_classes(scale, items):
+    rng = np.random.default_rng(7)
+    z = rng.random(200) < 0.4
+    df = pd.DataFrame({f"y{i}": scale * (5 + 1.5 * z + rng.normal(size=200)) for i in range(items)})
+    fit = quiet(lca(list(df), 2, family=bm.normal()), df, starts=6, finals=3, rounds=1)
+    share = np.log([0.6, 0.4])[:, None]
+    each = [norm.logpdf(df.to_numpy(), scale * (5 + 1.5 * k), scale).sum(axis=1) for k in (0, 1)]
+    assert fit.loglik >= logsumexp(np.array(each) + share, axis=0).sum()
+
+
+@pytest.mark.parametrize(
+    "declare",
+    [
+        lambda: lca(list("abcd"), 3, family={"a": BINARY, "b": bm.ordinal(), "c": bm.normal(), "d": bm.poisson()}),
+        lambda: lta([["a", "e"], ["f", "h"]], 2, family=BINARY, names=["p", "q"]),
+        lambda: lca(list("ab"), 2, cluster="g", cluster_classes=2, items_by_cluster_class=True),
+        lambda: regression_mixture("c ~ 1", cluster="g", cluster_classes=2),
+        lambda: gom(list("aefh"), 2, family=BINARY),
+    ],
+    ids=["mixed", "lta", "both levels", "clusters", "gom"],
+)
+def test_a_partition_has_rows_in_every_class(declare):
+    rng = np.random.default_rng(0)
+    df = pd.DataFrame({k: rng.integers(0, 2, 200) for k in "aefh"})
+    df = df.assign(b=rng.integers(0, 3, 200), c=rng.normal(size=200), d=rng.poisson(30, 200), g=np.arange(200) % 20)
+    df.loc[::9, "a"] = np.nan
+    data = bm.prepare(declare(), df)
+    limits = ranges(data)
+    points = [partitioned(data, limits, seed) for seed in range(4)]
+    for theta in points:
+        assert np.isfinite(theta).all()
+        assert (limits.within(theta) == theta).all()
+        found = posterior.tables(data, theta)
+        assert all(float(x.min()) > 1e-6 for k, x in found.items() if k.endswith("_probability") and "item" not in k)
+    assert not np.allclose(points[0], points[1])
+
+
+# maxima that are the whole's ----------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def answers() -> pd.DataFrame:
+    rng = np.random.default_rng(11)
+    c, f = rng.integers(0, 3, 500), rng.normal(size=500)
+    level = np.array([[2, 2, 2, -2, -2, -2], [2, -2, 2, -2, 2, -2], [-2, -2, -2, 2, 2, 2]])[c]
+    p = expit(level + 0.8 * f[:, None])
+    return pd.DataFrame((rng.random((500, 6)) < p).astype(int), columns=list("abcdef")).assign(g=np.arange(500) % 25)
+
+
+NESTED = {
+    "factor mixture": (lambda: fma(list("abcdef"), 2, family=BINARY), lambda: lca(list("abcdef"), 2, family=BINARY)),
+    "factor mixture, one class less": (
+        lambda: fma(list("abcdef"), 3, family=BINARY, loadings="one"),
+        lambda: fma(list("abcdef"), 2, family=BINARY, loadings="one"),
+    ),
+    "two levels": (
+        lambda: lca(list("abcdef"), 3, family=BINARY, cluster="g"),
+        lambda: lca(list("abcdef"), 3, family=BINARY),
+    ),
+    "one class less": (lambda: lca(list("abcdef"), 5, family=BINARY), lambda: lca(list("abcdef"), 4, family=BINARY)),
+    "lta": (
+        lambda: lta([list("abc"), list("def")], 3, family=BINARY, names=list("xyz")),
+        lambda: lta([list("abc"), list("def")], 2, family=BINARY, names=list("xyz")),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", list(NESTED))
+def test_no_fit_is_below_a_model_that_it_holds(answers, name):
+    whole, part = NESTED[name]
+    few = {"starts": 2, "finals": 1, "rounds": 1}
+    assert quiet(whole(), answers, **few).loglik >= quiet(part(), answers, starts=20).loglik - 1e-4
+    assert "simpler model" in set(quiet(whole(), answers, **few).starts["origin"])
+    assert "simpler model" not in set(quiet(whole(), answers, simpler=False, **few).starts["origin"])
+
+
+def start(loglik: float, seed: int = 0, **more) -> Start:
+    return Start(seed, np.zeros(1), 0.0, loglik, "converged", **more)
+
+
+def test_the_unseen_share_is_that_of_ends_seen_once():
+    found = [start(-10.0, 1), start(-10.0, 2), start(-11.0, 3), start(-12.0, 4), start(5.0, 5, collapsed="item_sd[1]")]
+    assert ends(found) == [2, 1, 1]
+    assert unseen_share(found) == 0.5
+    assert times_reached(found) == 2
+    assert [s.seed for s in ranked(found)] == [1, 2, 3, 4, 5]
+
+
+def test_starts_from_simpler_models_count_once():
+    found = [start(-10.0, -1, origin="simpler model"), start(-10.0, -2, origin="simpler model"), start(-11.0, 3)]
+    assert times_reached(found) == 1
+    assert ends(found) == [1, 1]
+
+
+def test_points_of_one_end_are_similar_whatever_the_order_of_the_classes():
+    a = [np.array([[0.0, 1.0], [2.0, -1.0]])]
+    assert similar(a, [a[0][::-1] + 0.05])
+    assert not similar(a, [a[0] + np.array([[0.0, 0.0], [1.5, 0.0]])])
+
+
+def test_a_rare_maximum_is_found_where_most_starts_end_at_another(answers):
+    """Of starts that all head for one end, two go on; the others make room."""
+    rng = np.random.default_rng(2)
+    c = rng.choice(4, 400, p=[0.45, 0.45, 0.05, 0.05])
+    mean = np.array([[0, 0, 0, 0], [3, 3, 0, 0], [0, 3, 3, 0], [3, 0, 0, 3]])[c]
+    df = pd.DataFrame(mean + rng.normal(0, 0.7, (400, 4)), columns=list("abcd"))
+    fit = quiet(lca(list("abcd"), 4, family=bm.normal()), df)
+    best = max(
+        quiet(lca(list("abcd"), 4, family=bm.normal()), df, starts=60, finals=60, rounds=1, seed=s).loglik
+        for s in (1, 2)
+    )
+    assert fit.loglik >= best - 1e-4
+    assert fit.replicated >= 2
+
+
+def test_a_way_by_one_class_more_and_back_is_a_start(answers):
+    from bayesmix.neighbours import detours
+
+    model = lca(list("abcdef"), 3, family=BINARY)
+    data, fit = bm.prepare(model, answers), quiet(model, answers)
+    theta = data.pack({k: x.values for k, x in fit.params.items()})
+    points = detours(data, answers, [theta], 0)
+    assert len(points) >= 4
+    search = Search(data, 1, 5, 1, 0, None, None, False, [])
+    found = search.more(points, [Start(0, theta, loglik=fit.loglik, status="converged")])
+    assert {s.origin for s in found} == {"random", "detour"}
+    assert max(s.loglik for s in found if s.origin == "detour") == pytest.approx(fit.loglik, abs=1e-4)
+
+
+def test_a_budget_ends_the_search_for_what_is_unseen(answers):
+    model = lca(list("abcdef"), 5, family=BINARY)
+    none, some = quiet(model, answers, budget=0.0, rounds=2), quiet(model, answers, budget=1.0, rounds=2)
+    assert len(none.starts) <= len(some.starts)
+    assert some.loglik >= none.loglik - 1e-6
+
+
+def test_an_unfinished_optimiser_is_started_again():
+    """A step to where nothing is finite makes L-BFGS call its point converged; its gradient says otherwise."""
+    rng = np.random.default_rng(9)
+    df = pd.DataFrame({k: rng.normal(size=200) + 2 * (rng.random(200) < 0.5) for k in "abc"}).round(1)
+    model = lca(list("abc"), 3, family=bm.normal(), variance="class")
+    fit = quiet(model, df, starts=20, rounds=1)
+    done = fit.starts[fit.starts["status"] == "converged"]
+    assert len(done)
+    assert fit.quality["unfinished"] <= 2
+    assert fit.quality["gradient"] < 1e-2
+
+
+# solutions that are one ---------------------------------------------------------------------------
+
+
+def test_classes_of_clusters_with_normal_items_are_one_solution():
+    rng = np.random.default_rng(4)
+    d = np.repeat(rng.random(60) < 0.5, 10)
+    c = rng.random(600) < np.where(d, 0.85, 0.2)
+    df = pd.DataFrame({k: np.where(c, 2.0, 0.0) + rng.normal(size=600) for k in "abc"}).assign(
+        g=np.repeat(range(60), 10)
+    )
+    fit = bm.fit(lca(list("abc"), 2, family=bm.normal(), cluster="g", cluster_classes=2), df)  # no warning
+    assert fit.quality["equal_solutions"] == 1
+    assert fit.replicated >= 2
+
+
+def test_coefficients_at_infinity_are_one_solution():
+    rng = np.random.default_rng(1)
+    c = rng.random(300) < 0.5
+    df = pd.DataFrame({k: (rng.random(300) < np.where(c, 1.0, 0.3)).astype(int) for k in "abcde"})
+    fit = bm.fit(lca(list("abcde"), 2, family=BINARY), df)
+    assert fit.quality["equal_solutions"] == 1
+
+
+def test_three_classes_of_three_items_are_not_identified():
+    rng = np.random.default_rng(3)
+    c = rng.random(500) < 0.5
+    df = pd.DataFrame({k: (rng.random(500) < np.where(c, 0.8, 0.2)).astype(int) for k in "abc"})
+    with pytest.warns(UserWarning, match="not identified"):
+        fit = bm.fit(lca(list("abc"), 3, family=BINARY), df)
+    assert fit.quality["equal_solutions"] > 1
+    assert fit.solutions.sizes["solution"] >= fit.quality["equal_solutions"]
+
+
+def test_the_solutions_that_were_seen_are_kept(answers, tmp_path):
+    model = lca(list("abcdef"), 4, family=BINARY)
+    fit = quiet(model, answers)
+    found = fit.solutions
+    assert (np.diff(found["loglik"].values) <= 1e-9).all()
+    assert float(found["loglik"][0]) == pytest.approx(fit.loglik, abs=1e-4)
+    values = {k: x.isel(solution=0).values for k, x in found.data_vars.items() if k != "loglik"}
+    assert bm.log_likelihood(model, answers, values) == pytest.approx(float(found["loglik"][0]), abs=1e-5)
+    loaded = bm.Fit.load(fit.save(tmp_path / "fit.nc"))
+    assert loaded.solutions.equals(found)
+
+
+# nothing is lost after the search -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("where", "what", "lost"),
+    [
+        (maximum, "polished", "the last digits"),
+        (maximum, "covariances", "standard errors"),
+        (posterior, "derive", "probabilities"),
+        (ml, "_class_table", "class probabilities"),
+        (ml, "_effect_table", "random effects"),
+        (ml, "audited", "the audit"),
+        (ml, "_with_ends", "the ends"),
+        (ml, "_distinct", "a comparison"),
+        (ml, "_solutions", "other solutions"),
+    ],
+)
+def test_a_step_that_fails_after_the_search_costs_its_own_result(answers, monkeypatch, tmp_path, where, what, lost):
+    model = lca(list("abcdef"), 2, family=BINARY, cluster="g", effects="factor")
+    right = quiet(model, answers, starts=4, finals=2, rounds=1)
+
+    def fails(*arguments, **settings):
+        raise FloatingPointError("no number")
+
+    monkeypatch.setattr(where, what, fails)
+    with pytest.warns(UserWarning, match=f"The solution is kept, but this could not be made of it: {lost}"):
+        fit = bm.fit(model, answers, starts=4, finals=2, rounds=1)
+    assert fit.loglik == pytest.approx(right.loglik, abs=1e-3)
+    assert np.isfinite(fit.params["item_intercept"].values).all()
+    assert any(k.startswith(lost) for k in fit.quality["failed"])
+    assert bm.Fit.load(fit.save(tmp_path / "fit.nc")).loglik == fit.loglik
+    monkeypatch.undo()
+    assert bm.report(fit)
+    assert len(fit.summary())
+
+
+def test_a_loading_that_underflows_is_at_its_boundary_and_ends_nothing(answers):
+    """Zero is where the exponential of a loading's logarithm ends, and goes in again."""
+    model = lca(list("abcdef"), 3, family=BINARY, cluster="g")
+    data = bm.prepare(model, answers)
+    theta = ranges(data).center.copy()
+    at = data.packing.index["cluster_loading"]
+    theta[at[1, 1]] = -900.0
+    values = data.natural(theta)
+    assert values["cluster_loading"][1, 1] == 0.0
+    again = data.natural(data.pack(values))
+    assert again["cluster_loading"] == pytest.approx(values["cluster_loading"], abs=1e-12)
