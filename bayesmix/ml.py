@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import platform
+import time
 import warnings
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
@@ -34,6 +35,7 @@ from bayesmix.result import Fit, row_coords, same_maximum
 from bayesmix.search import (
     Search,
     Start,
+    collapsed,
     ends,
     mostly_collapse,
     ranked,
@@ -157,8 +159,10 @@ def fit(
     given = [("simpler model", t) for t in split.points]
     given += [("given", t) for t in _given(None if split is start else start, data)]
     given += [("simpler model", t) for t in _from_classes(data, df, seed, nodes)]
+    began = time.perf_counter()
     given += [("simpler model", t) for t in simpler_starts(data, df, seed, split)] if simpler else []
     search = Search(data, starts, finals, rounds, seed, mode, executor, progress, given, budget)
+    search.seconds = time.perf_counter() - began
     found = search.run()
     found = _by_detours(search, found, df, seed) if rounds > 1 else found
     usable = [s for s in found if np.isfinite(s.loglik) or np.isfinite(s.short)]
@@ -168,14 +172,36 @@ def fit(
             "covariates, or take fewer classes."
         )
     steps = Steps()
-    top = _polished(data, usable[0], order, steps)
+    top, found = _best(data, usable, order, steps)
     audit = steps.run("the audit of the nodes", partial(audited, top.data, top.theta), {})
     while nodes is None and abs(audit.get("audit", 0.0)) > FINE and (better := finer(data)):
         data = renewed(data, better)
         found = search.again(data, found)
-        top = _polished(data, found[0], order, steps)
+        top, found = _best(data, found, order, steps)
         audit = steps.run("the audit of the nodes", partial(audited, top.data, top.theta), {})
     return _finish(top, df, found, search, standard_errors, audit, steps)
+
+
+def _best(data: Data, found: list[Start], order: dict[str, Array] | None, steps: Steps) -> tuple[Top, list[Start]]:
+    """The maximum of the best start; one whose last steps let a residual SD collapse ranks behind all that are sound.
+
+    From a class that nobody is in, where a search may stop, they may lead to one of a few equal answers.
+    """
+    while True:
+        top = _polished(data, found[0], order, steps)
+        gone = collapsed(data, ranges(data), top.theta)
+        if not gone:
+            return top, found
+        before, found = found[0], ranked([_at_end(data, found[0], top), *found[1:]])
+        if before.collapsed:
+            return top, found
+
+
+def _at_end(data: Data, s: Start, top: Top) -> Start:
+    """A start with the value at its end, collapsed or sound."""
+    gone = collapsed(data, ranges(data), top.theta)
+    status = f"collapsed: {gone}" if gone else s.status
+    return replace(s, loglik=top.value, theta=top.theta, collapsed=gone, status=status)
 
 
 def _polished(data: Data, best: Start, order: dict[str, Array] | None, steps: Steps) -> Top:
@@ -190,7 +216,10 @@ def _by_detours(search: Search, found: list[Start], df: pd.DataFrame, seed: int)
         if search.interrupted or search.left <= 0 or not (uncertain(search.data, found) or mostly_collapse(found)):
             break
         before = [s.theta for s in sound(found)[:1]]
-        found = search.more(detours(search.data, df, before, seed + 1000 * k), found)
+        began = time.perf_counter()
+        points = detours(search.data, df, before, seed + 1000 * k)
+        search.seconds += time.perf_counter() - began
+        found = search.more(points, found)
         same = bool(before) and sound(found)[0].theta is before[0]
         if same and times_reached(found) > 1 and not mostly_collapse(found):
             break
@@ -406,13 +435,11 @@ def _with_ends(top: Top, found: list[Start]) -> list[Start]:
     finals = sound(found)
     if not finals or not same_maximum(top.value, finals[0].loglik):
         return found
-    at_end = {id(finals[0]): (top.value, top.theta)}
+    at_end = {id(finals[0]): _at_end(top.data, finals[0], top)}
     agreed = [s for s in finals[1:] if same_maximum(s.loglik, finals[0].loglik)]
     for s in [s for s in agreed if not same_maximum(s.loglik, top.value)][:4]:
-        end = maximum.ended(maximum.polish_once(top.data, s.theta))
-        at_end[id(s)] = (end.value, end.theta)
-    moved = [replace(s, loglik=at_end[id(s)][0], theta=at_end[id(s)][1]) if id(s) in at_end else s for s in found]
-    return ranked(moved)
+        at_end[id(s)] = _at_end(top.data, s, maximum.ended(maximum.polish_once(top.data, s.theta)))
+    return ranked([at_end.get(id(s), s) for s in found])
 
 
 def _distinct(data: Data, found: list[Start]) -> list[Start]:
@@ -586,7 +613,13 @@ def _of_starts(out: Fit) -> list[str]:
             "density as high as the floor lets it, and the log-likelihood means nothing. Take variance='equal', fewer "
             "classes, or more starts (starts=, budget=)."
         ]
-    if q["reached"] < 2 and not q["interrupted"]:
+    if q["reached"] < 2 and q["collapsed"] > 0.5 * len(out.starts) and not q["interrupted"]:
+        said.append(
+            f"The best log-likelihood ({out.loglik:.3f}) was reached by one start only; {q['collapsed']} of "
+            f"{len(out.starts)} collapsed: a class of a few equal answers drew them to the floor of a residual SD. "
+            "Take variance='equal' or fewer classes, or ask for more starts (starts=, budget=)."
+        )
+    elif q["reached"] < 2 and not q["interrupted"]:
         said.append(
             f"The best log-likelihood ({out.loglik:.3f}) was reached by one start only, of "
             f"{len(out.starts)}: it may be a local maximum. Ask for more starts (starts=, rounds=, budget=)."

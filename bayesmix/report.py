@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from bayesmix.tally import Study
 
 SHOWN_STARTS = 12
+SHORTLY = {"detour": "one class more"}
 
 
 def listing(what: Fit | Enumeration | Study | xr.DataTree, post: xr.DataTree | None = None) -> Listing:
@@ -148,11 +149,24 @@ def _model(fit: Fit) -> Section:
         **size,
         "Distinct patterns computed": info.get("n_patterns"),
         "Missing-data patterns": info.get("n_missing_patterns"),
-        "Random starts": f"{info.get('starts')} a round (at most {info.get('rounds')}), "
-        f"{info.get('finals')} of them to convergence, seed {info.get('seed')}",
+        "Random starts": _number_of_starts(fit),
+        "Other starts": _origins(fit),
         "Time": f"{number(info.get('seconds', float('nan')), 1)} s ({info.get('mode', '')})",
     }
     return Section("Model and data", [pairs(rows.items())])
+
+
+def _number_of_starts(fit: Fit) -> str:
+    n, size = int((fit.starts["origin"] == "random").sum()), fit.info["starts"]
+    rounds = -(-n // size)
+    return f"{n}, in {rounds} round{'s' if rounds > 1 else ''} of {size}, seed {fit.info['seed']}"
+
+
+def _origins(fit: Fit) -> str:
+    """How many starts came from elsewhere, and from where."""
+    of = fit.starts["origin"].value_counts()
+    named = {"given": "given", "simpler model": "from simpler models", "detour": "from one class more"}
+    return ", ".join(f"{of[k]} {words}" for k, words in named.items() if k in of)
 
 
 def _variables(fit: Fit) -> list[str]:
@@ -185,7 +199,9 @@ def _starts(fit: Fit) -> Section:
     done = fit.starts[fit.starts["loglik"].notna()]
     columns = {
         "log-likelihood": done["loglik"].map(number),
-        "seed": [str(s) if o == "random" else str(o) for s, o in zip(done["seed"], done["origin"], strict=True)],
+        "seed": [
+            str(s) if o == "random" else SHORTLY.get(o, o) for s, o in zip(done["seed"], done["origin"], strict=True)
+        ],
         "after short run": done["short"].map(number),
         "iterations": done["iterations"].map(str),
         "status": done["status"].map(str),
@@ -199,25 +215,38 @@ def _starts(fit: Fit) -> Section:
 
 def _replication(fit: Fit, n: int) -> str:
     k, q = fit.replicated, fit.quality
-    if k >= 2:
-        said = f"Best value replicated: reached by {k} of {n} starts that ran to convergence."
+    gone, unfinished = q.get("collapsed", 0), q.get("unfinished", 0)
+    reached = f"reached by {k} of {n - gone} starts that ran to convergence."
+    if gone == n:
+        said = ["EVERY start collapsed: the log-likelihood means nothing."]
+    elif k >= 2:
+        said = [f"Best value replicated: {reached}"]
     else:
-        said = (
-            f"Best value NOT replicated: reached by {k} of {n} starts that ran to convergence. It may be a local\n"
-            "maximum; ask for more starts."
-        )
+        said = [f"Best value NOT replicated: {reached} It may be a local", "maximum; ask for more starts."]
     if q.get("ends", 0) > 1:
-        said += f"\n{q['ends']} different ends; an estimated {q['unseen']:.0%} of starts would end where none has yet."
-    if q.get("collapsed"):
-        said += f"\n{q['collapsed']} collapsed: a residual SD of a class ran down to its floor; they rank behind all others."
-    return said
+        share = f"an estimated {q['unseen']:.0%} of further starts would end at another"
+        said.append(f"They ended at {q['ends']} different values; {share}.")
+    if gone:
+        said += [
+            f"{_plural(gone, 'start')} collapsed: the residual SD that is named ran down to its floor,",
+            f"{fit.info['smallest_sd']:g} of the item's SD or the rounding of its answers. They rank last: a class of",
+            "a few equal answers has a likelihood as high as the floor lets it.",
+        ]
+    if unfinished:
+        said.append(f"{_plural(unfinished, 'start')} did not get to the end (status `unfinished`).")
+    return "\n".join(said)
+
+
+def _plural(n: int, what: str) -> str:
+    return f"{n} {what}{'s' if n != 1 else ''}"
 
 
 def _other_starts(fit: Fit, n: int) -> list[str]:
     out = []
     if n > SHOWN_STARTS:
         out.append(
-            f"{n - SHOWN_STARTS} more ran to convergence, the best to {fit.starts['loglik'].iloc[SHOWN_STARTS]:.3f}."
+            f"{n - SHOWN_STARTS} more in fit.starts, ranked behind these; the first of them "
+            f"{fit.starts['loglik'].iloc[SHOWN_STARTS]:.3f}."
         )
     rest = fit.starts[fit.starts["loglik"].isna()]
     failed = rest[rest["status"].str.startswith("failed")]
@@ -348,6 +377,7 @@ def _quality(fit: Fit) -> Section:
             f"{q['equal_solutions']} DIFFERENT solutions have this log-likelihood: the model is not identified "
             "by these data."
         )
+    body += [f"NOT made, for a step after the search failed: {what} ({why})." for what, why in q["failed"].items()]
     return Section("Quality of the numerical results", body)
 
 

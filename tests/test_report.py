@@ -156,6 +156,26 @@ def test_starts_say_how_often_the_best_value_was_reached(fitted):
     assert "Best value NOT replicated: reached by 1 of 1" in listing(replace(fitted, starts=once))
 
 
+def test_what_a_search_knows_is_said_in_words(fitted):
+    said = {"ends": 3, "unseen": 0.25, "collapsed": 1, "unfinished": 2, "failed": {"standard errors": "no memory"}}
+    text = listing(replace(fitted, quality={**fitted.quality, **said}))
+    assert "They ended at 3 different values; an estimated 25% of further starts would end at another." in text
+    assert "1 start collapsed: the residual SD that is named ran down to its floor,\n  0.01 of the item's SD" in text
+    assert "2 starts did not get to the end (status `unfinished`)." in text
+    assert "NOT made, for a step after the search failed: standard errors (no memory)." in text
+    n = int(fitted.starts["loglik"].notna().sum())
+    assert "EVERY start collapsed" in listing(replace(fitted, quality={**fitted.quality, "collapsed": n}))
+
+
+def test_starts_are_counted_by_where_they_come_from(fitted):
+    n = len(fitted.starts)
+    assert f"Random starts                    {n}, in" in listing(fitted)
+    origin = ["simpler model", "detour", "detour", *["random"] * (n - 3)]
+    text = listing(replace(fitted, starts=fitted.starts.assign(origin=origin)))
+    assert "Other starts                     1 from simpler models, 2 from one class more" in text
+    assert f"Random starts                    {n - 3}, in" in text
+
+
 def test_failed_starts_are_counted_and_not_hidden(fitted):
     starts = fitted.starts.copy()
     starts.loc[starts.index[-2:], ["short", "status"]] = [np.nan, "failed: not finite"]
