@@ -190,7 +190,7 @@ def detours(data: Data, df: pd.DataFrame, solutions: Sequence[Array], seed: int)
 def _ends(data: Data, starts: Sequence[Array]) -> list[Array]:
     """Different sound ends of the starts, the best first."""
     limits = ranges(data)
-    ended = [run_start(Task(data, limits, Start(k, t), LONG, None, soft_weight(k))) for k, t in enumerate(starts)]
+    ended = [run_start(Task(data, limits, Start(k, t), LONG, None, soft_weight(data, k))) for k, t in enumerate(starts)]
     out: list[Start] = []
     for s in sound(ended):
         if not any(abs(s.loglik - other.loglik) < 1e-3 for other in out):

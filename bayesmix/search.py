@@ -23,7 +23,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from scipy import optimize
 
-from bayesmix import functions
+from bayesmix import functions, posterior
 from bayesmix.adaptation import adapted, is_adaptive, replaced
 from bayesmix.data import Data
 from bayesmix.families import LEAST_VARIANCE
@@ -41,18 +41,22 @@ WORTH_COMPILING, WORTH_LOADING, WORTH_PROCESSES = 90.0, 6.0, 40.0
 """Seconds of remaining work from which a cold compile, a compile from the cache, and processes pay."""
 COARSE = 3
 """Adaptive points a dimension in short runs, for several effects."""
-SOFT = (10.0, 30.0)
-"""Answers as varied as all of an item's that are added to each class at first, where residual SDs vary over classes."""
+SOFT = (0.1, 0.3, 0.3)
+"""Answers as varied as all of an item's that are added to each class at first, where residual SDs vary over classes.
+
+As shares of those that there are for a class; the start's number says which."""
 SOFTENED = 100
 """Iterations that a start may take with them, before it goes on without."""
 FAR_OUT = 4.0
 """Natural units from the margins: a logit further out says the same."""
 SIMILAR = 0.3
 """How far apart classes of two points are, at most, that are on their way to the same end, in natural units."""
-RARE = 3.0
+RARE = 4.0
 """Where nearly all starts collapse, a search may take so many times its budget until a sound end is replicated."""
 SELDOM = 0.25
 """A share of the ends below which the best one may well not be the best there is."""
+NEAR_FLOOR, HANDFUL = 5.0, 5
+"""An SD within so many times its floor is looked at: whether it is that of one answer, or of a handful of them."""
 MORE_ROUNDS = 10
 """So many times the rounds that were asked for are run, at most, while there is time."""
 RESTARTS = 10
@@ -132,8 +136,46 @@ def run_start(task: Task) -> Start:
 
 def collapsed(data: Data, limits: Ranges, theta: Array) -> str:
     """The name of a residual SD that has run down to its floor; empty where there is none."""
+    gone = limits.collapsed(theta)
+    if limits.collapsing.any():
+        gone |= _on_one_value(data, limits, theta)
     names = data.packing.names()
-    return next((names[k] for k in np.flatnonzero(limits.collapsed(theta))), "") or _linear_variance(data, theta)
+    return next((names[k] for k in np.flatnonzero(gone)), "") or _linear_variance(data, theta)
+
+
+def _on_one_value(data: Data, limits: Ranges, theta: Array) -> NDArray[np.bool_]:
+    """Which residual SDs near their floor are those of one answer, many times given, or of a handful of answers."""
+    near, out = limits.collapsing & (theta < limits.lower + np.log(NEAR_FLOOR)), np.zeros(len(theta), dtype=bool)
+    if not near.any():
+        return out
+    weights = _class_weights(data, theta)
+    for r in data.model.responses:
+        for t in (t for t in r.auxiliary if near[i := data.packing.index[t.parameter.name]][i >= 0].any()):
+            index, dims = data.packing.index[t.parameter.name], [dict(t.rename).get(d, d) for d in t.parameter.dims]
+            for at in np.argwhere(near[index] & (index >= 0)):
+                place = dict(zip(dims, at, strict=True))
+                y = data.responses[r.name][:, place.get(r.item_dim, 0)]
+                w = data.counts * np.prod([weights[d][:, k] for d, k in place.items() if d in weights], axis=0)
+                out[index[tuple(at)]] |= _is_one_value(y, w)
+    return out
+
+
+def _class_weights(data: Data, theta: Array) -> dict[str, Array]:
+    """Posterior class probabilities of each pattern; of classes of clusters those of its cluster."""
+    owner = data.arrays["cluster_of"].values if "cluster_of" in data.arrays else None
+    found = posterior.class_posteriors(data, theta)
+    of_clusters = {c.name for c in data.model.classes_at("cluster")}
+    return {
+        k: p[owner] if k in of_clusters else p for k, p in found.items() if owner is not None or k not in of_clusters
+    }
+
+
+def _is_one_value(y: Array, w: Array) -> bool:
+    """Whether answers with weights are a handful, or most of them the same."""
+    seen = ~np.isnan(y)
+    _, which = np.unique(y[seen], return_inverse=True)
+    each = np.bincount(which, weights=w[seen], minlength=1)
+    return bool(each.sum() < HANDFUL or each.max() > 0.5 * each.sum())
 
 
 def _linear_variance(data: Data, theta: Array) -> str:
@@ -267,7 +309,7 @@ class Search:
             if not any(np.isfinite(s.short) or np.isfinite(s.loglik) for s in done):
                 raise
             warnings.warn(f"Interrupted: going on with the {len(done)} starts that are finished.", stacklevel=4)
-        self.seconds = time.perf_counter() - began
+        self.seconds += time.perf_counter() - began
         return ranked(done)
 
     def _draw(self, k: int, seed: int) -> Array:
@@ -358,7 +400,7 @@ class Search:
 
     def _each(self, todo: list[Start], iterations: int, done: list[Start], tick: Callable) -> Iterator[Start]:
         data = self.coarse if iterations == SHORT else self.data
-        tasks = [Task(data, self.limits, s, iterations, self.mode, soft_weight(s.seed)) for s in todo]
+        tasks = [Task(data, self.limits, s, iterations, self.mode, soft_weight(data, s.seed)) for s in todo]
         try:
             for out in self._map(tasks):
                 done.append(out)
@@ -444,9 +486,13 @@ def _remove(done: list[Start], s: Start) -> None:
     done[:] = [d for d in done if d.seed != s.seed]
 
 
-def soft_weight(k: int) -> float:
-    """How strongly the SDs of start `k` are held near those of the items at first: some maxima are reached by each."""
-    return SOFT[k % len(SOFT)]
+def soft_weight(data: Data, k: int) -> float:
+    """How strongly the SDs of start `k` are held near those of the items at first: some maxima are reached by each.
+
+    As so many further answers in each class, a share of those that there are for a class.
+    """
+    classes = max((c.size for c in data.model.classes), default=1)
+    return SOFT[k % len(SOFT)] * float(data.counts.sum()) / classes
 
 
 def profile(data: Data, limits: Ranges, theta: Array) -> list[Array]:

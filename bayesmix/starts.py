@@ -28,6 +28,8 @@ BEGIN = 0.8
 LOG_BEGIN = -np.log(BEGIN)
 COARSE = 0.25
 """Of rounded values the floor of an SD is no larger a share of the item's own."""
+LEAST_SD = 1e-4
+"""The floor of residual SDs that are common to all classes, as a share of the item's own."""
 AT_FLOOR = 1e-3
 """On the logarithm: an SD so near to its floor is at it."""
 NEAR = 3.0
@@ -132,31 +134,37 @@ def ranges(data: Data) -> Ranges:
         i = data.packing.index[p.name]
         lower[i[i >= 0]], upper[i[i >= 0]] = NEVER, 1.0 - NEVER
     collapsing = np.zeros(data.packing.size, dtype=bool)
-    for p, floor in _floors(data):
+    for p, floor, by_class in _floors(data):
         i = data.packing.index[p.name]
-        collapsing[i[i >= 0]] = True
+        collapsing[i[i >= 0]] = by_class
         lower[i[i >= 0]] = np.log(np.broadcast_to(floor, i.shape))[i >= 0]
     return Ranges(*parts, classes, lower, upper, collapsing)
 
 
-def _floors(data: Data) -> Iterator[tuple[Parameter, Array]]:
-    """Residual SDs by class, and the SDs below which they have collapsed, in the shape of their dims.
+def _floors(data: Data) -> Iterator[tuple[Parameter, Array, bool]]:
+    """Residual SDs, how small they may be, in the shape of their dims, and whether they vary over classes.
 
-    A share of the item's own SD, or the SD of a value between two neighbouring answers: of tied or rounded values
-    no smaller one can be seen.
+    Those that do have collapsed at a share of the item's own SD, or at the SD of a value between two neighbouring
+    answers: of tied or rounded values no smaller one can be seen. Of those common to all, as in a factor model with
+    an item that the factors explain wholly, the floor is far below: under it the squares of the closed form lose
+    their digits, and log-likelihoods without bound come out.
     """
     known = {c.name for c in data.model.classes if c.size > 1}
     for r in data.model.responses:
         for name, t in zip(r.family.auxiliary, r.auxiliary, strict=True):
             here = {dict(t.rename).get(d, d) for d in t.parameter.dims}
-            if name == "sigma" and here & known:
-                y = data.responses[r.name]
-                each = np.array([_floor(y[:, k], data.smallest_sd) for k in range(len(r.items))])
-                yield t.parameter, _over_items(each, t.parameter.dims, data.packing.shape(t.parameter), r.item_dim)
+            if name == "sigma":
+                by_class, columns = bool(here & known), data.responses[r.name].T
+                floors = [_floor(y, data.counts, data.smallest_sd if by_class else None) for y in columns]
+                shape = data.packing.shape(t.parameter)
+                yield t.parameter, _over_items(np.array(floors), t.parameter.dims, shape, r.item_dim), by_class
 
 
-def _floor(y: Array, share: float) -> float:
-    values, sd = np.unique(y[~np.isnan(y)]), float(np.nanstd(y))
+def _floor(y: Array, counts: Array, share: float | None) -> float:
+    there = ~np.isnan(y) & (counts > 0)
+    values, sd = np.unique(y[there]), float(np.sqrt(np.cov(y[there], aweights=counts[there], ddof=0)))
+    if share is None:
+        return LEAST_SD * sd
     rounding = float(np.diff(values).min(initial=np.inf)) / np.sqrt(12.0)
     return max(share * sd, min(rounding, COARSE * sd))
 

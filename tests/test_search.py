@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from bayesmix.models import fma, gom, lca, lta, regression_mixture
+from numpy.testing import assert_allclose
 from scipy.special import expit, logsumexp
 from scipy.stats import norm, poisson
 
@@ -131,6 +132,16 @@ def test_a_variance_linear_in_a_covariate_collapses_at_one_point():
     assert fit.loglik < 0
     if fit.quality["collapsed"]:
         assert "residual_variance" in fit.starts["status"].str.cat()
+
+
+def test_classes_far_apart_have_small_sds_and_are_sound():
+    """SDs of a fiftieth of the item's are those of classes far from each other, where answers differ within them."""
+    rng = np.random.default_rng(4)
+    z = rng.random(300) < 0.5
+    df = pd.DataFrame({k: np.where(z, 100.0, 0.0) + rng.normal(size=300) for k in "ab"})
+    fit = bm.fit(lca(list("ab"), 2, family=bm.normal(), variance="class"), df)
+    assert fit.quality["collapsed"] == 0
+    assert fit.params["item_sd"].values == pytest.approx(np.ones((2, 2)), abs=0.2)
 
 
 def test_equal_variances_have_no_floor(tied):
@@ -395,3 +406,50 @@ def test_a_loading_that_underflows_is_at_its_boundary_and_ends_nothing(answers):
     assert values["cluster_loading"][1, 1] == 0.0
     again = data.natural(data.pack(values))
     assert again["cluster_loading"] == pytest.approx(values["cluster_loading"], abs=1e-12)
+
+
+def test_an_outcome_without_noise_has_a_finite_log_likelihood_and_says_where_it_ends():
+    """Residual SDs common to all classes have a floor as well, far below: squares in closed form need their digits."""
+    rng = np.random.default_rng(0)
+    x, g = rng.normal(size=120), np.arange(120) % 12
+    df = pd.DataFrame({"x": x, "g": g, "y": 2 + 3 * x + g})
+    for model in (regression_mixture("y ~ x", cluster="g"), regression_mixture("y ~ x + C(g)")):
+        fit = quiet(model, df)
+        assert 0 < fit.loglik < 120 * 12
+        assert "residual_sd" in fit.quality["boundary"]
+        slope = fit.params["coefficient"].sel(regressor="x")
+        assert float(slope) == pytest.approx(3.0, abs=1e-3)
+
+
+def test_an_item_that_a_factor_explains_wholly_ends_nothing():
+    rng = np.random.default_rng(1)
+    f = rng.normal(size=200)
+    df = pd.DataFrame({"a": f, **{k: 0.5 * f + rng.normal(size=200) for k in "bcd"}})
+    fit = quiet(fma(list("abcd"), 1, family=bm.normal()), df)
+    covariance = np.cov(df.to_numpy().T, bias=True)
+    saturated = -100 * (4 * np.log(2 * np.pi) + np.linalg.slogdet(covariance)[1] + 4)
+    assert saturated - 5 < fit.loglik <= saturated + 1e-6
+
+
+def test_a_solution_whose_last_steps_collapse_is_ranked_behind(monkeypatch):
+    """A search may stop where nobody is in a class; Newton's steps from there may end at a class of one row."""
+    rng = np.random.default_rng(3)
+    df = pd.DataFrame(np.r_[rng.normal(0, 1, (150, 3)), rng.normal(3, 0.5, (60, 3)), np.ones((50, 3))].round(2))
+    df.columns = list("abc")
+    model = lca(list("abc"), 3, family=bm.normal(), variance="class")
+    for seed in range(3):
+        fit = quiet(model, df, seed=seed, budget=0, rounds=1)
+        data = bm.prepare(model, df)
+        limits = ranges(data)
+        gone = limits.collapsed(data.pack({str(k): x.values for k, x in fit.params.items()})).any()
+        assert gone == fit.starts["status"].iloc[0].startswith("collapsed")
+        assert fit.starts["loglik"].iloc[0] == pytest.approx(fit.loglik, abs=1e-6)
+
+
+def test_the_floor_counts_rows_and_not_patterns():
+    df = pd.DataFrame({"y": [0.0] * 90 + [10.0, 20.5, 31.0] * 10})
+    model = lca(["y"], 2, family=bm.normal(), variance="class")
+    data = bm.prepare(model, df)
+    limits = ranges(data)
+    floor = data.inside(np.where(limits.collapsing, limits.lower, limits.center))["item_sd"]
+    assert_allclose(floor, 0.25 * df["y"].std(ddof=0))  # a quarter of the SD, where answers are so coarse
