@@ -169,7 +169,7 @@ def _without_random_logits(model: Model, name: str) -> Model:
 
 
 def _from_simpler(model: Model, df, name: str, simpler: Fit | None, settings) -> list[Array]:
-    if simpler is None or any(p.name not in simpler.params for p in model.parameters):
+    if simpler is None or simpler.collapsed or any(p.name not in simpler.params for p in model.parameters):
         return []
     data = prepare(model, df, nodes=settings.get("nodes"))
     values = {str(k): v.values for k, v in simpler.params.items()}
@@ -200,7 +200,10 @@ class Enumeration:
 
     @property
     def table(self) -> pd.DataFrame:
-        """Log-likelihood, parameters, AIC, BIC, adjusted BIC, entropy, smallest class, replications."""
+        """Log-likelihood, parameters, AIC, BIC, adjusted BIC, entropy, smallest class, replications.
+
+        The first and the criteria are missing where every start collapsed: they would mean nothing.
+        """
         rows = {
             k: {
                 "loglik": f.loglik,
@@ -214,7 +217,10 @@ class Enumeration:
             }
             for k, f in self.fits.items()
         }
-        return pd.DataFrame.from_dict(rows, orient="index").rename_axis("classes")
+        out = pd.DataFrame.from_dict(rows, orient="index").rename_axis("classes")
+        gone = [k for k, f in self.fits.items() if f.collapsed]
+        out.loc[gone, ["loglik", "AIC", "BIC", "aBIC"]] = np.nan
+        return out
 
     def _of_units(self, f: Fit) -> bool:
         """Whether individuals or clusters have the class, and not each response."""
@@ -229,8 +235,17 @@ class Enumeration:
 
     @property
     def best(self) -> Fit:
-        """The fit with the smallest BIC."""
-        return self.fits[int(cast(int, self.table["BIC"].idxmin()))]
+        """The fit with the smallest BIC.
+
+        Raises
+        ------
+        ValueError
+            Every start of every fit collapsed.
+        """
+        bic = self.table["BIC"].dropna()
+        if bic.empty:
+            raise ValueError("Every start collapsed, whatever the number of classes: take variance='equal'.")
+        return self.fits[int(cast(int, bic.idxmin()))]
 
     def __getitem__(self, classes: int) -> Fit:
         return self.fits[classes]

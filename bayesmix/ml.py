@@ -606,7 +606,7 @@ def _info(data: Data, search: Search, standard_errors: str) -> dict[str, Any]:
 def _of_starts(out: Fit) -> list[str]:
     """What a user should know of the search."""
     q, said = out.quality, []
-    if q["collapsed"] and not q["ends"]:
+    if out.collapsed:
         gone = out.starts["status"].str.removeprefix("collapsed: ").iloc[0]
         return [
             f"Every start collapsed: {gone} has run down to its floor, where a class of a few equal answers has a "

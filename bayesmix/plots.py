@@ -355,7 +355,8 @@ def enumeration(found: Enumerated) -> Axes:
     for k, name in enumerate(("AIC", "aBIC", "BIC")):
         x, y = table.index.to_numpy(), table[name].to_numpy()
         ax.plot(x, y, f"-{MARKERS[k]}", color=COLOURS[k], label=name, markersize=5)
-        ax.plot(x[y.argmin()], y.min(), "o", mfc="none", mec=COLOURS[k], markersize=13, mew=1.5)
+        if np.isfinite(y).any():
+            ax.plot(x[np.nanargmin(y)], np.nanmin(y), "o", mfc="none", mec=COLOURS[k], markersize=13, mew=1.5)
     weak = table.index[table["replicated"] < 2]
     ax.set_xticks(table.index, [f"{k}*" if k in weak else str(k) for k in table.index])
     ax.set_xlabel("classes (* best value not replicated)" if len(weak) else "classes")

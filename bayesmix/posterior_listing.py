@@ -8,7 +8,7 @@ import xarray as xr
 from bayesmix.chains import rows
 from bayesmix.compare import LEVEL, compare
 from bayesmix.solution import kept
-from bayesmix.tables import Section, make_table, number, pairs
+from bayesmix.tables import Section, family, make_table, method, number, pairs
 
 COLUMNS = {
     "mean": "mean",
@@ -46,13 +46,13 @@ def sections(post: xr.DataTree) -> list[Section]:
 def _about(post: xr.DataTree):
     """What was sampled."""
     d = kept(post).get("about", {})
-    nodes = ", ".join(f"{v} over effects of {k}s" for k, v in d.get("nodes", {}).items())
+    nodes = ", ".join(f"{method(v)} over effects of {k}s" for k, v in d.get("nodes", {}).items())
     return pairs(
         {
             "Model": d.get("model"),
             "Class variables": ", ".join(f"{k} ({n} classes)" for k, n in d.get("classes", {}).items() if n > 1),
             "Items": ", ".join(map(str, d.get("items", []))),
-            "Families": ", ".join(dict.fromkeys(d.get("families", {}).values())),
+            "Families": ", ".join(dict.fromkeys(map(family, d.get("families", {}).values()))),
             "Covariates": "; ".join(dict.fromkeys(d.get("covariates", {}).values())),
             "Cluster column": d.get("cluster"),
             "Individuals": d.get("n_individuals"),

@@ -130,6 +130,8 @@ def _fitted(plan: Plan, name: str, df: pd.DataFrame, seed: int) -> Fit:
     fit = ml.fit(plan.models[name], df, executor=Here(), progress=False, **settings)
     if fit.quality["interrupted"]:
         raise KeyboardInterrupt
+    if fit.collapsed:
+        raise RuntimeError("Every start collapsed: a residual SD ran down to its floor.")
     if not fit.quality["decrement"] < UNFINISHED:
         raise RuntimeError(f"The fit did not converge (largest entry of the gradient {fit.quality['gradient']:.1e}).")
     return fit

@@ -6,7 +6,6 @@ Depends on compare, equations, item_tables, results, result and the floors benea
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -24,8 +23,10 @@ from bayesmix.tables import (
     WIDTH,
     Listing,
     Section,
+    family,
     laid_out,
     make_table,
+    method,
     number,
     packed,
     pairs,
@@ -129,14 +130,14 @@ def _model(fit: Fit) -> Section:
     errors = {"robust": "robust (sandwich)", "hessian": "inverse Hessian"}.get(info.get("standard_errors", ""), "-")
     size = {} if not fit.n_clusters else {"Average cluster size": number(fit.n_individuals / fit.n_clusters, 1)}
     regression = is_regression(fit)
-    integration = ", ".join(f"{_method(v)} over effects of {k}s" for k, v in info.get("nodes", {}).items())
+    integration = ", ".join(f"{method(v)} over effects of {k}s" for k, v in info.get("nodes", {}).items())
     rows = {
         "Model": info.get("model"),
         "Class variables": "" if one_class(fit) else ", ".join(_variables(fit)),
         "Factors": ", ".join(factors_of(fit)),
         "Regression of": outcome(fit) if regression else None,
         "Items": None if regression else f"{len(info.get('items', []))}: {', '.join(map(str, info.get('items', [])))}",
-        "Families": ", ".join(dict.fromkeys(_family(f) for f in info.get("families", {}).values())),
+        "Families": ", ".join(dict.fromkeys(family(f) for f in info.get("families", {}).values())),
         "Covariates": "; ".join(dict.fromkeys(info.get("covariates", {}).values())),
         "Cluster column": info.get("cluster"),
         "Frequency column": info.get("freq"),
@@ -178,21 +179,6 @@ def _whose(fit: Fit, name: str) -> str:
     """`` of clusters`` and the like, where not all are of individuals."""
     levels = {p["name"]: p["level"] for p in parts_of(fit) if p["kind"] == "class"}
     return "" if set(levels.values()) <= {"individual"} else f" of {levels.get(name, 'individual')}s"
-
-
-def _method(written: str) -> str:
-    """``GaussHermite(n=15)`` as it is asked for: ``gauss_hermite(15)``."""
-    return re.sub(r"\w+=", "", re.sub(r"(?<!^)(?<!\W)([A-Z])", r"_\1", written)).lower()
-
-
-def _family(written: str) -> str:
-    """``Bernoulli(link='logit')`` as people write it: ``bernoulli (logit)``."""
-    name, _, arguments = written.partition("(")
-    if arguments.startswith("linear_variance"):
-        return f"{name.lower()}, variance linear in covariates" if "True" in arguments else name.lower()
-    words = [a.strip().partition("=") for a in arguments.rstrip(")").split(",") if a]
-    inside = ", ".join(key if value == "True" else value.strip("' ") for key, _, value in words)
-    return name.lower() + (f" ({inside})" if inside else "")
 
 
 def _starts(fit: Fit) -> Section:
@@ -384,7 +370,7 @@ def _quality(fit: Fit) -> Section:
 def _audit(q: Mapping[str, Any]) -> str:
     verdict = "fine" if abs(q["audit"]) < 0.1 else "LARGE: take more nodes"
     change = round(q["audit"], 4) + 0.0  # no "-0.0000"
-    nodes, finer = _method(q["nodes"]), _method(q["audit_nodes"])
+    nodes, finer = method(q["nodes"]), method(q["audit_nodes"])
     return f"Quadrature audit: {change:+.4f} in log-likelihood from {nodes} to {finer} ({verdict})."
 
 
@@ -449,16 +435,18 @@ def _enumeration(found: Enumeration) -> list[Section]:
         for k, r in table.iterrows()
     ]  # fmt: skip
     head = ("classes", "log-lik.", "param.", "AIC", "BIC", "aBIC", "entropy", "smallest", "replicated")
-    best = "; ".join(f"{c}: {table[c].idxmin()} classes" for c in ("AIC", "BIC", "aBIC"))
-    notes = [f"Smallest {best}. Column `smallest`: the smallest class."]
-    if found.best.n_clusters:
-        notes.append(f"n of BIC and aBIC: {found.best.sample_size(found.n)} {found.n}.")
-    if len(weak := table.index[table["replicated"] < 2]):
+    sound, one = table[table["BIC"].notna()], next(iter(found.fits.values()))
+    best = "; ".join(f"{c}: {sound[c].idxmin()} classes" for c in ("AIC", "BIC", "aBIC") if len(sound))
+    notes = [f"Smallest {best or 'none'}. Column `smallest`: the smallest class."]
+    if one.n_clusters:
+        notes.append(f"n of BIC and aBIC: {one.sample_size(found.n)} {found.n}.")
+    if len(gone := table.index.difference(sound.index)):
+        notes.append(
+            f"EVERY start collapsed with {', '.join(map(str, gone))} classes: a residual SD ran down to its floor,\n"
+            "and the log-likelihood would mean nothing. Take variance='equal', or ask for more starts."
+        )
+    if len(weak := sound.index[sound["replicated"] < 2]):
         notes.append(f"Best value NOT replicated with {', '.join(map(str, weak))} classes: ask for more starts.")
     if edges := {k: len(f.quality.get("boundary", [])) for k, f in found.fits.items() if f.quality.get("boundary")}:
         notes.append("Parameters at a boundary: " + ", ".join(f"{n} with {k} classes" for k, n in edges.items()) + ".")
-    return [
-        Section(
-            f"Class enumeration: {found.best.info.get('model')}", [make_table(head, rows, left=0), "\n".join(notes)]
-        )
-    ]
+    return [Section(f"Class enumeration: {one.info.get('model')}", [make_table(head, rows, left=0), "\n".join(notes)])]

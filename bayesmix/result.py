@@ -165,9 +165,15 @@ class Fit:
         Starts from solutions of simpler models count as one.
         """
         sound = self.starts[~self.starts["status"].str.startswith("collapsed") & self.starts["loglik"].notna()]
-        best = sound[sound["loglik"].map(lambda v: same_maximum(v, sound["loglik"].max())).astype(bool)]
+        values = sound["loglik"].to_numpy(dtype=float)
+        best = sound[np.array([same_maximum(v, values.max()) for v in values], dtype=bool)]
         alone = best["origin"].isin(ALONE)
         return int(alone.sum()) + int((~alone).any())
+
+    @property
+    def collapsed(self) -> bool:
+        """Whether a residual SD has collapsed even in the best start: the log-likelihood means nothing."""
+        return str(self.starts["status"].iloc[0]).startswith("collapsed")
 
     @property
     def entropy(self) -> float:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import html
 import io
 import math
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -116,3 +117,18 @@ def pairs(rows: Iterable[tuple[str, Any]]) -> Table:
         if value not in (None, "", {}, []):
             out.add_row(Text(name), Text(str(value)))
     return out
+
+
+def method(written: str) -> str:
+    """``GaussHermite(n=15)`` as it is asked for: ``gauss_hermite(15)``."""
+    return re.sub(r"\w+=", "", re.sub(r"(?<!^)(?<!\W)([A-Z])", r"_\1", written)).lower()
+
+
+def family(written: str) -> str:
+    """``Bernoulli(link='logit')`` as people write it: ``bernoulli (logit)``."""
+    name, _, arguments = written.partition("(")
+    if arguments.startswith("linear_variance"):
+        return f"{name.lower()}, variance linear in covariates" if "True" in arguments else name.lower()
+    words = [a.strip().partition("=") for a in arguments.rstrip(")").split(",") if a]
+    inside = ", ".join(key if value == "True" else value.strip("' ") for key, _, value in words)
+    return name.lower() + (f" ({inside})" if inside else "")

@@ -437,3 +437,20 @@ def test_p_values_and_lists_of_names():
     lines = packed([f"item_logit[{k}, A, 2]" for k in range(20)]).splitlines()
     assert all(line.count("[") == line.count("]") for line in lines)
     assert max(map(len, lines)) <= 95
+
+
+def test_an_enumeration_ranks_no_fit_of_which_every_start_collapsed(fitted):
+    gone = replace(fitted, loglik=1e6, starts=fitted.starts.assign(status="collapsed: item_sd[1, y]"))
+    found = bm.Enumeration({2: fitted, 3: gone}, "C")
+    assert found.best is fitted
+    assert found.table.loc[3, ["loglik", "AIC", "BIC", "aBIC"]].isna().all()
+    text = listing(found)
+    assert "BIC: 2 classes" in text
+    assert "EVERY start collapsed with 3 classes" in text
+    assert "NOT replicated" not in text
+    bm.plots.enumeration(found)
+    nothing = bm.Enumeration({3: gone}, "C")
+    assert "Smallest none" in listing(nothing)
+    bm.plots.enumeration(nothing)
+    with pytest.raises(ValueError, match="Every start collapsed"):
+        _ = nothing.best

@@ -620,3 +620,18 @@ def test_the_study_of_the_readme_is_understood(tmp_path):
     arguments = read_study(tmp_path / "s.toml").arguments
     assert list(arguments["models"]) == ["one class", "two classes"]
     assert bm.study(**arguments | {"replications": 1, "executor": search.Here()}).failures.empty
+
+
+def test_a_replication_of_which_every_start_collapses_is_a_failure():
+    model = lca(["y"], 2, family=bm.normal(), variance="class")
+    params = {"class_logit": [0.0, 0.0], "item_intercept": [[0.0], [6.0]], "item_sd": [[1.0], [1.0]]}
+    found = bm.study(
+        model,
+        params,
+        n=60,
+        replications=1,
+        fit={"starts": 2, "finals": 1, "rounds": 1, "smallest_sd": 0.8},
+        progress=False,
+    )
+    assert found.failures["reason"].str.startswith("Every start collapsed").all()
+    assert len(found.failures) == 1
