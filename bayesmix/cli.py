@@ -157,10 +157,10 @@ Set = Annotated[list[str] | None, typer.Option("--set", help="Any other argument
 Starts = Annotated[int, typer.Option(help="Random starts a round.")]
 Finals = Annotated[int, typer.Option(help="Starts of a round that go on to convergence.")]
 Rounds = Annotated[
-    int, typer.Option(help="Rounds that are run whatever they take while the best value is reached once; 1: just one.")
+    int, typer.Option(help="Rounds to run, whatever their time, while one start alone reached the best; 1: one.")
 ]
 Budget = Annotated[
-    float, typer.Option(help="Seconds to go on looking for better solutions beyond that; 0: none, inf: all rounds.")
+    float, typer.Option(help="Seconds a search may go on beyond that for what it has not seen; 0: none, inf: all.")
 ]
 SmallestSd = Annotated[
     float,

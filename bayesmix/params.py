@@ -331,7 +331,7 @@ class Packing:
         """
         held = self.held[p.name]
         there = np.ones(held.shape, dtype=bool) if p.name not in self.absent else ~self.absent[p.name]
-        off = there & (np.abs(np.nan_to_num(value - held)) > SAME * (1 + np.abs(np.nan_to_num(held))))
+        off = there & _differ(value, held)
         if off.any():
             position = tuple(np.argwhere(off)[0])
             raise ValueError(
@@ -347,7 +347,7 @@ class Packing:
         gone = self.absent[p.name]
         with np.errstate(all="ignore"):
             expected = natural_values(np.where(gone, 0.0, raw), p)
-        off = gone & (np.abs(np.nan_to_num(value - expected)) > SAME * (1 + np.abs(np.nan_to_num(expected))))
+        off = gone & _differ(value, expected)
         if off.any():
             position = tuple(np.argwhere(off)[0])
             raise ValueError(
@@ -359,3 +359,8 @@ class Packing:
     def _entry(self, p: Parameter, position: tuple[int, ...]) -> str:
         inside = ", ".join(str(self.coords[d][i]) for d, i in zip(p.dims, position, strict=True))
         return f"{p.name}[{inside}]" if inside else p.name
+
+
+def _differ(value: Array, expected: Array) -> NDArray[np.bool_]:
+    """Where values are others than those expected; not where one of the two is missing."""
+    return np.abs(np.nan_to_num(value - expected)) > SAME * (1 + np.abs(np.nan_to_num(expected)))
