@@ -214,8 +214,8 @@ def _replication(fit: Fit, n: int) -> str:
         said.append(f"They ended at {q['ends']} different values; {share}.")
     if gone:
         said += [
-            f"{_plural(gone, 'start')} collapsed: the residual SD that is named ran down to its floor, or near it with a",
-            f"few answers; the floor is {fit.info['smallest_sd']:g} of the item's SD, or the rounding of its answers.",
+            f"{_plural(gone, 'start')} collapsed: the residual SD that is named ran down to its floor, or near it with",
+            f"a few answers; the floor is {fit.info['smallest_sd']:g} of the item's SD, or the rounding of its answers.",
             "They rank last: a class of a few equal answers has a likelihood as high as the floor lets it.",
         ]
     if unfinished:
