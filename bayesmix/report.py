@@ -215,7 +215,7 @@ def _replication(fit: Fit, n: int) -> str:
     if gone:
         said += [
             f"{_plural(gone, 'start')} collapsed: the residual SD that is named ran down to its floor, or near it with",
-            f"a few answers; the floor is {fit.info['smallest_sd']:g} of the item's SD, or the rounding of its answers.",
+            f"a few answers; the floor is {fit.info['smallest_sd']:g} of the item's SD, or its rounding.",
             "They rank last: a class of a few equal answers has a likelihood as high as the floor lets it.",
         ]
     if unfinished:

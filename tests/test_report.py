@@ -161,7 +161,7 @@ def test_what_a_search_knows_is_said_in_words(fitted):
     text = listing(replace(fitted, quality={**fitted.quality, **said}))
     assert "They ended at 3 different values; an estimated 25% of further starts would end at another." in text
     assert "1 start collapsed: the residual SD that is named ran down to its floor, or near it with\n" in text
-    assert "the floor is 0.01 of the item's SD, or the rounding of its answers." in text
+    assert "the floor is 0.01 of the item's SD, or its rounding." in text
     assert max(map(len, text.splitlines())) <= 100
     assert "2 starts did not get to the end (status `unfinished`)." in text
     assert "NOT made, for a step after the search failed: standard errors (no memory)." in text
