@@ -27,12 +27,13 @@ from bayesmix.data import SMALLEST_SD, Data, prepare, texts
 from bayesmix.identity import identity
 from bayesmix.integration import check_gradient
 from bayesmix.maximum import Top
-from bayesmix.neighbours import Split, detours, simpler_starts
+from bayesmix.neighbours import MOST_SOLVED, Split, detours, different_ends, simpler_starts
 from bayesmix.posterior import Derived
 from bayesmix.priors import Priors, checked
 from bayesmix.quadrature import Nodes
 from bayesmix.result import Fit, row_coords, same_maximum
 from bayesmix.search import (
+    RARE,
     Search,
     Start,
     collapsed,
@@ -126,7 +127,8 @@ def fit(
         Whether solutions of simpler models are among the starts: without random effects, of one class less.
     budget : float
         Seconds that a search may take to look for what it has not seen yet, once the best value is replicated: further
-        rounds of starts, and ways by one class more. What is found unreplicated is searched on for all `rounds`.
+        rounds of starts, and ways by one class more (these up to four times as long where most starts collapse). What
+        is found unreplicated is searched on for all `rounds`.
         With 0, or with ``inf``, which ends after ten times `rounds`, a search is the same on every machine.
     smallest_sd : float
         Where residual SDs vary over classes, their floor as a share of the item's SD: without one a class of a few
@@ -172,7 +174,7 @@ def fit(
             "covariates, or take fewer classes."
         )
     steps = Steps()
-    top, found = _best(data, usable, order, steps)
+    top, found = _best(data, ranked(found), order, steps)
     audit = steps.run("the audit of the nodes", partial(audited, top.data, top.theta), {})
     while nodes is None and abs(audit.get("audit", 0.0)) > FINE and (better := finer(data)):
         data = renewed(data, better)
@@ -213,15 +215,16 @@ def _polished(data: Data, best: Start, order: dict[str, Array] | None, steps: St
 def _by_detours(search: Search, found: list[Start], df: pd.DataFrame, seed: int) -> list[Start]:
     """Further starts by way of one class more, while there may be a better end and there is time."""
     for k in range(DETOURS):
-        if search.interrupted or search.left <= 0 or not (uncertain(search.data, found) or mostly_collapse(found)):
+        left = search.left + (RARE - 1) * search.budget * mostly_collapse(found)
+        if search.interrupted or left <= 0 or not (uncertain(search.data, found) or mostly_collapse(found)):
             break
-        before = [s.theta for s in sound(found)[:1]]
+        before = different_ends(found)[: MOST_SOLVED if mostly_collapse(found) else 1]
         began = time.perf_counter()
         points = detours(search.data, df, before, seed + 1000 * k)
         search.seconds += time.perf_counter() - began
         found = search.more(points, found)
         same = bool(before) and sound(found)[0].theta is before[0]
-        if same and times_reached(found) > 1 and not mostly_collapse(found):
+        if same and times_reached(found) > 1:
             break
     return found
 

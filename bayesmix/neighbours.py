@@ -9,19 +9,20 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from bayesmix import labels
+from bayesmix import labels, posterior
 from bayesmix.data import Data, prepare
 from bayesmix.params import Parameter
-from bayesmix.partition import partitioned
+from bayesmix.partition import of_memberships, partitioned
 from bayesmix.quadrature import Exact, count_nodes
 from bayesmix.search import LONG, Search, Start, Task, run_start, soft_weight, sound
 from bayesmix.spec import LatentClass, Model, Predictor
-from bayesmix.starts import NEAR, ranges, split_class
+from bayesmix.starts import NEAR, Ranges, ranges, split_class
 
 Array = NDArray[np.float64]
 Values = Mapping[str, Array]
@@ -31,6 +32,11 @@ WEAK = 0.3
 """Loadings, as a share of those of a random start: at zero itself a search could not leave the simpler model."""
 CHEAP = 200_000
 """Patterns times nodes, up to which the searches for other models cost little."""
+MOST_VALUES, COMMON, WIDTHS, MEMBER = 5, 0.03, (0.15, 0.3, 0.5), 0.9
+"""Of answers around which a class may begin: how many an item, the least share that gives one, how far its members may
+be, in SDs of the item, and the weight of those that give it."""
+MOST_SOLVED = 3
+"""Different solutions with one class less from which classes around frequent answers begin."""
 MOST_MERGED = 4
 """From so many different solutions with one class more classes are taken away again."""
 
@@ -57,24 +63,35 @@ def simpler_starts(data: Data, df: pd.DataFrame, seed: int, split: Split) -> lis
     """
     out: list[Array] = []
     if (plain := without_effects(data.model)) is not None:
-        solution, held = _solved(plain, data, df, seed)
-        out += _with_effects(data, held.natural(solution)) if solution is not None else []
+        solutions, held = _solved(plain, data, df, seed)
+        out += [t for s in solutions[:1] for t in _with_effects(data, held.natural(s))]
     for group in _reducible(data):
         if split.points and split.variable in {c.name for c in group}:
             continue
         fewer = _resized(data.model, group, -1)
-        solution, held = _solved(fewer, data, df, seed)
-        out += _split(data, group, held.natural(solution), seed) if solution is not None else []
+        solutions, held = _solved(fewer, data, df, seed)
+        out += [t for s in solutions[:1] for t in _split(data, group, held.natural(s), seed)]
+        out += [t for s in solutions for t in _around_values(data, held, s, group)]
     return out
 
 
-def _solved(model: Model, like: Data, df: pd.DataFrame, seed: int) -> tuple[Array | None, Data]:
-    """The best point of a short search, and the data for it."""
+def _solved(model: Model, like: Data, df: pd.DataFrame, seed: int) -> tuple[list[Array], Data]:
+    """The best points of a short search, and the data for it; where starts collapse, by its own simpler models too."""
     nodes = {k: m for k, m in like.nodes.items() if model.effects_at(k)}
     data = replace(prepare(model, df, nodes=nodes), smallest_sd=like.smallest_sd)
-    found = Search(data, FEW_STARTS, FEW_FINALS, 1, seed, None, None, False, []).run()
-    best = sound(found)
-    return (best[0].theta if best else None), data
+    collapsing = ranges(data).collapsing.any()
+    given = [("simpler model", t) for t in simpler_starts(data, df, seed, Split())] if collapsing else []
+    found = Search(data, FEW_STARTS, FEW_FINALS, 1, seed, None, None, False, given).run()
+    return different_ends(found)[: MOST_SOLVED if collapsing else 1], data
+
+
+def different_ends(found: Sequence[Start]) -> list[Array]:
+    """Different sound ends, the best first."""
+    out: list[Start] = []
+    for s in sound(found):
+        if not any(abs(s.loglik - other.loglik) < 1e-3 for other in out):
+            out.append(s)
+    return [s.theta for s in out]
 
 
 # without effects ----------------------------------------------------------------------------------
@@ -179,23 +196,57 @@ def detours(data: Data, df: pd.DataFrame, solutions: Sequence[Array], seed: int)
         if group[0].level == "item" or group[0].size < 2 or group[0].size >= data.counts.sum():
             continue
         wide = replace(prepare(_resized(data.model, group, 1), df, nodes=data.nodes), smallest_sd=data.smallest_sd)
-        starts = [t for k, s in enumerate(solutions) for t in _split(wide, group, data.natural(s), seed + 100 * k)]
-        limits = ranges(wide)
-        more = range(FEW_STARTS if not limits.collapsing.any() else 3 * FEW_STARTS)
-        starts += [partitioned(wide, limits, seed + k) if k % 2 else limits.draw(seed + k) for k in more]
+        limits, starts = ranges(wide), list[Start]()
+        for k, s in enumerate(solutions):
+            points = [*_split(wide, group, data.natural(s), seed + 100 * k), *_around_values(wide, data, s, group)]
+            starts += [Start(i, t, origin="detour") for i, t in enumerate(points)]
+        more = (partitioned(wide, limits, seed + k) if k % 2 else limits.draw(seed + k) for k in range(FEW_STARTS))
+        starts += [Start(k, t) for k, t in enumerate(more)]
         out += [t for theta in _ends(wide, starts) for t in _without_one(data, wide, group, theta)]
     return out
 
 
-def _ends(data: Data, starts: Sequence[Array]) -> list[Array]:
+def _around_values(data: Data, fewer: Data, solution: Array, group: Sequence[LatentClass]) -> list[Array]:
+    """The solution with one class less, and a class of those near an answer that many give, one an item and answer.
+
+    Where residual SDs vary over classes, random starts fall into the spikes at such answers; a sound class around one
+    has its neighbours in it.
+    """
+    limits = ranges(data)
+    if not limits.collapsing.any() or len(group) > 1 or group[0].level != "individual":
+        return []
+    before = posterior.class_posteriors(fewer, solution)[group[0].name]
+    if len(before) != len(data.counts):  # other patterns
+        return []
+    out = []
+    for near in _near_values(data, limits):
+        parts = {group[0].name: np.concatenate([before * (1 - near)[:, None], near[:, None]], axis=1)}
+        out.append(of_memberships(data, limits, parts))
+    return out
+
+
+def _near_values(data: Data, limits: Ranges) -> Iterator[Array]:
+    """Weights of the patterns by how near they are to one of the most frequent answers of an item."""
+    for r in data.model.responses:
+        by_class = [
+            t for t in r.auxiliary if limits.collapsing[(i := data.packing.index[t.parameter.name])[i >= 0]].any()
+        ]
+        plain = not any(t.covariates or t.effects for t in r.predictor)
+        for y in data.responses[r.name].T if by_class and plain else ():
+            values, which = np.unique(y[~np.isnan(y)], return_inverse=True)
+            times = np.bincount(which, weights=data.counts[~np.isnan(y)])
+            often = values[np.argsort(-times, kind="stable")[:MOST_VALUES]]
+            for value, width in product(often[np.sort(-times)[: len(often)] < -COMMON * times.sum()], WIDTHS):
+                away = (np.nan_to_num(y, nan=np.inf) - value) / (width * np.nanstd(y))
+                yield MEMBER * np.exp(-0.5 * away**2)
+
+
+def _ends(data: Data, starts: Sequence[Start]) -> list[Array]:
     """Different sound ends of the starts, the best first."""
     limits = ranges(data)
-    ended = [run_start(Task(data, limits, Start(k, t), LONG, None, soft_weight(data, k))) for k, t in enumerate(starts)]
-    out: list[Start] = []
-    for s in sound(ended):
-        if not any(abs(s.loglik - other.loglik) < 1e-3 for other in out):
-            out.append(s)
-    return [s.theta for s in out[:MOST_MERGED]]
+    return different_ends([run_start(Task(data, limits, s, LONG, None, soft_weight(data, s))) for s in starts])[
+        :MOST_MERGED
+    ]
 
 
 def _without_one(data: Data, wide: Data, group: Sequence[LatentClass], theta: Array) -> Iterator[Array]:

@@ -42,16 +42,38 @@ def partitioned(data: Data, limits: Ranges, seed: int) -> Array:
         A point of theta; where no response depends on a class alone, as :meth:`Ranges.draw` has it.
     """
     rng, theta = np.random.default_rng(seed), limits.draw(seed)
-    parts = dict(_memberships(data, rng))
-    for p, values in (*_margins(data, parts), *_sizes(data, parts)):
+    at, values = _of_parts(data, dict(_memberships(data, rng)), NARROWEST)
+    theta[at] = values + NOISE * limits.unit[at] * limits.spread[at] * rng.standard_normal(len(at))
+    return limits.within(theta)
+
+
+def of_memberships(data: Data, limits: Ranges, parts: dict[str, Array]) -> Array:
+    """A start whose classes have the margins that their members have.
+
+    Parameters
+    ----------
+    data : Data
+    limits : Ranges
+    parts : dict of str to array (pattern, class)
+        Weights of the classes of each class variable.
+    """
+    theta = limits.center.copy()
+    at, values = _of_parts(data, parts, 0.0)
+    theta[at] = values
+    return limits.within(theta)
+
+
+def _of_parts(data: Data, parts: dict[str, Array], narrowest: float) -> tuple[NDArray[np.int64], Array]:
+    """Which entries of theta the parts determine, and their values."""
+    places, found = [np.zeros(0, dtype=np.int64)], [np.zeros(0)]
+    for p, values in (*_margins(data, parts, narrowest), *_sizes(data, parts)):
         index = data.packing.index[p.name]
         with np.errstate(all="ignore"):
             raw = unconstrain(values, p)
         usable = (index >= 0) & np.isfinite(raw)
-        at = index[usable]
-        noise = NOISE * limits.unit[at] * limits.spread[at] * rng.standard_normal(len(at))
-        theta[at] = raw[usable] + noise
-    return limits.within(theta)
+        places.append(index[usable])
+        found.append(raw[usable])
+    return np.concatenate(places), np.concatenate(found)
 
 
 # who is in which part -----------------------------------------------------------------------------
@@ -178,7 +200,7 @@ class _Answers:
     weights: Array
 
 
-def _margins(data: Data, parts: dict[str, Array]) -> Iterator[tuple[Parameter, Array]]:
+def _margins(data: Data, parts: dict[str, Array], narrowest: float) -> Iterator[tuple[Parameter, Array]]:
     """Intercepts, thresholds and SDs of the items in each part, on the natural scale."""
     where: dict[str, list[tuple[Response, Term, str]]] = {}
     for r in data.model.responses:
@@ -191,10 +213,12 @@ def _margins(data: Data, parts: dict[str, Array]) -> Iterator[tuple[Parameter, A
         classes = [d for d in _here(t) if d in known]
         if not classes or any(d not in parts for _, s, _ in uses for d in _here(s) if d in known):
             continue
-        yield t.parameter, _filled(data, [(s, q) for s, q, _ in uses], role, parts, known)
+        yield t.parameter, _filled(data, [(s, q) for s, q, _ in uses], role, parts, known, narrowest)
 
 
-def _filled(data: Data, uses: Sequence[tuple[Response, Term]], role: str, parts, known: set[str]) -> Array:
+def _filled(
+    data: Data, uses: Sequence[tuple[Response, Term]], role: str, parts, known: set[str], narrowest: float
+) -> Array:
     """A parameter's values: for each part and item its margin."""
     r, t = uses[0]
     dims, shape = t.parameter.dims, data.packing.shape(t.parameter)
@@ -212,7 +236,7 @@ def _filled(data: Data, uses: Sequence[tuple[Response, Term]], role: str, parts,
                 position[item_axis] = i
             n = len(data.categories.get(r.items[i], ()))
             width = shape[-1] if role == "threshold" or r.category_dim in dims else None
-            out[tuple(position)] = _margin(r, role, y, w, n, width)
+            out[tuple(position)] = _margin(r, role, y, w, n, width, narrowest)
     return out
 
 
@@ -223,12 +247,12 @@ def _answers(data: Data, r: Response, t: Term, item: int, at: Sequence[int], par
     return _Answers(y, w)
 
 
-def _margin(r: Response, role: str, y: Array, w: Array, n: int, width: int | None):
+def _margin(r: Response, role: str, y: Array, w: Array, n: int, width: int | None, narrowest: float):
     if role == "sigma":
         w = w * ~np.isnan(y)
         mean = np.nansum(w * np.nan_to_num(y)) / w.sum()
         sd = np.sqrt(np.nansum(w * np.nan_to_num(y - mean) ** 2) / w.sum())
-        return max(sd, NARROWEST * np.nanstd(y))
+        return max(sd, narrowest * np.nanstd(y))
     found = np.asarray(r.family.baseline(y, w, n))
     if width is None or found.ndim == 0:
         return found

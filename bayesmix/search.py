@@ -52,7 +52,7 @@ FAR_OUT = 4.0
 SIMILAR = 0.3
 """How far apart classes of two points are, at most, that are on their way to the same end, in natural units."""
 RARE = 4.0
-"""Where nearly all starts collapse, a search may take so many times its budget until a sound end is replicated."""
+"""Where nearly all starts collapse, ways by one class more may take so many times the budget."""
 SELDOM = 0.25
 """A share of the ends below which the best one may well not be the best there is."""
 NEAR_FLOOR, HANDFUL = 5.0, 5
@@ -321,8 +321,9 @@ class Search:
         replicated = times_reached(done) > 1
         if replicated and unseen_share(done) <= UNSEEN:
             return True
-        rare = self.limits.collapsing.any() and not replicated
-        return seconds > self.budget * (RARE if rare else 1.0) and (replicated or rounds >= self.rounds)
+        if mostly_collapse(done):  # ways by one class more find what is sound sooner
+            return seconds > 0.5 * self.budget
+        return seconds > self.budget and (replicated or rounds >= self.rounds)
 
     def _one_maximum(self) -> bool:
         """Whether a model without classes is a regression, with normal random coefficients at most."""
@@ -400,7 +401,7 @@ class Search:
 
     def _each(self, todo: list[Start], iterations: int, done: list[Start], tick: Callable) -> Iterator[Start]:
         data = self.coarse if iterations == SHORT else self.data
-        tasks = [Task(data, self.limits, s, iterations, self.mode, soft_weight(data, s.seed)) for s in todo]
+        tasks = [Task(data, self.limits, s, iterations, self.mode, soft_weight(data, s)) for s in todo]
         try:
             for out in self._map(tasks):
                 done.append(out)
@@ -486,13 +487,15 @@ def _remove(done: list[Start], s: Start) -> None:
     done[:] = [d for d in done if d.seed != s.seed]
 
 
-def soft_weight(data: Data, k: int) -> float:
-    """How strongly the SDs of start `k` are held near those of the items at first: some maxima are reached by each.
+def soft_weight(data: Data, start: Start) -> float:
+    """How strongly the SDs of a random start are held near those of the items at first: maxima are reached by each way.
 
     As so many further answers in each class, a share of those that there are for a class.
     """
     classes = max((c.size for c in data.model.classes), default=1)
-    return SOFT[k % len(SOFT)] * float(data.counts.sum()) / classes
+    if start.origin != "random":
+        return 0.0
+    return SOFT[start.seed % len(SOFT)] * float(data.counts.sum()) / classes
 
 
 def profile(data: Data, limits: Ranges, theta: Array) -> list[Array]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from bayesmix.data import Data
+from bayesmix.data import SMALLEST_SD, Data
 from bayesmix.families import GUESS
 from bayesmix.params import Parameter, unconstrain
 from bayesmix.spec import Model, Response, Term, terms
@@ -166,7 +166,7 @@ def _floor(y: Array, counts: Array, share: float | None) -> float:
     if share is None:
         return LEAST_SD * sd
     rounding = float(np.diff(values).min(initial=np.inf)) / np.sqrt(12.0)
-    return max(share * sd, min(rounding, COARSE * sd))
+    return max(share * sd, min(rounding, COARSE * sd) * min(share / SMALLEST_SD, 1.0))
 
 
 def _of_classes(model: Model) -> Iterator[Parameter]:

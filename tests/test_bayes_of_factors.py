@@ -34,9 +34,14 @@ def graded():
 DECLARED = {"3PL": guessed, "FMA": mixed, "FMA-GoM": graded}
 
 
-def made(name: str, n: int, nodes=None):
+APART = {"item_intercept": np.array([[1.5] * 3 + [-1.2] * 3, [-1.2] * 3 + [1.5] * 3])}
+"""Classes whose profiles cross: a factor cannot do what they do, and the maximum is where the posterior is."""
+
+
+def made(name: str, n: int, nodes=None, **changes):
     """A model, data of it, and its fit."""
     model, truth = DECLARED[name]()
+    truth = truth | changes
     df = bm.simulate(model, truth, n=n, seed=6)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -60,7 +65,7 @@ def test_the_models_likelihood_is_the_fits(name):
 
 @pytest.fixture(scope="module")
 def sampled():
-    model, df, fit = made("FMA", 400, bm.trapezoid(15))
+    model, df, fit = made("FMA", 600, bm.trapezoid(15), **APART)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         few = {"draws": 300, "tune": 300, "chains": 2, "seed": 1, "progress": False}

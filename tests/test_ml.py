@@ -175,8 +175,8 @@ def test_a_start_that_fails_is_a_row(two_classes, monkeypatch):
         return evaluate
 
     monkeypatch.setattr(functions, "bind", bind)
-    bad = np.full(11, 0.5)
-    bad[0] = 123.0
+    item = np.stack([np.zeros((2, 5)), np.full((2, 5), 0.5)], axis=-1)
+    bad = {"class_logit": np.array([123.0, 0.0]), "item_logit": item}
     fit = bm.fit(lca(ITEMS, 2), two_classes, start=[bad])
     assert fit.starts.query("seed == -1")["status"].item().startswith("failed")
     assert np.isfinite(fit.loglik)

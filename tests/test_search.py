@@ -453,3 +453,26 @@ def test_the_floor_counts_rows_and_not_patterns():
     limits = ranges(data)
     floor = data.inside(np.where(limits.collapsing, limits.lower, limits.center))["item_sd"]
     assert_allclose(floor, 0.25 * df["y"].std(ddof=0))  # a quarter of the SD, where answers are so coarse
+
+
+def test_classes_around_frequent_answers_are_starts(tied):
+    """From the solution with one class less: somebody is in the new class, which has the answer and its neighbours."""
+    from bayesmix.neighbours import Split, simpler_starts
+
+    data = bm.prepare(lca(list("abcd"), 3, family=bm.normal(), variance="class"), tied)
+    points = simpler_starts(data, tied, 0, Split())
+    assert len(points) >= 4  # two splits, and at least one answer in three widths
+    around = [theta for theta in points if np.abs(data.inside(theta)["item_intercept"][2, 0] - 5.0) < 0.3]
+    assert around
+    for theta in around:
+        values = data.inside(theta)
+        assert values["item_sd"][2, 0] < 0.6 * tied["a"].std()
+        assert np.isfinite(posterior.class_posteriors(data, theta)["C"]).all()
+        assert 0.02 < float(data.counts @ posterior.class_posteriors(data, theta)["C"][:, 2]) / 400 < 0.4
+
+
+def test_common_variances_need_no_such_starts(tied):
+    from bayesmix.neighbours import Split, simpler_starts
+
+    data = bm.prepare(lca(list("abcd"), 3, family=bm.normal()), tied)
+    assert len(simpler_starts(data, tied, 0, Split())) == 2
