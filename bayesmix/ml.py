@@ -162,7 +162,7 @@ def fit(
     given += [("given", t) for t in _given(None if split is start else start, data)]
     given += [("simpler model", t) for t in _from_classes(data, df, seed, nodes)]
     began = time.perf_counter()
-    given += [("simpler model", t) for t in simpler_starts(data, df, seed, split)] if simpler else []
+    given += simpler_starts(data, df, seed, split) if simpler else []
     search = Search(data, starts, finals, rounds, seed, mode, executor, progress, given, budget)
     search.seconds = time.perf_counter() - began
     found = search.run()

@@ -49,8 +49,8 @@ class Split:
     points: Sequence[Array] = ()
 
 
-def simpler_starts(data: Data, df: pd.DataFrame, seed: int, split: Split) -> list[Array]:
-    """Points of theta at the solutions of simpler models.
+def simpler_starts(data: Data, df: pd.DataFrame, seed: int, split: Split) -> list[tuple[str, Array]]:
+    """Origins and points of theta of starts from the solutions of simpler models.
 
     Parameters
     ----------
@@ -61,17 +61,17 @@ def simpler_starts(data: Data, df: pd.DataFrame, seed: int, split: Split) -> lis
     split : Split
         What is known already.
     """
-    out: list[Array] = []
+    out: list[tuple[str, Array]] = []
     if (plain := without_effects(data.model)) is not None:
         solutions, held = _solved(plain, data, df, seed)
-        out += [t for s in solutions[:1] for t in _with_effects(data, held.natural(s))]
+        out += [("simpler model", t) for s in solutions[:1] for t in _with_effects(data, held.natural(s))]
     for group in _reducible(data):
         if split.points and split.variable in {c.name for c in group}:
             continue
         fewer = _resized(data.model, group, -1)
         solutions, held = _solved(fewer, data, df, seed)
-        out += [t for s in solutions[:1] for t in _split(data, group, held.natural(s), seed)]
-        out += [t for s in solutions for t in _around_values(data, held, s, group)]
+        out += [("simpler model", t) for s in solutions[:1] for t in _split(data, group, held.natural(s), seed)]
+        out += [("answers", t) for s in solutions for t in _around_values(data, held, s, group)]
     return out
 
 
@@ -80,7 +80,7 @@ def _solved(model: Model, like: Data, df: pd.DataFrame, seed: int) -> tuple[list
     nodes = {k: m for k, m in like.nodes.items() if model.effects_at(k)}
     data = replace(prepare(model, df, nodes=nodes), smallest_sd=like.smallest_sd)
     collapsing = ranges(data).collapsing.any()
-    given = [("simpler model", t) for t in simpler_starts(data, df, seed, Split())] if collapsing else []
+    given = simpler_starts(data, df, seed, Split()) if collapsing else []
     found = Search(data, FEW_STARTS, FEW_FINALS, 1, seed, None, None, False, given).run()
     return different_ends(found)[: MOST_SOLVED if collapsing else 1], data
 

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from bayesmix.tally import Study
 
 SHOWN_STARTS = 12
-SHORTLY = {"detour": "one class more"}
+SHORTLY = {"detour": "one class more", "answers": "frequent answer"}
 
 
 def listing(what: Fit | Enumeration | Study | xr.DataTree, post: xr.DataTree | None = None) -> Listing:
@@ -166,7 +166,12 @@ def _number_of_starts(fit: Fit) -> str:
 def _origins(fit: Fit) -> str:
     """How many starts came from elsewhere, and from where."""
     of = fit.starts["origin"].value_counts()
-    named = {"given": "given", "simpler model": "from simpler models", "detour": "from one class more"}
+    named = {
+        "given": "given",
+        "simpler model": "from simpler models",
+        "detour": "from one class more",
+        "answers": "around frequent answers",
+    }
     return ", ".join(f"{of[k]} {words}" for k, words in named.items() if k in of)
 
 

@@ -41,7 +41,7 @@ def check_sample_size(n: object, two_level: bool) -> None:
         raise ValueError("n came as 'clusters', but the model has none: give 'individuals' (the rows of the data).")
 
 
-ALONE = ("random", "detour", "given")
+ALONE = ("random", "detour", "given", "answers")
 """Origins of starts that count for themselves."""
 
 

@@ -82,7 +82,7 @@ class Start:
     collapsed: str = ""
     """A residual SD at its floor: such a start ranks behind every sound one."""
     origin: str = "random"
-    """Or "given", "detour", "simpler model": of the last, which come from one place, all count as one."""
+    """Or "given", "detour", "answers", "simpler model": of the last, which come from one place, all count as one."""
 
     @property
     def alone(self) -> bool:
@@ -321,7 +321,7 @@ class Search:
         replicated = times_reached(done) > 1
         if replicated and unseen_share(done) <= UNSEEN:
             return True
-        if mostly_collapse(done):  # ways by one class more find what is sound sooner
+        if mostly_collapse(done) and self.budget > 0:  # ways by one class more find what is sound sooner
             return seconds > 0.5 * self.budget
         return seconds > self.budget and (replicated or rounds >= self.rounds)
 

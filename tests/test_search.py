@@ -461,8 +461,12 @@ def test_classes_around_frequent_answers_are_starts(tied):
 
     data = bm.prepare(lca(list("abcd"), 3, family=bm.normal(), variance="class"), tied)
     points = simpler_starts(data, tied, 0, Split())
-    assert len(points) >= 4  # two splits, and at least one answer in three widths
-    around = [theta for theta in points if np.abs(data.inside(theta)["item_intercept"][2, 0] - 5.0) < 0.3]
+    assert {o for o, _ in points} == {"simpler model", "answers"}
+    around = [
+        theta
+        for o, theta in points
+        if o == "answers" and np.abs(data.inside(theta)["item_intercept"][2, 0] - 5.0) < 0.3
+    ]
     assert around
     for theta in around:
         values = data.inside(theta)
