@@ -32,9 +32,9 @@ WEAK = 0.3
 """Loadings, as a share of those of a random start: at zero itself a search could not leave the simpler model."""
 CHEAP = 200_000
 """Patterns times nodes, up to which the searches for other models cost little."""
-MOST_VALUES, COMMON, WIDTHS, MEMBER = 5, 0.03, (0.15, 0.3, 0.5), 0.9
+MOST_VALUES, COMMON, WIDTHS, MEMBERS = 5, 0.03, (0.15, 0.3, 0.5), (0.9, 0.6)
 """Of answers around which a class may begin: how many an item, the least share that gives one, how far its members may
-be, in SDs of the item, and the weight of those that give it."""
+be, in SDs of the item, and the weights of those that give it."""
 MOST_SOLVED = 3
 """Different solutions with one class less from which classes around frequent answers begin."""
 MOST_MERGED = 4
@@ -236,9 +236,11 @@ def _near_values(data: Data, limits: Ranges) -> Iterator[Array]:
             values, which = np.unique(y[~np.isnan(y)], return_inverse=True)
             times = np.bincount(which, weights=data.counts[~np.isnan(y)])
             often = values[np.argsort(-times, kind="stable")[:MOST_VALUES]]
-            for value, width in product(often[np.sort(-times)[: len(often)] < -COMMON * times.sum()], WIDTHS):
+            for value, width, member in product(
+                often[np.sort(-times)[: len(often)] < -COMMON * times.sum()], WIDTHS, MEMBERS
+            ):
                 away = (np.nan_to_num(y, nan=np.inf) - value) / (width * np.nanstd(y))
-                yield MEMBER * np.exp(-0.5 * away**2)
+                yield member * np.exp(-0.5 * away**2)
 
 
 def _ends(data: Data, starts: Sequence[Start]) -> list[Array]:
