@@ -336,3 +336,51 @@ def test_the_kept_table_says_what_the_command_would_run():
         [r.data, r.label, r.published] for r in module.rows()
     ]
     assert not (kept["as published"] == "NO").any()
+
+
+@pytest.mark.filterwarnings("ignore:The best log-likelihood")
+@pytest.mark.parametrize(
+    ("variance", "classes", "loglik", "parameters"),
+    [
+        ("equal", 2, -1996.513, 13),
+        ("equal", 3, -1952.978, 18),
+        ("equal", 4, -1889.426, 23),
+        ("equal", 5, -1870.913, 28),
+        ("class", 2, -1988.990, 17),
+        ("class", 3, -1877.965, 26),
+        pytest.param("class", 4, -1851.345, 35, marks=pytest.mark.slow),
+        pytest.param("class", 5, -1821.139, 44, marks=pytest.mark.slow),  # published: -1825.332
+    ],
+)
+def test_profiles_of_pisa_with_many_ties_are_sound_and_replicated(variance, classes, loglik, parameters):
+    df = read("pisa")
+    fit = bm.fit(lca(list(df), classes, family=bm.normal(), variance=variance), df)
+    assert (fit.n_parameters, fit.n_individuals) == (parameters, 488)
+    assert fit.loglik == pytest.approx(loglik, abs=0.002)
+    assert fit.replicated >= 2
+    assert float((fit.params["item_sd"] / df.std().to_numpy()).min()) > 0.05
+
+
+def test_a_maximum_that_is_seldom_reached_is_found_in_the_profiles_of_kmeans():
+    df = read("kmeans_lpa")
+    fit = bm.fit(lca(list(df), 3, family=bm.normal()), df)
+    assert fit.loglik == pytest.approx(-1846.969, abs=0.002)
+    assert fit.replicated >= 2
+
+
+def test_a_factor_mixture_of_three_classes_is_not_below_its_classes_alone():
+    df = read("dentistry")
+    items = [c for c in df if c != "freq"]
+    fit = bm.fit(fma(items, 3, freq="freq", loadings="one"), df)
+    assert fit.n_parameters == 18
+    assert fit.loglik == pytest.approx(-7407.423, abs=0.002)
+    assert fit.replicated >= 2
+
+
+def test_the_entropy_of_transitions_is_that_of_all_classes_together():
+    waves = [GRADE7, GRADE10]
+    fit = bm.fit(
+        lta(waves, 4, family=bm.bernoulli(), names=list("abcde")), read("lsay_2wave").rename(columns=str.lower)
+    )
+    assert fit.entropy == pytest.approx(0.592, abs=0.002)
+    assert fit.class_entropy("C1") == pytest.approx(0.639, abs=0.002)
