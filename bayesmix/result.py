@@ -41,7 +41,7 @@ def check_sample_size(n: object, two_level: bool) -> None:
         raise ValueError("n came as 'clusters', but the model has none: give 'individuals' (the rows of the data).")
 
 
-ALONE = ("random", "detour", "given", "answers")
+ALONE = ("random", "detour", "given")
 """Origins of starts that count for themselves."""
 
 
@@ -162,7 +162,7 @@ class Fit:
     def replicated(self) -> int:
         """How many starts that ran to convergence reached the best log-likelihood.
 
-        Starts from solutions of simpler models count as one.
+        Starts from solutions of simpler models, also those with a class around a frequent answer, count as one.
         """
         sound = self.starts[~self.starts["status"].str.startswith("collapsed") & self.starts["loglik"].notna()]
         values = sound["loglik"].to_numpy(dtype=float)

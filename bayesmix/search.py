@@ -82,7 +82,7 @@ class Start:
     collapsed: str = ""
     """A residual SD at its floor: such a start ranks behind every sound one."""
     origin: str = "random"
-    """Or "given", "detour", "answers", "simpler model": of the last, which come from one place, all count as one."""
+    """Or "given", "detour", "answers", "simpler model": the last two come from few places, and all count as one."""
 
     @property
     def alone(self) -> bool:

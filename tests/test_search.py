@@ -254,8 +254,10 @@ def test_the_unseen_share_is_that_of_ends_seen_once():
     assert [s.seed for s in ranked(found)] == [1, 2, 3, 4, 5]
 
 
-def test_starts_from_simpler_models_count_once():
-    found = [start(-10.0, -1, origin="simpler model"), start(-10.0, -2, origin="simpler model"), start(-11.0, 3)]
+@pytest.mark.parametrize("other", ["simpler model", "answers"])
+def test_starts_from_simpler_models_count_once(other):
+    """Those around frequent answers too: they come from a few solutions, and agree with each other for that."""
+    found = [start(-10.0, -1, origin="simpler model"), start(-10.0, -2, origin=other), start(-11.0, 3)]
     assert times_reached(found) == 1
     assert ends(found) == [1, 1]
 
