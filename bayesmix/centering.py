@@ -122,6 +122,8 @@ class Recoding:
         Terms that multiply a shifted effect, and the intercepts beside them.
     turn : Turn, optional
         Of random coefficients.
+    slopes : tuple of Term
+        Terms whose slopes are in other units inside, one a parameter.
     """
 
     columns: Mapping[str, Columns] = field(default_factory=dict)
@@ -176,7 +178,7 @@ class Recoding:
         return Recoding(columns, self.absorbed, shifted, self.loadings)
 
     def shifts(self, values: Mapping[str, Array]) -> dict[str, Array]:
-        """What is to be added to each shifted effect for the user's scale; `values` have slopes in the user's units."""
+        """The number to be added to each shifted effect for the user's scale; `values` have the user's slopes."""
         out: dict[str, Array] = {}
         for e, some in self.shifted:
             out[e.name] = sum(
@@ -204,7 +206,7 @@ class Recoding:
         assert t.covariates is not None
         dims, slopes = t.parameter.dims, values[t.parameter.name]
         axis = dims.index(t.covariates.name) - len(dims)
-        rest = tuple(d for d in _here(t) if d != t.covariates.name)
+        rest = tuple(d for d in t.dims if d != t.covariates.name)
         for by in a.by:
             part = _last(slopes, axis) @ self.columns[t.covariates.name].beside[by.covariates].T
             named = (*rest, by.covariates) if by.covariates else rest
@@ -213,7 +215,7 @@ class Recoding:
     def _of_loadings(self, values: Mapping[str, Array], shifts: Mapping[str, Array]) -> Iterator[tuple[str, Array]]:
         """Loadings times the shifts of their effects, for the intercepts beside them."""
         for t, by in self.loadings:
-            dims = tuple(d for d in _here(t) if d != t.effect_dim)
+            dims = tuple(d for d in t.dims if d != t.effect_dim)
             yield by.parameter.name, by.sign * _aligned(_on_effects(values, t, shifts), dims, by.dims)
 
     def effects_to_user(self, effects: Mapping[str, object], values: Mapping[str, Array]) -> dict:
@@ -232,9 +234,7 @@ class Recoding:
             for k, name in enumerate(names):
                 each = [back[k, j] * effects[other] for j, other in enumerate(names) if back[k, j] and other in effects]
                 out[name] = sum(each[1:], each[0]) if each else effects[name]
-        for name, shift in self.shifts(values).items():
-            out[name] = out[name] + float(shift) if np.ndim(shift) == 0 else out[name]
-        return out
+        return out | {name: out[name] + float(shift) for name, shift in self.shifts(values).items()}
 
 
 def _aligned(x: Any, dims: Sequence[str], to: Sequence[str]) -> Any:
@@ -249,11 +249,6 @@ def _last(x: Any, axis: int) -> Any:
     """An array or tensor with an axis, counted from its end, moved there."""
     order = [k for k in range(x.ndim) if k != x.ndim + axis]
     return x.transpose([*order, x.ndim + axis])
-
-
-def _here(t: Term) -> tuple[str, ...]:
-    """The dims of a term's parameter by their names in the term's predictor."""
-    return tuple(dict(t.rename).get(d, d) for d in t.parameter.dims)
 
 
 def _on_effects(values: Mapping[str, Array], t: Term, shifts: Mapping[str, Array]) -> Array:
@@ -373,7 +368,7 @@ def recoded(
             kept = tuple(b for b in some or () if b.covariates in made.beside)
             if where.kind == "effect":
                 shifted_by += [(where.name, t)] * bool(made.beside)
-            elif kept and t.parameter not in [a.term.parameter for a in absorbed]:
+            elif kept := _not_yet(t, kept, absorbed):
                 absorbed.append(Absorbed(t, kept))
     slopes = tuple({t.parameter.name: t for c in columns for _, t in uses[c]}.values())
     chained, loadings = plan.shifted({name for name, _ in shifted_by}, columns)
@@ -382,6 +377,15 @@ def recoded(
     for c, t in turns:
         recoding, inside[c.name] = _with_turn(recoding, model, c, t, inside[c.name], weights, packing)
     return inside, recoding
+
+
+def _not_yet(t: Term, by: Sequence[Absorber], absorbed: Sequence[Absorbed]) -> tuple[Absorber, ...]:
+    """The absorbers that no term with the same slopes has yet.
+
+    Slopes that several predictors share move the intercept of each; an intercept that they share too moves once.
+    """
+    taken = {b.parameter for a in absorbed if a.term.parameter == t.parameter for b in a.by}
+    return tuple(b for b in by if b.parameter not in taken)
 
 
 @dataclass(frozen=True)
@@ -434,9 +438,10 @@ class _Plan:
     def absorbers(self, where: _Where, t: Term, known: Mapping[str, Columns]) -> tuple[Absorber, ...]:
         """The parameters that can take over what is taken out of the columns of a term; none where there is none."""
         assert t.covariates is not None
-        if where.kind == "effect":
-            return (Absorber(t.parameter, _here(t)),) if self._reaches(where.name) else ()
-        rest = tuple(d for d in _here(t) if d != t.covariates.name)
+        if where.kind == "effect":  # slopes by class would shift the effect in each class by another number
+            number = len(t.dims) == 1 and self._reaches(where.name)
+            return (Absorber(t.parameter, t.dims),) if number else ()
+        rest = tuple(d for d in t.dims if d != t.covariates.name)
         possible = self._free(t.parameter).any(axis=t.parameter.dims.index(t.covariates.name))
         out = []
         if (by := self._intercept(where, rest, possible, self._shared(t))) is not None:
@@ -454,14 +459,14 @@ class _Plan:
     ) -> Absorber | None:
         """The intercept of a predictor that varies over all of `dims`, free wherever the slopes are."""
         for t, sign in self._intercepts(where):
-            if not set(dims) <= set(_here(t)) or self._shared(t) - {*shared}:
+            if not set(dims) <= set(t.dims) or self._shared(t) - {*shared}:
                 continue
             free = self._free(t.parameter)
             if t.parameter.support == "ordered":
                 free = np.broadcast_to(free[..., :1], free.shape)  # with the first threshold all of them move
-            if (_aligned(possible, dims, _here(t)) & ~free).any():
+            if (_aligned(possible, dims, t.dims) & ~free).any():
                 continue
-            return Absorber(t.parameter, _here(t), sign)
+            return Absorber(t.parameter, t.dims, sign)
         return None
 
     def _intercepts(self, where: _Where) -> Iterator[tuple[Term, float]]:
@@ -482,12 +487,12 @@ class _Plan:
             assert c is not None
             same = c.formula == own.formula and c.level == "cluster" and c.times is None
             of_x = c.level == "individual" and c.times is None and own.times in (c.only or ())
-            rest = tuple(d for d in _here(s) if d != c.name)
+            rest = tuple(d for d in s.dims if d != c.name)
             if not (same or of_x) or not set(dims) <= set(rest) or self._shared(s) != self._shared(t):
                 continue
             free = self._free(s.parameter).all(axis=s.parameter.dims.index(c.name))
             if not (_aligned(possible, dims, rest) & ~free).any():
-                yield Absorber(s.parameter, _here(s), covariates=c.name)
+                yield Absorber(s.parameter, s.dims, covariates=c.name)
 
     def _reaches(self, effect: str) -> bool:
         """Whether all that an effect's shift moves has intercepts that take it over."""
@@ -526,7 +531,7 @@ class _Plan:
         for e in self.model.effects:
             for t in e.mean:
                 if set(t.effects) & names and not on_residuals(e, t, factors):
-                    if t.covariates is not None:
+                    if t.covariates is not None or set(t.dims) - {t.effect_dim}:
                         raise _Stuck
                     names.add(e.name)
             if e.sd is not None and set(e.sd.effects) & names:
@@ -536,7 +541,7 @@ class _Plan:
         loadings = []
         for where, predictor in _predictors(self.model):
             for t in (t for t in predictor if set(t.effects) & names and where.kind in ("class", "response")):
-                dims = tuple(d for d in _here(t) if d != t.effect_dim)
+                dims = tuple(d for d in t.dims if d != t.effect_dim)
                 nonzero = self._free(t.parameter) | (self.packing.fixed[t.parameter.name] != 0)
                 if t.effect_dim in t.parameter.dims:
                     nonzero = nonzero.any(axis=t.parameter.dims.index(t.effect_dim))
@@ -563,9 +568,7 @@ def _columns(
     if not x.size or not (w > 0).any():
         return None
     share = np.sqrt(w / w.sum())[:, None]
-    others = [k for k in ("", *sorted(beside - {CONSTANT})) if k in beside]
-    if c.times and CONSTANT not in beside:
-        others = []
+    others = [CONSTANT, *sorted(beside - {CONSTANT})] if CONSTANT in beside else []
     taken: dict[str, Array] = {}
     if others:
         each = {k: _of(k, matrices, len(x), owner, c.level) for k in others}

@@ -22,13 +22,14 @@ from bayesmix.columns import check_scalars, native, numbers, plain
 from bayesmix.covariates import Design, columns_of, design, missing_column
 from bayesmix.families import Nominal, Normal, Ordinal
 from bayesmix.integration import choose, node_arrays
-from bayesmix.items import Coded, coded_items, dims_here
+from bayesmix.items import Coded, coded_items
 from bayesmix.params import Named, Packing, Prior, natural_values, unconstrain
 from bayesmix.quadrature import Adaptive, Nodes
 from bayesmix.spec import Covariates, Effect, Model, Response, Term, check_model, terms
 
 Array = NDArray[np.float64]
 SMALLEST_SD = 0.01
+"""The floor of residual SDs that vary over classes, as a share of the item's own, where nothing else is asked for."""
 WORTH_MERGING = 1.5
 """How many more patterns there are by cluster, from which they are merged over clusters where that is possible."""
 WORTH_SLOTS = 2.0
@@ -305,13 +306,13 @@ def _needed(model: Model, c: Covariates, coded: Mapping[str, Coded]) -> NDArray[
     own = {r.name for r in model.responses if any(t.covariates == c for t in (*r.predictor, *r.auxiliary))}
     classes = {k.name for k in model.classes if any(t.covariates == c for t in k.predictor)}
     for k in model.classes:  # a parent stands before its child
-        if classes & {d for t in k.predictor for d in dims_here(t)}:
+        if classes & {d for t in k.predictor for d in t.dims}:
             classes.add(k.name)
     for r in model.responses:
-        if classes & {d for t in (*r.predictor, *r.auxiliary) for d in dims_here(t)}:
+        if classes & {d for t in (*r.predictor, *r.auxiliary) for d in t.dims}:
             own.add(r.name)
     through = [t for e in model.effects for t in _terms_of(e)]
-    if not own or any(t.covariates == c or classes & {*dims_here(t)} for t in through):
+    if not own or any(t.covariates == c or classes & {*t.dims} for t in through):
         own = set(coded)
     return np.concatenate([~np.isnan(coded[name].y) for name in sorted(own)], axis=1).any(axis=1)
 
@@ -412,7 +413,7 @@ def _through_classes(model: Model) -> list[str]:
     """Effects of clusters that reach the responses only through classes or factors below them; such classes too."""
     used = [t for r in model.responses for t in (*r.predictor, *r.auxiliary)]
     within, between = ([t for e in model.effects_at(k) for t in _terms_of(e)] for k in ("individual", "cluster"))
-    direct = {d for t in (*used, *within, *between) for d in dims_here(t)}
+    direct = {d for t in (*used, *within, *between) for d in t.dims}
     direct |= {name for t in (*used, *between) for name in t.effects}
     effects = [f"the effect {e.name}" for e in model.effects_at("cluster") if e.name not in direct]
     return effects + [f"the class {c.name}" for c in model.classes_at("cluster") if c.name not in direct]
@@ -611,7 +612,7 @@ def _absent(model: Model, coded: Mapping[str, Coded], coords) -> dict[str, NDArr
         for t in (*r.predictor, *r.auxiliary):
             p = t.parameter
             for dim, extra in ((r.category_dim, 0), (r.threshold_dim, 1)):
-                dims = dims_here(t)
+                dims = t.dims
                 if dim in dims and r.item_dim in dims and r.family.kind == "categorical":
                     gone = np.arange(len(coords[dim])) >= (n - extra)[:, None]
                     axes = [dims.index(r.item_dim), dims.index(dim)]

@@ -106,18 +106,18 @@ def response_table(model: Model, r: Response, dims: tuple[str, ...]) -> tuple[st
     One table for responses that share their parameters, of the first of them, with the classes' common
     name. None for the others, for densities, and where individuals differ.
     """
-    same = [s.name for s in model.responses if _same_items(s, r)]
+    same = [s.name for s in model.responses if same_items(s, r)]
     if not r.family.finite or "individual" in dims or r.name != same[0]:
         return None
     names = {"feature": r.category_dim} | {
         here: shared for t in (*r.predictor, *r.auxiliary) for shared, here in t.rename
     }
-    kinds = {s.name for s in model.responses if not _same_items(s, r)}
+    kinds = {s.name for s in model.responses if not same_items(s, r)}
     title = "item_probability" + (f"_{r.name}" if kinds else "")
     return title, {k: v for k, v in names.items() if k in dims}
 
 
-def _same_items(a: Response, b: Response) -> bool:
+def same_items(a: Response, b: Response) -> bool:
     """Whether two responses are the same items on two occasions."""
     used = [[t.parameter for t in (*r.predictor, *r.auxiliary)] for r in (a, b)]
     return a.item_dim == b.item_dim and used[0] == used[1]

@@ -205,7 +205,7 @@ def _into(
     """Arrows to a variable from the classes, effects and covariates in its terms, each once."""
     arrows: dict[str, str] = {}
     for t in terms:
-        for d in _dims(t):
+        for d in t.dims:
             if d in classes:
                 arrows.setdefault(d, shown.coefficient(f"{to}_on_{d}") if numbers else "")
         for k, e in ((k, e) for k, e in enumerate(t.effects) if e not in none):
@@ -213,7 +213,3 @@ def _into(
         if t.covariates and not t.effects and t.covariates.name not in none:
             arrows[t.covariates.name] = shown.coefficient(t.parameter.name) if numbers else ""
     yield from (arrow(start, to, label) for start, label in arrows.items())
-
-
-def _dims(t: Term) -> list[str]:
-    return [dict(t.rename).get(d, d) for d in t.parameter.dims]

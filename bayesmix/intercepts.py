@@ -111,7 +111,7 @@ def _slope(t: Term, data: Data) -> Factor:
     """Slopes at the means of their covariates."""
     assert t.covariates is not None
     name = t.covariates.name
-    return Factor(t.parameter.name, _here(t), name, means=tuple(column_means(data, name).tolist()))
+    return Factor(t.parameter.name, t.dims, name, means=tuple(column_means(data, name).tolist()))
 
 
 def _loaded(t: Term, paths: Mapping[str, list[Path]]) -> Iterator[Path]:
@@ -119,7 +119,7 @@ def _loaded(t: Term, paths: Mapping[str, list[Path]]) -> Iterator[Path]:
     over = t.effect_dim if t.effect_dim in t.parameter.dims else ""
     for k, e in enumerate(t.effects):
         for path in paths[e]:
-            yield Path((Factor(t.parameter.name, _here(t), over, k), *path.factors))
+            yield Path((Factor(t.parameter.name, t.dims, over, k), *path.factors))
 
 
 def _paths_of_effects(data: Data) -> dict[str, list[Path]]:
@@ -131,12 +131,6 @@ def _paths_of_effects(data: Data) -> dict[str, list[Path]]:
             between = [t for t in e.mean if t.effects and not t.covariates and not e.standard]
             out[e.name] += [path for t in between for path in _loaded(t, out)]
     return out
-
-
-def _here(t: Term) -> tuple[str, ...]:
-    """The dims of a term's parameter under the names they have there."""
-    names = dict(t.rename)
-    return tuple(names.get(d, d) for d in t.parameter.dims)
 
 
 def _predictors(model: Model) -> Iterator[tuple[Term, Predictor, float]]:

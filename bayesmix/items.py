@@ -17,7 +17,7 @@ from bayesmix.coding import Coding
 from bayesmix.columns import Labels, numbers, read
 from bayesmix.families import Bernoulli, Normal, Ordinal
 from bayesmix.params import Parameter
-from bayesmix.spec import Model, Response, Term
+from bayesmix.spec import Model, Response
 
 Array = NDArray[np.float64]
 MAX_CATEGORIES = 30
@@ -109,12 +109,7 @@ def sharing(model: Model) -> dict[str, tuple[str, ...]]:
 
 def _by_item(r: Response, p: Parameter) -> bool:
     used = [t for t in (*r.predictor, *r.auxiliary) if t.parameter == p]
-    return any(r.item_dim in dims_here(t) for t in used)
-
-
-def dims_here(t: Term) -> list[str]:
-    """The dims of a term's parameter under their names here."""
-    return [dict(t.rename).get(d, d) for d in t.parameter.dims]
+    return any(r.item_dim in t.dims for t in used)
 
 
 def _names(model: Model) -> dict[str, str]:

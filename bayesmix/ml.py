@@ -161,19 +161,20 @@ def fit(
     given = [("simpler model", t) for t in split.points]
     given += [("given", t) for t in _given(None if split is start else start, data)]
     given += [("simpler model", t) for t in _from_classes(data, df, seed, nodes)]
-    began = time.perf_counter()
-    given += simpler_starts(data, df, seed, split) if simpler else []
+    began, steps = time.perf_counter(), Steps()
+    if simpler:
+        make = partial(simpler_starts, data, df, seed, split)
+        given += steps.attempt("starts from simpler models", make, [])
     search = Search(data, starts, finals, rounds, seed, mode, executor, progress, given, budget)
     search.seconds = time.perf_counter() - began
     found = search.run()
-    found = _by_detours(search, found, df, seed) if rounds > 1 else found
+    found = _by_detours(search, found, df, seed, steps) if rounds > 1 else found
     usable = [s for s in found if np.isfinite(s.loglik) or np.isfinite(s.short)]
     if not usable:
         raise RuntimeError(
             f"All {len(found)} starts failed ({found[0].status if found else 'none ran'}): check the scale of the "
             "covariates, or take fewer classes."
         )
-    steps = Steps()
     top, found = _best(data, ranked(found), order, steps)
     audit = steps.run("the audit of the nodes", partial(audited, top.data, top.theta), {})
     while nodes is None and abs(audit.get("audit", 0.0)) > FINE and (better := finer(data)):
@@ -212,16 +213,28 @@ def _polished(data: Data, best: Start, order: dict[str, Array] | None, steps: St
     return top or maximum.unpolished(data, best.theta)
 
 
-def _by_detours(search: Search, found: list[Start], df: pd.DataFrame, seed: int) -> list[Start]:
-    """Further starts by way of one class more, while there may be a better end and there is time."""
+def _by_detours(search: Search, found: list[Start], df: pd.DataFrame, seed: int, steps: Steps) -> list[Start]:
+    """Further starts by way of one class more, while there may be a better end and there is time.
+
+    Interrupted, or where the way fails, what was found before stays.
+    """
     for k in range(DETOURS):
         left = search.left + (RARE - 1) * search.budget * mostly_collapse(found)
         if search.interrupted or left <= 0 or not (uncertain(search.data, found) or mostly_collapse(found)):
             break
         before = different_ends(found)[: MOST_SOLVED if mostly_collapse(found) else 1]
         began = time.perf_counter()
-        points = detours(search.data, df, before, seed + 1000 * k)
-        search.seconds += time.perf_counter() - began
+        way = partial(detours, search.data, df, before, seed + 1000 * k)
+        try:
+            points = steps.attempt("starts by way of one class more", way, [])
+        except KeyboardInterrupt:
+            search.interrupted = True
+            warnings.warn("Interrupted: going on with the starts that are finished.", stacklevel=4)
+            break
+        finally:
+            search.seconds += time.perf_counter() - began
+        if not points:
+            break
         found = search.more(points, found)
         same = bool(before) and sound(found)[0].theta is before[0]
         if same and times_reached(found) > 1:

@@ -81,7 +81,10 @@ def _solved(model: Model, like: Data, df: pd.DataFrame, seed: int) -> tuple[list
     data = replace(prepare(model, df, nodes=nodes), smallest_sd=like.smallest_sd)
     collapsing = ranges(data).collapsing.any()
     given = simpler_starts(data, df, seed, Split()) if collapsing else []
-    found = Search(data, FEW_STARTS, FEW_FINALS, 1, seed, None, None, False, given).run()
+    search = Search(data, FEW_STARTS, FEW_FINALS, 1, seed, None, None, False, given)
+    found = search.run()
+    if search.interrupted:  # the user means the whole fit, and nothing of its own is finished
+        raise KeyboardInterrupt
     return different_ends(found)[: MOST_SOLVED if collapsing else 1], data
 
 

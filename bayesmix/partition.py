@@ -116,12 +116,8 @@ def _terms(data: Data, name: str) -> Iterator[tuple[Response, Term]]:
     """Terms of responses that depend on a class variable and on nothing that varies between individuals."""
     for r in data.model.responses:
         for t in (*r.predictor, *r.auxiliary):
-            if name in _here(t) and not (t.covariates or t.effects):
+            if name in t.dims and not (t.covariates or t.effects):
                 yield r, t
-
-
-def _here(t: Term) -> list[str]:
-    return [dict(t.rename).get(d, d) for d in t.parameter.dims]
 
 
 def _features(data: Data, c: LatentClass, rng: np.random.Generator) -> Array | None:
@@ -210,8 +206,8 @@ def _margins(data: Data, parts: dict[str, Array], narrowest: float) -> Iterator[
     known = {c.name for c in data.model.classes}
     for uses in where.values():
         r, t, role = uses[0]
-        classes = [d for d in _here(t) if d in known]
-        if not classes or any(d not in parts for _, s, _ in uses for d in _here(s) if d in known):
+        classes = [d for d in t.dims if d in known]
+        if not classes or any(d not in parts for _, s, _ in uses for d in s.dims if d in known):
             continue
         yield t.parameter, _filled(data, [(s, q) for s, q, _ in uses], role, parts, known, narrowest)
 
@@ -222,7 +218,7 @@ def _filled(
     """A parameter's values: for each part and item its margin."""
     r, t = uses[0]
     dims, shape = t.parameter.dims, data.packing.shape(t.parameter)
-    of_class = [k for k, d in enumerate(_here(t)) if d in known]
+    of_class = [k for k, d in enumerate(t.dims) if d in known]
     item_axis = dims.index(r.item_dim) if r.item_dim in dims else None
     out = np.full(shape, np.nan)
     for at in np.ndindex(*(shape[k] for k in of_class)):
@@ -242,7 +238,7 @@ def _filled(
 
 def _answers(data: Data, r: Response, t: Term, item: int, at: Sequence[int], parts, known: set[str]) -> _Answers:
     y, w = data.responses[r.name][:, item], data.counts
-    for name, k in zip([d for d in _here(t) if d in known], at, strict=True):
+    for name, k in zip([d for d in t.dims if d in known], at, strict=True):
         w = w * parts[name][:, k]
     return _Answers(y, w)
 

@@ -203,7 +203,7 @@ def _is_chain(model: Model, names: Sequence[str]) -> bool:
     near = [{*pair} for pair in pairwise(names)]
     used = [t for c in model.classes for t in c.predictor]
     used += [t for r in model.responses for t in (*r.predictor, *r.auxiliary)]
-    over = [{dict(t.rename).get(d, d) for d in t.parameter.dims} & {*names} for t in used]
+    over = [{*t.dims} & {*names} for t in used]
     return not model.effects and len(model.classes) == len(names) and all(any(d <= n for n in near) for d in over)
 
 

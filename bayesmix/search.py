@@ -151,7 +151,7 @@ def _on_one_value(data: Data, limits: Ranges, theta: Array) -> NDArray[np.bool_]
     weights = _class_weights(data, theta)
     for r in data.model.responses:
         for t in (t for t in r.auxiliary if near[i := data.packing.index[t.parameter.name]][i >= 0].any()):
-            index, dims = data.packing.index[t.parameter.name], [dict(t.rename).get(d, d) for d in t.parameter.dims]
+            index, dims = data.packing.index[t.parameter.name], t.dims
             for at in np.argwhere(near[index] & (index >= 0)):
                 place = dict(zip(dims, at, strict=True))
                 y = data.responses[r.name][:, place.get(r.item_dim, 0)]

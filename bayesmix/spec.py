@@ -78,6 +78,11 @@ class Term:
     effect_dim: str = "effect"
     rename: tuple[tuple[str, str], ...] = ()
 
+    @property
+    def dims(self) -> tuple[str, ...]:
+        """The dims of the parameter by their names here."""
+        return tuple(dict(self.rename).get(d, d) for d in self.parameter.dims)
+
 
 Predictor = tuple[Term, ...]
 

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bayesmix.data import SMALLEST_SD, Data
+from bayesmix.derived import same_items
 from bayesmix.families import GUESS
 from bayesmix.params import Parameter, unconstrain
 from bayesmix.spec import Model, Response, Term, terms
@@ -152,10 +153,9 @@ def _floors(data: Data) -> Iterator[tuple[Parameter, Array, bool]]:
     known = {c.name for c in data.model.classes if c.size > 1}
     for r in data.model.responses:
         for name, t in zip(r.family.auxiliary, r.auxiliary, strict=True):
-            here = {dict(t.rename).get(d, d) for d in t.parameter.dims}
             if name == "sigma":
-                by_class, columns = bool(here & known), data.responses[r.name].T
-                floors = [_floor(y, data.counts, data.smallest_sd if by_class else None) for y in columns]
+                by_class, (columns, counts) = bool({*t.dims} & known), _answers(r, data)
+                floors = [_floor(y, counts, data.smallest_sd if by_class else None) for y in columns.T]
                 shape = data.packing.shape(t.parameter)
                 yield t.parameter, _over_items(np.array(floors), t.parameter.dims, shape, r.item_dim), by_class
 
@@ -224,11 +224,20 @@ def _effect_scales(data: Data) -> dict[str, float]:
     return out
 
 
+def _answers(r: Response, data: Data) -> tuple[Array, Array]:
+    """Answers to the items of a response wherever their parameters are the same, and how many gave each pattern.
+
+    An item that was not asked on one occasion, or has one answer there, begins at the margin of all occasions.
+    """
+    each = [data.responses[s.name] for s in data.model.responses if same_items(s, r)]
+    return np.concatenate(each), np.tile(data.counts, len(each))
+
+
 def _response_ranges(r: Response, data: Data, raw: dict[str, list]) -> None:
     """Intercepts, thresholds and SDs at the margins of the items."""
-    y = data.responses[r.name]
+    y, counts = _answers(r, data)
     n_categories = [len(data.categories.get(i, ())) for i in r.items]
-    margins = [r.family.baseline(y[:, k], data.counts, n) for k, n in enumerate(n_categories)]
+    margins = [r.family.baseline(y[:, k], counts, n) for k, n in enumerate(n_categories)]
     sd = np.array([np.nanstd(y[:, k]) for k in range(len(r.items))])
     alone = len(r.items) == 1
     for t in r.predictor:

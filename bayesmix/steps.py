@@ -1,4 +1,4 @@
-"""Steps after a long computation, none of which may lose it."""
+"""Steps beside and after a long computation, none of which may lose it."""
 
 from __future__ import annotations
 
@@ -25,10 +25,16 @@ class Steps:
             self.lost[what] = "interrupted"
             return default
         try:
-            return step()
+            return self.attempt(what, step, default)
         except KeyboardInterrupt:
             self.interrupted = True
             self.lost[what] = "interrupted"
+        return default
+
+    def attempt(self, what: str, step: Callable[[], Any], default: Any = None) -> Any:
+        """The result of a step; `default` where it fails. An interrupt goes up: there is more to be done after it."""
+        try:
+            return step()
         except Exception as error:
             self.lost[what] = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}".rstrip(".")
         return default

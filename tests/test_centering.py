@@ -1,6 +1,7 @@
 """Where a covariate lies, and its unit, is nothing to a fit: orthonormal inside, the user's scale outside."""
 
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -215,6 +216,38 @@ def test_a_model_that_depends_on_the_origin_keeps_it(persons):
         one, other = few(declare(), persons), few(declare(), moved(persons, x=(5.0, 1.0)))
         assert abs(one.loglik - other.loglik) > 0.01
         assert not data.recoding.is_identity  # scaled all the same
+
+
+def test_slopes_that_several_predictors_share_move_the_intercept_of_each(persons):
+    """One slope of two outcomes that have intercepts of their own, beside one of two that share theirs."""
+    slope, x = bm.Parameter("slope", ("covariate",)), bm.Covariates("covariate", "x")
+
+    def outcome(k: int, column: str, intercept: str) -> bm.Response:
+        terms = (bm.Term(bm.Parameter(intercept)), bm.Term(slope, x))
+        sd = bm.Term(bm.Parameter(f"sd{k}", (), "positive"))
+        return bm.Response(f"r{k}", (column,), bm.normal(), terms, (sd,), item_dim=f"item{k}")
+
+    df = moved(persons, x=(2015.0, 3.0))
+    for second in ("own", "first"):
+        model = bm.Model("shared", (outcome(1, "y", "first"), outcome(2, "m", second)))
+        data, rng = bm.prepare(model, df), np.random.default_rng(1)
+        values = data.natural(0.3 * rng.normal(size=data.packing.size))
+        found = [functions.bind("total", d)(d.pack(values)) for d in (data, data.on_user_scale(), data.centred())]
+        assert_allclose(found, float(found[0]), rtol=1e-9)
+
+
+def test_a_factor_shifted_by_another_number_in_each_class_keeps_its_origin(persons):
+    """Its slopes vary over the classes: no intercept takes that over, and its scores are the user's."""
+    model = fma(TESTS, 2, family=BINARY, factor_covariates="x")
+    factor = next(e for e in model.effects if e.name == "f")
+    (term,) = [t for t in factor.mean if t.covariates]
+    by_class = replace(term, parameter=replace(term.parameter, dims=("C", *term.parameter.dims)))
+    effects = tuple(replace(e, mean=(by_class,)) if e is factor else e for e in model.effects)
+    data = bm.prepare(replace(model, effects=effects), moved(persons, x=(5.0, 2.0)))
+    values = data.natural(0.3 * np.random.default_rng(2).normal(size=data.packing.size))
+    found = [functions.bind("total", d)(d.pack(values)) for d in (data, data.on_user_scale())]
+    assert_allclose(found[0], found[1], rtol=1e-9)
+    assert not data.recoding.shifted
 
 
 def test_a_saved_fit_is_on_the_users_scale(persons, tmp_path):

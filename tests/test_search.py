@@ -176,6 +176,31 @@ def test_normal_items_of_any_scale_and_number_part_their_classes(scale, items):
     assert fit.loglik >= logsumexp(np.array(each) + share, axis=0).sum()
 
 
+@pytest.mark.parametrize("second", [np.nan, 1.0], ids=["not asked", "constant"])
+@pytest.mark.parametrize("kind", ["equal", "class", "counts"])
+def test_an_item_that_says_nothing_on_one_occasion_begins_at_the_margin_of_all(second, kind):
+    """Normal items and counts, against the density of every path by hand at the estimates."""
+    rng = np.random.default_rng(12)
+    c = np.stack([z := rng.random(300) < 0.5, np.where(rng.random(300) < 0.8, z, ~z)])
+    draw = (lambda k: rng.poisson(2 + 6 * c[k])) if kind == "counts" else (lambda k: rng.normal(3.0 * c[k]))
+    df = pd.DataFrame({"p1": draw(0), "q1": draw(0), "q2": draw(1)}).assign(p2=second)
+    family, variance = (bm.poisson(), "equal") if kind == "counts" else (bm.normal(), kind)
+    model = lta([["p1", "q1"], ["p2", "q2"]], 2, family=family, variance=variance, names=["p", "q"])
+    fit = quiet(model, df, starts=6, finals=4, rounds=1)
+    place = fit.params["item_intercept"].transpose("C", "item").values
+    spread = None if kind == "counts" else np.broadcast_to(fit.params["item_sd"].values, (2, 2))
+    each = []
+    for first, other in (("p1", "q1"), ("p2", "q2")):
+        y = df[[first, other]].to_numpy(dtype=float)[:, None, :]
+        one = poisson.logpmf(y, np.exp(place)) if spread is None else norm.logpdf(y, place, spread)
+        each.append(np.nansum(one, axis=-1))
+    start, step = fit.params["C1_logit"].values, fit.params["C2_logit"].transpose("C1", "C2").values
+    start, step = start - logsumexp(start), step - logsumexp(step, axis=1, keepdims=True)
+    paths = start[:, None] + step + each[0][:, :, None] + each[1][:, None, :]
+    assert logsumexp(paths, axis=(1, 2)).sum() == pytest.approx(fit.loglik, abs=1e-6)
+    assert fit.quality["gradient"] < 1e-2
+
+
 @pytest.mark.parametrize(
     "declare",
     [
@@ -395,6 +420,50 @@ def test_a_step_that_fails_after_the_search_costs_its_own_result(answers, monkey
     monkeypatch.undo()
     assert bm.report(fit)
     assert len(fit.summary())
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), ValueError("no such way"), MemoryError()])
+def test_a_way_by_one_class_more_that_ends_early_loses_nothing(answers, monkeypatch, error):
+    """A search that disagrees goes that way; interrupted or failed there, what it had found is the fit."""
+    model, few = lca(list("abcdef"), 2, family=BINARY), {"starts": 6, "rounds": 2, "budget": 60.0}
+    asked = []
+
+    def ends_early(*arguments):
+        asked.append(1)
+        raise error
+
+    monkeypatch.setattr(ml, "detours", ends_early)
+    monkeypatch.setattr(ml, "uncertain", lambda data, found: True)
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        fit = bm.fit(model, answers, **few)
+    assert asked == [1]
+    assert np.isfinite(fit.loglik)
+    assert fit.quality["interrupted"] is isinstance(error, KeyboardInterrupt)
+    words = "Interrupted" if fit.quality["interrupted"] else "starts by way of one class more"
+    assert any(words in str(w.message) for w in said)
+
+
+def test_simpler_models_that_fail_cost_their_starts_alone(answers, monkeypatch):
+    def fails(*arguments):
+        raise ValueError("no simpler model")
+
+    monkeypatch.setattr(ml, "simpler_starts", fails)
+    with pytest.warns(UserWarning, match="starts from simpler models .ValueError: no simpler model"):
+        fit = bm.fit(lca(list("abcdef"), 3, family=BINARY), answers)
+    assert fit.replicated >= 2
+
+
+def test_an_interrupt_in_a_simpler_model_is_one_of_the_fit(answers, monkeypatch):
+    from bayesmix import neighbours
+
+    def interrupted(search):
+        search.interrupted = True
+        return []
+
+    monkeypatch.setattr(neighbours.Search, "run", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        bm.fit(lca(list("abcdef"), 3, family=BINARY), answers)
 
 
 def test_a_loading_that_underflows_is_at_its_boundary_and_ends_nothing(answers):
