@@ -26,7 +26,8 @@ import pytensor.tensor as pt
 from bayesmix.models import fma, gom, irt_3pl, lca
 
 import bayesmix as bm
-from bayesmix import draws, pymc_model
+from bayesmix.bayes import datatree as draws
+from bayesmix.bayes import pymc_model
 
 warnings.simplefilter("ignore")
 SETTINGS = {"draws": 1000, "tune": 1000, "chains": 2, "cores": 2, "seed": 1, "progress_bar": False}

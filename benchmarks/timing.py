@@ -13,7 +13,7 @@ import time
 import warnings
 
 import bayesmix as bm
-from bayesmix.functions import bind
+from bayesmix.graph.functions import bind
 
 warnings.simplefilter("ignore")
 

@@ -20,7 +20,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from bayesmix import Family, LatentClass, Model, bernoulli
-from bayesmix.pieces import (
+from bayesmix.spec.blocks import (
     COVARIANCES,
     class_number,
     factor_effects,

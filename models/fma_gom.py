@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from bayesmix import Family, LatentClass, Model, Parameter, Term, at, bernoulli
-from bayesmix.pieces import (
+from bayesmix.spec.blocks import (
     COVARIANCES,
     LOADING_FREE,
     class_number,

@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from bayesmix import Family, LatentClass, Model
-from bayesmix.pieces import COVARIANCES, class_number, listed, logits, measured, needs_clusters, random_logits
+from bayesmix.spec.blocks import COVARIANCES, class_number, listed, logits, measured, needs_clusters, random_logits
 
 
 def gom(

@@ -22,7 +22,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from bayesmix import LatentClass, Model, Parameter, Prior, Response, Term, at, bernoulli
-from bayesmix.pieces import class_number, factor_effects, listed, loading_on, logits, measured, named_factors
+from bayesmix.spec.blocks import class_number, factor_effects, listed, loading_on, logits, measured, named_factors
 
 CERTAIN = 15.0
 """tau_p1 of section 9: F(15) is 1 to seven digits."""

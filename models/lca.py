@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from bayesmix import Family, LatentClass, Model
-from bayesmix.pieces import (
+from bayesmix.spec.blocks import (
     COVARIANCES,
     class_number,
     cluster_class,

@@ -22,7 +22,16 @@ from dataclasses import replace
 from itertools import takewhile
 
 from bayesmix import Effect, Family, LatentClass, Model, Response, Term, at
-from bayesmix.pieces import COVARIANCES, at_occasion, listed, logits, measured, needs_clusters, random_occasion, whole
+from bayesmix.spec.blocks import (
+    COVARIANCES,
+    at_occasion,
+    listed,
+    logits,
+    measured,
+    needs_clusters,
+    random_occasion,
+    whole,
+)
 
 
 def lta(

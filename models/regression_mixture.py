@@ -21,9 +21,7 @@ from collections.abc import Mapping, Sequence
 from typing import Annotated
 
 from bayesmix import Covariates, Effect, Family, LatentClass, Model, Parameter, Prior, Response, Term, at, normal
-from bayesmix.families import Normal, Ordinal
-from bayesmix.formulas import parse_regression, parse_terms
-from bayesmix.pieces import (
+from bayesmix.spec.blocks import (
     COVARIANCES,
     DATA_SD,
     class_number,
@@ -34,6 +32,8 @@ from bayesmix.pieces import (
     random_coefficients,
     random_occasion,
 )
+from bayesmix.spec.families import Normal, Ordinal
+from bayesmix.spec.formulas import parse_regression, parse_terms
 
 INTERCEPT, LOGITS, FACTOR = "1", "class", "factor"
 LOCATION = Prior("DataNormal", sigma=2.5)

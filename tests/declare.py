@@ -9,10 +9,10 @@ import pandas as pd
 import pytensor
 
 import bayesmix as bm
-from bayesmix.data import Data, Named
-from bayesmix.functions import bind
-from bayesmix.params import natural_values, unconstrain
-from bayesmix.spec import Covariates, Effect, LatentClass, Model, Parameter, Response, Term
+from bayesmix.data.dataset import Data, Named
+from bayesmix.graph.functions import bind
+from bayesmix.spec.model import Covariates, Effect, LatentClass, Model, Parameter, Response, Term
+from bayesmix.spec.parameters import natural_values, unconstrain
 from oracle import Oracle
 
 FAMILY = {

@@ -7,7 +7,7 @@ from bayesmix.models import fma, fma_gom, gom, irt_3pl, lca
 from bayesmix.models.irt_3pl import guessing_as_membership
 
 import bayesmix as bm
-from bayesmix.spec import Effect, LatentClass, Model, Parameter, Response, Term
+from bayesmix.spec.model import Effect, LatentClass, Model, Parameter, Response, Term
 
 ITEMS = ["a", "b", "c"]
 

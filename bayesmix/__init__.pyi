@@ -1,0 +1,93 @@
+from . import models as models
+from . import plots as plots
+from .bayes.pymc_model import build as build
+from .bayes.pymc_model import prior_table as prior_table
+from .bayes.sampling import sample as sample
+from .data.dataset import Data as Data
+from .data.dataset import prepare as prepare
+from .graph.posterior import log_likelihood as log_likelihood
+from .graph.simulation import simulate as simulate
+from .listing.overview import report as report
+from .ml.enumeration import Enumeration as Enumeration
+from .ml.enumeration import enumerate_classes as enumerate_classes
+from .ml.estimation import fit as fit
+from .ml.resampling import Bootstrap as Bootstrap
+from .ml.resampling import bootstrap as bootstrap
+from .ml.status import ClassStatus as ClassStatus
+from .ml.status import class_status as class_status
+from .results.comparison import Comparison as Comparison
+from .results.comparison import compare as compare
+from .results.fit import Fit as Fit
+from .results.occasions import decomposition as decomposition
+from .results.occasions import transitions as transitions
+from .spec.families import Family as Family
+from .spec.families import bernoulli as bernoulli
+from .spec.families import nominal as nominal
+from .spec.families import normal as normal
+from .spec.families import ordinal as ordinal
+from .spec.families import poisson as poisson
+from .spec.model import Covariates as Covariates
+from .spec.model import Effect as Effect
+from .spec.model import LatentClass as LatentClass
+from .spec.model import Model as Model
+from .spec.model import Response as Response
+from .spec.model import Term as Term
+from .spec.parameters import Fixed as Fixed
+from .spec.parameters import Parameter as Parameter
+from .spec.parameters import Prior as Prior
+from .spec.parameters import at as at
+from .spec.quadrature import adaptive as adaptive
+from .spec.quadrature import exact as exact
+from .spec.quadrature import gauss_hermite as gauss_hermite
+from .spec.quadrature import monte_carlo as monte_carlo
+from .spec.quadrature import trapezoid as trapezoid
+from .studies.run import study as study
+from .studies.summary import Study as Study
+
+__all__ = [
+    "Bootstrap",
+    "ClassStatus",
+    "Comparison",
+    "Covariates",
+    "Data",
+    "Effect",
+    "Enumeration",
+    "Family",
+    "Fit",
+    "Fixed",
+    "LatentClass",
+    "Model",
+    "Parameter",
+    "Prior",
+    "Response",
+    "Study",
+    "Term",
+    "adaptive",
+    "at",
+    "bernoulli",
+    "bootstrap",
+    "build",
+    "class_status",
+    "compare",
+    "decomposition",
+    "enumerate_classes",
+    "exact",
+    "fit",
+    "gauss_hermite",
+    "log_likelihood",
+    "models",
+    "monte_carlo",
+    "nominal",
+    "normal",
+    "ordinal",
+    "plots",
+    "poisson",
+    "prepare",
+    "prior_table",
+    "report",
+    "sample",
+    "simulate",
+    "study",
+    "transitions",
+    "trapezoid",
+]

@@ -1,0 +1,1 @@
+"""Bayes: the graph in a PyMC model, sampled with NUTS."""

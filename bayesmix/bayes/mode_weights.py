@@ -1,0 +1,192 @@
+"""Other solutions of a fit as modes of the posterior: how high they are, and how much of the mass is theirs.
+
+Chains that start at one maximum do not find another; a search has seen both. Around each solution the posterior is
+taken as normal (Laplace): its mass is exp(height) (2 pi)^(d/2) |-H|^(-1/2), H the Hessian at the mode.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from numpy.typing import NDArray
+from scipy import optimize, special
+
+from bayesmix.data.dataset import Data, prepare
+from bayesmix.data.margins import units
+from bayesmix.graph import functions
+from bayesmix.graph.nodes import adapted
+from bayesmix.parallel import one_blas_thread
+from bayesmix.results.fit import Fit
+from bayesmix.spec import class_labels as labels
+from bayesmix.spec.model import Model
+from bayesmix.spec.parameters import Parameter, Prior
+from bayesmix.spec.quadrature import Nodes
+
+Array = NDArray[np.float64]
+MATTERS = 0.01
+"""The share of the posterior mass from which a solution is spoken of."""
+SAME = 1e-3
+"""A difference of log-likelihoods that is none."""
+NEAR = 0.05
+"""Ends of climbs so near to each other, in units of the parameters and of the height, are one mode."""
+BELOW, MOST = 25.0, 5
+"""Solutions so many log-likelihood units below the best are left aside, and all but so many."""
+STEP = 1e-4
+
+
+@dataclass(frozen=True)
+class Mode:
+    """A mode of the posterior.
+
+    Attributes
+    ----------
+    values : dict of str to array
+        Parameters on the user's natural scale.
+    loglik : float
+        Their log-likelihood.
+    height : float
+        Log-likelihood plus log prior density.
+    mass : float
+        Logarithm of the mass around it, by Laplace; of all modes up to one constant.
+    maximum : float
+        The log-likelihood of the solution that it belongs to.
+    """
+
+    values: Mapping[str, Array]
+    loglik: float
+    height: float
+    mass: float
+    maximum: float
+
+
+def others(fit: Fit) -> list[dict[str, Array]]:
+    """Natural parameters of solutions that a search saw besides the best one: the highest few, none far below."""
+    found: xr.Dataset | None = getattr(fit, "solutions", None)
+    if found is None or "solution" not in found.dims:
+        return []
+    names = [str(k) for k in fit.params.data_vars]
+    own = {k: fit.params[k].values for k in names}
+    level = found["loglik"].values if "loglik" in found else np.full(found.sizes["solution"], fit.loglik)
+    order = [i for i in np.argsort(-level, kind="stable") if level[i] > fit.loglik - BELOW]
+    each = [{k: found[k].isel(solution=i).transpose(*fit.params[k].dims).values for k in names} for i in order]
+    further = [x for x in each if any(not np.allclose(x[k], own[k], rtol=1e-3, atol=1e-3) for k in names)]
+    return further[:MOST]
+
+
+def modes(
+    model: Model,
+    df: pd.DataFrame,
+    solutions: Sequence[Mapping[str, Array]],
+    priors: Mapping[str, Prior],
+    nodes: Nodes | Mapping[str, Nodes] | None = None,
+) -> list[Mode]:
+    """The different modes of the posterior above the solutions, in their order, that of the first among them.
+
+    The order of the classes and the direction of factors make no difference.
+    """
+    data = replace(prepare(model, df, nodes=nodes), priors=priors)
+    out: list[Mode] = []
+    with one_blas_thread():
+        for values in solutions:
+            found = _mode(data, data.pack(values))
+            if not any(_same(data, found, other) for other in out):
+                out.append(found)
+    return out
+
+
+def _same(data: Data, a: Mode, b: Mode) -> bool:
+    """Whether two climbs ended at one mode: as high, and at one place in units of the parameters."""
+    if abs(a.height - b.height) > NEAR:
+        return False
+    one = {k: x[None] for k, x in a.values.items()}
+    moved, _ = labels.relabelled(data.model, one, b.values)
+    apart = [np.abs(moved[k][0] - b.values[k]) / unit for k, (_, unit) in units(data).items()]
+    return max(float(x.max(initial=0.0)) for x in apart) < NEAR
+
+
+def _mode(data: Data, theta: Array) -> Mode:
+    """Climb from a solution, twice: adaptive nodes are moved to where the first climb ends."""
+    data = adapted(data, theta)
+    maximum = float(functions.bind("total", replace(data, priors={}))(theta))
+    for _ in range(2):
+        data = adapted(data, theta)
+        climbed = functions.bind("gradient", data)
+
+        def falling(x: Array, f=climbed) -> tuple[float, Array]:
+            value, gradient = f(x)
+            return (-float(value), -gradient) if np.isfinite(value) else (np.inf, np.zeros_like(x))
+
+        found = optimize.minimize(falling, theta, jac=True, method="L-BFGS-B", options={"maxiter": 500})
+        theta = found.x if np.isfinite(found.fun) else theta
+    loglik = float(functions.bind("total", replace(data, priors={}))(theta))
+    height = float(climbed(theta)[0])
+    return Mode(data.natural(theta), loglik, height, height + _volume(data, theta, climbed), maximum)
+
+
+def _volume(data: Data, theta: Array, gradient) -> float:
+    """Logarithm of the volume of the normal density around a mode, on the natural scale; NaN where it is no mode."""
+    steps = STEP * np.maximum(1.0, np.abs(theta))
+    rows = [(gradient(theta + e)[1] - gradient(theta - e)[1]) / (2 * e.sum()) for e in np.diag(steps)]
+    size = np.linalg.eigvalsh(-0.5 * (np.array(rows) + np.array(rows).T))
+    if (size <= 0).any():
+        return float("nan")
+    inside = data.inside(theta)
+    stretch = sum(_log_stretch(inside[p.name], p, data) for p in data.model.parameters)
+    return float(stretch + 0.5 * len(theta) * np.log(2 * np.pi) - 0.5 * np.log(size).sum())
+
+
+def _log_stretch(x: Array, p: Parameter, data: Data) -> float:
+    """The log derivative of natural parameters with respect to theta."""
+    free = data.packing.index[p.name] >= 0
+    if p.support == "positive":
+        return float(np.log(x[free]).sum())
+    if p.support == "ordered":
+        return float(np.log(np.maximum(np.diff(x, axis=-1), 1e-300))[free[..., 1:]].sum())
+    if p.support == "cholesky":
+        return float(np.log(np.maximum(x, 1e-300))[free & (np.eye(*x.shape[-2:]) > 0)].sum())
+    return 0.0
+
+
+def shares(found: Sequence[Mode]) -> Array:
+    """The share of the mass of each mode; by their heights alone where a mass is unknown."""
+    masses = np.array([m.mass for m in found])
+    levels = masses if np.isfinite(masses).all() else np.array([m.height for m in found])
+    return np.exp(levels - special.logsumexp(levels))
+
+
+def chains_of(share: Array, chains: int) -> NDArray[np.int64]:
+    """How many chains start at each mode: in proportion to their shares, one at least at the first."""
+    out = np.floor(share * chains).astype(int)
+    for k in np.argsort(-(share * chains - out), kind="stable")[: chains - out.sum()]:
+        out[k] += 1
+    if out[0] == 0:  # the fit's own mode: the draws are laid beside it
+        out[int(np.argmax(out))] -= 1
+        out[0] += 1
+    return out
+
+
+def words(found: Sequence[Mode], share: Array, chains: NDArray[np.int64]) -> list[str]:
+    """What a user should know of the other modes; the first is that of the fit."""
+    out = []
+    for k in range(1, len(found)):
+        if share[k] < MATTERS:
+            continue
+        m, lead = found[k], found[0]
+        if abs(m.maximum - lead.maximum) < SAME:
+            out.append(
+                f"another solution has exactly the log-likelihood of the fit's ({lead.maximum:.3f}), and about "
+                f"{share[k]:.0%} of the posterior mass: the model is not identified by these data, only the priors "
+                "tell the two apart, and longer chains do not mend that; simplify the model"
+            )
+            continue
+        where = f"{chains[k]} of the chains started there" if chains[k] else "no chain started there"
+        out.append(
+            f"the search has seen another mode, with about {share[k]:.0%} of the posterior mass (log posterior "
+            f"{m.height:.2f} against {lead.height:.2f} at the fit, log-likelihood {m.loglik:.2f} against "
+            f"{lead.loglik:.2f}); {where}, and chains seldom move from one to the other"
+        )
+    return out

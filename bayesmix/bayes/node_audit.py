@@ -1,0 +1,106 @@
+"""Nodes for many parameter values at once, and how far they can be trusted there.
+
+Adaptive nodes stand at the posterior of the effects under one value of the parameters; a sampler goes to others,
+where they may miss it. Here they are placed over several values together, and checked against fresh ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bayesmix.data.dataset import Data
+from bayesmix.data.integration import placed
+from bayesmix.graph import functions
+from bayesmix.graph.nodes import adapted, replaced, with_nodes
+from bayesmix.spec.quadrature import Adaptive, Exact, MonteCarlo, Nodes
+
+Array = NDArray[np.float64]
+AUDITED = 12
+"""At so many draws the nodes are checked."""
+OFF = 0.1
+"""An error of the log-likelihood at a draw, in its units, that is mended, or said."""
+
+
+@dataclass(frozen=True)
+class Audit:
+    """Log-likelihoods at some draws: with finer nodes, fresh at each, minus those that were used."""
+
+    differences: Array
+
+    @property
+    def worst(self) -> float:
+        """The largest difference, with its sign."""
+        return float(self.differences[np.argmax(np.abs(self.differences))]) if self.differences.size else 0.0
+
+    @property
+    def is_off(self) -> bool:
+        """Whether it is to be mended or said."""
+        return not abs(self.worst) <= OFF
+
+
+def some(theta: Array, n: int = AUDITED) -> Array:
+    """A few of the draws (..., theta), over all chains and their whole length."""
+    flat = theta.reshape(-1, theta.shape[-1])
+    return flat[np.unique(np.linspace(0, len(flat) - 1, n).round().astype(int))]
+
+
+def audit(data: Data, thetas: Array) -> Audit:
+    """The nodes of `data` against finer ones, adapted at each of the points."""
+    finer = _finer(data)
+    if finer is None:
+        return Audit(np.zeros(0))
+    used, total = functions.bind("total", replace(data, priors={})), []
+    for theta in thetas:
+        fresh = functions.bind("total", replace(adapted(finer, theta), priors={}))
+        total.append(float(fresh(theta)) - float(used(theta)))
+    return Audit(np.array(total))
+
+
+def over_points(data: Data, thetas: Sequence[Array] | Array) -> Data:
+    """Adaptive nodes placed over several points: at the mean of the effects' posteriors, with their whole spread."""
+    levels = [k for k, m in data.nodes.items() if isinstance(m, Adaptive)]
+    if not levels:
+        return data
+    each = [adapted(data, theta).places for theta in thetas]
+    places = {level: _pooled([p[level] for p in each]) for level in levels}
+    arrays = dict(data.arrays)
+    for level, place in places.items():
+        arrays |= placed(level, cast(Adaptive, data.nodes[level]), *place)
+    return replace(data, arrays=arrays, places={**data.places, **places})
+
+
+def _pooled(each: Sequence[tuple[Array, Array]]) -> tuple[Array, Array]:
+    """Centre and scale of the mixture of normals with the given centres and scales, by unit."""
+    means, roots = (np.stack([pair[k] for pair in each]) for k in range(2))
+    center = means.mean(axis=0)
+    apart = means - center
+    covariance = np.einsum("sukl,suml->ukm", roots, roots) + np.einsum("suk,sul->ukl", apart, apart)
+    return center, np.linalg.cholesky(covariance / len(each))
+
+
+def better(data: Data, thetas: Array) -> Data | None:
+    """The data with finer nodes, adaptive ones placed over the points; None where there are none to be had."""
+    finer = _finer(data)
+    return None if finer is None else over_points(finer, thetas)
+
+
+def _finer(data: Data) -> Data | None:
+    """Finer nodes, not yet moved; quasi-Monte Carlo ones, whose error another scrambling shows, are left."""
+    methods = {k: m for k, m in data.nodes.items() if not isinstance(m, Exact | MonteCarlo)}
+    try:
+        finer: Mapping[str, Nodes] = {k: m.finer() for k, m in methods.items()}
+        for level, method in finer.items():
+            method.grid(len(data.model.effects_at(level)))
+    except ValueError:  # more nodes than there may be
+        return None
+    if not finer:
+        return None
+    moved = {k: m for k, m in finer.items() if isinstance(m, Adaptive)}
+    fixed = {k: m for k, m in finer.items() if not isinstance(m, Adaptive)}
+    out = with_nodes(data, fixed) if fixed else data
+    return replaced(out, moved) if moved else out

@@ -1,0 +1,120 @@
+"""What may be asked of the sampler: settings, a fit and a PyMC model that belong to the model and the data."""
+
+from __future__ import annotations
+
+import importlib.util
+import inspect
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pymc as pm
+
+from bayesmix.bayes.pymc_model import check_effects, is_sampled
+from bayesmix.data.dataset import Data, Named
+from bayesmix.results.fit import Fit
+
+
+def check_sampler(draws: int, tune: int, chains: int, seed: int, cores: int | None = None) -> None:
+    """What NUTS may be asked for.
+
+    Raises
+    ------
+    ValueError
+        Anything else.
+    """
+    asked = [("draws", draws, 4), ("tune", tune, 1), ("chains", chains, 1), ("seed", seed, 0)]
+    for name, value, least in [*asked, *([("cores", cores, 1)] if cores is not None else [])]:
+        if not isinstance(value, (int, np.integer)) or isinstance(value, bool) or value < least:
+            raise ValueError(f"{name} came as {value!r}: give a whole number of at least {least}.")
+
+
+def check_settings(effects: Any, nuts: Mapping[str, Any], pm_model: Any, priors: Any) -> None:
+    """What does not depend on the data: refused before anything is computed."""
+    import nutpie
+
+    check_effects(effects)
+    known = {*inspect.signature(nutpie.sample).parameters, *dir(nutpie._lib.PyNutsSettings.LowRank(0))}
+    ours = {"compiled_model", "blocking", "return_raw_trace", "progress_bar", "num_draws", "num_tune", "num_chains"}
+    if unknown := [k for k in nuts if k not in known - ours or k.startswith("_")]:
+        raise TypeError(
+            f"{unknown[0]}= came, which is no setting of bm.sample or of nutpie.sample: leave it out, or look up its "
+            "name there (target_accept, maxdepth, ...)."
+        )
+    if pm_model is None:
+        return
+    if not isinstance(pm_model, pm.Model):
+        raise TypeError(f"pm_model came as {type(pm_model).__name__}: give what bm.build returns, extended by hand.")
+    if priors is not None:
+        raise ValueError("pm_model came with priors=, but has its own: give the priors to bm.build.")
+
+
+def check_fit(fit: Fit, data: Data) -> None:
+    """Whether a fit is one of this model and has its shapes."""
+    if not isinstance(fit, Fit):
+        raise TypeError(f"fit came as {type(fit).__name__}: give what bm.fit returns, or leave it out.")
+    known = {p.name: data.packing.shape(p) for p in data.model.parameters}
+    came = {str(k): x.shape for k, x in fit.params.data_vars.items()}
+    if wrong := [k for k in {**known, **came} if known.get(k) != came.get(k)]:
+        raise ValueError(
+            f"fit= is of another model or other data: '{wrong[0]}' has the shape {came.get(wrong[0], 'none')} there, "
+            f"expected {known.get(wrong[0], 'none')}; give the fit of this model to these data, or leave it out."
+        )
+    if fit.n_individuals != data.n_individuals or fit.n_clusters != data.n_clusters:
+        raise ValueError(
+            f"fit= is of other data: {fit.n_individuals} individuals there, {data.n_individuals} here; give the fit "
+            "of this model to these data, or leave it out."
+        )
+
+
+NODE_ARRAYS = ("z_", "log_weight_", "curve_", "slope_")
+
+
+def as_built(pm_model: pm.Model, data: Data) -> Data:
+    """The data with the nodes of a PyMC model, if it was built from them.
+
+    Raises
+    ------
+    ValueError
+        It was built from others.
+    """
+    held = {k.removeprefix("data:"): v for k, v in pm_model.named_vars.items() if k.startswith("data:")}
+    names = {p.name for p in data.model.parameters}
+    if missing := [k for k in names if k not in pm_model.named_vars]:
+        raise ValueError(
+            f"pm_model has no '{missing[0]}': it is of another model; give what bm.build makes of this one."
+        )
+    own = {k for k in data.arrays if not k.startswith(NODE_ARRAYS)}
+    there = {k for k in held if not k.startswith(NODE_ARRAYS)}
+    drawn = [
+        k
+        for k in ("z_individual", "z_cluster")
+        if (k in pm_model.named_vars) != (k in data.arrays and is_sampled(k, data))
+    ]
+    if own != there or drawn:
+        raise ValueError(
+            "pm_model was built with other nodes= or effects= than came here: give bm.sample those that bm.build had."
+        )
+    values = {k: np.asarray(v.get_value()) for k, v in held.items()}
+    if other := [k for k in own if not np.array_equal(values[k], data.arrays[k].values)]:
+        raise ValueError(
+            f"pm_model was built from other data ('{other[0]}' differs): build it from these, bm.build(model, df)."
+        )
+    arrays = {k: v for k, v in data.arrays.items() if k in own or is_sampled(k, data)}
+    for k, v in values.items():
+        if k not in own:
+            arrays[k] = Named(pm_model.named_vars_to_dims[f"data:{k}"], v)  # pyright: ignore[reportArgumentType]
+    return replace(data, arrays=arrays)
+
+
+def backend_settings(wanted: str | None) -> dict[str, Any]:
+    """Settings of nutpie's compilation."""
+    there = importlib.util.find_spec("jax") is not None
+    if wanted not in (None, "jax", "numba"):
+        raise ValueError(f"backend came as {wanted!r}: give 'jax' or 'numba'.")
+    if wanted == "jax" and not there:
+        raise ValueError("backend='jax' came, but JAX is not installed: pip install 'bayesmix[jax]', or give 'numba'.")
+    if wanted == "numba" or not there:
+        return {"backend": "numba"}
+    return {"backend": "jax", "gradient_backend": "pytensor"}

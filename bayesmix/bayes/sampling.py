@@ -1,0 +1,207 @@
+"""Bayes: the same graph in a `pm.Model`, sampled with NUTS, as an ArviZ-native DataTree."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+import pymc as pm
+import xarray as xr
+from numpy.typing import NDArray
+
+from bayesmix.bayes import mode_weights as heights
+from bayesmix.bayes.datatree import assemble, finished, points, whole_draws
+from bayesmix.bayes.node_audit import Audit, audit, better, some
+from bayesmix.bayes.pymc_model import Effects, build_from, initial_point, prepared
+from bayesmix.bayes.sampler_checks import as_built, backend_settings, check_fit, check_sampler, check_settings
+from bayesmix.data.dataset import Data, prepare
+from bayesmix.data.priors import Priors, chosen
+from bayesmix.ml import estimation as ml
+from bayesmix.parallel import Steps
+from bayesmix.results.fit import Fit
+from bayesmix.spec.model import Model, check_model
+from bayesmix.spec.parameters import Prior
+from bayesmix.spec.quadrature import Nodes
+
+Array = NDArray[np.float64]
+
+
+def sample(
+    model: Model,
+    df: pd.DataFrame,
+    *,
+    fit: Fit | None = None,
+    draws: int = 1000,
+    tune: int = 1000,
+    chains: int = 4,
+    cores: int | None = None,
+    seed: int = 0,
+    effects: Effects = "integrate",
+    nodes: Nodes | None = None,
+    priors: Priors | None = None,
+    relabel: bool = True,
+    progress: bool = True,
+    pm_model: pm.Model | None = None,
+    backend: Literal["jax", "numba"] | None = None,
+    **nuts: Any,
+) -> xr.DataTree:
+    """Sample the posterior with NUTS (nutpie).
+
+    Parameters
+    ----------
+    model, df, effects, nodes, priors
+        As in :func:`build`. Nodes that are left out are audited at draws, and where they are too coarse draws are
+        made again with finer ones that stand over these draws.
+    fit : Fit, optional
+        The maximum-likelihood solution: chains start near it, draws are relabelled to it. Left out,
+        it is made first, with the priors that came. Other solutions that its search has seen are weighed as modes of
+        the posterior (Laplace) and get chains of their own in proportion, or are spoken of.
+    draws, tune, chains, cores, seed
+        Of NUTS.
+    relabel : bool
+        Match the classes of every draw to the fit; the raw draws are kept in `posterior_raw`.
+    progress : bool
+        Show the sampler's progress. Ctrl-C ends sampling; the draws that all chains have are kept.
+    pm_model : pymc.Model, optional
+        The model of :func:`build`, extended by hand.
+    backend : {"jax", "numba"}, optional
+        What compiles the graph. JAX needs seconds, numba a minute or two the first time a shape of model
+        is met, and is up to twice as fast afterwards. Left out: JAX where it is installed.
+    **nuts
+        Passed to ``nutpie.sample``.
+
+    Returns
+    -------
+    xarray.DataTree
+        Groups `posterior`, `posterior_raw`, `sample_stats`, `log_likelihood` (marginal: one value a
+        unit), `observed_data`, `constant_data`, `posterior_predictive`, `prior`.
+    """
+    check_model(model)
+    check_sampler(draws, tune, chains, seed, cores)
+    check_settings(effects, nuts, pm_model, priors)
+    backend_settings(backend)
+    known = chosen(priors, model)
+    given = {k: p for k, p in known.items() if not p.default}
+    if fit is not None:
+        check_fit(fit, prepare(model, df, nodes=nodes))
+    fit = fit or ml.fit(model, df, nodes=nodes, priors=given, progress=progress)
+    data = prepared(model, df, effects, nodes, fit)
+    data = data if pm_model is None else as_built(pm_model, data)
+    settings: dict[str, Any] = {"draws": draws, "tune": tune, "cores": cores, "seed": seed, "progress_bar": progress}
+    if effects == "integrate":
+        settings["adaptation"] = "low_rank"  # few, correlated parameters: three times the effective draws
+    run = _Run(data, priors, pm_model, backend, {**settings, **nuts})
+    found, split, said = _modes(model, df, fit, known if pm_model is None else None, nodes, chains)
+    raw, made = run.sampled([(m.values, n) for m, n in zip(found, split, strict=True)])
+    if effects == "integrate":
+        raw, made, run, more = _mended(raw, made, run, found, split, nodes is not None)
+        said += more
+    return assemble(raw, made, run.data, fit, df, nodes=nodes, relabel=relabel, seed=seed, said=said)
+
+
+@dataclass(frozen=True)
+class _Run:
+    """What NUTS is run on, and how."""
+
+    data: Data
+    priors: Priors | None
+    pm_model: pm.Model | None
+    backend: str | None
+    settings: Mapping[str, Any]
+
+    def sampled(self, starts: Sequence[tuple[Mapping[str, Array], int]]) -> tuple[xr.DataTree, pm.Model]:
+        """Draws of chains from each of the starts (natural parameters, number of chains), and the model."""
+        made = self.pm_model or build_from(self.data, self.priors)
+        parts: list[xr.DataTree] = []
+        for k, (values, chains) in enumerate(s for s in starts if s[1]):
+            initial = initial_point(made, self.data, values, self.priors)
+            settings = {**self.settings, "chains": chains, "seed": self.settings["seed"] + 1000 * k}
+            parts.append(_nuts(made, initial, self.backend, **settings))
+        return (parts[0] if len(parts) == 1 else _together(parts)), made
+
+
+def _together(parts: Sequence[xr.DataTree]) -> xr.DataTree:
+    """The chains of several runs as those of one."""
+    first = [0, *np.cumsum([p["posterior"].sizes["chain"] for p in parts])]
+    groups = {
+        g: xr.concat(
+            [p[g].to_dataset().assign_coords(chain=p[g]["chain"] + n) for p, n in zip(parts, first, strict=False)],
+            "chain",
+            join="outer",
+        )
+        for g in ("posterior", "sample_stats")
+    }
+    return xr.DataTree.from_dict({f"/{k}": v for k, v in groups.items()})
+
+
+def _modes(
+    model: Model, df: pd.DataFrame, fit: Fit, priors: Mapping[str, Prior] | None, nodes: Nodes | None, chains: int
+) -> tuple[list[heights.Mode], NDArray[np.int64], list[str]]:
+    """The fit's solution and others that the search has seen, chains for each, and words.
+
+    Without `priors`, which a PyMC model that came has for itself, others cannot be weighed.
+    """
+    own = {str(k): x.values for k, x in fit.params.data_vars.items()}
+    alone = heights.Mode(own, fit.loglik, np.nan, np.nan, fit.loglik)
+    further, steps, weighed = heights.others(fit), Steps(), []
+    if further and priors is not None:
+        weighed = steps.run(
+            "weights of the other solutions of the search",
+            lambda: heights.modes(model, df, [own, *further], priors, nodes or fit.nodes),
+            [],
+        )
+    if not weighed:
+        return [alone], np.array([chains]), [f"{k}: {why}" for k, why in steps.lost.items()]
+    found = [replace(weighed[0], values=own), *weighed[1:]]
+    share = heights.shares(found)
+    kept = [k for k in range(len(found)) if k == 0 or share[k] >= heights.MATTERS]
+    found, share = [found[k] for k in kept], share[kept] / share[kept].sum()
+    split = heights.chains_of(share, chains)
+    return found, split, heights.words(found, share, split)
+
+
+def _mended(
+    raw: xr.DataTree, made: pm.Model, run: _Run, found: Sequence[heights.Mode], split: NDArray, nodes_given: bool
+) -> tuple[xr.DataTree, pm.Model, _Run, list[str]]:
+    """The draws, made anew where the nodes were too coarse at them and others may be taken; and what is to be said."""
+    steps = Steps()
+    if whole_draws(raw["posterior"].to_dataset()) < raw["posterior"].sizes["draw"]:  # interrupted: enough of it
+        return raw, made, run, []
+    thetas, checked = steps.run("audit of the nodes", lambda: _audited(raw, run.data), (np.zeros((0, 0)), None))
+    if checked is None or not checked.is_off:
+        return raw, made, run, steps.words()
+    finer = steps.run("finer nodes", lambda: better(run.data, thetas)) if not nodes_given and not run.pm_model else None
+    change = f"Finer nodes change the log-likelihood at draws by up to {checked.worst:+.2f}"
+    if finer is None:
+        return raw, made, run, [f"{change}: take more (nodes=), or effects='sample'", *steps.words()]
+    warnings.warn(f"{change}: sampling again with nodes that stand over these draws.", stacklevel=3)
+    again = replace(run, data=finer)
+    starts = [(m.values, n) for m, n in zip(found, split, strict=True)]
+    second = steps.run("draws with finer nodes", lambda: again.sampled(starts))
+    if second is None:
+        return raw, made, run, [change, *steps.words()]
+    _, checked = steps.run("audit of the nodes", lambda: _audited(second[0], finer), (None, None))
+    more = (
+        []
+        if checked is None or not checked.is_off
+        else [f"{change}, and still by {checked.worst:+.2f} with finer ones: give effects='sample'"]
+    )
+    return second[0], second[1], again, [*more, *steps.words()]
+
+
+def _audited(raw: xr.DataTree, data: Data) -> tuple[Array, Audit]:
+    """Some of the draws as points of theta, and the audit of the nodes there."""
+    drawn, _ = finished(raw, quiet=True)
+    thetas = some(points(data, {p.name: drawn[p.name].values for p in data.model.parameters}))
+    return thetas, audit(data, thetas)
+
+
+def _nuts(made: pm.Model, initial: Mapping[str, Any], backend: str | None, /, **settings: Any) -> xr.DataTree:
+    import nutpie
+
+    program = nutpie.compile_pymc_model(made, initial_points={**initial}, jitter_rvs=set(), **backend_settings(backend))
+    return nutpie.sample(program, **settings)

@@ -1,0 +1,1 @@
+"""From a DataFrame to arrays: coded items, designs of covariates, clusters, centring."""

@@ -1,0 +1,89 @@
+"""What tells whether two results are of one model and the same data: a fingerprint of each, in a few letters."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bayesmix.data.dataset import Data, texts
+from bayesmix.spec.model import Model, structure
+
+Array = NDArray[np.float64]
+DIGITS = 2.0**36
+"""Columns that are transformed by their mean or SD differ in the last digits from one order of the rows to another."""
+
+
+def identity(data: Data) -> dict[str, str]:
+    """Fingerprints of the declaration and of the data as they were coded.
+
+    Neither depends on the order of the rows, on how they are merged into patterns or weighted by a column of
+    frequencies, on the nodes or on priors.
+    """
+    return {"model": _digest(_declared(data.model)), "data": _digest(*_coded(data))}
+
+
+def check_same(one: Mapping[str, Any], other: Mapping[str, Any], names: tuple[str, str]) -> None:
+    """Refuse two results, by the settings that they carry, that are not of one model and the same data.
+
+    Raises
+    ------
+    ValueError
+        They are not; results of a version that kept no fingerprint are compared by their parameters alone.
+    """
+    a, b = (x.get("identity") for x in (one, other))
+    for what, words in (("model", "one model"), ("data", "the same data")):
+        same = a[what] == b[what] if a and b else what == "data" or one.get("parts") == other.get("parts")
+        if not same:
+            raise ValueError(
+                f"{names[0]} and {names[1]} are not of {words}: give those of one model, fitted to the same rows."
+            )
+
+
+def _digest(*what: Any) -> str:
+    out = hashlib.sha256()
+    for x in what:
+        out.update(x.tobytes() if isinstance(x, np.ndarray) else repr(x).encode())
+    return out.hexdigest()[:32]
+
+
+def _declared(model: Model) -> Any:
+    """Everything of the declaration but priors, formulas (their columns are data) and the roles of columns."""
+    items = [(r.name, tuple(map(str, r.items)), tuple(map(str, r.labels))) for r in model.responses]
+    sizes = [(c.name, int(c.size)) for c in model.classes]
+    fixed = [(p.name, [(float(f.value), f.positions) for f in p.fixed]) for p in model.parameters]
+    return structure(model), items, sizes, fixed
+
+
+def _coded(data: Data) -> tuple[Any, ...]:
+    """Labels of everything, and the different rows with how often there is each."""
+    plain = data.on_user_scale()
+    at, cluster, counts = _cells(data)
+    columns = [data.responses[r.name][at] for r in data.model.responses]
+    for c in data.model.covariates:
+        columns.append(plain.arrays[c.name].values[at if c.level == "individual" else cluster])
+    wide = _rounded(np.column_stack([cluster, *columns]).astype(float))
+    rows, inverse = np.unique(wide, axis=0, return_inverse=True)
+    often = np.bincount(inverse.ravel(), weights=counts, minlength=len(rows))
+    labels = {c.name: [str(k) for k in data.coords[c.name]] for c in data.model.covariates}
+    return texts(data.categories), [str(k) for k in data.clusters or []], labels, rows.shape, rows, often
+
+
+def _cells(data: Data) -> tuple[NDArray[np.int64], NDArray[np.int64], Array]:
+    """Patterns that occur, the cluster of each (zero where there are none), and how often."""
+    table = data.arrays.get("counts")
+    if table is not None and "cluster" in table.dims:
+        cluster, at = np.nonzero(table.values)
+        return at, cluster, table.values[cluster, at]
+    at = np.flatnonzero(data.counts > 0)
+    owner = data.arrays["cluster_of"].values[at] if "cluster_of" in data.arrays else np.zeros(len(at), dtype=np.int64)
+    return at, owner, data.counts[at]
+
+
+def _rounded(x: Array) -> Array:
+    """Eleven digits of each number; missing ones as a number that none is."""
+    mantissa, exponent = np.frexp(np.where(np.isnan(x), 0.0, x))
+    return np.where(np.isnan(x), -np.inf, np.ldexp(np.round(mantissa * DIGITS) / DIGITS, exponent)) + 0.0

@@ -1,0 +1,130 @@
+"""What the data say of scales: centre and unit of each parameter, means and SDs of items and covariates."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bayesmix.data.dataset import Data
+from bayesmix.spec.model import Response, Term
+
+Array = NDArray[np.float64]
+
+
+def units(data: Data) -> dict[str, tuple[Array, Array]]:
+    """The centre and the unit of each parameter, in its shape.
+
+    An intercept of a normal response has the mean and the SD of the item (frequencies counted, missing answers
+    left out), of a count the log of the mean and 1. A slope has 0 and the unit of what it predicts over the SD of
+    its column, a loading 0 and that unit over the unit of the effect, an SD 0 and the unit of what it is the SD of
+    (a variance its square, which is its centre too). Logits, thresholds, factors and probabilities have 0 and 1.
+    A parameter that several occasions share has the average over them.
+    """
+    found: dict[str, list[tuple[Array, Array]]] = {p.name: [] for p in data.model.parameters}
+    scale = _effect_units(data)
+    for c in data.model.classes:
+        for t in c.predictor:
+            found[t.parameter.name].append(_of_term(t, data, np.ones(()), scale))
+    for e in data.model.effects:
+        for t in (*e.mean, *((e.sd,) if e.sd else ())):
+            found[t.parameter.name].append(_of_term(t, data, np.asarray(scale[e.name]), scale))
+    for r in data.model.responses:
+        for name, x in _of_response(r, data, scale):
+            found[name].append(x)
+    return {k: tuple(np.mean([x[i] for x in v], axis=0) for i in range(2)) for k, v in found.items()}  # pyright: ignore
+
+
+def _of_term(t: Term, data: Data, unit: Array, scale: Mapping[str, float], power: int = 1) -> tuple[Array, Array]:
+    """Centre 0 and unit of a summand; `unit` of the predictor broadcasts over the dims of the parameter."""
+    p, shape = t.parameter, data.packing.shape(t.parameter)
+    out = np.broadcast_to(unit**power, shape).astype(float)
+    if t.covariates is not None:
+        out = out / _along(column_sds(data, t.covariates.name), t.covariates.name, p.dims)
+    if t.effects and t.effect_dim in p.dims:
+        out = out / _along(np.array([scale[e] for e in t.effects]), t.effect_dim, p.dims)
+    elif t.effects:
+        out = out / scale[t.effects[0]]
+    return np.zeros(shape), out
+
+
+def _along(x: Array, dim: str, dims: tuple[str, ...]) -> Array:
+    """A vector along one of the dims."""
+    return x.reshape([-1 if d == dim else 1 for d in dims])
+
+
+def _of_response(r: Response, data: Data, scale: Mapping[str, float]) -> Iterator[tuple[str, tuple[Array, Array]]]:
+    """Names, centres and units of what a response's predictor and further parameters are made of."""
+    mean, sd = item_margins(data, r)
+    squared = ("variance", "variance_slope")
+    pairs = [(t, 1, t.covariates is None and not t.effects) for t in r.predictor]
+    of_family = zip(r.family.auxiliary, r.auxiliary, strict=True)
+    pairs += [(t, 2 if name in squared else 1, name == "variance") for name, t in of_family]
+    for t, power, centred in pairs:
+        inside = r.item_dim in t.parameter.dims
+        own = _along(sd, r.item_dim, t.parameter.dims) if inside else np.asarray(sd.mean())
+        centre, unit = _of_term(t, data, own, scale, power)
+        if centred:
+            middle = sd**2 if power == 2 else mean
+            centre = centre + (_along(middle, r.item_dim, t.parameter.dims) if inside else middle.mean())
+        yield t.parameter.name, (centre, unit)
+
+
+def item_margins(data: Data, r: Response) -> tuple[Array, Array]:
+    """Centre and SD of each item of a response; 0 and 1 where the family has no scale of its own."""
+    y = data.responses[r.name]
+    if r.family.kind == "categorical":
+        return np.zeros(y.shape[1]), np.ones(y.shape[1])
+    weight = np.where(np.isnan(y), 0.0, data.counts[:, None])
+    total = np.maximum(weight.sum(axis=0), 1.0)
+    mean = (weight * np.nan_to_num(y)).sum(axis=0) / total
+    if r.family.kind == "count":
+        return np.log(np.maximum(mean, 0.5 / total)), np.ones(len(mean))
+    sd = np.sqrt((weight * np.nan_to_num(y - mean) ** 2).sum(axis=0) / total)
+    return mean, np.where(sd > 0, sd, 1.0)
+
+
+def _effect_units(data: Data) -> dict[str, float]:
+    """Units of the effects: 1, but for random coefficients, which enter a response as they are.
+
+    That of a random intercept is the SD of the outcome where the covariates of random slopes have their means; where
+    they are zero it is as much larger as slopes of one unit make it.
+    """
+    out = {e.name: 1.0 for e in data.model.effects}
+    for r in data.model.responses:
+        sd = float(item_margins(data, r)[1].mean())
+        for t in r.predictor:
+            if t.effects and (data.packing.index[t.parameter.name] < 0).all():  # u itself, not a loading on it
+                each = _coefficient_units(data, t)
+                out |= {e: sd * float(each[min(k, len(each) - 1)]) for k, e in enumerate(t.effects)}
+    return out
+
+
+def _coefficient_units(data: Data, t: Term) -> Array:
+    """Units of the coefficients of columns, for a response of SD 1; of the constant as above."""
+    if t.covariates is None:
+        return np.ones(1)
+    x, _ = _columns(data, t.covariates.name)
+    mean, sd = column_means(data, t.covariates.name), column_sds(data, t.covariates.name)
+    constant = (x == 1.0).all(axis=0)
+    return np.where(constant, np.sqrt(1.0 + ((mean / sd)[~constant] ** 2).sum()), 1.0 / sd)
+
+
+def _columns(data: Data, name: str) -> tuple[Array, Array]:
+    """The columns of covariates as the user knows them, and their weights: individuals, or clusters."""
+    x = data.user_columns.get(name, data.arrays[name])
+    return x.values, data.counts if x.dims[0] == "individual" else np.ones(len(x.values))
+
+
+def column_means(data: Data, name: str) -> Array:
+    """Means of the columns of covariates."""
+    x, weight = _columns(data, name)
+    return weight @ x / weight.sum()
+
+
+def column_sds(data: Data, name: str) -> Array:
+    """SDs of the columns of covariates; 1 for a constant."""
+    x, weight = _columns(data, name)
+    sd = np.sqrt(weight @ (x - column_means(data, name)) ** 2 / weight.sum())
+    return np.where(sd > 1e-12 * np.abs(x).max(axis=0, initial=0.0), sd, 1.0)

@@ -1,0 +1,376 @@
+"""Priors on natural parameters: what the declaration or a user says, in the units of the data.
+
+A prior is taken literally. One whose name begins with ``Data`` is in units of the data instead: with the centre m
+and the unit s of the parameter (:func:`bayesmix.data.margins.units`), ``DataNormal(mu=a, sigma=b)`` is
+Normal(m + s a, s b).
+The random variables of the PyMC model and the penalty of a fit are made of the same :class:`Block` s, so that both
+halves have one posterior.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, cast
+
+import numpy as np
+import pytensor
+import pytensor.tensor as pt
+from numpy.typing import NDArray
+
+from bayesmix.data.dataset import Data
+from bayesmix.data.intercepts import AtMeans, at_means
+from bayesmix.data.margins import units
+from bayesmix.spec.model import Model, terms
+from bayesmix.spec.parameters import Parameter, Prior
+
+Array = NDArray[np.float64]
+Priors = Mapping[str, Prior | Literal["default"]] | Literal["default"]
+FREE, AT_MEANS = "_free", "_at_means"
+"""End the names of variables: of free entries where others are fixed, of an intercept at the covariates' means."""
+OF_DATA = "Data"
+"""Begins the name of a prior in units of the data."""
+EXCHANGEABLE, TRIANGLE = "ExchangeableLogit", "CholeskyNormal"
+KINDS = {EXCHANGEABLE: "Normal", TRIANGLE: "HalfNormal"}
+"""Priors that PyMC does not have, and whose arguments they take."""
+
+
+# what came ----------------------------------------------------------------------------------------
+
+
+def defaults(model: Model) -> dict[str, Prior]:
+    """The declared priors, marked as such."""
+    return {p.name: p.prior.declared() for p in model.parameters}
+
+
+def checked(priors: Priors | None, model: Model) -> dict[str, Prior]:
+    """The priors that came, by parameter, each of them good for its parameter.
+
+    Parameters
+    ----------
+    priors : mapping of str to Prior, "default" or None
+        The text ``"default"`` stands for the declared prior of a parameter, or of all of them.
+
+    Raises
+    ------
+    ValueError, TypeError
+        A prior for no parameter, no prior, or a distribution or arguments that are none.
+    """
+    if priors is None or (isinstance(priors, str) and priors == "default"):
+        return {} if priors is None else defaults(model)
+    if not isinstance(priors, Mapping):
+        raise TypeError(
+            f"The priors came as {priors!r}: give bm.Prior objects by the names of parameters, or priors='default'."
+        )
+    by_name = {p.name: p for p in model.parameters}
+    for name in priors:
+        if name not in by_name:
+            raise ValueError(
+                f"A prior came for '{name}', but the parameters are {', '.join(by_name)}: name one of them."
+            )
+    return {name: _good(by_name[name], prior, model) for name, prior in priors.items()}
+
+
+def chosen(priors: Priors | None, model: Model) -> dict[str, Prior]:
+    """A prior for every parameter: those that came, else the declared ones."""
+    return defaults(model) | checked(priors, model)
+
+
+def _good(p: Parameter, prior: Any, model: Model) -> Prior:
+    """The prior, if the parameter can have it; `prior` is what came."""
+    if isinstance(prior, str) and prior == "default":
+        return p.prior.declared()
+    if not isinstance(prior, Prior):
+        raise TypeError(
+            f"The prior of '{p.name}' came as {prior!r} ({type(prior).__name__}): "
+            "give bm.Prior('Normal', mu=0, sigma=2) or so."
+        )
+    kind = prior.distribution.removeprefix(OF_DATA)
+    if (kind == TRIANGLE) != (p.support == "cholesky"):
+        raise ValueError(
+            f"The prior of '{p.name}' came as {prior}: loadings of correlated effects, and only these, have "
+            "bm.Prior('CholeskyNormal', sigma=1.5)."
+        )
+    if kind == EXCHANGEABLE and (p.support != "real" or _reference(p, model) is None):
+        raise ValueError(
+            f"The prior of '{p.name}' came as {prior}, which is one of logits against a reference category; "
+            "give bm.Prior('Normal', mu=0, sigma=2) or so."
+        )
+    try:
+        _tried(prior, p.support)
+    except Exception as error:
+        raise ValueError(
+            f"The prior of '{p.name}' came as {prior}, which PyMC does not take ({_first_line(error)}): give the name "
+            "and the arguments of a distribution of one number, such as bm.Prior('Normal', mu=0, sigma=2)."
+        ) from error
+    return prior
+
+
+def _first_line(error: Exception) -> str:
+    """What an error says, without PyTensor's further lines."""
+    return str(error).strip().split("\n")[0].rstrip(".")
+
+
+def _tried(prior: Prior, support: str) -> None:
+    """Evaluate the density once: PyMC looks at names when it makes a distribution, at values when it runs."""
+    import pymc as pm  # two seconds, and seldom wanted in a fit
+
+    name, arguments = _pymc(prior)
+    made = _limited(name, arguments, support, ())
+    if made.owner.op.ndim_supp > 0 or "float" not in made.dtype:
+        raise ValueError("it is no distribution of one real number")
+    with pytensor.config.change_flags(cxx="", traceback__limit=0):
+        cast(Any, pytensor.function([], pm.logp(made, np.asarray(0.5)), mode="FAST_COMPILE"))()
+
+
+def _pymc(prior: Prior) -> tuple[str, dict[str, float]]:
+    """The name and arguments of the PyMC distribution behind a prior."""
+    kind = prior.distribution.removeprefix(OF_DATA)
+    arguments = dict(prior.arguments)
+    if kind in KINDS or kind != prior.distribution:
+        own = {"sigma", "mu"} if kind == "Normal" else {"sigma"}
+        if kind not in {*KINDS, "Normal", "HalfNormal"} or set(arguments) - own or "sigma" not in arguments:
+            raise TypeError(f"'{prior.distribution}' takes sigma{' and mu' if 'mu' in own else ''}, or is not known")
+    return KINDS.get(kind, kind), {"mu": 0.0, **arguments} if kind == "Normal" else arguments
+
+
+def _limited(
+    distribution: str,
+    arguments: Mapping[str, Any],
+    support: str,
+    shape: tuple[int, ...],
+    name: str | None = None,
+    dims: tuple[str, ...] | None = None,
+) -> Any:
+    """A PyMC distribution over what the parameter can be: cut off where it goes beyond; a variable if named."""
+    import pymc as pm
+
+    kind = getattr(pm, distribution)
+    ends = {"positive": (0.0, None), "sd": (0.0, None), "probability": (0.0, 1.0)}.get(support)
+    if ends and not is_within(distribution, support):
+        one = kind.dist(**arguments)
+        further = {"lower": ends[0], "upper": ends[1], "shape": shape}
+        return pm.Truncated(name, one, dims=dims, **further) if name else pm.Truncated.dist(one, **further)
+    return kind(name, **arguments, shape=shape, dims=dims) if name else kind.dist(**arguments, shape=shape)
+
+
+def _bounded() -> tuple[type, ...]:
+    """PyMC's classes of distributions that end somewhere."""
+    from pymc.distributions.continuous import BoundedContinuous, PositiveContinuous, UnitContinuous
+
+    return BoundedContinuous, PositiveContinuous, UnitContinuous
+
+
+def is_within(distribution: str, support: str) -> bool:
+    """Whether a distribution ends where the support of a parameter does."""
+    import pymc as pm
+
+    _, positive, unit = _bounded()
+    ends = (unit,) if support == "probability" else (unit, positive)
+    return support in ("real", "ordered") or issubclass(getattr(pm, distribution), ends)
+
+
+# what a parameter's prior is ----------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Block:
+    """A PyMC variable and the entries of a parameter that it fills.
+
+    Attributes
+    ----------
+    name : str
+    at : tuple of arrays
+        Positions in the parameter.
+    shape : tuple of int
+        One axis; for thresholds and logits against a reference two, a row each vector.
+    distribution, arguments
+        PyMC's, in the units of the data.
+    support : str
+    mixing : array, optional
+        The Cholesky factor of an exchangeable prior: entries = `scale` * (z @ mixing') with z ~ N(0, 1).
+    """
+
+    name: str
+    at: tuple[NDArray, ...]
+    shape: tuple[int, ...]
+    distribution: str
+    arguments: Mapping[str, Any]
+    support: str
+    scale: Array
+    mixing: Array | None = None
+
+    def variable(self, dims: tuple[str, ...] | None = None) -> Any:
+        """The random variable of the current PyMC model, with dims if it is the whole parameter."""
+        if self.support == "ordered":
+            return self._ordered()
+        return _limited(self.distribution, self.arguments, self.support, self.shape, self.name, dims)
+
+    def _ordered(self) -> Any:
+        import pymc as pm
+
+        spread = 0.5 * np.arange(self.shape[1])
+        settings: dict[str, Any] = {"transform": pm.distributions.transforms.ordered, "shape": self.shape}
+        initial = np.zeros(self.shape) + spread - spread.mean()
+        return getattr(pm, self.distribution)(self.name, **self.arguments, initval=initial, **settings)
+
+    def log_density(self, x: Any) -> Any:
+        """The log density of natural entries of this shape, up to a constant: of a vector in order, and not."""
+        import pymc as pm
+
+        if self.mixing is not None:
+            x = pt.dot(x / self.scale, np.linalg.inv(self.mixing).T)
+        made = _limited(self.distribution, self.arguments, self.support, self.shape)
+        return cast(Any, pm.logp(made, x)).sum()
+
+    def entries(self, value: Any) -> Any:
+        """The parameter's entries, from the variable's value."""
+        return value if self.mixing is None else self.scale * pt.dot(value, self.mixing.T)
+
+    def initial(self, x: Array) -> Array:
+        """The variable's value where the parameter (with its intercept at the means) is `x`."""
+        x = x[self.at].reshape(self.shape)
+        return x if self.mixing is None else np.linalg.solve(self.mixing, (x / self.scale).T).T
+
+    def start(self, x: Array) -> Any:
+        """Where a chain starts near :meth:`initial`: a little apart from others, where the prior has it."""
+        import pymc as pm
+
+        value = self.initial(x)
+        if self.support == "ordered" or self.mixing is not None:
+            return value + (0.1 * pm.Normal.dist(0, 1, shape=value.shape) if self.mixing is not None else 0.0)
+        value = self._inside(value)
+        free = self.support == "real" and not issubclass(getattr(pm, self.distribution), _bounded())
+        return value + 0.1 * self.scale * pm.Normal.dist(0, 1, shape=value.shape) if free else value
+
+    def _inside(self, value: Array) -> Array:
+        """Values for which the prior has a density; its own middle where there is none."""
+        import pymc as pm
+
+        made = _limited(self.distribution, self.arguments, self.support, self.shape)
+        middle = pm.distributions.distribution.support_point(made)
+        with pytensor.config.change_flags(cxx=""):
+            evaluate = cast(Any, pytensor.function([], [cast(Any, pm.logp(made, value)), middle], mode="FAST_COMPILE"))
+        density, own = evaluate()
+        return np.where(np.isfinite(density), value, own)
+
+
+@dataclass(frozen=True)
+class Stated:
+    """The prior of a parameter in the units of the data.
+
+    Attributes
+    ----------
+    blocks : tuple of Block
+        What its free entries are filled with.
+    at_means : AtMeans, optional
+        The prior is that of the intercept at the covariates' means; without it, of the parameter itself.
+    """
+
+    parameter: Parameter
+    prior: Prior
+    blocks: tuple[Block, ...]
+    at_means: AtMeans | None = None
+
+    def numbers(self) -> list:
+        """Everything that the density depends on, in plain numbers."""
+        each = [
+            (b.name, b.distribution, {k: np.asarray(v).tolist() for k, v in b.arguments.items()}) for b in self.blocks
+        ]
+        scales = [b.scale.tolist() for b in self.blocks if b.mixing is not None]
+        return [each, scales, self.at_means]
+
+    def shift(self, values: Mapping[str, Any]) -> Any:
+        """Intercept at the means minus intercept at zero, over the dims of the parameter; arrays or tensors."""
+        return 0.0 if self.at_means is None else self.at_means.shift(values, self.parameter.dims)
+
+
+def stated(data: Data, priors: Mapping[str, Prior]) -> dict[str, Stated]:
+    """The priors in the units of the data, intercepts at the means after what they are made of."""
+    known, centred = units(data), at_means(data)
+    centred = {k: x for k, x in centred.items() if k in priors and priors[k].default}
+    fixed = [k for k, i in data.packing.index.items() if k in priors and not priors[k].default and (i < 0).all()]
+    if fixed:
+        raise ValueError(f"A prior came for '{fixed[0]}', all entries of which are fixed: leave it out.")
+    out = {
+        p.name: Stated(
+            p,
+            priors[p.name],
+            tuple(_blocks(p, data, priors[p.name], *known[p.name], p.name in centred)),
+            centred.get(p.name),
+        )
+        for p in data.model.parameters
+        if p.name in priors
+    }
+    return {k: v for k, v in out.items() if k not in centred} | {k: v for k, v in out.items() if k in centred}
+
+
+def log_density(found: Mapping[str, Stated], values: Mapping[str, Any]) -> Any:
+    """The log density of parameters under their priors, as a graph.
+
+    Parameters
+    ----------
+    found : mapping of str to Stated
+    values : mapping of str to tensor
+        Parameters on the user's natural scale, the slopes of intercepts among them.
+    """
+    total: Any = pt.zeros(())
+    for name, own in found.items():
+        x = values[name] + own.shift(values)
+        for b in own.blocks:
+            total = total + b.log_density(x[b.at].reshape(b.shape) if b.at else x)
+    return total
+
+
+def _blocks(p: Parameter, data: Data, prior: Prior, centre: Array, unit: Array, centred: bool) -> Iterator[Block]:
+    """Free entries of a parameter as variables: one, or one a pattern of free entries in a vector."""
+    free = data.packing.index[p.name] >= 0
+    distribution, arguments = _pymc(prior)
+    in_units, kind = prior.distribution.startswith(OF_DATA), prior.distribution.removeprefix(OF_DATA)
+
+    def block(ending: str, at: tuple, shape: tuple, given: Mapping[str, float], mixing=None, of=distribution) -> Block:
+        m, s = centre[at].reshape(shape), unit[at].reshape(shape)
+        own = s if in_units or mixing is None else np.ones(shape)
+        used = (
+            {k: m + s * v if k == "mu" else s * v for k, v in given.items()} if in_units and mixing is None else given
+        )
+        support = "positive" if ending == f"{FREE}_diagonal" else "real" if p.support == "cholesky" else p.support
+        return Block(p.name + (AT_MEANS if centred else "") + ending, at, shape, of, used, support, own, mixing)
+
+    if p.support == "cholesky":
+        diagonal = np.broadcast_to(np.eye(free.shape[-2], free.shape[-1], dtype=bool), free.shape)
+        for ending, some, of in (("diagonal", free & diagonal, "HalfNormal"), ("beside", free & ~diagonal, "Normal")):
+            if some.any():
+                given = arguments if ending == "diagonal" else {"mu": 0.0, **arguments}
+                yield block(f"{FREE}_{ending}", np.nonzero(some), (int(some.sum()),), given, None, of)
+    elif p.support == "ordered" or kind == EXCHANGEABLE:
+        yield from _vectors(
+            free, len(p.dims) - 1 if p.support == "ordered" else _reference(p, data.model), block, arguments, kind
+        )
+    elif free.any():
+        at = np.nonzero(free) if free.ndim else ()
+        yield block("" if free.all() else FREE, at, free.shape if free.all() else (int(free.sum()),), arguments)
+
+
+def _vectors(free: NDArray, axis: int | None, block, arguments: Mapping[str, float], kind: str) -> Iterator[Block]:
+    """A block for each pattern of free entries along the axis of thresholds, or of logits that share a reference."""
+    rows = np.moveaxis(free, cast(int, axis), -1).reshape(-1, free.shape[cast(int, axis)])
+    position = np.moveaxis(np.arange(free.size).reshape(free.shape), cast(int, axis), -1).reshape(rows.shape)
+    patterns = [q for q in np.unique(rows, axis=0) if q.any()]
+    for k, pattern in enumerate(patterns):
+        which, columns = np.flatnonzero((rows == pattern).all(axis=1)), np.flatnonzero(pattern)
+        at = np.unravel_index(position[which][:, columns].ravel(), free.shape)
+        ending, shape = FREE + (f"_{k}" if len(patterns) > 1 else ""), (len(which), len(columns))
+        if kind == EXCHANGEABLE:  # theta_k = b_k - b_ref with b ~ Normal(0, sigma): covariance sigma^2 (I + 11')
+            mixing = arguments["sigma"] * np.linalg.cholesky(np.eye(len(columns)) + 1.0)
+            yield block(ending, at, shape, {"mu": 0.0, "sigma": 1.0}, mixing)
+        else:
+            yield block(ending, at, shape, arguments)
+
+
+def _reference(p: Parameter, model: Model) -> int | None:
+    """The axis of logits that share a reference category."""
+    over = {c.name for c in model.classes} | {r.category_dim for r in model.responses}
+    over |= {shared for t in terms(model) for shared, here in t.rename if here in over}
+    named = [d for f in p.fixed if len(f.positions) == 1 and f.value == 0.0 for d, _ in f.positions if d in over]
+    return p.dims.index(named[0]) if named else None

@@ -1,0 +1,70 @@
+"""Items as item response theory has them: discrimination and difficulty; correlations and ICCs of factors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import combinations
+
+import numpy as np
+from pytensor import xtensor as px
+
+from bayesmix.graph.likelihood import Tensors
+from bayesmix.graph.variance_components import of_effects
+from bayesmix.spec.effect_sums import residuals, square
+from bayesmix.spec.families import Bernoulli, Ordinal, Tensor
+from bayesmix.spec.model import Effect, Model, Term
+
+LEAST = 1e-6
+"""A loading below this has no difficulty."""
+
+
+def item_response(model: Model, values: Tensors) -> Iterator[tuple[str, Tensor]]:
+    """Discriminations a = lambda (49) and difficulties b = -tau / lambda (50) of items on one factor.
+
+    Of an ordinal item b_k = tau_k / lambda, for its thresholds. NaN of items on several factors; difficulties where a
+    loading is zero too. (What is fixed is no part of the compiled graph: a pattern is told by its zeros.)
+    """
+    for r in model.responses:
+        on = [t for t in r.predictor if t.effects]
+        if not isinstance(r.family, Bernoulli | Ordinal) or len(on) != 1 or not _is_loading(model, on[0]):
+            continue
+        tau = [-values[t.parameter.name] for t in r.predictor if not (t.effects or t.covariates)]
+        tau += [values[t.parameter.name] for t in r.auxiliary] if isinstance(r.family, Ordinal) else []
+        a = _alone(values[on[0].parameter.name], on[0].effect_dim)
+        suffix = r.item_dim.removeprefix("item")
+        yield f"discrimination{suffix}", a
+        if len(tau) == 1:
+            some = px.math.gt(px.math.abs(a), LEAST)
+            yield f"difficulty{suffix}", px.math.where(some, tau[0] / px.math.where(some, a, 1.0), np.nan)
+
+
+def _is_loading(model: Model, t: Term) -> bool:
+    """Whether a term is loadings of items on factors of individuals."""
+    levels = {e.level for e in model.effects if e.name in t.effects}
+    return t.covariates is None and levels == {"individual"} and not t.rename
+
+
+def _alone(loading: Tensor, dim: str) -> Tensor:
+    """The loading of each item on its only factor, NaN where there are several."""
+    if dim not in loading.dims:
+        return loading
+    several = px.math.where(px.math.gt(px.math.abs(loading), 0.0), 1.0, 0.0).sum(dim)
+    return px.math.where(several > 1, np.nan, loading.sum(dim))
+
+
+def factors(model: Model) -> list[Effect]:
+    """Effects of individuals that responses load on."""
+    used = {name for r in model.responses for t in r.predictor for name in t.effects}
+    return [e for e in model.effects_at("individual") if e.name in used]
+
+
+def of_factors(model: Model, values: Tensors, data: Tensors) -> Iterator[tuple[str, Tensor]]:
+    """Correlations of the residuals of factors, and the share of clusters in the variance of each: its ICC."""
+    parts = of_effects(model, values, data)
+    for e in factors(model):
+        if between := {k: x for k, x in parts[e.name].items() if k[0] == "cluster"}:
+            yield f"{e.name}_icc", square(between) / square(parts[e.name])
+    unit = residuals(model.effects, values)
+    for one, other in combinations([e.name for e in factors(model) if e.standard], 2):
+        both = [unit[one][k] * unit[other][k] for k in unit[one] if k in unit[other]]
+        yield f"{one}_{other}_correlation", sum(both[1:], both[0])

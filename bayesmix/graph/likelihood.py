@@ -1,0 +1,393 @@
+"""The one graph: the log-likelihood of every model by elimination over named dims.
+
+A model is a list of log factors, tensors with named dims. Climbing the ladder item, individual,
+cluster, each latent variable that lives at a level is eliminated (add the factors that carry its dim,
+logsumexp over it), then the level's own dim is contracted with the data: items with the features of
+the responses, individuals with the counts of each pattern in each cluster. A class is a dim named
+after it; the continuous latents of a level are one dim of nodes, `node_individual` or `node_cluster`.
+A sampled effect is a grid with one node per unit and no dim of nodes; nothing here knows which.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import partial
+from typing import Any, cast
+
+import pytensor.tensor as pt
+from pytensor import xtensor as px
+
+from bayesmix.spec.effect_sums import on_residuals, residuals
+from bayesmix.spec.families import TINY, Normal, Poisson, Tensor, log_softmax, logsumexp, stop_gradient
+from bayesmix.spec.model import Effect, LatentClass, Model, Predictor, Response, Term
+
+TOGETHER = 3
+"""So many class variables are summed out in one product over all their paths where they vary with the nodes."""
+FAR = -650.0
+"""Parts of a class's logit so far below another class's count no further."""
+Tensors = Mapping[str, Tensor]
+"""Named-dim tensors by name: parameters, and the data of :func:`inputs`."""
+
+
+def term(t: Term, values: Tensors, data: Tensors, effects: Tensors) -> Tensor:
+    """One summand: parameter . covariates . effects, over the dims that remain."""
+    out = values[t.parameter.name]
+    out = out.rename(dict(t.rename)) if t.rename else out
+    if t.effects and t.effect_dim in out.dims:
+        each = [out.isel({t.effect_dim: k}) * effects[e] for k, e in enumerate(t.effects)]
+        out = sum(each[1:], each[0])
+    elif t.effects:
+        (only,) = t.effects
+        out = out * effects[only]
+    if t.covariates is not None:
+        out = contract(data[t.covariates.name], out, (t.covariates.name,))
+    return out
+
+
+def predictor(terms: Predictor, values: Tensors, data: Tensors, effects: Tensors) -> Tensor | None:
+    """eta, the sum of the terms; None where there is none."""
+    each = [term(t, values, data, effects) for t in terms]
+    if any("individual" in x.dims for x in each):
+        each = [to_individuals(x, data) for x in each]
+    return sum(each[1:], each[0]) if each else None
+
+
+def effect_values(model: Model, values: Tensors, data: Tensors) -> dict[str, Tensor]:
+    """Each effect at the nodes: mean + sd * z, (5), (10), (18), (25)."""
+    out: dict[str, Tensor] = {}
+    of_factors = residuals(model.effects, values)
+    for level in ("cluster", "individual"):
+        for k, e in enumerate(model.effects_at(level)):
+            each = [data[f"z_{level}"].isel({f"effect_{level}": k})]
+            if e.standard:
+                each = [x * data[f"z_{level}"].isel({f"effect_{level}": i}) for (_, i), x in of_factors[e.name].items()]
+            mean = tuple(t for t in e.mean if not on_residuals(e, t, of_factors))
+            out[e.name] = _effect(replace(e, mean=mean), sum(each[1:], each[0]), values, data, out)
+    return out
+
+
+def _effect(e: Effect, z: Tensor, values: Tensors, data: Tensors, effects: Tensors) -> Tensor:
+    mean = predictor(e.mean, values, data, effects)
+    spread = z if e.sd is None else term(e.sd, values, data, effects) * z
+    out = spread if mean is None else mean + spread
+    if "cluster" in out.dims and e.level == "individual":
+        return to_individuals(out, data)
+    return out
+
+
+def to_individuals(x: Tensor, data: Tensors) -> Tensor:
+    """A tensor over clusters, read off for each individual where clusters differ."""
+    if "cluster" in x.dims and "cluster_of" in data:
+        return x.isel(cluster=data["cluster_of"])
+    return x
+
+
+def in_clusters(x: Tensor, data: Tensors) -> Tensor:
+    """Individuals as slots of clusters, where they stand in that order: what differs by cluster meets them by name."""
+    if "individual" not in x.dims:
+        return x
+    rest = [d for d in x.dims if d != "individual"]
+    values = x.transpose(*rest, "individual").values
+    square = data["square"].values.shape
+    shape = [*(values.shape[k] for k in range(len(rest))), square[0], square[1]]
+    return px.as_xtensor(values.reshape(shape), dims=(*rest, "cluster", "slot"))
+
+
+def _at_level(terms: Predictor, effects: Tensors, data: Tensors) -> Tensors:
+    """The effects as terms of something of individuals want them: by cluster, while nothing else varies within one."""
+    within = any(t.covariates and t.covariates.level == "individual" for t in terms)
+    within |= any("individual" in effects[e].dims for t in terms for e in t.effects)
+    return {k: to_individuals(v, data) for k, v in effects.items()} if within else effects
+
+
+def class_log_probability(c: LatentClass, values: Tensors, data: Tensors, effects: Tensors) -> Tensor:
+    """log P(C = c | parents, effects, covariates): (4), (8)-(9), (17), (24), (26), (30), (34)."""
+    return log_softmax(predictor(c.predictor, values, data, effects), c.name)
+
+
+def class_factors(c: LatentClass, values: Tensors, data: Tensors, effects: Tensors) -> list[Tensor]:
+    """Log factors whose sum is :func:`class_log_probability`.
+
+    Logits of which one part varies between the individuals of a cluster and another over nodes or
+    clusters are left apart, beside the sum of their exponentials: a product, so that nothing is
+    exponentiated for each individual and node. No part goes down to where all products are rounded to zero.
+    """
+    each = [term(t, values, data, effects) for t in c.predictor]
+    own, common = ([x for x in each if bool({"individual", "slot"} & {*x.dims}) == within] for within in (True, False))
+    varies = {d for x in common for d in x.dims} & {"cluster", "node_cluster", "node_individual"}
+    if not (own and varies) or any({"node_cluster", "node_individual"} & {*x.dims} for x in own):
+        return [class_log_probability(c, values, data, effects)]
+    parts = [sum(some[1:], some[0]) for some in (own, common)]
+    parts = [px.math.maximum(x - stop_gradient(x.max(c.name)), FAR) for x in parts]
+    return [*parts, *(-x for x in sum_out(parts, [c.name], data))]
+
+
+def response_table(r: Response, values: Tensors, data: Tensors, effects: Tensors) -> Tensor:
+    """The family's table over (item, feature, classes, nodes, ...), (1)-(2), (6), (22), (27)-(28)."""
+    eta, known, extra = response_parameters(r, values, data, effects)
+    return r.family.table(eta, known, **extra)
+
+
+def response_factor(r: Response, values: Tensors, data: Tensors, effects: Tensors) -> Tensor:
+    """The response's log factor: its table, or the density of each response.
+
+    The latter where a table would differ by individual or cluster and is no list of outcomes.
+    """
+    eta, known, extra = response_parameters(r, values, data, effects)
+    if not isinstance(r.family, Normal | Poisson):
+        return r.family.table(eta, known, **extra)
+    each = r.family.coefficients(eta, known, **extra)
+    if not any({"individual", "slot", "cluster"} & {*x.dims} for x in each):
+        return r.family.table(eta, known, **extra)
+    y = data[f"{r.name}:features"]
+    y = y if r.item_dim in each[0].dims else y.isel({r.item_dim: 0})
+    parts = [x * y.isel(feature=k) for k, x in enumerate(each)]
+    return sum(parts[1:], parts[0])
+
+
+def response_parameters(r: Response, values: Tensors, data: Tensors, effects: Tensors) -> tuple[Any, Any, dict]:
+    """What a family makes its table of: eta, the constants of the items, the family's further parameters."""
+    extra = [term(t, values, data, effects) for t in r.auxiliary]
+    eta: Any = predictor(r.predictor, values, data, effects) if r.predictor else px.as_xtensor(0.0)
+    if any("individual" in x.dims for x in (*extra, eta)):
+        extra, eta = [to_individuals(x, data) for x in extra], to_individuals(eta, data)
+    known = constants(r, data)
+    if len(r.items) == 1 and not r.family.finite and not any(r.item_dim in x.dims for x in (*extra, eta)):
+        known = {k: x.isel({r.item_dim: 0}) for k, x in known.items()}
+    return eta, known, dict(zip(r.family.auxiliary, extra, strict=True))
+
+
+def constants(r: Response, data: Tensors) -> dict[str, Tensor]:
+    """What the family needs to know of the items: categories that exist, centre and scale."""
+    prefix = f"{r.name}:"
+    return {k.removeprefix(prefix): v for k, v in data.items() if k.startswith(prefix)}
+
+
+def effect_factors(model: Model, values: Tensors, data: Tensors) -> dict[str, Tensor]:
+    """The effects under their names among the factors."""
+    return {f"effect:{k}": v for k, v in effect_values(model, values, data).items()}
+
+
+def factors(model: Model, values: Tensors, data: Tensors) -> dict[str, Tensor]:
+    """Everything the likelihood is made of: effects, class log probabilities, response tables."""
+    effects = effect_values(model, values, data)
+    out = effect_factors(model, values, data)
+    for c in model.classes:
+        out[f"class:{c.name}"] = class_log_probability(c, values, data, _at_level(c.predictor, effects, data))
+    for r in model.responses:
+        seen = _at_level((*r.predictor, *r.auxiliary), effects, data)
+        out[f"response:{r.name}"] = response_table(r, values, data, seen)
+    return out
+
+
+def contract(x: Tensor, y: Tensor, dims: tuple[str, ...]) -> Tensor:
+    """Sum of x * y over dims: a matrix product where these, and no others but clusters, are dims of both."""
+    shared = {*x.dims} & {*y.dims}
+    if shared == {*dims, "cluster"}:
+        return _contract_by_cluster(x, y, dims)
+    if shared != {*dims}:
+        return (x * y).sum(dims)
+    left, right = [d for d in x.dims if d not in dims], [d for d in y.dims if d not in dims]
+    product = pt.tensordot(y.transpose(*right, *dims).values, x.transpose(*dims, *left).values, axes=len(dims))
+    return px.as_xtensor(product, dims=(*right, *left))
+
+
+def _contract_by_cluster(x: Tensor, y: Tensor, dims: tuple[str, ...]) -> Tensor:
+    """A matrix product for each cluster."""
+    left, right = ([d for d in z.dims if d not in (*dims, "cluster")] for z in (x, y))
+    a, b = x.transpose("cluster", *left, *dims).values, y.transpose("cluster", *dims, *right).values
+    n, k = len(left), len(dims)
+    rows, inner = [a.shape[1 + i] for i in range(n)], [a.shape[1 + n + i] for i in range(k)]
+    columns = [b.shape[1 + k + i] for i in range(len(right))]
+    size = [pt.prod(pt.as_tensor(some)) if some else 1 for some in (rows, inner, columns)]
+    product = cast(
+        Tensor, pt.matmul(a.reshape((a.shape[0], size[0], size[1])), b.reshape((b.shape[0], size[1], size[2])))
+    )
+    return px.as_xtensor(product.reshape((a.shape[0], *rows, *columns)), dims=("cluster", *left, *right))
+
+
+def eliminate(factors: list[Tensor], dim: str, how: Callable[[Tensor, str], Tensor] = logsumexp) -> list[Tensor]:
+    """Add up the factors that carry `dim` and sum it out in log space."""
+    touching = [f for f in factors if dim in f.dims]
+    rest = [f for f in factors if dim not in f.dims]
+    return [*rest, how(sum(touching[1:], touching[0]), dim)] if touching else rest
+
+
+def sum_out(parts: list[Tensor], classes: list[str], data: Tensors) -> list[Tensor]:
+    """Sum classes of individuals out of products of probabilities, and take the logarithm once.
+
+    What varies between individuals is shifted by its maximum over the classes; class probabilities that
+    do not, over nodes or clusters, meet it in a matrix product, so that nothing is exponentiated for
+    each individual and node.
+    """
+    touching = [f for f in parts if {*classes} & {*f.dims}]
+    if not touching:
+        return parts
+    own = _together([f for f in touching if {"individual", "slot"} & {*f.dims}])
+    common = [px.math.exp(f) for f in touching if not {"individual", "slot"} & {*f.dims}]
+    tops = [stop_gradient(f.max([c for c in classes if c in f.dims])) for f in own]
+    own = [px.math.exp(f - top) for f, top in zip(own, tops, strict=True)]
+    varies = any(set(f.dims) - {*classes} for f in common)
+    for some in [classes] if varies and len(classes) <= TOGETHER else [[c] for c in classes]:
+        mine, shared = ([f for f in each if {*some} & {*f.dims}] for each in (own, common))
+        own, common = ([f for f in each if not {*some} & {*f.dims}] for each in (own, common))
+        (own if mine else common).append(_sum_of_products(mine, shared, some, data))
+    total = _product([*own, *(_beside(f, data) for f in common)])
+    rest = [f for f in parts if not {*classes} & {*f.dims}]
+    return [*rest, *tops, px.math.log(total + TINY)]
+
+
+def _together(parts: list[Tensor]) -> list[Tensor]:
+    """Sums of the log factors that have the same dims: what one of them rules out another may call for."""
+    out: dict[frozenset, Tensor] = {}
+    for f in parts:
+        out[key] = out[key] + f if (key := frozenset(f.dims)) in out else f
+    return [*out.values()]
+
+
+def _sum_of_products(mine: list[Tensor], shared: list[Tensor], classes: list[str], data: Tensors) -> Tensor:
+    """Factors of individuals times class probabilities, summed over classes."""
+    if not (mine and shared):
+        x = _product(mine or shared)
+        return x.sum([c for c in classes if c in x.dims])
+    x, y = _product(mine), _beside(_product(shared), data)
+    both = tuple(c for c in classes if c in x.dims and c in y.dims)
+    x, y = (z.sum(alone) if (alone := [c for c in classes if c in z.dims and c not in both]) else z for z in (x, y))
+    return contract(x, y, both)
+
+
+def _beside(x: Tensor, data: Tensors) -> Tensor:
+    """What differs by cluster beside what differs by individual."""
+    return x if "square" in data else to_individuals(x, data)
+
+
+def _product(parts: list[Tensor]) -> Tensor:
+    out = parts[0]
+    for f in parts[1:]:
+        out = out * f
+    return out
+
+
+def gaussian_integral(f: Tensor, node: str, curve: Tensor, slope: Tensor, n: int) -> Tensor:
+    """log of the integral of N(z; 0, I) exp(f(z)) over n effects, f quadratic and given at the stencil's nodes.
+
+    With f(z) = f(0) + b'z - z'Az/2, one effect after the other: each leaves the quadratic of the rest. The effects are
+    the first axes of A and b, so that each step is a few operations on all units, however many effects there are.
+    """
+    effect, other = (d for d in curve.dims if d != node)
+    rest = [d for d in f.dims if d != node]
+    values = f.transpose(node, *rest).values
+    b: Any = pt.tensordot(slope.transpose(effect, node).values, values, axes=1)
+    a: Any = pt.tensordot(curve.transpose(effect, other, node).values, values, axes=1)
+    a = a + cast(Tensor, pt.eye(n)).reshape((n, n, *[1] * len(rest)))
+    out = values[0]
+    for k in reversed(range(n)):
+        out = out + 0.5 * (b[k] ** 2 / a[k, k] - pt.log(a[k, k]))
+        ratio = a[:k, k] / a[k, k]
+        b, a = b[:k] - ratio * b[k], a[:k, :k] - ratio[:, None] * a[None, k, :k]
+    return px.as_xtensor(out, dims=tuple(rest))
+
+
+def climb_items(r: Response, table: Tensor, item_factors: Tensors, data: Tensors) -> Tensor:
+    """From items to individuals: eliminate the item-level classes, contract with the features.
+
+    Where the family has finitely many outcomes the classes leave the small table before it meets
+    the data, (28)-(34); else each response's density is formed first.
+    """
+    y, over = data[f"{r.name}:features"], ("feature",)
+    present = _needed(item_factors, table.dims)
+    if present and not r.family.finite and "feature" in table.dims:
+        table = contract(y, table, over)
+    parts = [table, *(item_factors[c] for c in present)]
+    for c in present:
+        parts = eliminate(parts, c)
+    table = sum(parts[1:], parts[0])
+    if "feature" in table.dims:
+        return contract(y, table, (r.item_dim, *over))
+    return table.sum(r.item_dim) if r.item_dim in table.dims else table
+
+
+def _needed(item_factors: Tensors, dims: tuple[str, ...]) -> list[str]:
+    """The classes among `dims` and their parents, in the order given (a parent before its child)."""
+    wanted = set(dims)
+    for c in reversed(list(item_factors)):
+        wanted |= set(item_factors[c].dims) if c in wanted else set()
+    return [c for c in item_factors if c in wanted]
+
+
+def log_likelihood(model: Model, values: Tensors, data: Tensors, probes: tuple = ()) -> Tensor:
+    """Log-likelihood of each unit: over `cluster` for a two-level model, else over `individual`.
+
+    Parameters
+    ----------
+    model : Model
+        The declaration.
+    values : mapping of str to tensor
+        Parameters on the natural scale, by name, with their dims.
+    data : mapping of str to tensor
+        The inputs that :func:`inputs` names.
+    probes : tuple of tensors
+        Log factors of zeros. The gradient of the log-likelihood with respect to one is the
+        posterior probability of what its dims index.
+    """
+    if "square" in data:
+        data = {k: in_clusters(x, data) for k, x in data.items() if k != "cluster_of"}
+        probes = tuple(in_clusters(p, data) for p in probes)
+    effects = effect_values(model, values, data)
+
+    def seen(terms: Predictor) -> Tensors:
+        return _at_level(terms, effects, data)
+
+    at_class = {c.name: class_log_probability(c, values, data, seen(c.predictor)) for c in model.classes_at("item")}
+    at_class = {k: to_individuals(x, data) for k, x in at_class.items()}
+    parts = []
+    for r in model.responses:
+        table = response_factor(r, values, data, seen((*r.predictor, *r.auxiliary)))
+        parts.append(climb_items(r, to_individuals(table, data), at_class, data))
+    for c in model.classes_at("individual"):
+        parts += class_factors(c, values, data, seen(c.predictor))
+    own = {"individual", "slot"}
+    unit = _climb(model, "individual", [*parts, *(p for p in probes if own & {*p.dims})], data)
+    if not model.two_level:
+        return unit
+
+    parts = [by_cluster(unit, data)]
+    parts += [class_log_probability(c, values, data, effects) for c in model.classes_at("cluster")]
+    parts += [p for p in probes if not own & {*p.dims}]
+    return _climb(model, "cluster", parts, data)
+
+
+def _climb(model: Model, level: str, parts: list[Tensor], data: Tensors) -> Tensor:
+    """Eliminate what lives at the level and add up the rest.
+
+    Individuals: classes, then the effects they may depend on; where effects have a closed form given the class,
+    these first. Clusters: effects, whose distribution may depend on the class, then classes.
+    """
+    node, classes, how = f"node_{level}", [c.name for c in model.classes_at(level)], logsumexp
+    if f"log_weight_{level}" in data:
+        parts = [*parts, data[f"log_weight_{level}"]]
+    if f"curve_{level}" in data:
+        curve, slope, n = data[f"curve_{level}"], data[f"slope_{level}"], len(model.effects_at(level))
+        how = partial(gaussian_integral, curve=curve, slope=slope, n=n)
+    if level == "individual" and how is logsumexp:
+        parts = eliminate(sum_out(parts, classes, data), node)
+    elif level == "individual":
+        parts = sum_out(eliminate(parts, node, how), classes, data)
+    else:
+        for dim in (node, *classes):
+            parts = eliminate(parts, dim, how if dim == node else logsumexp)
+    return sum(parts[1:], parts[0])
+
+
+def by_cluster(unit: Tensor, data: Tensors) -> Tensor:
+    """Sums over the individuals of each cluster: by the counts of patterns, or one by one where clusters differ."""
+    if "slot" in unit.dims:
+        return (unit * data["square"]).sum("slot")
+    if "cluster_of" not in data:
+        return contract(data["counts"], unit, ("individual",))
+    rest = [d for d in unit.dims if d != "individual"]
+    each = (unit * data["counts"]).transpose("individual", *rest).values
+    zeros = pt.zeros((data["weight"].values.shape[0], *(each.shape[k + 1] for k in range(len(rest)))))
+    total = cast(Tensor, pt.inc_subtensor(zeros[data["cluster_of"].values], each))
+    return px.as_xtensor(total, dims=("cluster", *rest))

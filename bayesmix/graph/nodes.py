@@ -1,0 +1,247 @@
+"""Nodes where each unit has its posterior: adaptive quadrature, moved by the graph's own posterior of the nodes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+from types import UnionType
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bayesmix.data.dataset import Data, Named
+from bayesmix.data.integration import node_arrays, placed
+from bayesmix.graph import functions
+from bayesmix.spec.quadrature import (
+    MAX_ENTRIES,
+    Adaptive,
+    Exact,
+    GaussHermite,
+    MonteCarlo,
+    Nodes,
+    Trapezoid,
+    count_nodes,
+)
+
+Array = NDArray[np.float64]
+NARROWEST, WIDEST = 0.25, 4.0
+"""How far one step may shrink or widen the nodes: a posterior between two nodes is not lost."""
+MANY = 2_000_000
+"""Individuals times nodes, from which fewer nodes average over the population."""
+NEWTON, APART = 20, 0.01
+"""Steps to a mode, at most, and how far apart the nodes are that find it, in SDs of the posterior."""
+FINE = 0.01
+"""A quadrature error, in log-likelihood units, that asks for no finer nodes."""
+ROUGH = 0.1
+"""A quadrature error, in log-likelihood units, that is said."""
+MOST_NODES, MOST_CELLS = 1500, 2_000_000
+"""Finer nodes are not taken by the program itself beyond this number, unless nodes times responding units are few."""
+MOST_ADAPTIVE = 15
+"""Adaptive points, beyond which the integrand over one effect is not of the kind that more of them help."""
+LIMIT = 1.5
+"""The widest nodes, in SDs of the effects: a posterior is seldom wider than the distribution itself."""
+
+
+def is_adaptive(data: Data) -> bool:
+    """Whether any of the nodes are to be moved."""
+    return any(isinstance(m, Adaptive) for m in data.nodes.values())
+
+
+def adapted(data: Data, theta: Array, mode: str | None = None, steps: int = 12) -> Data:
+    """The data with adaptive nodes centred and scaled at the posterior of each unit, given theta.
+
+    The posterior mean and covariance of the standard normal effects come from the posterior
+    probabilities of the present nodes; repeated until the nodes rest, or `steps` times. One node has no
+    covariance: it is put at the mode, with the curvature there for its scale (Laplace's approximation).
+    """
+    if single := {k: m for k, m in data.nodes.items() if isinstance(m, Adaptive) and m.n == 1}:
+        return _at_modes(adapted(replaced(data, dict.fromkeys(single, Adaptive(3))), theta, mode, steps), single, theta)
+    levels = [k for k, m in data.nodes.items() if isinstance(m, Adaptive)]
+    for _ in range(steps if levels else 0):
+        moved = [_move(data, level, theta, mode) for level in levels]
+        data = replace(
+            data,
+            arrays={**data.arrays, **{k: v for arrays, _, _ in moved for k, v in arrays.items()}},
+            places={**data.places, **{level: place for level, (_, place, _) in zip(levels, moved, strict=True)}},
+        )
+        if max(distance for _, _, distance in moved) < 0.1:
+            break
+    return data
+
+
+def _move(data: Data, level: str, theta: Array, mode: str | None):
+    """New nodes of a level, their centres and scales, and how far they moved in units of the old ones."""
+    (weights,) = functions.bind("probabilities", data, mode, ((level, f"node_{level}"),))(theta)
+    method = cast(Adaptive, data.nodes[level])
+    mean, scale = data.places.get(level) or _start(data, level)
+    t, _ = method.grid(mean.shape[1])
+    total = np.sum(weights, axis=1, keepdims=True)
+    w = np.where(total > 0, weights, 1.0) / np.where(total > 0, total, np.shape(weights)[1])
+    center = w @ t
+    apart = t[None] - center[:, None]
+    size, axes = np.linalg.eigh(np.einsum("un,unk,unl->ukl", w, apart, apart))
+    size = np.clip(np.sqrt(np.maximum(size, 0.0)), NARROWEST, WIDEST)
+    root = scale @ (axes * size[:, None, :])
+    lower = np.linalg.cholesky(_no_wider(root @ np.swapaxes(root, 1, 2)))
+    place = mean + np.einsum("ukl,ul->uk", scale, center), lower
+    distance = max(np.abs(center).max(initial=0.0), np.abs(np.log(size)).max(initial=0.0))
+    return placed(level, method, *place), place, distance
+
+
+def _no_wider(covariance: Array) -> Array:
+    """Covariance matrices with no SD above LIMIT: wider nodes would miss the standard normal density itself."""
+    size, axes = np.linalg.eigh(covariance)
+    return np.einsum("ukl,ul,uml->ukm", axes, np.minimum(size, LIMIT**2), axes)
+
+
+def _at_modes(data: Data, methods: Mapping[str, Adaptive], theta: Array) -> Data:
+    """The data with one node of each unit at the mode of its effects' posterior, from nodes that are near it."""
+    for level, method in methods.items():
+        place = data.places[level]
+        for _ in range(NEWTON):
+            place, longest = _nearer_to_mode(data, level, place, theta)
+            if longest < 1e-6:
+                break
+        arrays = {**data.arrays, **placed(level, method, *place)}
+        data = replace(data, arrays=arrays, nodes={**data.nodes, level: method}, places={**data.places, level: place})
+    return data
+
+
+def _nearer_to_mode(data: Data, level: str, place: tuple[Array, Array], theta: Array):
+    """A Newton step, with the curvature where it began, and its length; both from the log posterior at a few nodes."""
+    mean, scale = place
+    t, curve, slope = Exact().stencil(mean.shape[1])
+    z = mean[:, None] + np.einsum("ukl,nl->unk", scale, APART * t)
+    node, effect = f"node_{level}", f"effect_{level}"
+    own = {f"z_{level}": Named((level, node, effect), z)}
+    own[f"log_weight_{level}"] = Named((level, node), -0.5 * (z**2).sum(axis=2))
+    probed = replace(data, arrays={**data.arrays, **own})
+    (weights,) = functions.bind("probabilities", probed, None, ((level, node),))(theta)
+    height = np.log(np.maximum(weights, 1e-300))
+    size, axes = np.linalg.eigh(np.einsum("un,nkl->ukl", height, curve) / APART**2)
+    size = np.clip(size, 1 / WIDEST**2, 1 / NARROWEST**2)
+    step = np.einsum("ukl,ul,uml,um->uk", axes, 1 / size, axes, height @ slope / APART)
+    step *= np.minimum(1.0, 2.0 / np.maximum(np.linalg.norm(step, axis=1, keepdims=True), 1e-300))
+    root = scale @ (axes / np.sqrt(size)[:, None, :])
+    lower = np.linalg.cholesky(_no_wider(root @ np.swapaxes(root, 1, 2)))
+    return (mean + np.einsum("ukl,ul->uk", scale, step), lower), np.abs(step).max(initial=0.0)
+
+
+def _start(data: Data, level: str) -> tuple[Array, Array]:
+    size, n = data.arrays[f"z_{level}"].values.shape[0], len(data.model.effects_at(level))
+    return np.zeros((size, n)), np.tile(np.eye(n), (size, 1, 1))
+
+
+def replaced(data: Data, methods: Mapping[str, Adaptive]) -> Data:
+    """The data with other adaptive nodes, not yet moved, at the given levels."""
+    arrays = dict(data.arrays)
+    for level, method in methods.items():
+        size = data.arrays[f"z_{level}"].values.shape[0]
+        arrays |= node_arrays(level, data.model.effects_at(level), method, size)
+    places = {k: v for k, v in data.places.items() if k not in methods}
+    return replace(data, arrays=arrays, nodes={**data.nodes, **methods}, places=places)
+
+
+def with_nodes(data: Data, methods: Mapping[str, Nodes]) -> Data:
+    """The data with other nodes, the same for all units, at the given levels."""
+    old = {f"{kind}_{level}" for kind in ("z", "log_weight", "curve", "slope") for level in methods}
+    arrays = {k: v for k, v in data.arrays.items() if k not in old}
+    for level, method in methods.items():
+        arrays |= node_arrays(level, data.model.effects_at(level), method, 0)
+    return replace(data, arrays=arrays, nodes={**data.nodes, **methods})
+
+
+def renewed(data: Data, methods: Mapping[str, Nodes]) -> Data:
+    """The data with other nodes at the given levels; adaptive ones are not yet moved."""
+    moved = {k: m for k, m in methods.items() if isinstance(m, Adaptive)}
+    common = {k: m for k, m in methods.items() if not isinstance(m, Adaptive)}
+    out = with_nodes(data, common) if common else data
+    return replaced(out, moved) if moved else out
+
+
+def finer(data: Data) -> dict[str, Nodes]:
+    """Finer nodes at every level that has some; empty where they would be too many.
+
+    Where adaptive nodes do not help, the integrand is no near-normal density: a fine grid does.
+    """
+    out = finer_methods(data)
+    alone = [k for k, m in out.items() if isinstance(m, Adaptive) and m.n > MOST_ADAPTIVE]
+    out |= {k: Trapezoid(201, 6.0) for k in alone if len(data.model.effects_at(k)) == 1}
+    total = math.prod(count_nodes(m, len(data.model.effects_at(k))) for k, m in out.items())
+    return {} if total > MOST_NODES and total * len(data.counts) > MOST_CELLS else out
+
+
+def finer_methods(data: Data) -> dict[str, Nodes]:
+    """The finer method of each level, as far as there are such."""
+    out: dict[str, Nodes] = {}
+    for level, method in data.nodes.items():
+        n = len(data.model.effects_at(level))
+        if isinstance(method, Exact):
+            continue
+        try:
+            better = method.finer(n)
+        except ValueError:  # more nodes than there may be
+            continue
+        units = data.arrays[f"z_{level}"].values.shape[0] if isinstance(better, Adaptive) else len(data.counts)
+        out |= {level: better} if units * count_nodes(better, n) <= MAX_ENTRIES else {}
+    return out
+
+
+def audited(data: Data, theta: Array) -> dict[str, Any]:
+    """The log-likelihood again with finer nodes: both methods in words, the difference, and the largest of a unit."""
+    methods = finer_methods(data)
+    if not methods:
+        return {}
+    again = adapted(renewed(data, methods), theta)
+    said = [", ".join(map(str, d.nodes.values())) for d in (data, again)]
+    coarse, fine = (np.asarray(functions.bind("units", d)(theta)) for d in (data, again))
+    with np.errstate(invalid="ignore"):  # impossible data are so with any nodes
+        difference = np.where(fine == coarse, 0.0, fine - coarse) * (data.arrays["weight"].values > 0)
+    total = float(data.arrays["weight"].values @ difference)
+    worst = float(np.abs(difference).max(initial=0.0))
+    return {"nodes": said[0], "audit_nodes": said[1], "audit": total, "audit_of_a_unit": worst}
+
+
+def off(audit: Mapping[str, Any]) -> float:
+    """How far the log-likelihood, or that of a unit, is off by an audit."""
+    return max(abs(audit.get("audit", 0.0)), audit.get("audit_of_a_unit", 0.0))
+
+
+def in_words(audit: Mapping[str, Any]) -> str:
+    """What an audit found, and what to do."""
+    one = f"{audit['audit']:.3f}"
+    if off(audit) > ROUGH > abs(audit["audit"]):
+        one += f", and that of a unit by up to {off(audit):.3f}"
+    return (
+        f"Finer nodes change the log-likelihood by {one} ({audit['nodes']} to {audit['audit_nodes']}): "
+        "take more (nodes=)"
+    )
+
+
+def refined(data: Data, theta: Array) -> tuple[Data, dict[str, Any]]:
+    """The data with nodes that are fine enough at theta, as far as the program takes them by itself, and the audit."""
+    while True:
+        data = adapted(data, theta)
+        audit = audited(data, theta)
+        if off(audit) <= FINE or not (better := finer(data)):
+            return data, audit
+        data = renewed(data, better)
+
+
+def of_population(data: Data, kinds: type | UnionType = Adaptive | Exact) -> Data:
+    """The data with nodes for averages over the population, not over the posterior of a unit.
+
+    Fewer where there would be many for many individuals: their class probabilities are smooth in the effects.
+    """
+    moved = [k for k, m in data.nodes.items() if isinstance(m, kinds)]
+    return with_nodes(data, {k: _wide(data, k) for k in moved}) if moved else data
+
+
+def _wide(data: Data, level: str) -> Nodes:
+    n = len(data.model.effects_at(level))
+    wide = {1: Trapezoid(61, 6.0), 2: Trapezoid(21), 3: Trapezoid(11)}.get(n, MonteCarlo(4000))
+    if len(data.counts) * len(wide.grid(n)[0]) < MANY or n > 3:
+        return wide
+    return {1: Trapezoid(31, 6.0), 2: GaussHermite(9), 3: GaussHermite(6)}[n]

@@ -1,0 +1,271 @@
+"""What follows from the parameters, as functions of the graph's own factors.
+
+Class sizes and transitions in the population; SDs, correlations and intraclass correlations of random
+parts of class logits; covariances of random coefficients; explained variance and effects along the paths
+of a latent transition model. They are averages over the nodes, individuals and clusters of the data,
+which must have nodes for the population (:func:`bayesmix.graph.nodes.of_population`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from pytensor import xtensor as px
+
+from bayesmix.graph.factor_variances import item_response, of_factors
+from bayesmix.graph.likelihood import Tensors, by_cluster, eliminate, factors, to_individuals
+from bayesmix.graph.variance_components import intraclass, of_class, of_effects, random_matrices, simple
+from bayesmix.spec.effect_sums import Coefficients, by_effect, plain, square
+from bayesmix.spec.families import TINY, Tensor
+from bayesmix.spec.model import LatentClass, Model, Response
+
+REST = np.pi**2 / 3
+"""Variance of the logistic distribution, below (14)."""
+
+
+def derived(model: Model, values: Tensors, data: Tensors) -> dict[str, Tensor]:
+    """Tables of probabilities (`table:` and their name) and further quantities (`derived:`).
+
+    Parameters
+    ----------
+    model : Model
+    values : mapping of str to tensor
+        Parameters on the natural scale.
+    data : mapping of str to tensor
+        The inputs, with nodes for the population.
+    """
+    made = factors(model, values, data)
+    out = {f"table:{k}": x for k, x in _tables(model, made, data)}
+    further = dict(_random_parts(model, values, data))
+    further |= dict(random_matrices(model, values, data))
+    further |= dict(intraclass(model, values, data))
+    further |= dict(_on_parents(model, values, data))
+    further |= dict(_explained(model, values, made, data))
+    further |= dict(of_factors(model, values, data)) | dict(item_response(model, values))
+    return out | {f"derived:{k}": x for k, x in further.items()}
+
+
+# averages over the population ---------------------------------------------------------------------
+
+
+def average(x: Tensor, data: Tensors, level: str = "individual") -> Tensor:
+    """Means over nodes (by weight), individuals (by count) and clusters (by size; of classes of clusters, alike)."""
+    for k in ("individual", "cluster"):
+        if (node := f"node_{k}") in x.dims:
+            x = (x * px.math.exp(data[f"log_weight_{k}"])).sum(node)
+    counts = data["counts"] if "counts" in data else data["weight"]
+    if "individual" in x.dims:
+        n = counts.sum("cluster") if "cluster" in counts.dims else counts
+        x = (x * n).sum("individual") / n.sum()
+    if "cluster" not in x.dims:
+        return x
+    n = data["weight"] if level == "cluster" else by_cluster(px.math.exp(0.0 * counts), data)
+    return (x * n).sum("cluster") / n.sum()
+
+
+def _beside(model: Model, c: LatentClass, x: Tensor) -> list[str]:
+    """The classes of the same level that a class depends on."""
+    return [k.name for k in model.classes_at(c.level) if k.name in x.dims and k.name != c.name]
+
+
+def _joint(model: Model, last: str, keep: list[str], made: Tensors, data: Tensors) -> Tensor:
+    """log P of the classes `keep` at the level of the class `last`, earlier ones summed out."""
+    (level,) = {c.level for c in model.classes if c.name == last}
+    names = [c.name for c in model.classes_at(level)]
+    names = names[: names.index(last) + 1]
+    parts = [made[f"class:{k}"] for k in names]
+    if any("individual" in p.dims for p in parts):
+        parts = [to_individuals(p, data) for p in parts]
+    for k in names:
+        parts = parts if k in keep else eliminate(parts, k)
+    return sum(parts[1:], parts[0])
+
+
+def _tables(model: Model, made: Tensors, data: Tensors) -> Iterator[tuple[str, Tensor]]:
+    """Class sizes, transitions given the classes before, response probabilities given the classes."""
+    for c in model.classes:
+        x = made[f"class:{c.name}"]
+        if not (before := _beside(model, c, x)):
+            yield f"{c.name}_probability", average(px.math.exp(x), data, c.level)
+            continue
+        joint = average(px.math.exp(_joint(model, c.name, [*before, c.name], made, data)), data, c.level)
+        yield f"{c.name}_probability", joint.sum(tuple(before))
+        yield f"{c.name}_transition", joint / joint.sum(c.name)
+    for r in model.responses:
+        x = made[f"response:{r.name}"]
+        if (shown := response_table(model, r, x.dims)) is not None:
+            yield shown[0], average(px.math.exp(x), data).rename(shown[1])
+
+
+def response_table(model: Model, r: Response, dims: tuple[str, ...]) -> tuple[str, dict[str, str]] | None:
+    """The title of the table of a response's probabilities, and the names of its dims there.
+
+    One table for responses that share their parameters, of the first of them, with the classes' common
+    name. None for the others, for densities, and where individuals differ.
+    """
+    same = [s.name for s in model.responses if same_items(s, r)]
+    if not r.family.finite or "individual" in dims or r.name != same[0]:
+        return None
+    names = {"feature": r.category_dim} | {
+        here: shared for t in (*r.predictor, *r.auxiliary) for shared, here in t.rename
+    }
+    kinds = {s.name for s in model.responses if not same_items(s, r)}
+    title = "item_probability" + (f"_{r.name}" if kinds else "")
+    return title, {k: v for k, v in names.items() if k in dims}
+
+
+def same_items(a: Response, b: Response) -> bool:
+    """Whether two responses are the same items on two occasions."""
+    used = [[t.parameter for t in (*r.predictor, *r.auxiliary)] for r in (a, b)]
+    return a.item_dim == b.item_dim and used[0] == used[1]
+
+
+# random parts of class logits ---------------------------------------------------------------------
+
+
+def _random_parts(model: Model, values: Tensors, data: Tensors) -> Iterator[tuple[str, Tensor]]:
+    """SDs, ICC (20) and correlations of the random parts of each class's logits, by level.
+
+    The ICC is the level's share in the variance at all levels + pi^2 / 3. The reference class has zeros.
+    """
+    if not simple(model):
+        return
+    effects = of_effects(model, values, data)
+    for c in model.classes:
+        mine, other = of_class(c, values, effects), f"{c.name}_"
+        levels = {k for k, _ in mine}
+        variance = {k: square({q: x for q, x in mine.items() if q[0] == k}) for k in levels}
+        for k in (k for k in ("individual", "cluster") if k in levels):
+            own = _own_name(model, c, k)
+            sd = px.math.sqrt(variance[k] + TINY)
+            yield f"{own}_sd", sd
+            yield f"{own}_icc", variance[k] / (sum(variance.values()) + REST)
+            pairs = [x * x.rename({c.name: other}) for q, x in mine.items() if q[0] == k]
+            yield f"{own}_correlation", sum(pairs[1:], pairs[0]) / (sd * sd.rename({c.name: other}))
+
+
+def _own_name(model: Model, c: LatentClass, level: str) -> str:
+    here = {e.name for e in model.effects_at(level)}
+    names = [t.parameter.name for t in c.predictor if plain(t) and here & set(t.effects)]
+    return names[0].removesuffix("_loading") if names else f"{c.name}_{level}"
+
+
+# paths between classes and effects of several occasions -------------------------------------------
+
+
+def _intercepts(c: LatentClass, values: Tensors) -> Tensor | None:
+    x = [values[t.parameter.name].rename(dict(t.rename)) for t in c.predictor if not (t.effects or t.covariates)]
+    return sum(x[1:], x[0]) if x else None
+
+
+def _on_parents(model: Model, values: Tensors, data: Tensors) -> Iterator[tuple[str, Tensor]]:
+    """gamma_dc of (9) and (13): the logits of a class given the class before, less those given its last class."""
+    for c in model.classes:
+        x = _intercepts(c, values)
+        if x is not None and len(before := _beside(model, c, x)) == 1:
+            yield f"{c.name}_on_{before[0]}", x - x.isel({before[0]: -1})
+
+
+@dataclass(frozen=True)
+class _Given:
+    """What the functions below have in common."""
+
+    model: Model
+    values: Tensors
+    made: Tensors
+    data: Tensors
+    of_effects: Mapping[str, Coefficients]
+
+    def gamma(self, c: LatentClass, before: str) -> Tensor:
+        return dict(_on_parents(self.model, self.values, self.data))[f"{c.name}_on_{before}"]
+
+    def joint(self, last: str, keep: list[str]) -> Tensor:
+        return px.math.exp(_joint(self.model, last, keep, self.made, self.data))
+
+    def loadings(self, c: LatentClass) -> dict[str, Tensor]:
+        return {e: x for t in filter(plain, c.predictor) for e, x in by_effect(t, self.values)}
+
+
+def _explained(model: Model, values: Tensors, made: Tensors, data: Tensors) -> Iterator[tuple[str, Tensor]]:
+    """What explains the variance of class logits against the last class, as below (14), and effects along paths.
+
+    With u the random effects of clusters and L_d = log P(C_t = d | C_t-1, u) - log P(C_t = K | C_t-1, u),
+    the variance of the latent response L_d + e, Var(e) = pi^2 / 3, has the parts
+
+        E_u Var(L_d | u)                       C_t-1 as far as it is not explained by u,
+        Var(residual effects of occasion t)    epsilon of (15),
+        Var_u E(L_d | u) less the line above   the effects of earlier occasions (and covariates of clusters).
+    """
+    if any(t.covariates and t.covariates.level == "individual" for c in model.classes for t in c.predictor):
+        return
+    if not simple(model) or any(e.level != "cluster" for e in model.effects) or model.classes_at("cluster"):
+        return
+    g, seen = _Given(model, values, made, data, of_effects(model, values, data)), list[str]()
+    for c in model.classes_at("individual"):
+        own = [e for t in filter(plain, c.predictor) for e in t.effects if e not in seen]
+        before = _beside(model, c, made[f"class:{c.name}"])
+        if own and not before and model.classes_at("individual")[1:]:
+            yield from _by_effects_alone(g, c, own)
+        if own and len(before) == 1:
+            yield from _shares(g, c, own, seen, before[0])
+            yield from _along_paths(g, c, own, before[0])
+        seen = [*seen, *own]
+
+
+def _contrast(g: _Given, c: LatentClass) -> Tensor:
+    f = g.made[f"class:{c.name}"]
+    return f - f.isel({c.name: -1})
+
+
+def _by_effects_alone(g: _Given, c: LatentClass, own: list[str]) -> Iterator[tuple[str, Tensor]]:
+    logit = _contrast(g, c)
+    between = average(logit**2, g.data) - average(logit, g.data) ** 2
+    yield f"{c.name}_explained_by_{'_'.join(own)}", between / (between + REST)
+
+
+def _shares(g: _Given, c: LatentClass, own: list[str], seen: list[str], p: str) -> Iterator[tuple[str, Tensor]]:
+    logit, given = _contrast(g, c), g.joint(p, [p])
+    mean = (given * logit).sum(p)
+    within = average((given * logit**2).sum(p) - mean**2, g.data)
+    between = average(mean**2, g.data) - average(mean, g.data) ** 2
+    numbers = {("cluster", k) for k, e in enumerate(g.model.effects_at("cluster")) if e.name in own}
+    residual = square({k: x for k, x in of_class(c, g.values, g.of_effects).items() if k in numbers})
+    total, title = between + within + REST, f"{c.name}_explained"
+    if seen:
+        yield f"{title}_by_{'_'.join(seen)}", (between - residual) / total
+    yield f"{title}_by_{p}", within / total
+    yield f"{title}_by_{'_'.join(own)}", residual / total
+    yield title, (between + within) / total
+    size, gamma = average(given, g.data), g.gamma(c, p)
+    alone = (size * gamma**2).sum(p) - (size * gamma).sum(p) ** 2
+    yield f"{title}_by_{p}_alone", alone / total
+    yield f"{title}_by_{'_'.join(own)}_beyond_{p}", (between + within - alone) / total
+
+
+def _along_paths(g: _Given, c: LatentClass, own: list[str], p: str) -> Iterator[tuple[str, Tensor]]:
+    """Effects of an effect of the occasion before on the logits of C_t, per unit: by C_t-1, and by alpha_t."""
+    (parent,) = [k for k in g.model.classes if k.name == p]
+    grand = _beside(g.model, parent, g.made[f"class:{p}"])
+    joint, given = g.joint(p, [*grand, p]), px.math.exp(g.made[f"class:{p}"])
+    on_c, gamma = g.loadings(c), g.gamma(c, p)
+    for e, loading in g.loadings(parent).items():
+        regressed = {
+            k.name: b
+            for k in g.model.effects
+            if k.name in own
+            for t in filter(plain, k.mean)
+            for q, b in by_effect(t, g.values)
+            if q == e
+        }
+        if not regressed:
+            continue
+        moved = joint * (loading - (given * loading).sum(p))
+        moved = moved.sum(tuple(grand)) if grand else moved
+        by_class = (average(moved, g.data) * gamma).sum(p)
+        each = [b * on_c[k] for k, b in regressed.items()]
+        through, name = sum(each[1:], each[0]), f"{c.name}_effect_of_{e}"
+        yield f"{name}_via_{p}", by_class
+        yield f"{name}_via_{'_'.join(regressed)}", through
+        yield name, by_class + through

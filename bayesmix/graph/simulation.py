@@ -1,0 +1,209 @@
+"""Data from a model: down the ladder, from clusters to items, with the densities' own factors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, cast
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from bayesmix.data.coding import Coding
+from bayesmix.data.columns import plain
+from bayesmix.data.dataset import Data, Named, check_coords, coding_of, n_categories, prepare
+from bayesmix.graph import functions
+from bayesmix.spec.families import Ordinal
+from bayesmix.spec.model import Model, Response, check_model, terms
+from bayesmix.spec.quadrature import whole
+
+Array = NDArray[np.float64]
+LEVELS = ("cluster", "individual", "item")
+
+
+def simulate(
+    model: Model,
+    params: Mapping[str, Any],
+    n: int | None = None,
+    *,
+    df: pd.DataFrame | None = None,
+    clusters: int | None = None,
+    categories: Mapping[str, Sequence] | None = None,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Draw a data set and the truth behind it.
+
+    Parameters
+    ----------
+    model : Model
+        The declaration.
+    params : mapping of str to array
+        Every parameter on its natural scale, with the dims it declares (a `Fit.params` will do).
+    n : int
+        Number of individuals; left out, the rows of `df`.
+    df : pandas.DataFrame, optional
+        Covariates, cluster labels and frequencies; needed if the model has covariates.
+    clusters : int, optional
+        Number of clusters of (nearly) equal size, if `df` does not bring their labels.
+    categories : mapping of str to sequence, optional
+        Categories of items, in the order of the parameters; those of the fit for `Fit.params`, else 0, 1, ...
+    seed : int
+        For ``numpy.random.default_rng``.
+
+    Returns
+    -------
+    pandas.DataFrame
+        `df`, the items, and the truth: columns ``true_<class>`` (1, 2, ...; for item-level classes
+        one an item) and ``true_<effect>``.
+
+    Raises
+    ------
+    ValueError
+        No n, covariates missing, or parameters of another shape.
+    """
+    check_model(model)
+    if not isinstance(params, Mapping):
+        hint = "give its .params" if hasattr(params, "params") else "give a mapping, such as fit.params"
+        raise TypeError(f"params came as {type(params).__name__}, expected values of parameters by name: {hint}.")
+    if not whole(seed, 0):
+        raise ValueError(f"seed came as {seed!r}: give a whole number of at least 0.")
+    rng = np.random.default_rng(seed)
+    frame = _frame(model, n, df, clusters)
+    known = coding_of(model, params)
+    labels = categories_of(model, params, {**known.categories, **(categories or {})})
+    coding = Coding({item: [plain(v) for v in own] for item, own in labels.items()}, known.designs)
+    data = prepare(
+        model, _with_items(model, frame, labels), sampled=_levels(model), collapse=False, coding=coding
+    ).on_user_scale()
+    check_coords(params, data, categories=not categories)
+    drawn, truth = draw(data, data.packing.pack({str(k): np.asarray(v) for k, v in params.items()}), rng)
+    ordered = {item for r in model.responses if isinstance(r.family, Ordinal) for item in r.items}
+    out = frame.copy()
+    for item, y in drawn.items():
+        out[item] = _labelled(y, labels[item], item in ordered) if item in labels else y
+    for name, value in truth.items():
+        out[f"true_{name}"] = value
+    return out
+
+
+def _labelled(codes: Array, labels: list, ordered: bool) -> Any:
+    """Categories of codes; text as a Categorical, which keeps their order."""
+    if any(isinstance(v, str) for v in labels):
+        return pd.Categorical.from_codes(codes.astype(int), categories=cast(Any, labels), ordered=ordered)
+    return [labels[int(k)] for k in codes]
+
+
+def _levels(model: Model) -> tuple[str, ...]:
+    return tuple({e.level for e in model.effects})
+
+
+def _frame(model: Model, n: int | None, df: pd.DataFrame | None, clusters: int | None) -> pd.DataFrame:
+    if df is None and n is None:
+        raise ValueError("Neither n nor df came: say how many individuals to draw, e.g. n=1000.")
+    if df is None and any(t.covariates for t in terms(model)):
+        raise ValueError("The model has covariates: give their values as df=, one row an individual.")
+    size = len(df) if df is not None else n
+    if not isinstance(size, (int, np.integer)) or size < 1:
+        raise ValueError(f"n came as {size!r}: give a whole number of at least 1.")
+    if df is not None and n is not None and n != len(df):
+        raise ValueError(f"n came as {n} and df with {len(df)} rows: give one of them.")
+    frame = (
+        pd.DataFrame(index=range(size)) if df is None else df.drop(columns=list(model.items), errors="ignore").copy()
+    )
+    if model.cluster is not None and model.cluster not in frame:
+        if not clusters:
+            raise ValueError(f"The model has the cluster column '{model.cluster}': give clusters= or df= with it.")
+        frame[model.cluster] = np.sort(np.arange(size) % clusters) + 1
+    return frame
+
+
+def categories_of(model: Model, params: Mapping[str, Any], given: Mapping[str, Sequence]) -> dict[str, list]:
+    """Categories of each categorical item: those given, else as many as its parameters have, from 0."""
+    out: dict[str, list] = {}
+    for r in model.responses:
+        if r.family.kind != "categorical":
+            continue
+        size = n_categories(r, params)
+        out |= {item: list(given.get(item, range(size))) for item in r.items}
+    return out
+
+
+def _with_items(model: Model, frame: pd.DataFrame, labels: Mapping[str, list]) -> pd.DataFrame:
+    """The frame with an answer to every item, which stands for those to come."""
+    items = {
+        i: pd.Categorical.from_codes([0] * len(frame), cast(Any, labels[i])) if i in labels else 0.0
+        for i in model.items
+    }
+    out = pd.concat([frame, pd.DataFrame(items, index=frame.index)], axis=1)
+    return out.assign(**{model.freq: 1}) if model.freq else out
+
+
+def draw(data: Data, theta: Array, rng: np.random.Generator) -> tuple[dict[str, Array], dict[str, NDArray]]:
+    """One data set at theta: coded responses by item, and the latent variables by name, both by row.
+
+    `data` must be prepared with ``collapse=False`` and, if the model has effects, all of them sampled.
+    """
+    data = _with_effects(data, rng)
+    made = functions.evaluate(data, theta)
+    n = len(data.counts)
+    at: dict[str, NDArray] = {"individual": np.arange(n)}
+    at_cluster: dict[str, NDArray] = {}
+    cluster_of = None
+    if data.cluster_of_row is not None:
+        cluster_of = data.cluster_of_row[data.pattern_of >= 0]
+        at |= {"cluster": cluster_of}
+        at_cluster = {"cluster": np.arange(len(data.clusters or ()))}
+    truth: dict[str, NDArray] = {}
+    for c in sorted(data.model.classes, key=lambda c: LEVELS.index(c.level)):
+        if c.level == "item":
+            continue
+        size = len(at_cluster["cluster"]) if c.level == "cluster" else n
+        logits = pick(made[f"class:{c.name}"], at_cluster if c.level == "cluster" else at, c.name, (size,))
+        drawn = _categorical(logits, rng)
+        if c.level == "cluster":
+            at_cluster[c.name], drawn = drawn, drawn[cluster_of]
+        at[c.name] = drawn
+        truth[c.name] = drawn + 1
+    for e in data.model.effects:
+        truth[e.name] = pick(made[f"effect:{e.name}"], at, None, (n,))
+    responses: dict[str, Array] = {}
+    for r in data.model.responses:
+        y, item_truth = _responses(r, made, data, at, n, rng)
+        responses |= {item: y[:, k] for k, item in enumerate(r.items)}
+        truth |= item_truth
+    return responses, truth
+
+
+def _responses(
+    r: Response, made: Mapping[str, Named], data: Data, at: Mapping[str, NDArray], n: int, rng: np.random.Generator
+) -> tuple[Array, dict[str, NDArray]]:
+    """Coded responses (individual, item), and the item-level classes behind them."""
+    shape = (n, len(r.items))
+    where = {k: v[:, None] for k, v in at.items()} | {r.item_dim: np.arange(len(r.items))[None, :]}
+    truth: dict[str, NDArray] = {}
+    for c in data.model.classes_at("item"):
+        where[c.name] = _categorical(pick(made[f"class:{c.name}"], where, c.name, shape), rng)
+        truth |= {f"{c.name}_{item}": where[c.name][:, k] + 1 for k, item in enumerate(r.items)}
+    table = pick(made[f"response:{r.name}"], where, "feature", shape)
+    return r.family.draw(table, rng, functions.constants_of(data, r.name)), truth
+
+
+def pick(x: Named, at: Mapping[str, NDArray], last: str | None, shape: tuple[int, ...]) -> Array:
+    """Entries of a named array at index arrays of the given shape; the dim `last` is kept whole."""
+    values = np.moveaxis(x.values, x.dims.index(last), -1) if last else x.values
+    dims = [d for d in x.dims if d != last]
+    if not dims:
+        return np.broadcast_to(values, (*shape, *values.shape))
+    index = np.broadcast_arrays(*(at[d] for d in dims))
+    return np.broadcast_to(values[tuple(index)], (*shape, *values.shape[len(dims) :]))
+
+
+def _categorical(log_probability: Array, rng: np.random.Generator) -> NDArray[np.int64]:
+    return np.argmax(log_probability + rng.gumbel(size=log_probability.shape), axis=-1)
+
+
+def _with_effects(data: Data, rng: np.random.Generator) -> Data:
+    keys = [k for k in data.arrays if k in ("z_individual", "z_cluster")]
+    fresh = {k: Named(data.arrays[k].dims, rng.standard_normal(data.arrays[k].values.shape)) for k in keys}
+    return replace(data, arrays={**data.arrays, **fresh})

@@ -1,0 +1,131 @@
+"""Effects as sums of standard normal ones, and the covariance matrix of random coefficients that follows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, cast
+
+import numpy as np
+from pytensor import xtensor as px
+
+from bayesmix.graph.likelihood import Tensors, term
+from bayesmix.spec.effect_sums import Coefficients, add, by_effect, on_residuals, plain, residuals, square
+from bayesmix.spec.families import Normal, Tensor
+from bayesmix.spec.model import RANDOM, LatentClass, Model, Response, Term
+
+ZERO = 1e-8
+"""A variance below this, in units of the residual variance (of 1 on a logit), is at its boundary."""
+OTHER = f"{RANDOM}_"
+
+
+def of_effects(model: Model, values: Tensors, data: Tensors) -> dict[str, Coefficients]:
+    """Each effect as a sum of standard normal ones: those of its mean's effects, then its own SD.
+
+    The values may be xarray's: what they have in common with PyTensor's named-dim tensors is all it takes.
+    """
+    out: dict[str, Coefficients] = {}
+    effects = sorted(model.effects, key=lambda e: e.level != "cluster")
+    unit, number = residuals(effects, values), {"cluster": 0, "individual": 0}
+    for e in effects:
+        mine: Coefficients = {}
+        for t in (t for t in e.mean if plain(t) and not on_residuals(e, t, unit)):
+            for parent, b in by_effect(t, values):
+                add(mine, out[parent], b)
+        own = unit.get(e.name, {(e.level, number[e.level]): cast(Any, 1.0)})
+        add(mine, own, cast(Any, 1.0) if e.sd is None else term(e.sd, values, data, {}))
+        number[e.level] += 1
+        out[e.name] = mine
+    return out
+
+
+def of_class(c: LatentClass, values: Tensors, effects: Mapping[str, Coefficients]) -> Coefficients:
+    """The logits of a class as a sum of standard normal effects."""
+    out: Coefficients = {}
+    for t in filter(plain, c.predictor):
+        for e, x in by_effect(t, values):
+            add(out, effects[e], x)
+    return out
+
+
+def simple(model: Model) -> bool:
+    """Whether the SDs of effects are parameters and nothing else."""
+    return not any(e.sd and (e.sd.effects or e.sd.covariates) for e in model.effects)
+
+
+# random coefficients ------------------------------------------------------------------------------
+
+
+def random_names(model: Model) -> list[str]:
+    """Effects of clusters with SDs of their own, where some of them are random coefficients of a response.
+
+    The coefficients in the order of the regression, then class logits, which may be correlated with them.
+    """
+    own = [e.name for e in model.effects_at("cluster") if e.sd is not None]
+    used = [e for r in model.responses for t in r.predictor for e in t.effects if e in own]
+    return list(dict.fromkeys([*used, *own])) if simple(model) and used else []
+
+
+def random_matrices(model: Model, values: Tensors, data: Tensors) -> Iterator[tuple[str, Tensor]]:
+    """Variances, covariances and correlations of random coefficients and class logits, Theta_2 of R(5)-R(7).
+
+    Of the residuals: given the covariates of clusters. A variance at its boundary is zero, and a
+    correlation with it NaN.
+    """
+    if not (names := random_names(model)):
+        return
+    effects = of_effects(model, values, data)
+    keys = sorted({k for e in names for k in effects[e]})
+    rows = [_stacked([effects[e].get(k) for k in keys], "normal") for e in names]
+    a = _stacked(rows, RANDOM)
+    b, unit = a.rename({RANDOM: OTHER}), _stacked([_unit(model, e, values, data) for e in names], RANDOM)
+    variance, covariance = (a**2).sum("normal"), (a * b).sum("normal")
+    some = px.math.gt(variance, ZERO * unit)
+    both = px.math.and_(some, px.math.gt(variance.rename({RANDOM: OTHER}), ZERO * unit.rename({RANDOM: OTHER})))
+    product = px.math.where(both, variance * variance.rename({RANDOM: OTHER}), 1.0)
+    yield "random_variance", px.math.where(some, variance, 0.0)
+    if len(names) > 1:
+        yield "random_covariance", px.math.where(both, covariance, 0.0)
+        yield "random_correlation", px.math.where(both, covariance / px.math.sqrt(product), np.nan)
+
+
+def _stacked(parts: list[Any], dim: str) -> Tensor:
+    """Tensors beside each other in a new last dim; None is zero."""
+    base: Any = sum(0.0 * x for x in parts if x is not None)
+    return cast(Any, px.concat([(base if x is None else base + x).expand_dims(dim) for x in parts], dim=dim))
+
+
+def _unit(model: Model, effect: str, values: Tensors, data: Tensors) -> Tensor:
+    """The residual variance of the normal response that an effect is a random coefficient of; else 1."""
+    for r in model.responses:
+        if isinstance(r.family, Normal) and any(effect in t.effects for t in r.predictor):
+            spread = values[r.auxiliary[0].parameter.name]
+            spread = spread.mean([*spread.dims]) if spread.dims else spread
+            return px.math.abs(spread) if r.family.linear_variance else spread**2
+    return px.as_xtensor(1.0)
+
+
+def intraclass(model: Model, values: Tensors, data: Tensors) -> Iterator[tuple[str, Tensor]]:
+    """The residual intraclass correlation of a normal response: Var(u_0) / (Var(u_0) + theta).
+
+    Of individuals of the same class (with the same variance) at given covariates, those with random slopes at
+    zero. The variance that covariates and classes explain is not in it.
+    """
+    if not random_names(model):
+        return
+    effects = of_effects(model, values, data)
+    for r in model.responses:
+        if isinstance(r.family, Normal) and not r.family.linear_variance and len(r.items) == 1:
+            between = [square(effects[e]) for t in r.predictor for e in _intercepts(r, t)]
+            if len(between) == 1:
+                theta = term(r.auxiliary[0], values, data, {}) ** 2
+                yield f"{r.name}_icc", between[0] / (between[0] + theta)
+
+
+def _intercepts(r: Response, t: Term) -> list[str]:
+    """The random intercept in a term of a regression, loading 1."""
+    if not t.effects or r.item_dim in t.parameter.dims:
+        return []
+    if t.covariates is None:
+        return list(t.effects) if t.parameter.fixed else []
+    only = t.covariates.only or ()
+    return [t.effects[only.index("1")]] if "1" in only and t.parameter.support == "unit" else []

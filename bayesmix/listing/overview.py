@@ -1,0 +1,417 @@
+"""The listing: everything of a fit as text, in the order in which users of Mplus look for it; rich lays it out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from rich.console import Console, Group
+
+from bayesmix.layout import (
+    WIDTH,
+    Listing,
+    Section,
+    family,
+    laid_out,
+    make_table,
+    method,
+    number,
+    packed,
+    pairs,
+    percent,
+    probability,
+    to_text,
+)
+from bayesmix.listing.factors import factors, item_response
+from bayesmix.listing.parameters import explained, odds, probability_scale, random_parts, results, transitions
+from bayesmix.listing.regression import equations, is_regression, outcome
+from bayesmix.results.estimates import TINY, factors_of, one_class, parts_of
+from bayesmix.results.fit import Fit
+
+
+@runtime_checkable
+class Listed(Protocol):
+    """What lists itself: an enumeration, a study."""
+
+    def sections(self) -> list[Section]:
+        """The sections to print."""
+        ...
+
+
+SHOWN_STARTS = 12
+SHORTLY = {"detour": "one class more", "answers": "frequent answer"}
+
+
+def report(what: Fit | Listed | xr.DataTree, post: xr.DataTree | None = None) -> Listing:
+    """The whole of a fit as plain text of at most 100 columns.
+
+    Parameters
+    ----------
+    what : Fit, Enumeration, Study or xarray.DataTree
+        What :func:`bayesmix.fit`, :func:`bayesmix.enumerate_classes`, :func:`bayesmix.study` or
+        :func:`bayesmix.sample` returns.
+    post : xarray.DataTree, optional
+        The posterior of the same model, to stand beside the fit.
+
+    Returns
+    -------
+    Listing
+        A `str`. Of a fit: model and data, random starts, fit, class counts, classification, results,
+        probability scale, odds ratios, quality of the numerical results, and the posterior if there
+        is one. Of an enumeration: the information criteria. Of a study: its averages.
+    """
+    return to_text(_any_sections(what, post))
+
+
+def show(what: Fit | Listed | xr.DataTree, post: xr.DataTree | None = None, console: Console | None = None) -> None:
+    """Print the listing: with styles on a terminal, else the plain text.
+
+    Parameters
+    ----------
+    what : Fit, Enumeration or Study
+    post : xarray.DataTree, optional
+        The posterior of the same model.
+    console : rich.console.Console, optional
+        Where to; standard output if left out.
+    """
+    console = console or Console(highlight=False)
+    sections = _any_sections(what, post)
+    if console.is_terminal:
+        console.print(Group(*laid_out(sections)), width=min(WIDTH, console.width))
+    else:
+        console.file.write(to_text(sections))
+
+
+def _any_sections(what: Fit | Listed | xr.DataTree, post: xr.DataTree | None) -> list[Section]:
+
+    if isinstance(what, Fit):
+        return _sections(what, post)
+    if isinstance(what, xr.DataTree):
+        from bayesmix.listing.posterior import sections
+
+        return sections(what)
+    if isinstance(what, Listed):
+        return what.sections()
+    raise TypeError(
+        f"What is to be listed came as {type(what).__name__}, expected what bm.fit, bm.sample, bm.enumerate_classes or "
+        "bm.study returns: give one of these."
+    )
+
+
+def _sections(fit: Fit, post: xr.DataTree | None) -> list[Section]:
+    found = [
+        _model(fit), _starts(fit), _fit(fit), _counts(fit), _classification(fit),
+        *(equations(fit) if is_regression(fit) else [*results(fit), *item_response(fit), factors(fit)]),
+        random_parts(fit), transitions(fit), explained(fit), probability_scale(fit), odds(fit), _quality(fit),
+        _posterior(fit, post), _saved(fit),
+    ]  # fmt: skip
+    return [s for s in found if s is not None and s.body]
+
+
+# model and data, starts, fit ----------------------------------------------------------------------
+
+
+def _model(fit: Fit) -> Section:
+    info = fit.info
+    errors = {"robust": "robust (sandwich)", "hessian": "inverse Hessian"}.get(info.get("standard_errors", ""), "-")
+    size = {} if not fit.n_clusters else {"Average cluster size": number(fit.n_individuals / fit.n_clusters, 1)}
+    regression = is_regression(fit)
+    integration = ", ".join(f"{method(v)} over effects of {k}s" for k, v in info.get("nodes", {}).items())
+    rows = {
+        "Model": info.get("model"),
+        "Class variables": "" if one_class(fit) else ", ".join(_variables(fit)),
+        "Factors": ", ".join(factors_of(fit)),
+        "Regression of": outcome(fit) if regression else None,
+        "Items": None if regression else f"{len(info.get('items', []))}: {', '.join(map(str, info.get('items', [])))}",
+        "Families": ", ".join(dict.fromkeys(family(f) for f in info.get("families", {}).values())),
+        "Covariates": "; ".join(dict.fromkeys(info.get("covariates", {}).values())),
+        "Cluster column": info.get("cluster"),
+        "Frequency column": info.get("freq"),
+        "Estimator": f"maximum likelihood, {errors} standard errors",
+        "Integration": integration or "none needed",
+        "Rows in the data": info.get("n_rows"),
+        "Rows left out (no answer)": info.get("n_left_out"),
+        "Individuals": fit.n_individuals,
+        "Clusters": fit.n_clusters,
+        **size,
+        "Distinct patterns computed": info.get("n_patterns"),
+        "Missing-data patterns": info.get("n_missing_patterns"),
+        "Random starts": _number_of_starts(fit),
+        "Other starts": _origins(fit),
+        "Time": f"{number(info.get('seconds', float('nan')), 1)} s ({info.get('mode', '')})",
+    }
+    return Section("Model and data", [pairs(rows.items())])
+
+
+def _number_of_starts(fit: Fit) -> str:
+    n, size = int((fit.starts["origin"] == "random").sum()), fit.info["starts"]
+    rounds = -(-n // size)
+    return f"{n}, in {rounds} round{'s' if rounds > 1 else ''} of {size}, seed {fit.info['seed']}"
+
+
+def _origins(fit: Fit) -> str:
+    """How many starts came from elsewhere, and from where."""
+    of = fit.starts["origin"].value_counts()
+    named = {
+        "given": "given",
+        "simpler model": "from simpler models",
+        "detour": "from one class more",
+        "answers": "around frequent answers",
+    }
+    return ", ".join(f"{of[k]} {words}" for k, words in named.items() if k in of)
+
+
+def _variables(fit: Fit) -> list[str]:
+    """``C (2 classes)``."""
+    return [f"{k} ({n} classes{_whose(fit, k)})" for k, n in fit.info.get("classes", {}).items()]
+
+
+def _whose(fit: Fit, name: str) -> str:
+    """`` of clusters`` and the like, where not all are of individuals."""
+    levels = {p["name"]: p["level"] for p in parts_of(fit) if p["kind"] == "class"}
+    return "" if set(levels.values()) <= {"individual"} else f" of {levels.get(name, 'individual')}s"
+
+
+def _starts(fit: Fit) -> Section:
+    done = fit.starts[fit.starts["loglik"].notna()]
+    columns = {
+        "log-likelihood": done["loglik"].map(number),
+        "seed": [
+            str(s) if o == "random" else SHORTLY.get(o, o) for s, o in zip(done["seed"], done["origin"], strict=True)
+        ],
+        "after short run": done["short"].map(number),
+        "iterations": done["iterations"].map(str),
+        "status": done["status"].map(str),
+    }
+    if done["short"].isna().all():  # a model without classes has none
+        del columns["after short run"]
+    rows = [(str(k), *cells) for k, cells in enumerate(zip(*columns.values(), strict=True), start=1)]
+    table = make_table(("rank", *columns), rows[:SHOWN_STARTS], left=0)
+    return Section("Random starts, ranked", [table, _replication(fit, len(done)), *_other_starts(fit, len(done))])
+
+
+def _replication(fit: Fit, n: int) -> str:
+    k, q = fit.replicated, fit.quality
+    gone, unfinished = q.get("collapsed", 0), q.get("unfinished", 0)
+    reached = f"reached by {k} of {n - gone} starts that ran to convergence."
+    if gone == n:
+        said = ["EVERY start collapsed: the log-likelihood means nothing."]
+    elif k >= 2:
+        said = [f"Best value replicated: {reached}"]
+    else:
+        said = [f"Best value NOT replicated: {reached} It may be a local", "maximum; ask for more starts."]
+    if q.get("ends", 0) > 1:
+        share = f"an estimated {q['unseen']:.0%} of further starts would end at another"
+        said.append(f"They ended at {q['ends']} different values; {share}.")
+    if gone:
+        said += [
+            f"{_plural(gone, 'start')} collapsed: the residual SD that is named ran down to its floor, or near it with",
+            f"a few answers; the floor is {fit.info['smallest_sd']:g} of the item's SD, or its rounding.",
+            "They rank last: a class of a few equal answers has a likelihood as high as the floor lets it.",
+        ]
+    if unfinished:
+        said.append(f"{_plural(unfinished, 'start')} did not get to the end (status `unfinished`).")
+    return "\n".join(said)
+
+
+def _plural(n: int, what: str) -> str:
+    return f"{n} {what}{'s' if n != 1 else ''}"
+
+
+def _other_starts(fit: Fit, n: int) -> list[str]:
+    out = []
+    if n > SHOWN_STARTS:
+        out.append(
+            f"{n - SHOWN_STARTS} more in fit.starts, ranked behind these; the first of them "
+            f"{fit.starts['loglik'].iloc[SHOWN_STARTS]:.3f}."
+        )
+    rest = fit.starts[fit.starts["loglik"].isna()]
+    failed = rest[rest["status"].str.startswith("failed")]
+    if len(rest) > len(failed):
+        short = rest["short"].max()
+        out.append(f"{len(rest) - len(failed)} more stopped after the short run; the best of them {number(short)}.")
+    if len(failed):
+        out.append(f"{len(failed)} failed ({failed['status'].iloc[0].removeprefix('failed: ')}).")
+    if fit.quality.get("interrupted"):
+        out.append("The search was INTERRUPTED: these are the starts that were finished.")
+    return ["\n".join(out)] if out else []
+
+
+def _fit(fit: Fit) -> Section:
+    rows = {
+        "Free parameters": fit.n_parameters,
+        "Log-likelihood": number(fit.loglik),
+        "Scaling factor (robust)": number(fit.quality.get("scaling", float("nan"))),
+        "AIC": number(fit.aic),
+        f"BIC (n = {fit.n_individuals} individuals)": number(fit.bic),
+        f"BIC (n = {fit.n_clusters} clusters)": number(fit.bic_clusters) if fit.n_clusters else None,
+        "Sample-size-adjusted BIC": number(fit.adjusted_bic),
+    }
+    persons = (
+        f"Where each '{fit.info.get('cluster')}' is a person and each row an occasion, n is the number of clusters."
+    )
+    notes = [f"Individuals are the rows of the data.\n{persons}"] if fit.n_clusters else []
+    return Section("Fit", [pairs(rows.items()), *notes])
+
+
+# classes ------------------------------------------------------------------------------------------
+
+
+def _class_variables(fit: Fit) -> list[str]:
+    return [] if one_class(fit) else fit.class_variables
+
+
+def _counts(fit: Fit) -> Section:
+    tables = []
+    for name in _class_variables(fit):
+        counts = fit.class_counts(name)
+        rows = [
+            (str(k), *(cell for way in COUNTED for cell in (number(float(c[way]), 1), percent(c[f"{way} %"]))))
+            for k, c in counts.iterrows()
+        ]
+        head = (name, *(h for way in COUNTED for h in (way, "")))
+        tables.append(make_table(head, rows, title=f"{name}, {_unit(fit, name)}"))
+    return Section("Class counts: by model, by posterior probability, by most likely class", tables)
+
+
+def _unit(fit: Fit, name: str) -> str:
+    return "individuals" if "row" in fit.classes[f"{name}_posterior"].dims else "clusters"
+
+
+COUNTED = ("model", "posterior", "most likely")
+
+
+def _classification(fit: Fit) -> Section | None:
+    names = [n for n in _class_variables(fit) if fit.classes.sizes[n] > 1]
+    if not names:
+        return None
+    several = len(names) > 1
+    lines = [f"Entropy{f' of {n}' if several else ''}: {number(fit.class_entropy(n))}" for n in names]
+    if several:
+        unknown = " (too many combinations to tell)" if math.isnan(fit.entropy) else ""
+        lines.insert(0, f"Entropy of all of them together: {number(fit.entropy)}{unknown}")
+    body: list[Any] = ["\n".join(lines)]
+    for name in names:
+        average, rates = fit.classification(name), classification_rates(fit, name)
+        body += [
+            _square(
+                f"Average posterior probability of {name} (columns) by most likely class (rows)", average, probability
+            ),
+            _square(f"Probability of the most likely class (columns) given {name} (rows)", rates, probability),
+            _square("Their logits, the last column as reference", _logits(rates), number),
+        ]
+    return Section("Classification quality", body)
+
+
+def _square(title: str, x: pd.DataFrame, shown: Callable[[float], str]):
+    rows = [(str(k), *map(shown, r)) for k, r in zip(x.index, x.to_numpy(), strict=True)]
+    return make_table(("", *map(str, x.columns)), rows, title=title)
+
+
+def classification_rates(fit: Fit, name: str | None = None) -> pd.DataFrame:
+    """P(most likely class = s | C = k): the classification error matrix of three-step methods.
+
+    Parameters
+    ----------
+    fit : Fit
+    name : str, optional
+        The class variable; the first one if left out.
+
+    Returns
+    -------
+    pandas.DataFrame
+        True class in the rows, most likely class in the columns; rows sum to one.
+    """
+    average, counts = fit.classification(name), fit.class_counts(name)["most likely"].to_numpy()
+    joint = np.nan_to_num(average.to_numpy()) * counts[:, None]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        rates = (joint / joint.sum(axis=0)).T
+    return pd.DataFrame(rates, index=average.columns, columns=average.index)
+
+
+def _logits(rates: pd.DataFrame) -> pd.DataFrame:
+    p = rates.clip(lower=TINY)
+    return pd.DataFrame(np.log(p.div(p.iloc[:, -1], axis=0)))
+
+
+# numerical quality, posterior, files --------------------------------------------------------------
+
+
+def _quality(fit: Fit) -> Section:
+    q = fit.quality
+    rows = [
+        ("Condition number (smallest / largest eigenvalue of the information)", f"{q.get('condition', math.nan):.2e}"),
+        ("Largest entry of the gradient", f"{q.get('gradient', math.nan):.2e}"),
+        ("Parameters at a boundary", len(q.get("boundary", [])) or "none"),
+    ]
+    body: list[Any] = [pairs(rows)]
+    if q.get("boundary"):
+        body.append(packed(q["boundary"]) + ":\nno standard errors.")
+    if "audit" in q:
+        body.append(_audit(q))
+    if q.get("equal_solutions", 1) > 1:
+        body.append(
+            f"{q['equal_solutions']} DIFFERENT solutions have this log-likelihood: the model is not identified "
+            "by these data."
+        )
+    body += [f"NOT made, for a step after the search failed: {what} ({why})." for what, why in q["failed"].items()]
+    return Section("Quality of the numerical results", body)
+
+
+def _audit(q: Mapping[str, Any]) -> str:
+    verdict = "fine" if abs(q["audit"]) < 0.1 else "LARGE: take more nodes"
+    change = round(q["audit"], 4) + 0.0  # no "-0.0000"
+    nodes, finer = method(q["nodes"]), method(q["audit_nodes"])
+    return f"Quadrature audit: {change:+.4f} in log-likelihood from {nodes} to {finer} ({verdict})."
+
+
+def _posterior(fit: Fit, post: xr.DataTree | None) -> Section | None:
+    if post is None:
+        return None
+    from bayesmix.results.comparison import compare
+    from bayesmix.results.diagnostics import rows as of_chains
+
+    found = compare(fit, post)
+    head = ("", "ML", "SE", "mean", "SD", "95% lower", "upper", "R-hat", "ESS")
+    columns = ["ml", "ml_se", "mean", "sd", "eti_lower", "eti_upper", "r_hat"]
+    table = found.table.where(found.table.abs() > TINY, found.table * 0.0)
+    rows = [(str(k), *map(number, r[columns]), number(r["ess_bulk"], 0)) for k, r in table.iterrows()]
+    body = [pairs(of_chains(found.diagnostics).items()), make_table(head, rows), found.loglik]
+    return Section("Posterior (NUTS) beside maximum likelihood; equal-tailed intervals", body)
+
+
+def _saved(fit: Fit) -> Section | None:
+    units = [
+        f"{name} of {len(fit.class_probabilities(name))} {_rows_or_clusters(fit, name)}"
+        for name in _class_variables(fit)
+    ]
+    body = [f"Class probabilities, by fit.class_probabilities(): {'; '.join(units)}."] if units else []
+    scores = [str(k) for k in fit.effect_scores.data_vars]
+    graded = [k.removesuffix("_membership") for k in scores if k.endswith("_membership")]
+    if graded:
+        body.append(
+            f"Grades of membership in {', '.join(graded)} of {fit.info.get('n_rows')} rows of the data, by "
+            "fit.memberships()."
+        )
+    for dim, unit in (("row", "rows of the data"), ("cluster", "clusters")):
+        if effects := [k for k in scores if f"{k}_sd" in scores and fit.effect_scores[k].dims == (dim,)]:
+            n = fit.effect_scores.sizes[dim]
+            body += _scores(effects, factors_of(fit), f"of {n} {unit}, by fit.effects().")
+    if "path" in fit.classes:
+        body.append(f"Most likely paths of {fit.info.get('n_rows')} rows of the data, by fit.paths().")
+    return Section("Saved", ["\n".join(body)]) if body else None
+
+
+def _scores(effects: list[str], of_factors: list[str], rest: str) -> list[str]:
+    """Factor scores, then other effects."""
+    kinds = {"Factor scores": [k for k in effects if k in of_factors]}
+    kinds["Random effects"] = [k for k in effects if k not in of_factors]
+    return [f"{title} {', '.join(some)} {rest}" for title, some in kinds.items() if some]
+
+
+def _rows_or_clusters(fit: Fit, name: str) -> str:
+    return _unit(fit, name).replace("individuals", "rows of the data")

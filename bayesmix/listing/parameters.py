@@ -1,0 +1,374 @@
+"""Sections of the listing: parameters by level and class, random parts, transitions, probabilities, odds ratios.
+
+Rich lays the tables out.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from rich.console import Group
+from rich.table import Table
+
+from bayesmix.layout import WIDTH, Section, make_table, number, p_value, percent, probability
+from bayesmix.results import occasions
+from bayesmix.results.estimates import (
+    TINY,
+    class_dims,
+    derived_interval,
+    derived_shown,
+    factors_of,
+    one_class,
+    parts_of,
+)
+from bayesmix.results.fit import Fit, entry
+
+SHOWN_PATHS = 12
+
+
+# results ------------------------------------------------------------------------------------------
+
+
+def results(fit: Fit) -> list[Section]:
+    """Parameters by level and class variable, item parameters by class; factors have a section of their own."""
+    own, single = factors_of(fit), one_class(fit)
+    parts = [p for p in parts_of(fit) if p["name"] not in own and not (single and p["kind"] == "class")]
+    rows, out, seen = Rows(fit), [], set()
+    responses = len({tuple(q["name"] for q in p["parameters"]) for p in parts if p["kind"] == "response"})
+    for part in sorted(parts, key=lambda p: (p["kind"] == "response", p["level"] == "cluster")):
+        names = [q["name"] for q in part["parameters"] if q["name"] not in seen]
+        seen.update(names)
+        tables = _by_class(fit, part, names, rows) if part["kind"] == "response" else [_flat(names, rows)]
+        if names:
+            out.append(Section(_part_title(part, responses, single), [*tables, *_reference_note(fit, part, names)]))
+    return out
+
+
+def _part_title(part: Mapping[str, Any], n: int, single: bool) -> str:
+    if part["kind"] == "response":
+        return f"Results: items{'' if single else ' by class'}" + (f" ({part['name']})" if n > 1 else "")
+    what = "class variable" if part["kind"] == "class" else "effect"
+    return f"Results: {part['level']} level, {what} {part['name']}"
+
+
+def row_of(table: pd.DataFrame, label: str) -> dict[str, Any]:
+    """One row of a table, in plain values."""
+    return {str(k): v for k, v in table.loc[label].items()}
+
+
+class Rows:
+    """Cells of the results: estimate, SE, ratio, p, and what is fixed or at a boundary."""
+
+    head = ("estimate", "SE", "est/SE", "p", "")
+
+    def __init__(self, fit: Fit) -> None:
+        self.fit, self.summary = fit, fit.summary()
+        self.boundary = set(fit.quality.get("boundary", []))
+
+    def entries(self, name: str) -> Iterator[tuple[tuple[int, ...], str]]:
+        """Positions and labels of the entries that exist."""
+        x = self.fit.params[name]
+        absent = _absent(self.fit, x)
+        return ((at, entry(name, x, at)) for at in np.ndindex(x.shape) if not absent[at])
+
+    def cells(self, label: str) -> tuple[str, ...]:
+        """What stands beside a label."""
+        s = row_of(self.summary, label)
+        if not s["free"]:
+            return (number(s["estimate"]), "-", "-", "-", "fixed")
+        mark = "boundary" if label in self.boundary or math.isnan(s["se"]) else ""
+        return (number(s["estimate"]), number(s["se"]), number(s["ratio"]), p_value(s["p"]), mark)
+
+
+def _absent(fit: Fit, x: xr.DataArray) -> np.ndarray:
+    """Entries of categories and thresholds that an item does not have."""
+    out = xr.zeros_like(x, dtype=bool)
+    known = fit.info.get("categories", {})
+    for part in (p for p in parts_of(fit) if p["kind"] == "response"):
+        item = part["dims"]["item"]
+        for dim, less in ((part["dims"]["category"], 0), (part["dims"]["threshold"], 1)):
+            if item in x.dims and dim in x.dims:
+                n = [len(known.get(str(i), range(x.sizes[dim] + less))) - less for i in x[item].values]
+                position = xr.DataArray(np.arange(x.sizes[dim]), dims=dim)
+                out = out | (position >= xr.DataArray(n, dims=item))
+    return out.transpose(*x.dims).values
+
+
+def _flat(names: Sequence[str], rows: Rows) -> Group | Table:
+    return make_table(("", *rows.head), [(label, *rows.cells(label)) for n in names for _, label in rows.entries(n)])
+
+
+def _by_class(fit: Fit, part: Mapping[str, Any], names: Sequence[str], rows: Rows) -> list[Group | Table]:
+    """One table a class (or combination of classes), then what does not depend on a class."""
+    blocks: dict[str, list[tuple[str, ...]]] = {}
+    hidden, zeros = _references(fit, part, names), _no_loadings(fit, part)
+    for name in names:
+        x = fit.params[name]
+        first: set[str] = set()
+        for at, label in sorted(rows.entries(name), key=lambda pair: _item_position(x, part, pair[0])):
+            if name in zeros and zeros[name][at]:
+                continue
+            if any(n == name and at[x.dims.index(d)] == k for n, d, k in hidden):
+                continue
+            block = class_label(fit, x, at)
+            shown = "" if block in first else name
+            first.add(block)
+            blocks.setdefault(block, []).append((shown, _item_label(fit, x, at, part), *rows.cells(label)))
+    order = sorted(blocks, key=lambda b: b == "")
+    return [make_table(("parameter", "item", *rows.head), blocks[b], left=2, title=b or _rest(blocks)) for b in order]
+
+
+def _rest(blocks: Mapping[str, Any]) -> str:
+    return "All classes" if len(blocks) > 1 else ""
+
+
+def _item_position(x: xr.DataArray, part: Mapping[str, Any], at: tuple[int, ...]) -> tuple[int, ...]:
+    item = part["dims"]["item"]
+    return (at[x.dims.index(item)] if item in x.dims else 0, *at)
+
+
+def class_label(fit: Fit, x: xr.DataArray, at: tuple[int, ...]) -> str:
+    """``Class C = 1``; nothing for what does not depend on a class."""
+    dims = [] if one_class(fit) else class_dims(parts_of(fit), x.dims)
+    inside = ", ".join(f"{d} = {x[d].values[at[x.dims.index(d)]]}" for d in dims)
+    return f"Class {inside}" if inside else ""
+
+
+def _item_label(fit: Fit, x: xr.DataArray, at: tuple[int, ...], part: Mapping[str, Any]) -> str:
+    """``A = 2``: item and category; ``A | 1``: item and threshold; further dims by their labels."""
+    where = {str(d): str(x[d].values[i]) for d, i in zip(x.dims, at, strict=True)}
+    item, category, threshold = (part["dims"][k] for k in ("item", "category", "threshold"))
+    out = where.pop(item, "")
+    if category in where:
+        known = fit.info.get("categories", {}).get(out)
+        position = at[x.dims.index(category)]
+        out += f" = {known[position] if known else where[category]}"
+        where.pop(category)
+    if threshold in where:
+        out += f" | {where.pop(threshold)}"
+    for d in class_dims(parts_of(fit), x.dims):
+        where.pop(d, None)
+    return ", ".join(filter(None, [out, *where.values()])) or "-"
+
+
+def _no_loadings(fit: Fit, part: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    """Loadings that are fixed at zero, of items on factors that are not theirs."""
+    several = [q["name"] for q in part["parameters"] if len(q.get("on", ())) > 1]
+    return {k: (fit.params[k].values == 0.0) & ~fit.free[k].transpose(*fit.params[k].dims).values for k in several}
+
+
+def _references(fit: Fit, part: Mapping[str, Any], names: Sequence[str]) -> list[tuple[str, str, int]]:
+    """Reference categories: a whole category of a parameter fixed at zero."""
+    category, out = part["dims"].get("category"), []
+    for name in names:
+        x, free = fit.params[name], fit.free[name]
+        if category in x.dims and x.sizes[category] > 1:
+            for k in range(x.sizes[category]):
+                if not free.isel({category: k}).any() and (x.isel({category: k}) == 0).all():
+                    out.append((name, str(category), k))
+    return out
+
+
+def _reference_note(fit: Fit, part: Mapping[str, Any], names: Sequence[str]) -> list[str]:
+    hidden = _references(fit, part, names) if part["kind"] == "response" else []
+    return (
+        [f"The first category of each item is the reference ({', '.join(n for n, _, k in hidden)} = 0, fixed)."]
+        if hidden
+        else []
+    )
+
+
+def random_parts(fit: Fit) -> Section | None:
+    """SDs, correlations and intraclass correlations of the random parts of class logits."""
+    blocks: dict[str, list[str]] = {}
+    for name in (str(k) for k in fit.derived.data_vars if str(k).endswith(("_sd", "_correlation", "_icc"))):
+        if f"{(own := name.rpartition('_')[0])}_loading" in fit.params:
+            blocks.setdefault(own, []).append(name)
+    body = [block for own, names in blocks.items() for block in _random_of(fit, own, names)]
+    if not body:
+        return None
+    note = (
+        "Intervals on the scale of log SD, Fisher's z and logit ICC. ICC (20): the share of these effects\n"
+        "in the variance of a logit against the last class."
+    )
+    return Section("Random effects of the class logits", [*body, note])
+
+
+def _random_of(fit: Fit, own: str, names: Sequence[str]) -> list[Any]:
+    """The rows of the random parts with the loadings `<own>_loading`."""
+    loading = fit.params[f"{own}_loading"]
+    effects = [str(e) for e in loading[loading.dims[-2]].values]
+    level = next((p["level"] for p in parts_of(fit) if p["kind"] == "effect" and p["name"] in effects), "unit")
+    rows = [row for n in names for row in _derived_rows(fit, n, len(effects))]
+    head = ("", "estimate", "SE", "95% lower", "upper", "")
+    return [make_table(head, rows, title=f"Effects of {level}s: {', '.join(effects)}")] if rows else []
+
+
+def _derived_rows(fit: Fit, name: str, effects: int) -> list[tuple[str, ...]]:
+    """A row an entry; one without sampling variance is at a boundary, or a correlation by one factor."""
+    x, se = fit.derived[name], fit.derived_se[name].values
+    se = np.where(se > TINY * np.abs(x.values), se, np.nan)
+    mark = "fixed: one factor" if effects == 1 and name.endswith("_correlation") else "boundary"
+    columns = (x.values, se, *derived_interval(name, x.values, se))
+    shown = derived_shown(name, x)
+    return [
+        (entry(name, x, at), *(number(float(v[at])) for v in columns), mark if np.isnan(se[at]) else "")
+        for at in np.ndindex(x.shape)
+        if shown[at]
+    ]
+
+
+# several occasions --------------------------------------------------------------------------------
+
+
+def transitions(fit: Fit) -> Section | None:
+    """Transition probabilities with intervals, effects of the class before, and paths."""
+    names = [str(k) for k in fit.probabilities.data_vars if str(k).endswith("_transition")]
+    if not names:
+        return None
+    table, body = occasions.transitions(fit), []
+    for name in names:
+        to = name.removesuffix("_transition")
+        body.append(_transition_table(to, pd.DataFrame(table.xs(to, level="class variable"))))
+    body.append(_paths(fit))
+    note = "Averages over the population; 95% intervals by the delta method on the logit scale."
+    return Section("Transitions: from the class in the rows to the class in the columns", [*body, note])
+
+
+def _transition_table(to: str, table: pd.DataFrame):
+    """A row a class (or combination of classes) left; the interval stands beneath the probability."""
+    wide = {left: rows.droplevel("from") for left, rows in table.groupby(level="from", sort=False)}
+    rows = []
+    for left, cells in wide.items():
+        rows.append((_left(left), *(probability(p) for p in cells["value"])))
+        rows.append(
+            (
+                "",
+                *(f"({probability(a)}, {probability(b)})" for a, b in zip(cells["lower"], cells["upper"], strict=True)),
+            )
+        )
+    columns = [str(k) for k in next(iter(wide.values())).index]
+    return make_table(("", *(f"{to} = {k}" for k in columns)), rows)
+
+
+def _left(left: Any) -> str:
+    return ", ".join(map(str, left)) if isinstance(left, tuple) else str(left)
+
+
+def _paths(fit: Fit):
+    """The most frequent paths."""
+    counts = fit.path_counts()
+    shown = counts.head(SHOWN_PATHS)
+    names = [str(n) for n in counts.index.names]
+    rows = [
+        (_left(k), *(number(float(row.get(c, math.nan)), 1) for c in ("posterior", "most likely")))
+        for k, row in shown.iterrows()
+    ]
+    rest = f", the {len(rows)} most frequent of {len(counts)}" if len(counts) > len(rows) else ""
+    return make_table((", ".join(names), "by posterior", "most likely"), rows, title=f"Paths{rest}")
+
+
+def explained(fit: Fit) -> Section | None:
+    """Shares of the variance of class logits, and effects along the paths, below (14)."""
+    if not any("_explained" in str(k) for k in fit.derived.data_vars):
+        return None
+    table = occasions.decomposition(fit)
+    shares, effects = (table[[("explained" in part) == kind for *_, part in table.index]] for kind in (True, False))
+    body: list[Any] = [_part_table(shares, "of the variance of the logit", percent)]
+    if len(effects):
+        body.append(_part_table(effects, "effect on the logit, per unit", number))
+    note = (
+        "Of the latent response behind each class logit against the last class, error variance pi^2 / 3.\n"
+        "The class before counts as far as the effects do not explain it; alone, with its whole variance (14)."
+    )
+    return Section("Explained variance of the classes, and paths to them", [*body, note])
+
+
+def _part_table(table: pd.DataFrame, head: str, shown: Callable[[float], str]):
+    rows = [
+        (f"{variable} = {k}", part, *(shown(float(x)) if not math.isnan(x) else "-" for x in row))
+        for (variable, k, part), row in zip(table.index, table.to_numpy(), strict=True)
+    ]
+    return make_table(("class", head, "estimate", "SE", "95% lower", "upper"), rows, left=2)
+
+
+# probability scale and odds ratios ----------------------------------------------------------------
+
+
+def probability_scale(fit: Fit) -> Section:
+    """Class sizes, and item categories by class."""
+    parts, single, body = parts_of(fit), one_class(fit), []
+    sizes = [f"{p['name']}_probability" for p in parts if p["kind"] == "class"]
+    for name, p in fit.probabilities.data_vars.items():
+        if str(name).endswith("_transition") or (single and str(name) in sizes):
+            continue
+        items = [q for q in parts if q["kind"] == "response" and q["dims"]["item"] in p.dims]
+        if items:
+            body.append(_item_probabilities(fit, str(name), items[0]))
+        else:
+            body.append(_plain_probabilities(fit, str(name)))
+    return Section("Results on the probability scale (standard errors in brackets)", [t for b in body for t in b])
+
+
+def _with_error(p: float, se: float) -> str:
+    if math.isnan(p):
+        return "-"
+    return f"{p:.3f} ({probability(se)})"
+
+
+def _plain_probabilities(fit: Fit, name: str) -> list[Group | Table]:
+    p, se = fit.probabilities[name], fit.probabilities_se[name]
+    rows = [(entry(name, p, at), _with_error(float(p.values[at]), float(se.values[at]))) for at in np.ndindex(p.shape)]
+    return [make_table(("", "probability"), rows)]
+
+
+def _item_probabilities(fit: Fit, name: str, part: Mapping[str, Any]) -> list[Group | Table]:
+    """Items and categories in the rows, classes in the columns, in as many tables as they need."""
+    p, se = fit.probabilities[name], fit.probabilities_se[name]
+    item, category = part["dims"]["item"], part["dims"]["category"]
+    dims = class_dims(parts_of(fit), p.dims)
+    columns = list(np.ndindex(*(p.sizes[d] for d in dims)))
+    heads = [", ".join(f"{d} = {p[d].values[i]}" for d, i in zip(dims, at, strict=True)) for at in columns]
+    heads = ["probability"] if len(heads) == 1 else heads
+    rows = []
+    for i, k in np.ndindex(p.sizes[item], p.sizes[category]):
+        at = {item: i, category: k}
+        if np.isnan(p.isel(at)).all():
+            continue
+        cells = [dict(zip(dims, c, strict=True)) for c in columns]
+        label = _category_label(fit, p, item, i, category, k)
+        rows.append((label, *(_with_error(float(p.isel(at | c)), float(se.isel(at | c))) for c in cells)))
+    room = 1 + max(1, (WIDTH - 4 - max(len(r[0]) for r in rows)) // 17)
+    starts = range(1, len(heads) + 1, room - 1)
+    return [
+        make_table(("item", *heads[s - 1 : s + room - 2]), [(r[0], *r[s : s + room - 1]) for r in rows]) for s in starts
+    ]
+
+
+def _category_label(fit: Fit, p: xr.DataArray, item: str, i: int, category: str, k: int) -> str:
+    name = str(p[item].values[i])
+    known = fit.info.get("categories", {}).get(name)
+    return f"{name} = {known[k] if known and k < len(known) else p[category].values[k]}"
+
+
+def odds(fit: Fit) -> Section | None:
+    """exp(slope) of the class logits, with a 95% interval from the logit scale."""
+    summary, rows = fit.summary(), []
+    for part in (p for p in parts_of(fit) if p["kind"] == "class"):
+        for name in [q["name"] for q in part["parameters"] if q["covariates"] is not None]:
+            x = fit.params[name]
+            labels = [entry(name, x, at) for at in np.ndindex(x.shape)]
+            for label in (k for k in labels if summary.loc[k, "free"]):
+                s = row_of(summary, label)
+                ratio = math.exp(min(s["estimate"], 700.0))
+                ends = (np.exp(s["lower"]), np.exp(s["upper"]))
+                rows.append((label, *map(number, (ratio, ratio * s["se"], *ends)), p_value(s["p"])))
+    if not rows:
+        return None
+    head = ("", "odds ratio", "SE", "95% lower", "upper", "p (log odds = 0)")
+    return Section("Odds ratios of the covariates, against the reference class", [make_table(head, rows)])

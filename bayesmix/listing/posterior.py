@@ -1,0 +1,73 @@
+"""The listing of a posterior: what was sampled, the chains, every parameter and what follows from them."""
+
+from __future__ import annotations
+
+import pandas as pd
+import xarray as xr
+
+from bayesmix.layout import Section, family, make_table, method, number, pairs
+from bayesmix.results.comparison import LEVEL, compare
+from bayesmix.results.diagnostics import rows
+from bayesmix.results.estimates import kept
+
+COLUMNS = {
+    "mean": "mean",
+    "sd": "SD",
+    "eti_lower": f"{LEVEL:.0%} lower",
+    "eti_upper": "upper",
+    "r_hat": "R-hat",
+    "ess_bulk": "ESS",
+}
+TITLES = {
+    "parameter": "Parameters",
+    "probability": "Probability scale",
+    "derived": "What follows from the parameters",
+}
+
+
+def sections(post: xr.DataTree) -> list[Section]:
+    """The sections of a posterior's listing."""
+    found = compare(post=post)
+    by_scale = [
+        Section(
+            f"{title}: posterior mean, SD, equal-tailed interval", [_table(found.table[found.entries["scale"] == s])]
+        )
+        for s, title in TITLES.items()
+        if (found.entries["scale"] == s).any()
+    ]
+    chains = [pairs(rows(found.diagnostics).items()), found.loglik]
+    return [
+        Section("Model and data", [_about(post)]),
+        Section("Chains", [c for c in chains if c]),
+        *by_scale,
+    ]
+
+
+def _about(post: xr.DataTree):
+    """What was sampled."""
+    d = kept(post).get("about", {})
+    nodes = ", ".join(f"{method(v)} over effects of {k}s" for k, v in d.get("nodes", {}).items())
+    return pairs(
+        {
+            "Model": d.get("model"),
+            "Class variables": ", ".join(f"{k} ({n} classes)" for k, n in d.get("classes", {}).items() if n > 1),
+            "Items": ", ".join(map(str, d.get("items", []))),
+            "Families": ", ".join(dict.fromkeys(map(family, d.get("families", {}).values()))),
+            "Covariates": "; ".join(dict.fromkeys(d.get("covariates", {}).values())),
+            "Cluster column": d.get("cluster"),
+            "Individuals": d.get("n_individuals"),
+            "Clusters": d.get("n_clusters"),
+            "Estimator": "posterior by NUTS",
+            "Integration": nodes or "none needed, or effects sampled",
+            "Groups": ", ".join(post.children),
+        }.items()
+    )
+
+
+def _table(x: pd.DataFrame):
+    """Rows of the comparison that have a posterior."""
+    x = x[list(COLUMNS)].dropna(subset=["mean"])
+    shown = [
+        (str(k), *map(number, r[:-1]), number(float(r[-1]), 0)) for k, r in zip(x.index, x.to_numpy(), strict=True)
+    ]
+    return make_table(("", *COLUMNS.values()), shown)

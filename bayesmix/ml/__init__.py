@@ -1,0 +1,1 @@
+"""Maximum likelihood: starts, search, polish, standard errors, enumeration, bootstrap."""

@@ -1,0 +1,667 @@
+"""Maximum likelihood: from a model and data to a :class:`~bayesmix.results.fit.Fit`."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+import time
+import warnings
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass, replace
+from functools import partial
+from numbers import Real
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from numpy.typing import NDArray
+
+from bayesmix.data.dataset import SMALLEST_SD, Data, prepare, texts
+from bayesmix.data.identity import identity
+from bayesmix.data.integration import check_gradient
+from bayesmix.data.priors import Priors, checked
+from bayesmix.graph import functions, posterior
+from bayesmix.graph.nodes import FINE, ROUGH, audited, finer, in_words, renewed
+from bayesmix.graph.posterior import Derived
+from bayesmix.ml import polish as maximum
+from bayesmix.ml.neighbours import MOST_SOLVED, Split, detours, different_ends, simpler_starts
+from bayesmix.ml.polish import Top
+from bayesmix.ml.same_solution import same_solution
+from bayesmix.ml.search import (
+    RARE,
+    Search,
+    Start,
+    collapsed,
+    ends,
+    mostly_collapse,
+    ranked,
+    sound,
+    times_reached,
+    uncertain,
+    unseen_share,
+)
+from bayesmix.ml.starts import ranges
+from bayesmix.parallel import Steps, quietly
+from bayesmix.results.estimates import TINY
+from bayesmix.results.fit import Fit, row_coords, same_maximum
+from bayesmix.spec.model import Model, parts
+from bayesmix.spec.quadrature import Nodes
+
+Array = NDArray[np.float64]
+LEAST_FLOOR = 1e-6
+"""A share of an item's SD below which there is no floor worth the name."""
+DOUBTFUL = 0.5
+"""An estimated share of unseen ends that is said."""
+MOST_SOLUTIONS, ALIKE = 12, 0.05
+"""So many different solutions are kept; they are compared where their log-likelihoods differ by no more."""
+DETOURS = 8
+"""How often, at most, a search goes by way of one class more."""
+HUGE = 8.0
+"""An SD of class logits at which classes hardly vary within a cluster: an ICC of 0.95."""
+
+
+def fit(
+    model: Model,
+    df: pd.DataFrame,
+    *,
+    starts: int = 20,
+    finals: int = 5,
+    rounds: int = 4,
+    seed: int = 0,
+    nodes: Nodes | None = None,
+    start: Fit | Mapping[str, Any] | Sequence | None = None,
+    like: Fit | Mapping[str, Any] | None = None,
+    priors: Priors | None = None,
+    standard_errors: Literal["robust", "hessian"] | None = None,
+    mode: str | None = None,
+    executor: Executor | None = None,
+    progress: bool = True,
+    simpler: bool = True,
+    budget: float = 10.0,
+    smallest_sd: float = SMALLEST_SD,
+) -> Fit:
+    """Estimate a model by maximum likelihood.
+
+    Parameters
+    ----------
+    model : Model
+        What a template returns.
+    df : pandas.DataFrame
+        One row an individual.
+    starts, finals : int
+        Random starts that are run for a few iterations, and how many of the best go on to
+        convergence.
+    rounds : int
+        While the best log-likelihood has been reached only once, so many rounds of `starts`, whatever time they take;
+        beyond them as many as `budget` has time for. With 1 there is one round, and no way by one class more.
+    seed : int
+        The starts and everything after follow from it; how long a search goes on, from `budget` too.
+    nodes : Nodes, optional
+        How random effects are integrated.
+    start : Fit, mapping or sequence of these, optional
+        Further starts: natural parameters by name.
+    like : Fit or mapping, optional
+        Natural parameters by name, or those of them that tell classes apart: classes come in their order,
+        matched by linear assignment, and standard errors with them. Left out: largest first.
+    priors : mapping of str to Prior, or "default", optional
+        Penalised maximum likelihood: the log density of these parameters is added to what is maximised, e.g.
+        ``{"guessing": bm.Prior("Beta", alpha=5, beta=17)}``. ``"default"`` stands for the priors of
+        :func:`bayesmix.prior_table`, of one parameter or of all: the mode of the posterior of
+        :func:`bayesmix.sample`. `loglik` and the criteria are without it, the values of the starts with it.
+    standard_errors : {"robust", "hessian"}, optional
+        Sandwich from unit (cluster) scores, or inverse Hessian. Left out, robust; with priors, of which the scores
+        know nothing, the inverse Hessian.
+    mode : str, optional
+        The PyTensor mode of the search ("NUMPY", "NUMBA", "C", "JAX"). Left out, it begins on NumPy,
+        which needs no compiler, and turns to numba when the remaining work is worth a compilation.
+        What comes once, at the end, is on NumPy always.
+    executor : concurrent.futures.Executor, optional
+        Where the starts run. Left out: here, or in processes when they would take long.
+    progress : bool
+        Show a bar with the time left (on a terminal).
+    simpler : bool
+        Whether solutions of simpler models are among the starts: without random effects, of one class less.
+    budget : float
+        Seconds that a search may take to look for what it has not seen yet, once the best value is replicated: further
+        rounds of starts, and ways by one class more (these up to four times as long where most starts collapse). What
+        is found unreplicated is searched on for all `rounds`.
+        With 0, or with ``inf``, which ends after ten times `rounds`, a search is the same on every machine.
+    smallest_sd : float
+        Where residual SDs vary over classes, their floor as a share of the item's SD: without one a class of a few
+        equal answers has an infinite likelihood. Of rounded answers the floor is the SD of a value between two
+        neighbouring ones, where that is larger (a quarter of the item's SD at most). A start that ends there has
+        collapsed, and ranks behind every sound one.
+
+    Returns
+    -------
+    Fit
+
+    Raises
+    ------
+    ValueError, TypeError
+        Bad data or settings, before any computation.
+    RuntimeError
+        Every start failed.
+    KeyboardInterrupt
+        Interrupted before any start was finished; later, the finished ones are kept.
+    """
+    standard_errors = standard_errors or ("hessian" if priors else "robust")
+    check_settings(starts, finals, rounds, seed, standard_errors, simpler, budget, smallest_sd)
+    if executor is not None and not hasattr(executor, "submit"):
+        raise TypeError(f"executor came as {executor!r}, expected a concurrent.futures.Executor: give one, or none.")
+    data = prepare(model, df, nodes=nodes)
+    check_gradient(data.nodes)
+    data = replace(data, priors=checked(priors, data.model), smallest_sd=smallest_sd)
+    order = _pivot(like, data)
+    split = start if isinstance(start, Split) else Split()
+    given = [("simpler model", t) for t in split.points]
+    given += [("given", t) for t in _given(None if split is start else start, data)]
+    given += [("simpler model", t) for t in _from_classes(data, df, seed, nodes)]
+    began, steps = time.perf_counter(), Steps()
+    if simpler:
+        make = partial(simpler_starts, data, df, seed, split)
+        given += steps.attempt("starts from simpler models", make, [])
+    search = Search(data, starts, finals, rounds, seed, mode, executor, progress, given, budget)
+    search.seconds = time.perf_counter() - began
+    found = search.run()
+    found = _by_detours(search, found, df, seed, steps) if rounds > 1 else found
+    usable = [s for s in found if np.isfinite(s.loglik) or np.isfinite(s.short)]
+    if not usable:
+        raise RuntimeError(
+            f"All {len(found)} starts failed ({found[0].status if found else 'none ran'}): check the scale of the "
+            "covariates, or take fewer classes."
+        )
+    top, found = _best(data, ranked(found), order, steps)
+    audit = steps.run("the audit of the nodes", partial(audited, top.data, top.theta), {})
+    while nodes is None and abs(audit.get("audit", 0.0)) > FINE and (better := finer(data)):
+        data = renewed(data, better)
+        found = search.again(data, found)
+        top, found = _best(data, found, order, steps)
+        audit = steps.run("the audit of the nodes", partial(audited, top.data, top.theta), {})
+    return _finish(top, df, found, search, standard_errors, audit, steps)
+
+
+def _best(data: Data, found: list[Start], order: dict[str, Array] | None, steps: Steps) -> tuple[Top, list[Start]]:
+    """The maximum of the best start; one whose last steps let a residual SD collapse ranks behind all that are sound.
+
+    From a class that nobody is in, where a search may stop, they may lead to one of a few equal answers.
+    """
+    while True:
+        top = _polished(data, found[0], order, steps)
+        gone = collapsed(data, ranges(data), top.theta)
+        if not gone:
+            return top, found
+        before, found = found[0], ranked([_at_end(data, found[0], top), *found[1:]])
+        if before.collapsed:
+            return top, found
+
+
+def _at_end(data: Data, s: Start, top: Top) -> Start:
+    """A start with the value at its end, collapsed or sound."""
+    gone = collapsed(data, ranges(data), top.theta)
+    status = f"collapsed: {gone}" if gone else s.status
+    return replace(s, loglik=top.value, theta=top.theta, collapsed=gone, status=status)
+
+
+def _polished(data: Data, best: Start, order: dict[str, Array] | None, steps: Steps) -> Top:
+    """The maximum to the last digit, classes in order; the point that the search ended at where that fails."""
+    top = steps.run("the last digits and the order of the classes", partial(maximum.polished, data, best.theta, order))
+    return top or maximum.unpolished(data, best.theta)
+
+
+def _by_detours(search: Search, found: list[Start], df: pd.DataFrame, seed: int, steps: Steps) -> list[Start]:
+    """Further starts by way of one class more, while there may be a better end and there is time.
+
+    Interrupted, or where the way fails, what was found before stays.
+    """
+    for k in range(DETOURS):
+        left = search.left + (RARE - 1) * search.budget * mostly_collapse(found)
+        if search.interrupted or left <= 0 or not (uncertain(search.data, found) or mostly_collapse(found)):
+            break
+        before = different_ends(found)[: MOST_SOLVED if mostly_collapse(found) else 1]
+        began = time.perf_counter()
+        way = partial(detours, search.data, df, before, seed + 1000 * k)
+        try:
+            points = steps.attempt("starts by way of one class more", way, [])
+        except KeyboardInterrupt:
+            search.interrupted = True
+            warnings.warn("Interrupted: going on with the starts that are finished.", stacklevel=4)
+            break
+        finally:
+            search.seconds += time.perf_counter() - began
+        if not points:
+            break
+        found = search.more(points, found)
+        same = bool(before) and sound(found)[0].theta is before[0]
+        if same and times_reached(found) > 1:
+            break
+    return found
+
+
+def check_settings(starts, finals, rounds, seed, standard_errors, simpler, budget, smallest_sd) -> None:
+    """What a search may be asked for.
+
+    Raises
+    ------
+    ValueError
+        Anything else.
+    """
+    for name, value, least in (("starts", starts, 1), ("finals", finals, 1), ("rounds", rounds, 1), ("seed", seed, 0)):
+        if not isinstance(value, (int, np.integer)) or isinstance(value, bool) or value < least:
+            raise ValueError(f"{name} came as {value!r}: give a whole number of at least {least}.")
+    if standard_errors not in (None, "robust", "hessian"):
+        raise ValueError(f"standard_errors came as {standard_errors!r}: give 'robust' or 'hessian'.")
+    if not isinstance(simpler, (bool, np.bool_)):
+        raise ValueError(f"simpler came as {simpler!r}: give True, or False to leave solutions of simpler models out.")
+    if not (_is_number(budget) and budget >= 0):
+        raise ValueError(f"budget came as {budget!r}: give a number of seconds of at least 0, such as 10, 60 or inf.")
+    if not (_is_number(smallest_sd) and LEAST_FLOOR < smallest_sd < 1):
+        raise ValueError(
+            f"smallest_sd came as {smallest_sd!r}, expected a share of the item's SD: give a number above "
+            f"{LEAST_FLOOR:g} and below 1, such as {SMALLEST_SD}."
+        )
+
+
+def _is_number(x: object) -> bool:
+    return isinstance(x, Real) and not isinstance(x, (bool, np.bool_))
+
+
+def _given(start, data: Data) -> list[Array]:
+    """Starts handed in, as points of theta."""
+    if start is None:
+        return []
+    several = start if isinstance(start, Sequence) and not isinstance(start, str) else [start]
+    out = []
+    for one in several:
+        out.append(data.pack({str(k): np.asarray(v) for k, v in _by_name(one, "start").items()}))
+    return out
+
+
+def _by_name(values: Any, setting: str) -> Mapping[Any, Any]:
+    """Parameters by name, of a fit or as they came.
+
+    Raises
+    ------
+    TypeError
+        They are no mapping.
+    """
+    if isinstance(values, Fit):
+        return values.params
+    if not isinstance(values, Mapping):
+        raise TypeError(
+            f"{setting}= came as {values!r}, expected a fit, or values of its parameters by name: give one of these, "
+            "such as fit.params."
+        )
+    return values
+
+
+def _pivot(like: Fit | Mapping[str, Any] | None, data: Data) -> dict[str, Array] | None:
+    """Parameters whose order of the classes is wanted."""
+    if like is None:
+        return None
+    known = {p.name: data.packing.shape(p) for p in data.model.parameters}
+    values = {str(k): np.asarray(v) for k, v in _by_name(like, "like").items()}
+    for name, x in values.items():
+        if name not in known:
+            raise ValueError(f"like= came with '{name}'; the parameters are {', '.join(known)}: name these.")
+        if x.shape != known[name]:
+            raise ValueError(f"like= came with '{name}' of shape {x.shape}, expected {known[name]}: give it so.")
+    for p in (p for p in data.model.parameters if p.name in values):
+        data.packing.check_fixed(p, values[p.name])
+    return values
+
+
+def _from_classes(data: Data, df, seed: int, nodes) -> list[Array]:
+    """For classes of items a start from classes of individuals, as section 7 of the 2006 paper advises.
+
+    What responses load on stays: grades of membership start from a latent class model, with factors from a factor
+    mixture.
+    """
+    model, own = data.model, {e.name for e in data.model.effects_at("individual")}
+    predictors = [t for c in model.classes_at("item") for t in c.predictor]
+    if not predictors or any(r.item_dim in t.parameter.dims for r in model.responses for t in predictors):
+        return []
+    classes = tuple(
+        replace(c, level="individual", predictor=tuple(t for t in c.predictor if not set(t.effects) & own))
+        for c in model.classes
+        if c.level == "item"
+    )
+    used = {e for r in model.responses for t in (*r.predictor, *r.auxiliary) for e in t.effects}
+    effects = tuple(e for e in model.effects if e.level == "cluster" or e.name in used)
+    plain = replace(model, classes=(*model.classes_at("cluster"), *classes), effects=effects)
+    with quietly():
+        simple = fit(
+            plain,
+            df,
+            starts=5,
+            finals=2,
+            rounds=1,
+            seed=seed,
+            nodes=nodes,
+            progress=False,
+            smallest_sd=data.smallest_sd,
+        )
+    values = data.natural(ranges(data).center)
+    return [data.pack(values | {p.name: simple.params[p.name].values for p in plain.parameters})]
+
+
+def _finish(
+    top: Top, df, found: list[Start], search: Search, standard_errors: str, audit: Mapping, steps: Steps
+) -> Fit:
+    """The Fit of a maximum: a step that fails costs what it would have made, never the solution."""
+    data, theta, value = top.data, top.theta, top.value
+    errors = steps.run("standard errors", partial(_errors, top)) or _no_errors(len(theta))
+    chosen = errors.robust if standard_errors == "robust" else errors.inverse
+    made = steps.run("probabilities and what follows from the parameters", partial(posterior.derive, data, theta))
+    natural, probability, further = made or (posterior.parameters_alone(data, theta), Derived({}, {}), Derived({}, {}))
+    found = steps.run("the ends of other starts", partial(_with_ends, top, found), found)
+    names = [p.name for p in data.model.parameters]
+    shown = _existing(probability.dataset(), data)
+    free = xr.Dataset({n: natural.values[n].copy(data=data.packing.index[n] >= 0) for n in names})
+    other = steps.run("a comparison of the solutions", partial(_distinct, data, found), found[:1])
+    quality = {
+        **errors.quality,
+        "equal_solutions": max(sum(same_maximum(s.loglik, value) for s in other), 1),
+        "interrupted": search.interrupted,
+        **_of_search(found),
+        **audit,
+    }
+    out = Fit(
+        params=natural.dataset()[names],
+        se=_blank(natural.standard_errors(chosen), free, errors.boundary, data)[names],
+        se_hessian=_blank(natural.standard_errors(errors.inverse), free, errors.boundary, data)[names],
+        probabilities=shown,
+        probabilities_se=_inside(shown, probability.standard_errors(chosen)),
+        derived=further.dataset(),
+        derived_se=_moving(further.standard_errors(chosen)),
+        loglik=value if not data.priors else _unpenalised(data, theta),
+        n_parameters=data.packing.size,
+        n_individuals=data.n_individuals,
+        n_clusters=data.n_clusters,
+        starts=_starts_table(found),
+        classes=steps.run("class probabilities", partial(_class_table, data, df, theta), xr.Dataset()),
+        effect_scores=steps.run(
+            "random effects and factor scores", partial(_effect_table, data, df, theta), xr.Dataset()
+        ),
+        free=free,
+        quality=quality | {"failed": steps.lost},
+        info=_info(data, search, standard_errors),
+        solutions=steps.run("other solutions", partial(_solutions, data, other), xr.Dataset()),
+    )
+    _warn(out)
+    return out
+
+
+@dataclass(frozen=True)
+class _Errors:
+    """Covariance matrices of theta, which entries have no error, and what they say of the maximum."""
+
+    robust: Array
+    inverse: Array
+    boundary: NDArray[np.bool_]
+    quality: Mapping[str, Any]
+
+
+def _errors(top: Top) -> _Errors:
+    c = top.curvature
+    robust, inverse, boundary = maximum.covariances(c)
+    boundary |= maximum.at_zero(top.data, top.theta)
+    eigen = c.spectrum[0]
+    quality = {
+        "condition": float(eigen[0] / eigen[-1]) if len(eigen) else 1.0,
+        "gradient": float(np.abs(c.gradient).max(initial=0.0)),
+        "decrement": float(c.gradient @ inverse @ c.gradient),
+        "scaling": float(np.trace(robust @ c.information) / max(int((~boundary).sum()), 1)),
+        "boundary": [n for n, b in zip(top.data.packing.names(), boundary, strict=True) if b],
+    }
+    return _Errors(robust, inverse, boundary, quality)
+
+
+def _no_errors(n: int) -> _Errors:
+    """Where there are no standard errors."""
+    unknown = np.full((n, n), np.nan)
+    quality = dict.fromkeys(("condition", "gradient", "decrement", "scaling"), float("nan")) | {"boundary": []}
+    return _Errors(unknown, unknown, np.zeros(n, dtype=bool), quality)
+
+
+def _of_search(found: list[Start]) -> dict[str, Any]:
+    """How much of what there is to find was found: different ends, the best one's share, collapsed starts."""
+    finals, times = [s for s in found if np.isfinite(s.loglik)], ends(found)
+    return {
+        "ends": len(times),
+        "reached": times[0] if times else 0,
+        "counted": sum(times),
+        "unseen": unseen_share(found),
+        "collapsed": sum(bool(s.collapsed) for s in finals),
+        "unfinished": sum(s.status == "unfinished" for s in finals),
+    }
+
+
+def _unpenalised(data: Data, theta: Array) -> float:
+    """The log-likelihood without the priors."""
+    return float(functions.bind("total", replace(data, priors={}))(theta))
+
+
+def _with_ends(top: Top, found: list[Start]) -> list[Start]:
+    """The best start with the value at its end; those that agreed with it with theirs, where that set them apart."""
+    finals = sound(found)
+    if not finals or not same_maximum(top.value, finals[0].loglik):
+        return found
+    at_end = {id(finals[0]): _at_end(top.data, finals[0], top)}
+    agreed = [s for s in finals[1:] if same_maximum(s.loglik, finals[0].loglik)]
+    for s in [s for s in agreed if not same_maximum(s.loglik, top.value)][:4]:
+        at_end[id(s)] = _at_end(top.data, s, maximum.ended(maximum.polish_once(top.data, s.theta)))
+    return ranked([at_end.get(id(s), s) for s in found])
+
+
+def _distinct(data: Data, found: list[Start]) -> list[Start]:
+    """The best of the different solutions among the ends, the order of the classes apart."""
+    kept: list[Start] = []
+    for s in sound(found):
+        near = [k for k in kept if abs(k.loglik - s.loglik) < ALIKE]
+        if len(kept) < MOST_SOLUTIONS and not any(same_solution(data, s.theta, k.theta) for k in near):
+            kept.append(s)
+    return kept if data.model.classes or data.model.effects else kept[:1]
+
+
+def _solutions(data: Data, kept: list[Start]) -> xr.Dataset:
+    """Natural parameters and log-likelihoods of the different solutions, over the dim `solution`."""
+    if not kept:
+        return xr.Dataset()
+    values = data.natural(np.array([s.theta for s in kept]))
+    out = {p.name: (("solution", *p.dims), values[p.name]) for p in data.model.parameters}
+    coords = {d: list(data.coords[d]) for p in data.model.parameters for d in p.dims}
+    return xr.Dataset(out | {"loglik": ("solution", [s.loglik for s in kept])}, coords=coords)
+
+
+def _blank(se: xr.Dataset, free: xr.Dataset, boundary, data: Data) -> xr.Dataset:
+    """No standard error for what is fixed or at a boundary."""
+    out = {}
+    for name, i in data.packing.index.items():
+        at_edge = np.where(i >= 0, np.append(boundary, False)[i], False)
+        out[name] = se[name].where(free[name] & ~xr.DataArray(at_edge, dims=se[name].dims))
+    return xr.Dataset(out)
+
+
+def _inside(p: xr.Dataset, se: xr.Dataset) -> xr.Dataset:
+    """No standard error for a probability of 0 or 1."""
+    return se.where((p > TINY) & (p < 1 - TINY))
+
+
+def _moving(se: xr.Dataset) -> xr.Dataset:
+    """No standard error for what does not move with any parameter: a reference class, an SD at its boundary."""
+    return se.where(se > 1e-12)
+
+
+def _existing(ds: xr.Dataset, data: Data) -> xr.Dataset:
+    """Categories that an item does not have are missing, not zero."""
+    out = ds
+    for r in data.model.responses:
+        for name in ds.data_vars:
+            if r.item_dim in ds[name].dims and r.category_dim in ds[name].dims:
+                n = xr.DataArray([len(data.categories[i]) for i in r.items], dims=r.item_dim)
+                position = xr.DataArray(np.arange(ds.sizes[r.category_dim]), dims=r.category_dim)
+                out = out.assign({name: ds[name].where(position < n)})
+    return out
+
+
+def _class_table(data: Data, df, theta: Array) -> xr.Dataset:
+    single, out = _unmerged(data, df), {}
+    for name, p in posterior.class_posteriors(single, theta).items():
+        level = next(c.level for c in data.model.classes if c.name == name)
+        values = p if level == "cluster" else np.where((single.pattern_of >= 0)[:, None], p[single.pattern_of], np.nan)
+        out[f"{name}_posterior"] = xr.DataArray(values, dims=("row" if level == "individual" else "cluster", name))
+    ds = xr.Dataset(out | _path_table(single, theta) | _joint_entropy(single, theta))
+    if "row" in ds.dims:
+        freq = df[data.model.freq].to_numpy(dtype=float) if data.model.freq else np.ones(len(df))
+        ds = ds.assign_coords(row_coords(df.index) | {"weight": ("row", freq)})
+    if data.clusters is not None and "cluster" in ds.dims:
+        ds = ds.assign_coords(cluster=data.clusters)
+    return ds.assign_coords({c.name: list(data.coords[c.name]) for c in data.model.classes if c.name in ds.dims})
+
+
+def _path_table(data: Data, theta: Array) -> dict[str, Any]:
+    """The most likely path of each row, its probability, that of no move, and how many go each path."""
+    if (found := posterior.paths(data, theta)) is None:
+        return {}
+    names = [c.name for c in data.model.classes_at("individual")]
+    rows, seen = data.pattern_of, data.pattern_of >= 0
+    labels = np.stack([np.asarray(data.coords[n])[found.path[:, k]] for k, n in enumerate(names)], axis=1)
+    path = xr.DataArray(np.where(seen[:, None], labels[rows], 0), dims=("row", "occasion"), coords={"occasion": names})
+    out = {"path": path}
+    for name, x in (("path_probability", found.probability), ("stayed_probability", found.stayed)):
+        out[name] = xr.DataArray(np.where(seen, x[rows], np.nan), dims="row")
+    if found.joint is not None:
+        out["path_counts"] = xr.DataArray(np.tensordot(data.counts, found.joint, 1), dims=names)
+    return out
+
+
+def _joint_entropy(data: Data, theta: Array) -> dict[str, Any]:
+    """The entropy of all class variables together, of each row or cluster; nothing for one class variable."""
+    if (found := posterior.joint_entropy(data, theta)) is None:
+        return {}
+    unit, x = found
+    rows = data.pattern_of
+    return {"joint_entropy": ("cluster", x) if unit == "cluster" else ("row", np.where(rows >= 0, x[rows], np.nan))}
+
+
+def _unmerged(data: Data, df) -> Data:
+    """Data in which no pattern stands for individuals of different clusters."""
+    own = not data.model.two_level or "cluster_of" in data.arrays
+    return data if own else prepare(data.model, df, nodes=data.nodes, collapse=False)
+
+
+def _membership_table(data: Data, theta: Array) -> dict[str, Any]:
+    """Grades of membership of the rows: posterior mean, SD and 95% interval."""
+    rows, out = data.pattern_of, {}
+    for name, found in posterior.memberships(data, theta).items():
+        shown = {"": found.mean(), "_sd": found.sd(), "_lower": found.quantile(0.025), "_upper": found.quantile(0.975)}
+        for ending, x in shown.items():
+            out[f"{name}_membership{ending}"] = (("row", name), np.where((rows >= 0)[:, None], x[rows], np.nan))
+    return out
+
+
+def _effect_table(data: Data, df, theta: Array) -> xr.Dataset:
+    data, out = _unmerged(data, df), {}
+    for name, (mean, sd) in posterior.effect_posteriors(data, theta).items():
+        level = next(e.level for e in data.model.effects if e.name == name)
+        rows = data.pattern_of if level == "individual" else None
+        dim = "row" if level == "individual" else "cluster"
+        for key, x in ((name, mean), (f"{name}_sd", sd)):
+            values = x if rows is None else np.where(rows >= 0, x[rows], np.nan)
+            out[key] = (dim, values)
+    ds = xr.Dataset(out | _membership_table(data, theta))
+    ds = ds.assign_coords(row_coords(df.index)) if "row" in ds.dims else ds
+    coords = {**data.coords, "cluster": data.clusters}
+    return ds.assign_coords({k: v for k, v in coords.items() if k in ds.dims})
+
+
+def _starts_table(found: list[Start]) -> pd.DataFrame:
+    rows = [(s.seed, s.short, s.loglik, s.iterations, s.status, s.origin) for s in found]
+    return pd.DataFrame(rows, columns=["seed", "short", "loglik", "iterations", "status", "origin"])
+
+
+def _info(data: Data, search: Search, standard_errors: str) -> dict[str, Any]:
+    model = data.model
+    versions = {k: importlib.metadata.version(k) for k in ("pytensor", "numpy", "scipy", "pandas", "xarray")}
+    return {
+        "model": model.name,
+        "items": list(model.items),
+        "classes": {c.name: c.size for c in model.classes},
+        "covariates": {c.name: c.formula for c in model.covariates},
+        "families": {r.name: str(r.family) for r in model.responses},
+        "parts": parts(model),
+        "identity": identity(data),
+        "cluster": model.cluster,
+        "freq": model.freq,
+        "categories": texts(data.categories),
+        "coding": data.coding.plain(),
+        "n_rows": len(data.pattern_of),
+        "n_left_out": data.n_left_out,
+        "n_patterns": int((data.counts > 0).sum()),
+        "n_missing_patterns": data.n_missing_patterns,
+        "starts": search.n_starts,
+        "finals": search.n_finals,
+        "rounds": search.rounds,
+        "seed": search.seed,
+        "budget": float(search.budget),
+        "smallest_sd": float(data.smallest_sd),
+        "standard_errors": standard_errors,
+        "priors": {k: str(p) for k, p in data.priors.items()},
+        "mode": search.mode or "NUMPY",
+        "nodes": {k: str(v) for k, v in data.nodes.items()},
+        "seconds": round(search.seconds, 3),
+        "versions": versions | {"python": platform.python_version()},
+    }
+
+
+def _of_starts(out: Fit) -> list[str]:
+    """What a user should know of the search."""
+    q, said = out.quality, []
+    if out.collapsed:
+        gone = out.starts["status"].str.removeprefix("collapsed: ").iloc[0]
+        return [
+            f"Every start collapsed: {gone} has run down to its floor, where a class of a few equal answers has a "
+            "density as high as the floor lets it, and the log-likelihood means nothing. Take variance='equal', fewer "
+            "classes, or more starts (starts=, budget=)."
+        ]
+    if q["reached"] < 2 and q["collapsed"] > 0.5 * len(out.starts) and not q["interrupted"]:
+        said.append(
+            f"The best log-likelihood ({out.loglik:.3f}) was reached by one start only; {q['collapsed']} of "
+            f"{len(out.starts)} collapsed: a class of a few equal answers drew them to the floor of a residual SD. "
+            "Take variance='equal' or fewer classes, or ask for more starts (starts=, budget=)."
+        )
+    elif q["reached"] < 2 and not q["interrupted"]:
+        said.append(
+            f"The best log-likelihood ({out.loglik:.3f}) was reached by one start only, of "
+            f"{len(out.starts)}: it may be a local maximum. Ask for more starts (starts=, rounds=, budget=)."
+        )
+    elif q["unseen"] > DOUBTFUL and not q["interrupted"]:
+        said.append(
+            f"The best log-likelihood ({out.loglik:.3f}) was reached {q['reached']} times, but of {q['counted']} ends "
+            f"{q['ends']} were different, and an estimated {q['unseen']:.0%} of all starts would end where none has "
+            "ended yet: it may be a local maximum. Ask for more starts (starts=, rounds=, budget=)."
+        )
+    return said
+
+
+def _warn(out: Fit) -> None:
+    level, q = 4, out.quality
+    for said in _of_starts(out):
+        warnings.warn(said, stacklevel=level)
+    if q["failed"]:
+        each = "; ".join(f"{what} ({why})" for what, why in q["failed"].items())
+        warnings.warn(f"The solution is kept, but this could not be made of it: {each}.", stacklevel=level)
+    if abs(out.quality.get("audit", 0.0)) > ROUGH:
+        wide = [str(k) for k, x in out.derived.data_vars.items() if str(k).endswith("_sd") and float(x.max()) > HUGE]
+        better = {"cluster_sd": "a class of clusters (bm.class_status)", "class_sd": "classes of individuals (lca)"}
+        hint = f"; {wide[0]} is huge: {better.get(wide[0], 'classes')} may be the better model" if wide else ""
+        warnings.warn(f"{in_words(out.quality)}{hint}.", stacklevel=level)
+    if out.quality["equal_solutions"] > 1:
+        warnings.warn(
+            f"{out.quality['equal_solutions']} different solutions have the same best log-likelihood: the model is "
+            "not identified by these data; simplify it.",
+            stacklevel=level,
+        )

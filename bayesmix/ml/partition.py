@@ -1,0 +1,269 @@
+"""Starting values from a random partition of the data: seeds far apart, everybody to the nearest, margins of each part.
+
+A start drawn around the margins of the whole sample may put every row into one class, where there are many items or
+large counts; a partition has rows in each, whatever the scale of the items.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bayesmix.data.dataset import Data
+from bayesmix.ml.starts import Ranges
+from bayesmix.spec.families import one_hot
+from bayesmix.spec.model import LatentClass, Response, Term
+from bayesmix.spec.parameters import Parameter, unconstrain
+
+Array = NDArray[np.float64]
+SPREAD_OUT = 0.2
+"""The share of everybody's weight that is divided among all parts: no margin is that of a few rows alone."""
+NARROWEST = 0.3
+"""The SD with which an item begins in a part, at least, as a share of its own: ties begin no collapse."""
+NOISE = 0.1
+"""Of the entries that a partition sets, as a share of a random start's."""
+
+
+def partitioned(data: Data, limits: Ranges, seed: int) -> Array:
+    """A random start whose classes are parts of the data.
+
+    Parameters
+    ----------
+    data : Data
+    limits : Ranges
+    seed : int
+
+    Returns
+    -------
+    array
+        A point of theta; where no response depends on a class alone, as :meth:`Ranges.draw` has it.
+    """
+    rng, theta = np.random.default_rng(seed), limits.draw(seed)
+    at, values = _of_parts(data, dict(_memberships(data, rng)), NARROWEST)
+    theta[at] = values + NOISE * limits.unit[at] * limits.spread[at] * rng.standard_normal(len(at))
+    return limits.within(theta)
+
+
+def of_memberships(data: Data, limits: Ranges, parts: dict[str, Array]) -> Array:
+    """A start whose classes have the margins that their members have.
+
+    Parameters
+    ----------
+    data : Data
+    limits : Ranges
+    parts : dict of str to array (pattern, class)
+        Weights of the classes of each class variable.
+    """
+    theta = limits.center.copy()
+    at, values = _of_parts(data, parts, 0.0)
+    theta[at] = values
+    return limits.within(theta)
+
+
+def _of_parts(data: Data, parts: dict[str, Array], narrowest: float) -> tuple[NDArray[np.int64], Array]:
+    """Which entries of theta the parts determine, and their values."""
+    places, found = [np.zeros(0, dtype=np.int64)], [np.zeros(0)]
+    for p, values in (*_margins(data, parts, narrowest), *_sizes(data, parts)):
+        index = data.packing.index[p.name]
+        with np.errstate(all="ignore"):
+            raw = unconstrain(values, p)
+        usable = (index >= 0) & np.isfinite(raw)
+        places.append(index[usable])
+        found.append(raw[usable])
+    return np.concatenate(places), np.concatenate(found)
+
+
+# who is in which part -----------------------------------------------------------------------------
+
+
+def _memberships(data: Data, rng: np.random.Generator) -> Iterator[tuple[str, Array]]:
+    """Weights (pattern, class) of each class variable that responses depend on; occasions share their seeds."""
+    for group in _sharing(data):
+        features = [_features(data, c, rng) for c in group]
+        sizes = {c.size for c in group}
+        if (
+            any(f is None for f in features)
+            or len(sizes) > 1
+            or len({f.shape[1] for f in features if f is not None}) > 1
+        ):
+            continue
+        level, weight = group[0].level, data.counts
+        rows = [f for f in features if f is not None]
+        if level == "cluster":
+            rows, weight = [_by_cluster(data, f) for f in rows], np.ones(len(data.clusters or ()))
+        pooled, weights = np.concatenate(rows), np.tile(weight, len(rows))
+        nearest = _nearest(pooled, weights, group[0].size, rng)
+        for c, part in zip(group, np.split(nearest, len(rows)), strict=True):
+            own = one_hot(part.astype(float), c.size)
+            own = (1 - SPREAD_OUT) * own + SPREAD_OUT / c.size
+            yield c.name, own[_cluster_of(data)] if level == "cluster" else own
+
+
+def _sharing(data: Data) -> list[list[LatentClass]]:
+    """Class variables that share parameters of responses, together."""
+    used = {c.name: {t.parameter.name for _, t in _terms(data, c.name)} for c in data.model.classes if c.size > 1}
+    out: list[list[LatentClass]] = []
+    for c in (c for c in data.model.classes if used.get(c.name)):
+        with_it = [g for g in out if any(used[c.name] & used[k.name] for k in g)]
+        (with_it[0] if with_it else out.append(group := []) or group).append(c)
+    return out
+
+
+def _terms(data: Data, name: str) -> Iterator[tuple[Response, Term]]:
+    """Terms of responses that depend on a class variable and on nothing that varies between individuals."""
+    for r in data.model.responses:
+        for t in (*r.predictor, *r.auxiliary):
+            if name in t.dims and not (t.covariates or t.effects):
+                yield r, t
+
+
+def _features(data: Data, c: LatentClass, rng: np.random.Generator) -> Array | None:
+    """Standardised answers to the items that depend on a class, each weighted at random; NaN where missing."""
+    responses = list({r.name: r for r, _ in _terms(data, c.name)}.values())
+    columns: list[Array] = []
+    for r in responses:
+        for k, item in enumerate(r.items):
+            y, n = data.responses[r.name][:, k], len(data.categories.get(item, ()))
+            several = type(r.family).__name__ == "Nominal" and n > 2
+            columns.append(np.where(np.isnan(y)[:, None], np.nan, one_hot(y, n)) if several else y[:, None])
+    if not columns:
+        return None
+    weights = np.random.default_rng(rng.integers(2**32)).exponential(size=len(columns))
+    return np.concatenate(
+        [np.sqrt(w) * _standard(x, data.counts) for w, x in zip(weights, columns, strict=True)], axis=1
+    )
+
+
+def _standard(x: Array, counts: Array) -> Array:
+    seen = np.where(np.isnan(x), 0.0, counts[:, None])
+    total = np.maximum(seen.sum(axis=0), 1e-300)
+    mean = (seen * np.nan_to_num(x)).sum(axis=0) / total
+    sd = np.sqrt((seen * np.nan_to_num(x - mean) ** 2).sum(axis=0) / total)
+    return (x - mean) / np.where(sd > 0, sd, 1.0)
+
+
+def _cluster_of(data: Data) -> NDArray[np.int64]:
+    found = data.arrays.get("cluster_of")
+    return found.values if found is not None else np.zeros(len(data.counts), dtype=np.int64)
+
+
+def _by_cluster(data: Data, x: Array) -> Array:
+    """Means of the features in each cluster; patterns that clusters share count in each of them."""
+    n, seen = len(data.clusters or ()), ~np.isnan(x)
+    if "cluster_of" in data.arrays:
+        weight = np.zeros((n, len(x)))
+        weight[_cluster_of(data), np.arange(len(x))] = data.counts
+    else:
+        weight = data.arrays["counts"].values
+    total = weight @ seen
+    return np.where(total > 0, (weight @ np.nan_to_num(x)) / np.where(total > 0, total, 1.0), np.nan)
+
+
+def _nearest(x: Array, weights: Array, k: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """The part of each row: k seeds far apart (k-means++), then none to three rounds of k-means."""
+    seen, filled = ~np.isnan(x), np.nan_to_num(x)
+    some = np.flatnonzero(weights > 0)
+    share = weights / weights.sum()
+    centers = [filled[rng.choice(len(x), p=share)]]
+    for _ in range(k - 1):
+        away = share * _distances(filled, seen, np.array(centers)).min(axis=1)
+        centers.append(filled[rng.choice(len(x), p=away / away.sum()) if away.sum() > 0 else rng.choice(some)])
+    at = np.array(centers)
+    for _ in range(int(rng.integers(4))):
+        near = one_hot(_distances(filled, seen, at).argmin(axis=1).astype(float), k) * weights[:, None]
+        total = near.T @ seen
+        at = np.where(total > 0, (near.T @ filled) / np.where(total > 0, total, 1.0), at)
+    return _distances(filled, seen, at).argmin(axis=1)
+
+
+def _distances(x: Array, seen: NDArray[np.bool_], centers: Array) -> Array:
+    """Mean squared distances over the features that are there, (row, center)."""
+    square = (seen * x**2).sum(axis=1)[:, None] - 2 * x @ centers.T + seen @ (centers**2).T
+    return np.maximum(square, 0.0) / np.maximum(seen.sum(axis=1), 1)[:, None]
+
+
+# margins of the parts -----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Answers:
+    """Answers to an item wherever its parameters are the same, and the weights of the parts there."""
+
+    y: Array
+    weights: Array
+
+
+def _margins(data: Data, parts: dict[str, Array], narrowest: float) -> Iterator[tuple[Parameter, Array]]:
+    """Intercepts, thresholds and SDs of the items in each part, on the natural scale."""
+    where: dict[str, list[tuple[Response, Term, str]]] = {}
+    for r in data.model.responses:
+        for role, t in (*(("location", t) for t in r.predictor), *zip(r.family.auxiliary, r.auxiliary, strict=True)):
+            if role in ("location", "threshold", "sigma") and not (t.covariates or t.effects):
+                where.setdefault(t.parameter.name, []).append((r, t, role))
+    known = {c.name for c in data.model.classes}
+    for uses in where.values():
+        r, t, role = uses[0]
+        classes = [d for d in t.dims if d in known]
+        if not classes or any(d not in parts for _, s, _ in uses for d in s.dims if d in known):
+            continue
+        yield t.parameter, _filled(data, [(s, q) for s, q, _ in uses], role, parts, known, narrowest)
+
+
+def _filled(
+    data: Data, uses: Sequence[tuple[Response, Term]], role: str, parts, known: set[str], narrowest: float
+) -> Array:
+    """A parameter's values: for each part and item its margin."""
+    r, t = uses[0]
+    dims, shape = t.parameter.dims, data.packing.shape(t.parameter)
+    of_class = [k for k, d in enumerate(t.dims) if d in known]
+    item_axis = dims.index(r.item_dim) if r.item_dim in dims else None
+    out = np.full(shape, np.nan)
+    for at in np.ndindex(*(shape[k] for k in of_class)):
+        for i in range(len(r.items) if item_axis is not None else 1):
+            each = [_answers(data, s, q, i, at, parts, known) for s, q in uses]
+            y, w = (np.concatenate([getattr(a, k) for a in each]) for k in ("y", "weights"))
+            position: list = [slice(None)] * len(dims)
+            for k, v in zip(of_class, at, strict=True):
+                position[k] = v
+            if item_axis is not None:
+                position[item_axis] = i
+            n = len(data.categories.get(r.items[i], ()))
+            width = shape[-1] if role == "threshold" or r.category_dim in dims else None
+            out[tuple(position)] = _margin(r, role, y, w, n, width, narrowest)
+    return out
+
+
+def _answers(data: Data, r: Response, t: Term, item: int, at: Sequence[int], parts, known: set[str]) -> _Answers:
+    y, w = data.responses[r.name][:, item], data.counts
+    for name, k in zip([d for d in t.dims if d in known], at, strict=True):
+        w = w * parts[name][:, k]
+    return _Answers(y, w)
+
+
+def _margin(r: Response, role: str, y: Array, w: Array, n: int, width: int | None, narrowest: float):
+    if role == "sigma":
+        w = w * ~np.isnan(y)
+        mean = np.nansum(w * np.nan_to_num(y)) / w.sum()
+        sd = np.sqrt(np.nansum(w * np.nan_to_num(y - mean) ** 2) / w.sum())
+        return max(sd, narrowest * np.nanstd(y))
+    found = np.asarray(r.family.baseline(y, w, n))
+    if width is None or found.ndim == 0:
+        return found
+    more = width - len(found)
+    steps = found[-1] + np.arange(1, more + 1) if role == "threshold" else np.full(more, np.nan)
+    return np.concatenate([found, steps])
+
+
+def _sizes(data: Data, parts: dict[str, Array]) -> Iterator[tuple[Parameter, Array]]:
+    """Logits of classes at the sizes of the parts; of transitions at the moves between them."""
+    for c in (c for c in data.model.classes if c.name in parts):
+        for t in (t for t in c.predictor if not (t.covariates or t.effects or t.rename)):
+            dims, parents = t.parameter.dims, t.parameter.dims[:-1]
+            if dims[-1] != c.name or len(parents) > 1 or any(d not in parts for d in parents):
+                continue
+            w = data.counts[:, None] * parts[c.name]
+            table = parts[parents[0]].T @ w if parents else w.sum(axis=0)
+            yield t.parameter, np.log(table + 0.5) - np.log(table[..., -1:] + 0.5)

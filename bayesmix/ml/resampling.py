@@ -1,0 +1,186 @@
+"""The bootstrap: clusters (or individuals) drawn with replacement, as weights of the same data.
+
+A resampled data set is the same data with other weights, so that nothing is prepared or compiled
+again and no category or cluster can get lost.
+"""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Executor
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from numpy.typing import NDArray
+
+from bayesmix.data.dataset import Data, Named, prepare
+from bayesmix.data.identity import check_same, identity
+from bayesmix.data.priors import Priors, checked
+from bayesmix.graph import functions, posterior
+from bayesmix.graph.nodes import adapted
+from bayesmix.ml.search import LONG, Start, Task, run_start
+from bayesmix.ml.starts import ranges
+from bayesmix.parallel import processes, progress_bar, submitted
+from bayesmix.results.fit import Fit
+from bayesmix.spec import class_labels as labels
+from bayesmix.spec.model import Model, check_model, parts
+from bayesmix.spec.quadrature import whole
+
+Array = NDArray[np.float64]
+WORTH_PROCESSES = 20.0
+"""Seconds of remaining work from which processes pay."""
+
+
+@dataclass(frozen=True)
+class Bootstrap:
+    """Replications of a fit.
+
+    Attributes
+    ----------
+    draws : xarray.Dataset
+        Parameters and derived quantities of every replication (dim `replication`).
+    fit : Fit
+        The solution on the data as they are.
+    failed : int
+        Replications that failed, or in which a residual SD collapsed; they are left out.
+    """
+
+    draws: xr.Dataset
+    fit: Fit
+    failed: int
+
+    @property
+    def se(self) -> xr.Dataset:
+        """Standard deviations over the replications."""
+        return self.draws.std("replication", ddof=1)
+
+    def interval(self, probability: float = 0.95) -> xr.Dataset:
+        """Percentile intervals (dim `end`: lower, upper)."""
+        tail = (1 - probability) / 2
+        out = self.draws.quantile([tail, 1 - tail], "replication").rename(quantile="end")
+        return out.assign_coords(end=["lower", "upper"])
+
+
+def bootstrap(
+    model: Model,
+    df: pd.DataFrame,
+    fit: Fit,
+    *,
+    priors: Priors | None = None,
+    replications: int = 200,
+    seed: int = 0,
+    executor: Executor | None = None,
+    progress: bool = True,
+) -> Bootstrap:
+    """Refit a model to resampled clusters, or to resampled individuals of a single-level model.
+
+    Parameters
+    ----------
+    model, df
+        As for the fit.
+    fit : Fit
+        The solution; every replication starts from it and has its labels.
+    priors : mapping of str to Prior, or "default", optional
+        Those of the fit, where it has some.
+    replications : int
+        Data sets, each with as many clusters (individuals) as there are.
+    seed : int
+        The replications follow from it, whatever the number of workers.
+    executor : concurrent.futures.Executor, optional
+        Where they run. Left out: here, or in processes when they would take long.
+    progress : bool
+        Show a bar with the time left (on a terminal). Ctrl-C keeps what is finished.
+
+    Returns
+    -------
+    Bootstrap
+
+    Raises
+    ------
+    ValueError
+        Fewer than two replications, a seed that is none, or a fit of another model, other data or other priors.
+    KeyboardInterrupt
+        Interrupted before two replications were finished.
+    """
+    check_model(model)
+    if not whole(replications, 2):
+        raise ValueError(f"replications came as {replications!r}: give a whole number of at least 2.")
+    if not whole(seed, 0):
+        raise ValueError(f"seed came as {seed!r}: give a whole number of at least 0.")
+    if not isinstance(fit, Fit):
+        raise TypeError(f"The fit came as {type(fit).__name__}, expected what bm.fit returns: fit the model first.")
+    data = prepare(model, df, nodes=fit.nodes)
+    check_same(fit.info, {"identity": identity(data), "parts": parts(model)}, ("The fit", "the model and data"))
+    data = replace(data, priors=checked(priors, model), smallest_sd=fit.info["smallest_sd"])
+    _check_priors(data, fit)
+    theta = data.pack({p.name: fit.params[p.name].values for p in model.parameters})
+    data, limits = adapted(data, theta), ranges(data)
+    weights = _weights(data, np.random.default_rng(seed), replications)
+    tasks = [Task(_weighted(data, w), limits, Start(k, theta), LONG, None) for k, w in enumerate(weights)]
+    done: list[Start] = []
+    try:
+        with progress_bar(progress) as advance:
+            tick = advance("bootstrap", replications)
+            for out in _run(tasks, executor):
+                done.append(out)
+                tick()
+    except KeyboardInterrupt:
+        if len(done) < 2:
+            raise
+        warnings.warn(f"Interrupted: {len(done)} of {replications} replications are kept.", stacklevel=2)
+    good = sorted((s for s in done if np.isfinite(s.loglik) and not s.collapsed), key=lambda s: s.seed)
+    return Bootstrap(_draws(data, [s.theta for s in good], fit), fit, len(done) - len(good))
+
+
+def _check_priors(data: Data, fit: Fit) -> None:
+    known, came = fit.info["priors"], {k: str(p) for k, p in data.priors.items()}
+    if known != came:
+        raise ValueError(
+            f"The fit has {_in_words(known)}, and the bootstrap came with {_in_words(came)}: give those of the fit."
+        )
+
+
+def _in_words(priors: Mapping[str, str]) -> str:
+    return f"priors of {', '.join(f'{k}: {p}' for k, p in priors.items())}" if priors else "no priors"
+
+
+def _weights(data: Data, rng: np.random.Generator, replications: int) -> list[Array]:
+    """How often each cluster, or each individual of a pattern, is drawn."""
+    if data.clusters is not None:
+        n = len(data.clusters)
+        return [np.bincount(rng.integers(0, n, n), minlength=n).astype(float) for _ in range(replications)]
+    share = data.counts / data.counts.sum()
+    return [rng.multinomial(data.n_individuals, share).astype(float) for _ in range(replications)]
+
+
+def _weighted(data: Data, weight: Array) -> Data:
+    return replace(data, arrays={**data.arrays, "weight": Named(data.arrays["weight"].dims, weight)})
+
+
+def _run(tasks: list[Task], executor: Executor | None) -> Iterator[Start]:
+    if executor is None:
+        functions.bind("gradient", tasks[0].data, tasks[0].mode)  # made before the clock starts
+        began = time.perf_counter()
+        yield run_start(tasks[0])
+        left, tasks = (time.perf_counter() - began) * (len(tasks) - 1), tasks[1:]
+        if left < WORTH_PROCESSES:
+            yield from map(run_start, tasks)
+            return
+        executor = processes()
+    yield from submitted(executor, tasks, run_start)
+
+
+def _draws(data: Data, thetas: list[Array], fit: Fit) -> xr.Dataset:
+    """Natural parameters of the replications in the labels of the fit, and what follows from them."""
+    names = [p.name for p in data.model.parameters]
+    values, data = data.natural(np.array(thetas)), data.on_user_scale()
+    values, _ = labels.relabelled(data.model, values, {n: fit.params[n].values for n in names})
+    out = {n: (("replication", *fit.params[n].dims), v) for n, v in values.items()}
+    values |= {p.name: np.maximum(values[p.name], 1e-300) for p in data.model.parameters if p.support == "positive"}
+    each = [data.packing.pack({n: v[k] for n, v in values.items()}) for k in range(len(thetas))]
+    out |= posterior.tables_of(data, np.array(each), ("replication",))
+    return xr.Dataset(out, coords=fit.params.coords.merge(fit.derived.coords).coords)

@@ -1,0 +1,547 @@
+"""Random starts in two stages: L-BFGS on exact gradients, ranked, in rounds until the best is replicated."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+import time
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+import pytensor
+from numpy.typing import NDArray
+from scipy import optimize
+
+from bayesmix.data.dataset import Data
+from bayesmix.graph import functions, posterior
+from bayesmix.graph.nodes import adapted, is_adaptive, replaced
+from bayesmix.ml.partition import partitioned
+from bayesmix.ml.starts import Ranges, ranges
+from bayesmix.parallel import one_blas_thread, processes, progress_bar, submitted
+from bayesmix.results.fit import ALONE, same_maximum
+from bayesmix.spec.class_labels import groups
+from bayesmix.spec.families import LEAST_VARIANCE
+from bayesmix.spec.model import Covariates, structure
+from bayesmix.spec.quadrature import Adaptive, Exact
+
+Array = NDArray[np.float64]
+SHORT, LONG = 20, 3000
+WORTH_COMPILING, WORTH_LOADING, WORTH_PROCESSES = 90.0, 6.0, 40.0
+"""Seconds of remaining work from which a cold compile, a compile from the cache, and processes pay."""
+COARSE = 3
+"""Adaptive points a dimension in short runs, for several effects."""
+SOFT = (0.1, 0.3, 0.3)
+"""Answers as varied as all of an item's that are added to each class at first, where residual SDs vary over classes.
+
+As shares of those that there are for a class; the start's number says which."""
+SOFTENED = 100
+"""Iterations that a start may take with them, before it goes on without."""
+FAR_OUT = 4.0
+"""Natural units from the margins: a logit further out says the same."""
+SIMILAR = 0.3
+"""How far apart classes of two points are, at most, that are on their way to the same end, in natural units."""
+RARE = 4.0
+"""Where nearly all starts collapse, ways by one class more may take so many times the budget."""
+SELDOM = 0.25
+"""A share of the ends below which the best one may well not be the best there is."""
+NEAR_FLOOR, HANDFUL = 5.0, 5
+"""An SD within so many times its floor is looked at: whether it is that of one answer, or of a handful of them."""
+MORE_ROUNDS = 10
+"""So many times the rounds that were asked for are run, at most, while there is time."""
+RESTARTS = 10
+"""How often an optimiser is started again that stopped before its gradient had gone."""
+FINISHED = 0.01
+"""The largest entry of the gradient, per natural unit, of a start that is at its end."""
+UNSEEN = 0.2
+"""An estimated share of end points that nobody has seen, up to which a search ends."""
+REFRESHED = 6
+"""How often adaptive nodes are moved, at most, between runs of the optimiser."""
+
+
+@dataclass(frozen=True)
+class Start:
+    """One start: where it came from and how far it got."""
+
+    seed: int
+    theta: Array
+    short: float = np.nan
+    loglik: float = np.nan
+    status: str = "not run"
+    iterations: int = 0
+    collapsed: str = ""
+    """A residual SD at its floor: such a start ranks behind every sound one."""
+    origin: str = "random"
+    """Or "given", "detour", "answers", "simpler model": the last two come from few places, and all count as one."""
+
+    @property
+    def alone(self) -> bool:
+        """Whether it counts for itself."""
+        return self.origin in ALONE
+
+
+@dataclass(frozen=True)
+class Task:
+    """A start, and all that is needed to run it anywhere."""
+
+    data: Data
+    limits: Ranges
+    start: Start
+    max_iterations: int
+    mode: str | None
+    soft: float = 0.0
+
+
+def run_start(task: Task) -> Start:
+    """L-BFGS on exact gradients from one start. Never raises: a failure is a status."""
+    start, long = task.start, task.max_iterations > SHORT
+    try:
+        steps = 12 if long or len(task.data.model.effects) < 2 else 3
+        data = adapted(task.data, start.theta, steps=steps)
+        theta, iterations = start.theta, 0
+        if task.soft and task.limits.collapsing.any():
+            _, theta, iterations, _ = _run(replace(task, data=data, max_iterations=SOFTENED), theta)
+        value, theta, more, status = _ascend(replace(task, data=data, soft=0.0 if long else task.soft), theta)
+        iterations += more
+        for _ in range(REFRESHED if is_adaptive(data) and long else 0):
+            before, data = value, adapted(data, theta)
+            value, theta, more, status = _ascend(replace(task, data=data), theta)
+            iterations += more
+            if abs(value - before) < 1e-7:
+                break
+    except (FloatingPointError, np.linalg.LinAlgError, ValueError) as error:
+        value, theta, iterations, status = -np.inf, start.theta, 0, f"failed: {error}"
+    gone = collapsed(task.data, task.limits, theta)
+    status = f"collapsed: {gone}" if gone and not status.startswith("failed") else status
+    return replace(
+        start,
+        theta=theta,
+        short=start.short if long else value,
+        loglik=value if long else np.nan,
+        status=status if long or gone or status.startswith("failed") else "short",
+        iterations=start.iterations + iterations,
+        collapsed=gone,
+    )
+
+
+def collapsed(data: Data, limits: Ranges, theta: Array) -> str:
+    """The name of a residual SD that has run down to its floor; empty where there is none."""
+    gone = limits.collapsed(theta)
+    if limits.collapsing.any():
+        gone |= _on_one_value(data, limits, theta)
+    names = data.packing.names()
+    return next((names[k] for k in np.flatnonzero(gone)), "") or _linear_variance(data, theta)
+
+
+def _on_one_value(data: Data, limits: Ranges, theta: Array) -> NDArray[np.bool_]:
+    """Which residual SDs near their floor are those of one answer, many times given, or of a handful of answers."""
+    near, out = limits.collapsing & (theta < limits.lower + np.log(NEAR_FLOOR)), np.zeros(len(theta), dtype=bool)
+    if not near.any():
+        return out
+    weights = _class_weights(data, theta)
+    for r in data.model.responses:
+        for t in (t for t in r.auxiliary if near[i := data.packing.index[t.parameter.name]][i >= 0].any()):
+            index, dims = data.packing.index[t.parameter.name], t.dims
+            for at in np.argwhere(near[index] & (index >= 0)):
+                place = dict(zip(dims, at, strict=True))
+                y = data.responses[r.name][:, place.get(r.item_dim, 0)]
+                w = data.counts * np.prod([weights[d][:, k] for d, k in place.items() if d in weights], axis=0)
+                out[index[tuple(at)]] |= _is_one_value(y, w)
+    return out
+
+
+def _class_weights(data: Data, theta: Array) -> dict[str, Array]:
+    """Posterior class probabilities of each pattern; of classes of clusters those of its cluster."""
+    owner = data.arrays["cluster_of"].values if "cluster_of" in data.arrays else None
+    found = posterior.class_posteriors(data, theta)
+    of_clusters = {c.name for c in data.model.classes_at("cluster")}
+    return {
+        k: p[owner] if k in of_clusters else p for k, p in found.items() if owner is not None or k not in of_clusters
+    }
+
+
+def _is_one_value(y: Array, w: Array) -> bool:
+    """Whether answers with weights are a handful, or most of them the same."""
+    seen = ~np.isnan(y)
+    _, which = np.unique(y[seen], return_inverse=True)
+    each = np.bincount(which, weights=w[seen], minlength=1)
+    return bool(each.sum() < HANDFUL or each.max() > 0.5 * each.sum())
+
+
+def _linear_variance(data: Data, theta: Array) -> str:
+    """The name of a residual variance, linear in covariates, that has run down to its floor for somebody."""
+    for r in data.model.responses:
+        if "variance_slope" in r.family.auxiliary:
+            level, slope = (t.parameter.name for t in r.auxiliary)
+            x = data.arrays[cast(Covariates, r.auxiliary[1].covariates).name]
+            values, scale = data.inside(theta), data.arrays[f"{r.name}:scale"].values[0]
+            each = (values[level] + x.values @ values[slope]) / scale**2
+            used = each[data.counts > 0] if x.dims[0] == "individual" else each
+            if used.min() < LEAST_VARIANCE * 1.001:
+                return level
+    return ""
+
+
+def _ascend(task: Task, origin: Array) -> tuple[float, Array, int, str]:
+    """L-BFGS, adaptive nodes frozen at their places for its first point; again from where it stopped too early.
+
+    A step to where the log-likelihood is not finite makes the optimiser call any point converged: its gradient says.
+    """
+    value, theta, iterations, status = _run(task, task.limits.within(origin))
+    for _ in range(RESTARTS if task.max_iterations > SHORT else 0):
+        if status != "unfinished" or task.limits.collapsed(theta).any():
+            break
+        before = value
+        value, theta, more, status = _run(task, theta)
+        iterations += more
+        if value < before + 1e-9:
+            break
+    return value, theta, iterations, status
+
+
+def _run(task: Task, origin: Array) -> tuple[float, Array, int, str]:
+    """One L-BFGS run."""
+    evaluate, unit = functions.bind("gradient", task.data, task.mode), task.limits.unit
+    best: list = [-np.inf, origin, np.zeros_like(origin)]
+
+    def objective(step: Array) -> tuple[float, Array]:
+        theta = origin + unit * step
+        value, gradient = evaluate(theta)
+        if task.soft:
+            more, slope = task.limits.soft(theta, task.soft)
+            value, gradient = value + more, gradient + slope
+        if not (np.isfinite(value) and np.isfinite(gradient).all()):
+            return np.inf, np.zeros_like(step)
+        if value > best[0]:
+            best[:] = float(value), theta, gradient
+        return -float(value), -gradient * unit
+
+    options = {"maxiter": task.max_iterations, "maxfun": 3 * task.max_iterations + 20, "ftol": 1e-13, "gtol": 1e-7}
+    options["maxcor"] = 50  # a third of the iterations that ten take, where classes overlap
+    bounds = np.column_stack([(task.limits.lower - origin) / unit, (task.limits.upper - origin) / unit])
+
+    def watch(step: Array) -> None:
+        if task.limits.collapsed(origin + unit * step).any():
+            raise StopIteration  # it will not come back, and where it ends counts for nothing
+
+    with one_blas_thread(), np.errstate(all="ignore"):
+        zero = np.zeros_like(origin)
+        out = optimize.minimize(
+            objective, zero, jac=True, method="L-BFGS-B", bounds=bounds, options=options, callback=watch
+        )
+    value, theta, gradient = best
+    if not np.isfinite(value):
+        return value, theta, int(out.nit), "failed: not finite"
+    left = np.abs(np.where(task.limits.held(theta, gradient), 0.0, gradient * unit)).max(initial=0.0)
+    return value, theta, int(out.nit), "converged" if left < FINISHED else "unfinished"
+
+
+def coarser(data: Data) -> Data:
+    """The data for short runs: of many adaptive nodes for each unit, three a dimension rank starts as well."""
+    methods = {
+        k: Adaptive(COARSE)
+        for k, m in data.nodes.items()
+        if isinstance(m, Adaptive) and m.n > COARSE and len(data.model.effects_at(k)) > 1
+    }
+    return replaced(data, methods)
+
+
+@dataclass
+class Search:
+    """Starts in two stages, in rounds until the best value is replicated and little is left to be found.
+
+    Attributes
+    ----------
+    budget : float
+        Seconds, from the beginning, within which further rounds look for what has not been seen yet.
+    given : list of (str, array)
+        Starts handed in, and solutions of simpler models, each with its origin.
+    """
+
+    data: Data
+    n_starts: int
+    n_finals: int
+    rounds: int
+    seed: int
+    mode: str | None
+    executor: Executor | None
+    progress: bool
+    given: Sequence[tuple[str, Array]]
+    budget: float = np.inf
+    interrupted: bool = False
+    seconds: float = 0.0
+    at_once: bool = False
+    """Whether every start goes to convergence: short runs would choose nothing."""
+    limits: Ranges = field(init=False)
+    coarse: Data = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.limits, self.coarse = ranges(self.data), coarser(self.data)
+
+    def run(self) -> list[Start]:
+        """Every start, the best first. Interrupted, those that are finished."""
+        began = time.perf_counter()
+        rounds = self.rounds * (MORE_ROUNDS if self.rounds > 1 else 1)
+        seeds = np.random.SeedSequence(self.seed).generate_state(self.n_starts * rounds).tolist()
+        if all(c.size == 1 for c in self.data.model.classes) and self._one_maximum():
+            few = min(self.n_starts, 4) if self.data.model.effects else 2
+            self.n_starts, self.n_finals, self.rounds, self.at_once, rounds = few, few, 1, True, 1
+        done: list[Start] = []
+        try:
+            with self._bar() as advance:
+                for r in range(rounds):
+                    some = seeds[r * self.n_starts : (r + 1) * self.n_starts]
+                    self._round(r, [Start(s, self._draw(k, s)) for k, s in enumerate(some)], done, advance)
+                    if self._enough(r + 1, done, time.perf_counter() - began):
+                        break
+        except KeyboardInterrupt:
+            self.interrupted = True
+            if not any(np.isfinite(s.short) or np.isfinite(s.loglik) for s in done):
+                raise
+            warnings.warn(f"Interrupted: going on with the {len(done)} starts that are finished.", stacklevel=4)
+        self.seconds += time.perf_counter() - began
+        return ranked(done)
+
+    def _draw(self, k: int, seed: int) -> Array:
+        """A start around the margins, or from a partition of the data, by turns."""
+        return self.limits.draw(seed) if k % 2 else partitioned(self.data, self.limits, seed)
+
+    def _enough(self, rounds: int, done: list[Start], seconds: float) -> bool:
+        """Whether the best value is replicated, and what is left to be found is little or not worth the time."""
+        replicated = times_reached(done) > 1
+        if replicated and unseen_share(done) <= UNSEEN:
+            return True
+        if mostly_collapse(done) and self.budget > 0:  # ways by one class more find what is sound sooner
+            return seconds > 0.5 * self.budget
+        return seconds > self.budget and (replicated or rounds >= self.rounds)
+
+    def _one_maximum(self) -> bool:
+        """Whether a model without classes is a regression, with normal random coefficients at most."""
+        return not self.data.model.effects or {type(m) for m in self.data.nodes.values()} == {Exact}
+
+    def again(self, data: Data, found: list[Start]) -> list[Start]:
+        """The best starts once more on other nodes; what was reached on the old ones does not compare.
+
+        Coarse nodes have maxima of their own where the logits of the classes are far out: these are brought back.
+        """
+        began, self.data = time.perf_counter(), data
+        taken, done = _twice_each([s for s in found if np.isfinite(s.loglik)][: self.n_finals]), list[Start]()
+        old = [replace(s, loglik=np.nan, status="coarser nodes") for s in found]
+        best = [replace(s, theta=self.limits.nearer(s.theta)) for s in old if s.seed in taken]
+        try:
+            with self._bar() as advance:
+                list(self._each(best, LONG, done, advance("finer nodes", len(best))))
+        except KeyboardInterrupt:
+            self.interrupted = True
+            warnings.warn("Interrupted on finer nodes: going on with what is finished.", stacklevel=4)
+        self.seconds += time.perf_counter() - began
+        return ranked([*done, *(s for s in old if s.seed not in taken)])
+
+    def _round(self, r: int, new: list[Start], done: list[Start], advance: Callable) -> None:
+        given = [Start(-1 - k, t, origin=o) for k, (o, t) in enumerate(self.given)] if r == 0 else []
+        todo = [*given, *new]
+        if self.at_once or self.limits.collapsing.any():  # where some collapse, short runs put these first
+            list(self._each(todo, LONG, done, advance("to convergence", len(todo))))
+            return
+        short = list(self._each(todo, SHORT, done, advance("short runs", len(todo))))
+        usable = sorted((s for s in short if np.isfinite(s.short)), key=lambda s: (bool(s.collapsed), -s.short))
+        if r > 0:  # a new round competes with the best so far
+            top = max((s.loglik for s in done if np.isfinite(s.loglik) and not s.collapsed), default=-np.inf)
+            usable = [s for s in usable if s.short > top - 0.1 * abs(top)]
+        best, rest = self._apart(usable)
+        while best:
+            for s in best:
+                _remove(done, s)
+            ended = list(self._each(best, LONG, done, advance("to convergence", len(best))))
+            lost = sum(bool(s.collapsed) for s in ended)  # others take the place of what has collapsed
+            best, rest = rest[:lost], rest[lost:]
+
+    def _apart(self, usable: list[Start]) -> tuple[list[Start], list[Start]]:
+        """The best starts to go on with, no more than two of them on their way to the same end; the others after.
+
+        Of five on their way to a maximum that is none of the whole, five would arrive, and none anywhere else.
+        """
+        best: list[Start] = []
+        for s in usable:
+            own = profile(self.data, self.limits, s.theta)
+            near = [profile(self.data, self.limits, b.theta) for b in best]
+            if len(best) < self.n_finals and sum(similar(own, other) for other in near) < 2:
+                best.append(s)
+        rest = [s for s in usable if all(s is not b for b in best)]
+        more = self.n_finals - len(best)
+        return [*best, *rest[:more]], rest[more:]
+
+    def more(self, points: Sequence[Array], found: Sequence[Start]) -> list[Start]:
+        """Further starts from given points, beside those that were found."""
+        began, done = time.perf_counter(), list(found)
+        lowest = min((s.seed for s in found if s.seed < 0), default=0)
+        try:
+            with self._bar() as advance:
+                self._round(1, [Start(lowest - 1 - k, t, origin="detour") for k, t in enumerate(points)], done, advance)
+        except KeyboardInterrupt:
+            self.interrupted = True
+            warnings.warn("Interrupted: going on with the starts that are finished.", stacklevel=4)
+        self.seconds += time.perf_counter() - began
+        return ranked(done)
+
+    @property
+    def left(self) -> float:
+        """Seconds of the budget that are left."""
+        return self.budget - self.seconds
+
+    def _each(self, todo: list[Start], iterations: int, done: list[Start], tick: Callable) -> Iterator[Start]:
+        data = self.coarse if iterations == SHORT else self.data
+        tasks = [Task(data, self.limits, s, iterations, self.mode, soft_weight(data, s)) for s in todo]
+        try:
+            for out in self._map(tasks):
+                done.append(out)
+                tick()
+                yield out
+        finally:
+            finished = {s.seed for s in done}
+            done.extend(s for s in todo if s.seed not in finished and np.isfinite(s.short))
+
+    def _map(self, tasks: list[Task]) -> Iterator[Start]:
+        """Run the tasks: the first here, to time it; the rest where it pays."""
+        if self.executor is None and tasks:
+            if self.mode is None and functions.is_ready("gradient", self.data, "NUMBA"):
+                self.mode, tasks = "NUMBA", [replace(t, mode="NUMBA") for t in tasks]
+            functions.bind("gradient", self.data, self.mode)  # made before the clock starts
+            began = time.perf_counter()
+            yield run_start(tasks[0])
+            last, tasks = time.perf_counter() - began, tasks[1:]
+            left = last * (len(tasks) + (8 * self.n_finals if tasks and tasks[0].max_iterations == SHORT else 0))
+            if self.mode is None and (chosen := choose_mode(self.data, left)) is not None:
+                self.mode, left = chosen, left / 10
+                tasks = [replace(t, mode=chosen) for t in tasks]
+            if left > WORTH_PROCESSES and len(tasks) > 1:
+                self.executor = processes()
+        if self.executor is None:
+            yield from map(run_start, tasks)
+            return
+        yield from submitted(self.executor, tasks, run_start)
+
+    def _bar(self):
+        return progress_bar(self.progress)
+
+
+def _twice_each(finals: list[Start]) -> set[int]:
+    """Seeds of two starts that reached each of the maxima: enough to go on from, and to see it replicated."""
+    kept: list[Start] = []
+    for s in finals:
+        if sum(abs(k.loglik - s.loglik) < 1e-3 for k in kept) < 2:
+            kept.append(s)
+    return {s.seed for s in kept}
+
+
+def _remove(done: list[Start], s: Start) -> None:
+    done[:] = [d for d in done if d.seed != s.seed]
+
+
+def soft_weight(data: Data, start: Start) -> float:
+    """How strongly the SDs of a random start are held near those of the items at first: maxima are reached by each way.
+
+    As so many further answers in each class, a share of those that there are for a class.
+    """
+    classes = max((c.size for c in data.model.classes), default=1)
+    if start.origin != "random":
+        return 0.0
+    return SOFT[start.seed % len(SOFT)] * float(data.counts.sum()) / classes
+
+
+def profile(data: Data, limits: Ranges, theta: Array) -> list[Array]:
+    """What tells the classes of a point apart, (class, feature) for each group of class variables, in natural units."""
+    raw = {k: np.append(np.clip((theta - limits.center) / limits.unit, -FAR_OUT, FAR_OUT), 0.0)[i]
+           for k, i in data.packing.index.items()}  # fmt: skip
+    out = []
+    for dims in groups(data.model):
+        of_class = [(p, [d for d in p.dims if d in dims]) for p in data.model.parameters]
+        rows = [np.moveaxis(raw[p.name], p.dims.index(d[0]), 0) for p, d in of_class if len(d) == 1]
+        out += [np.concatenate([x.reshape(len(x), -1) for x in rows], axis=1)] if rows else []
+    return out
+
+
+def similar(a: Sequence[Array], b: Sequence[Array]) -> bool:
+    """Whether two points have the same classes, nearly, in whatever order."""
+    for x, y in zip(a, b, strict=True):
+        gap = np.abs(x[:, None, :] - y[None, :, :])
+        away = np.sqrt((gap**2).mean(axis=-1))
+        rows, columns = optimize.linear_sum_assignment(away)
+        if away[rows, columns].max() > SIMILAR:
+            return False
+    return bool(a)
+
+
+def sound(done: Sequence[Start]) -> list[Start]:
+    """Starts that ran to the end without a collapse, the best first."""
+    return [s for s in ranked(done) if np.isfinite(s.loglik) and not s.collapsed]
+
+
+def times_reached(done: Sequence[Start]) -> int:
+    """How many starts ended at the best value; all that do not count for themselves as one."""
+    return next(iter(ends(done)), 0)
+
+
+def ends(done: Sequence[Start]) -> list[int]:
+    """How often each different end point was reached, the best first."""
+    groups: list[list[Start]] = []
+    for s in sound(done):
+        if groups and same_maximum(s.loglik, groups[-1][0].loglik):
+            groups[-1].append(s)
+        else:
+            groups.append([s])
+    return [sum(s.alone for s in g) + any(not s.alone for s in g) for g in groups]
+
+
+def unseen_share(done: Sequence[Start]) -> float:
+    """The share of starts that would end where none has ended yet, by Good and Turing: that of ends seen once."""
+    times = ends(done)
+    return times.count(1) / max(sum(times), 1)
+
+
+def uncertain(data: Data, done: Sequence[Start]) -> bool:
+    """Whether there may well be a better end: the best was seldom reached, or ends are still new."""
+    times = ends(done)
+    if not data.model.classes:
+        return False
+    return not times or times[0] < 2 or times[0] < SELDOM * sum(times) or unseen_share(done) > UNSEEN / 2
+
+
+def mostly_collapse(done: Sequence[Start]) -> bool:
+    """Whether sound ends are the exception."""
+    finals = [s for s in done if np.isfinite(s.loglik)]
+    return sum(bool(s.collapsed) for s in finals) > 0.5 * len(finals)
+
+
+def ranked(done: Sequence[Start]) -> list[Start]:
+    """The best first; what has collapsed behind all that is sound."""
+    return sorted(
+        done,
+        key=lambda s: (
+            not np.isfinite(s.loglik),
+            bool(s.collapsed),
+            -np.nan_to_num(s.loglik, nan=-np.inf),
+            -np.nan_to_num(s.short, nan=-np.inf),
+        ),
+    )
+
+
+def _marker(data: Data) -> Path:
+    """A file that says numba has compiled this graph before, so that its cache is warm."""
+    what = repr((structure(data.model), data.signature, pytensor.__version__, platform.python_version()))
+    return functions.COMPILEDIR / "bayesmix" / hashlib.sha256(what.encode()).hexdigest()[:24]
+
+
+def choose_mode(data: Data, seconds: float) -> str | None:
+    """Numba where the remaining work (`seconds` on NumPy) is worth a compilation, else None."""
+    marker = _marker(data)
+    if seconds < (WORTH_LOADING if marker.exists() else WORTH_COMPILING):
+        return None
+    functions.bind("gradient", data, "NUMBA")(ranges(data).center)
+    marker.parent.mkdir(parents=True, exist_ok=True)
+    marker.touch()
+    return "NUMBA"

@@ -1,0 +1,72 @@
+"""Statements of Graphviz, and numbers of a solution to write on them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+
+from bayesmix.results.estimates import Values, errors_of, values_of
+from bayesmix.results.fit import Fit
+
+MOST = 3
+"""An arrow with more coefficients than this has no numbers."""
+CLASS, EFFECT = 'shape=circle, style=filled, fillcolor="#DCEAF4"', 'shape=circle, style=filled, fillcolor="#F6E3D3"'
+"""The looks of latent classes, and of continuous latent variables."""
+
+
+def quoted(text: str) -> str:
+    """Text as Graphviz takes it."""
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'
+
+
+def node(name: str, looks: str, label: str) -> str:
+    """A node."""
+    return f"{quoted(name)} [{looks}, label={quoted(label)}];"
+
+
+def arrow(start: str, end: str, label: str = "", looks: str = "") -> str:
+    """An edge, with a label where there is one."""
+    said = ", ".join(filter(None, [looks, f"label={quoted(' ' + label)}" if label else ""]))
+    return f"  {quoted(start)} -> {quoted(end)}{f' [{said}]' if said else ''};"
+
+
+@dataclass(frozen=True)
+class Shown:
+    """Numbers of a solution as text; nothing without one."""
+
+    result: Fit | xr.DataTree | None
+
+    def coefficient(self, name: str, select: dict[str, int] | None = None) -> str:
+        """``0.44 (0.10)``: entries that are not zero, MOST at most, by their labels where there are several."""
+        found = None if self.result is None else values_of(self.result, name)
+        if found is None or self.result is None:
+            return ""
+        chosen = {d: k for d, k in (select or {}).items() if d in found.value.dims}
+        x = found.value.isel(chosen)
+        se = errors_of(self.result, name).transpose(*found.value.dims).isel(chosen)
+        at = [i for i in np.ndindex(x.shape) if x.values[i] != 0.0 and not np.isnan(x.values[i])]
+        if not 0 < len(at) <= MOST:
+            return ""
+        return "\n".join(_labelled(x, i, len(at)) + number(float(x.values[i]), float(se.values[i])) for i in at)
+
+    def sizes(self, name: str) -> str:
+        """``56% / 44%``."""
+        found: Values | None = None if self.result is None else values_of(self.result, f"{name}_probability")
+        if found is None or found.value.ndim != 1 or found.value.size > 5:
+            return ""
+        return " / ".join(f"{p:.0%}" for p in found.value.values)
+
+
+def _labelled(x: xr.DataArray, at: tuple[int, ...], several: int) -> str:
+    if several == 1:
+        return ""
+    return ", ".join(str(x[d].values[i]) for d, i in zip(x.dims, at, strict=True) if x.sizes[d] > 1) + ": "
+
+
+def number(x: float, se: float) -> str:
+    """``0.44 (0.10)``; without a standard error the number alone."""
+    if not np.isfinite(se) or se == 0.0:
+        return f"{x:.3g}"
+    return f"{x:.2f} ({se:.2f})"

@@ -1,0 +1,115 @@
+"""Transitions as a picture: class sizes of each occasion, and the bands of those who go from one to the next."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from bayesmix.plots.style import COLOURS
+from bayesmix.results.estimates import names_of, parts_of, values_of
+from bayesmix.results.fit import Fit
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+Array = NDArray[np.float64]
+BAR = 0.16
+"""Half the width of an occasion's bar; occasions are 1 apart."""
+
+
+def transitions(result: Fit | xr.DataTree) -> Axes:
+    """Who moves: bars of class sizes at each occasion, bands as wide as the share that takes each transition.
+
+    Parameters
+    ----------
+    result : Fit or xarray.DataTree
+        Of a latent transition model.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        The number in a band is the transition probability, P(class entered | class left); those below
+        half a per cent of all are drawn but not labelled.
+
+    Raises
+    ------
+    ValueError
+        The model has no transitions.
+    """
+    import matplotlib.pyplot as plt
+
+    steps = list(_steps(result))
+    if not steps:
+        raise ValueError("There is nothing to draw: no class variable of the model depends on another one beside it.")
+    n = len(steps) + 1
+    figure, ax = plt.subplots(figsize=(1.4 + 2.2 * n, 4.4), layout="constrained")
+    del figure
+    sizes = [steps[0].sum(str(steps[0].dims[1])), *(s.sum(str(s.dims[0])) for s in steps)]
+    for t, size in enumerate(sizes):
+        _bar(ax, t, size)
+    for t, step in enumerate(steps):
+        _bands(ax, t, step)
+    ax.set_xticks(range(n), [str(s.dims[0]) for s in sizes])
+    ax.set_ylabel("share of individuals")
+    ax.set(xlim=(-BAR - 0.05, n - 1 + BAR + 0.05), ylim=(1.0, 0.0))
+    ax.set_yticks(np.linspace(0, 1, 6), [f"{x:.0%}" for x in np.linspace(0, 1, 6)])
+    ax.spines[["top", "right", "bottom"]].set_visible(False)
+    ax.tick_params(axis="x", length=0)
+    return ax
+
+
+def _steps(result: Fit | xr.DataTree) -> Iterator[xr.DataArray]:
+    """P(C_t-1, C_t) of each pair of occasions, from the sizes of the first and the transitions."""
+    names, joint = [p["name"] for p in parts_of(result) if p["kind"] == "class"], None
+    known = set(names_of(result))
+    for before, name in pairwise(names):
+        if f"{name}_transition" not in known:
+            continue
+        move = _mean(result, f"{name}_transition")
+        if joint is None:
+            joint = _mean(result, f"{before}_probability")
+        if before not in move.dims:
+            continue
+        joint = joint.sum([d for d in joint.dims if d not in move.dims]) * move
+        yield joint.sum([d for d in joint.dims if d not in (before, name)]).transpose(before, name)
+
+
+def _mean(result: Fit | xr.DataTree, name: str) -> xr.DataArray:
+    found = values_of(result, name)
+    assert found is not None
+    return found.value
+
+
+def _bar(ax: Axes, t: int, size: xr.DataArray) -> None:
+    (name,) = size.dims
+    top = 0.0
+    for k, p in enumerate(size.values):
+        ax.bar(t, p, 2 * BAR, top, color=COLOURS[k % len(COLOURS)], edgecolor="white", linewidth=1.5, zorder=3)
+        if p > 0.04:
+            label = f"{size[name].values[k]}\n{p:.0%}"
+            ax.text(t, top + p / 2, label, ha="center", va="center", color="white", fontweight="bold", zorder=4)
+        top += p
+
+
+def _bands(ax: Axes, t: int, step: xr.DataArray) -> None:
+    """Bands from the bars at t to those at t + 1, with the transition probabilities."""
+    joint = step.values
+    start = np.concatenate([[0.0], joint.sum(axis=1).cumsum()[:-1]])
+    end = np.concatenate([[0.0], joint.sum(axis=0).cumsum()[:-1]])
+    s = np.linspace(0.0, 1.0, 60)
+    x, rise = t + BAR + s * (1 - 2 * BAR), s * s * (3 - 2 * s)
+    for i, k in np.ndindex(joint.shape):
+        width = joint[i, k]
+        upper = start[i] + (end[k] - start[i]) * rise
+        ax.fill_between(x, upper, upper + width, color=COLOURS[i % len(COLOURS)], alpha=0.28, linewidth=0)
+        if width > 0.005:
+            at = 12 if i <= k else 47  # beside the class left, the bands that rise and fall apart
+            share = width / joint[i].sum()
+            ax.text(x[at], upper[at] + width / 2, f"{share:.0%}", ha="center", va="center", fontsize="small")
+        start[i] += width
+        end[k] += width

@@ -1,0 +1,152 @@
+"""Fisher information of items and of the test over a factor, and the standard error of measurement."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from numpy.typing import NDArray
+
+from bayesmix.plots.style import COLOURS, band, bare
+from bayesmix.results.characteristics import Characteristic, characteristics, class_word, factor_axis
+from bayesmix.results.fit import Fit
+from bayesmix.spec.model import Model, check_model
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+Array = NDArray[np.float64]
+WIDEST_ERROR = 2.0
+"""Of the axis of standard errors, in SDs of the factor: above 1 the items say less than the factor's own SD."""
+STEP = 25.0
+"""An item with more information than this, a discrimination of ten, is a step, and would squeeze the others."""
+LETTER, LINE = 4.9, 9.5
+"""Sizes of labels, in typographic points: a letter's width, a line's height."""
+
+
+def information(
+    model: Model, result: Fit | xr.DataTree, df: pd.DataFrame | None = None, limit: float = 4.0
+) -> NDArray[Any]:
+    """Fisher information of the items and of the test, I(eta) = sum_k P_k'(eta)^2 / P_k(eta), and 1 / sqrt(I).
+
+    Parameters
+    ----------
+    model : Model
+        What the template returned.
+    result : Fit or xarray.DataTree
+        Its solution; of a posterior the means, with a 95% band for the test.
+    df : pandas.DataFrame, optional
+        The data: covariates of items are at their means then, else at zero.
+    limit : float
+        The factor goes from -limit to limit.
+
+    Returns
+    -------
+    numpy.ndarray of matplotlib.axes.Axes
+        Of each factor: items, a panel a class; the test, which adds up its items; the standard error of
+        measurement 1 / sqrt(I). Given the class: in a mixture nobody knows it for sure.
+
+    Raises
+    ------
+    ValueError
+        As :func:`bayesmix.results.characteristics.characteristics`.
+    """
+    check_model(model)
+    import matplotlib.pyplot as plt
+
+    found = characteristics(model, result, df, limit)
+    rows = {f: [c for c in found if c.factor == f] for f in dict.fromkeys(c.factor for c in found)}
+    classes = max((c.classes for c in found), key=len)
+    columns = len(classes) + 2
+    most = max(len(some) for some in rows.values())
+    size = (1.0 + (3.7 if columns < 4 else 3.2) * columns, 0.5 + (3.2 + 0.1 * max(most - 8, 0)) * len(rows))
+    _, axes = plt.subplots(len(rows), columns, figsize=size, layout="constrained", squeeze=False)
+    for row, (factor, some) in zip(axes, rows.items(), strict=True):
+        _draw_informations(row, some, classes)
+        for ax in row:
+            ax.set(xlim=(-limit, limit), xlabel=factor_axis([factor]))
+            bare(ax, "both")
+    return axes.ravel()
+
+
+def _draw_informations(row: NDArray[Any], found: list[Characteristic], classes: list[str]) -> None:
+    """Items by class, then the test and its standard error."""
+    each = [c.information for c in found]
+    total = np.sum([x + np.zeros((1, len(classes), 1)) for x in each], axis=0)
+    for k, klass in enumerate(classes):
+        means = [x.mean(axis=0)[k if len(x[0]) > 1 else 0] for x in each]
+        _draw_items(row[k], found, means)
+        row[k].set_title("items" + (f", {class_word(klass).lower()}" if len(classes) > 1 else ""), fontsize="medium")
+        label = class_word(klass) if len(classes) > 1 else ""
+        band(row[-2], found[0].eta, total[:, k], COLOURS[k % len(COLOURS)], label=label)
+        error = 1 / np.sqrt(np.maximum(total[:, k], 1e-12))
+        band(row[-1], found[0].eta, error, COLOURS[k % len(COLOURS)], label=label)
+    row[0].set_ylabel("information")
+    row[-2].set_title("test information", fontsize="medium")
+    row[-2].set_ylim(0.0, 1.1 * _height(each))
+    row[-1].set_title("standard error of measurement", fontsize="medium")
+    row[-1].set_ylim(0.0, WIDEST_ERROR)
+    row[-1].axhline(1.0, color="0.6", linewidth=0.8, linestyle="--", zorder=1)
+    if len(classes) > 1:
+        row[-2].legend(frameon=False)
+
+
+def _height(each: list[Array]) -> float:
+    """The most information of a test, its band with it, steps apart."""
+    rest = np.sum([np.where(x.max(axis=-1, keepdims=True) > STEP, 0.0, x) for x in each], axis=0)
+    return float(np.quantile(rest, 0.975, axis=0).max()) or STEP
+
+
+def _draw_items(ax: Axes, found: list[Characteristic], curves: list[Array]) -> None:
+    """Information of each item, its name at the peak; at the top that of a step."""
+    eta, words = found[0].eta, [c.item for c in found]
+    peaks = np.array([[eta[y.argmax()], y.max()] for y in curves])
+    steps = peaks[:, 1] > STEP
+    top = 1.12 * float(peaks[~steps, 1].max(initial=0.0) or STEP)
+    for k, y in enumerate(curves):
+        ax.plot(eta, y, color=COLOURS[k % len(COLOURS)], linewidth=1.3)
+    ax.set(xlim=(eta[0], eta[-1]), ylim=(0.0, top))
+    peaks[steps, 1] = top
+    _label_peaks(ax, peaks, [f"{w} (a step)" if s else w for w, s in zip(words, steps, strict=True)])
+
+
+def _label_peaks(ax: Axes, peaks: Array, words: Sequence[str]) -> None:
+    """Names above their peaks, higher up where another name is in the way."""
+    from matplotlib.patheffects import withStroke
+
+    at, frame = _in_points(ax, peaks)
+    taken: list[Array] = []
+    for k in np.argsort(-at[:, 1]):
+        half = 0.5 * LETTER * len(words[k])
+        x = float(np.clip(at[k, 0], frame[0, 0] + half, frame[1, 0] - half))
+        y = next(y for y in at[k, 1] + 2.0 + 2.0 * np.arange(500) if not _hit(x, y, half, taken))
+        taken.append(np.array([x - half, y, x + half, y + LINE]))
+        line = {"arrowstyle": "-", "color": "0.6", "linewidth": 0.6, "shrinkA": 0.0, "shrinkB": 0.0}
+        ax.annotate(
+            words[int(k)], (float(peaks[k, 0]), float(peaks[k, 1])), (x - at[k, 0], y - at[k, 1]),
+            textcoords="offset points", ha="center", va="bottom",
+            fontsize=8, color=COLOURS[k % len(COLOURS)], arrowprops=line if y - at[k, 1] > 6.0 else None,
+            annotation_clip=False, path_effects=[withStroke(linewidth=2.5, foreground="white")], zorder=5,
+        )  # fmt: skip
+    _make_room(ax, max(b[3] for b in taken) - frame[0, 1], frame[1, 1] - frame[0, 1])
+
+
+def _in_points(ax: Axes, x: Array) -> tuple[Array, Array]:
+    """Data and the corners of the axes in typographic points."""
+    figure = ax.figure.get_figure(root=True)
+    figure.draw_without_rendering()
+    scale = 72.0 / figure.dpi
+    return scale * ax.transData.transform(x), scale * ax.get_window_extent().get_points()
+
+
+def _make_room(ax: Axes, highest: float, height: float) -> None:
+    """A higher axis where names reach beyond it, of which the peaks then come down."""
+    if highest > height:
+        ax.set_ylim(0.0, ax.get_ylim()[1] * height / max(2.0 * height - highest, 0.3 * height))
+
+
+def _hit(x: float, y: float, half: float, taken: list[Array]) -> bool:
+    return any(b[0] < x + half and x - half < b[2] and b[1] < y + LINE and y < b[3] for b in taken)

@@ -1,0 +1,54 @@
+"""The looks of all pictures: colours, markers, axes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+Array = NDArray[np.float64]
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+"""Okabe and Ito's palette, which colour-blind readers can tell apart; the markers say the same again."""
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+
+
+def item_ticks(ax: Axes, items: list[str]) -> None:
+    """Items along the x axis, aslant where they would run into each other."""
+    grid = ax.get_gridspec()
+    width = ax.figure.get_figure(root=True).get_size_inches()[0] / (grid.ncols if grid else 1)
+    crowded = sum(len(i) + 2 for i in items) * 0.085 > width - 1.0
+    ax.set_xticks(np.arange(len(items)), items, rotation=40 if crowded else 0, ha="right" if crowded else "center")
+    if crowded:
+        for t in ax.get_xticklabels():
+            t.set_rotation_mode("anchor")
+
+
+def bare(ax: Axes, along: str = "y") -> None:
+    """No frame, a light grid `along` one axis."""
+    ax.spines[["top", "right"]].set_visible(False)
+    ax.grid(axis=along, color="0.9", linewidth=0.8)  # pyright: ignore[reportArgumentType]
+    ax.set_axisbelow(True)
+
+
+def legend(axes: NDArray[Any], labels: Sequence[str]) -> None:
+    """Above the panels, where it covers no data."""
+    handles = axes[0].get_legend_handles_labels()[0]
+    if len(handles) < 2:
+        return
+    figure = axes[0].figure
+    widest = max(len(k) for k in labels) * 0.085 + 0.5
+    columns = int(np.clip(figure.get_size_inches()[0] // widest, 1, len(labels)))
+    figure.legend(handles, labels, loc="outside upper center", ncols=columns, frameon=False)
+
+
+def band(ax: Axes, x: Array, y: Array, colour: str, style: str = "-", label: str = "") -> None:
+    """A curve over x: the mean over draws (draw, point), and where the middle 95% of them are."""
+    ax.plot(x, y.mean(axis=0), style, color=colour, linewidth=1.7, label=label, zorder=3)
+    if len(y) > 1:
+        low, high = np.quantile(y, [0.025, 0.975], axis=0)
+        ax.fill_between(x, low, high, color=colour, alpha=0.18, linewidth=0.0, zorder=2)

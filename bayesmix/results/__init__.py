@@ -1,0 +1,1 @@
+"""Numbers to read: fits, estimates with intervals, comparisons, transitions, curves."""

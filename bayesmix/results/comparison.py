@@ -1,0 +1,428 @@
+"""Maximum likelihood beside Bayes beside what was published: one table, one picture.
+
+ArviZ makes the posterior summaries.
+"""
+
+from __future__ import annotations
+
+import difflib
+import textwrap
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from bayesmix.data.identity import check_same
+from bayesmix.results.estimates import (
+    ITEM_RESPONSE,
+    Z95,
+    Parts,
+    class_dims,
+    derived_interval,
+    derived_shown,
+    is_derived,
+    kept,
+    parts_of,
+    probability_interval,
+)
+from bayesmix.results.fit import Fit, entry
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+LEVEL = 0.95
+ML = ("ml", "ml_se", "ml_lower", "ml_upper")
+BAYES = ("mean", "sd", "eti_lower", "eti_upper", "r_hat", "ess_bulk")
+Published = Mapping[str, Any]
+
+
+@dataclass(frozen=True, repr=False)
+class Comparison:
+    """Estimates of one model side by side.
+
+    Attributes
+    ----------
+    table : pandas.DataFrame
+        One row a free parameter entry, then one a class or category probability (of two categories
+        the second): `ml`, `ml_se`, `ml_lower`, `ml_upper`, posterior `mean`, `sd`, `eti_lower`,
+        `eti_upper`, `r_hat`, `ess_bulk`, and `published`. Intervals are 95%; NaN where there is none.
+    entries : pandas.DataFrame
+        What each row is: `scale` (parameter, derived or probability), `variable`, `panel` (its class), `row`.
+    loglik : str
+        The two levels of log-likelihood, and whether they agree.
+    diagnostics : mapping
+        What the sampler said of itself.
+    pictured : sequence of str
+        The variables that :meth:`plot` draws unless it is told otherwise, in its order.
+    """
+
+    table: pd.DataFrame
+    entries: pd.DataFrame
+    loglik: str = ""
+    diagnostics: Mapping[str, Any] = field(default_factory=dict)
+    pictured: Sequence[str] = ()
+
+    @property
+    def probabilities(self) -> pd.DataFrame:
+        """The rows on the probability scale."""
+        return self.table[(self.entries["scale"] == "probability").to_numpy()]
+
+    @property
+    def parameters(self) -> pd.DataFrame:
+        """The rows of the parameters."""
+        return self.table[(self.entries["scale"] == "parameter").to_numpy()]
+
+    def plot(self, scale: str | None = None) -> Figure:
+        """A forest: ML (point, 95% interval) beside the posterior (mean, 95% equal-tailed interval).
+
+        Parameters
+        ----------
+        scale : {"probability", "parameter", "derived"}, optional
+            Left out: of items that load on a factor discrimination, difficulty and guessing; else
+            probabilities where the model has any of them for its items. Else, as for a regression,
+            the class sizes, the parameters of the outcome, variances and correlations of random effects
+            (in the place of the regressions between effects that make them), and what predicts classes.
+            An arrow at the edge is an estimate further out, such as a logit at its boundary.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+
+        Raises
+        ------
+        ValueError
+            Another scale, or nothing to draw on it.
+        """
+        import bayesmix as bm
+
+        return bm.plots.comparison(self, scale)  # the picture lies above the numbers
+
+    def __repr__(self) -> str:
+        with pd.option_context("display.width", 160, "display.max_columns", None, "display.max_rows", None):
+            text = self._shown().to_string(na_rep="")
+        return "\n".join(filter(None, [text, f"Intervals: {LEVEL:.0%}.", textwrap.fill(self.loglik, 110)]))
+
+    def _repr_html_(self) -> str:
+        note = "" if not self.loglik else f"<p>{self.loglik}</p>"
+        return f"{self._shown().to_html(na_rep='')}<p>Intervals: {LEVEL:.0%}.</p>{note}"
+
+    def _shown(self) -> pd.DataFrame:
+        """The columns that hold something, rounded."""
+        out = self.table.dropna(axis=1, how="all").round(3)
+        return out.assign(ess_bulk=out["ess_bulk"].round().astype("Int64")) if "ess_bulk" in out else out
+
+
+def compare(fit: Fit | None = None, post: xr.DataTree | None = None, published: Published | None = None) -> Comparison:
+    """Lay maximum likelihood and the posterior of one model side by side.
+
+    Parameters
+    ----------
+    fit : Fit, optional
+        What :func:`bayesmix.fit` returns.
+    post : xarray.DataTree, optional
+        What :func:`bayesmix.sample` returns.
+    published : mapping, optional
+        Values to stand beside them: by row label (``"C_probability[1]"``) a number, by the name of a
+        variable (``"item_probability"``) an array of its shape.
+
+    Returns
+    -------
+    Comparison
+
+    Raises
+    ------
+    ValueError
+        Neither came, the two are not of one model, or a published value is for nothing in the table.
+    """
+    if fit is None and post is None:
+        raise ValueError("Neither a fit nor a posterior came: give bm.compare(fit, post), or one of them.")
+    _check_kinds(fit, post, published)
+    if fit is not None and post is not None:
+        check_same(fit.info, kept(post), ("The fit", "the posterior"))
+    variables = list(_variables(fit, post))
+    frames = [_rows(v, fit, post) for v in variables]
+    frames = [f for f in frames if len(f)]
+    wide = pd.concat(frames)
+    wide["published"] = _published(published or {}, variables, wide.index)
+    settings = ("parts", "categories", "about", "identity")
+    found = {} if post is None else {k: v for k, v in kept(post).items() if k not in settings}
+    names = ["scale", "variable", "panel", "row"]
+    table = wide[[*ML, *BAYES, "published"]].astype(float)
+    return Comparison(table, wide[names], _loglik(fit, post), found, _pictured(variables, fit, post))
+
+
+def _check_kinds(fit: object, post: object, published: object) -> None:
+    """Refuse what is no fit, no posterior, or no mapping of published values."""
+    for name, value, kind, wanted in (
+        ("fit", fit, Fit, "what bm.fit returns"),
+        ("post", post, xr.DataTree, "what bm.sample returns"),
+        ("published", published, Mapping, "values by row label or by the name of a variable (of a Fit, its .params)"),
+    ):
+        if value is not None and not isinstance(value, kind):
+            raise TypeError(f"{name} came as {type(value).__name__}, expected {wanted}: bm.compare(fit, post, values).")
+
+
+# which rows there are -----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Variable:
+    """A parameter or a table of probabilities, with the entries to show."""
+
+    name: str
+    scale: str
+    shape: xr.DataArray
+    shown: np.ndarray
+    classes: tuple[str, ...]
+    item: str | None
+    category: str | None
+    threshold: str | None
+
+    @property
+    def positions(self) -> list[tuple[int, ...]]:
+        return [at for at in np.ndindex(self.shape.shape) if self.shown[at]]
+
+
+def _variables(fit: Fit | None, post: xr.DataTree | None) -> Iterator[_Variable]:
+    parts = parts_of(fit if fit is not None else post)  # pyright: ignore[reportArgumentType]
+    for name, scale, x in _shapes(fit, post, parts):
+        roles = [_dim(parts, x, role) for role in ("item", "category", "threshold")]
+        yield _Variable(name, scale, x, _shown(name, scale, x, fit, parts), class_dims(parts, x.dims), *roles)
+
+
+def _dim(parts: Parts, x: xr.DataArray, role: str) -> str | None:
+    known = {p["dims"][role] for p in parts if p["kind"] == "response"}
+    return next((str(d) for d in x.dims if d in known), None)
+
+
+def _shapes(fit: Fit | None, post: xr.DataTree | None, parts: Parts) -> Iterator[tuple[str, str, xr.DataArray]]:
+    """Name, scale and an array with the dims and coords of each variable."""
+    if fit is not None:
+        yield from ((str(k), "parameter", x) for k, x in fit.params.data_vars.items())
+        yield from ((str(k), "derived", x) for k, x in fit.derived.data_vars.items())
+        yield from ((str(k), "probability", x) for k, x in fit.probabilities.data_vars.items())
+        return
+    assert post is not None
+    draws = post["posterior"].to_dataset()
+    known = list(dict.fromkeys(q["name"] for p in parts for q in p["parameters"]))
+    sizes = [f"{p['name']}_probability" for p in parts if p["kind"] == "class"]
+    rest = [str(k) for k in draws.data_vars if "_probability" in str(k) and k not in (*known, *sizes)]
+    yield from ((k, "parameter", draws[k].std(("chain", "draw"))) for k in known if k in draws)
+    derived = [str(k) for k in draws.data_vars if is_derived(str(k)) and k not in known]
+    yield from ((k, "derived", draws[k].mean(("chain", "draw"))) for k in derived)
+    yield from ((k, "probability", _moving(draws[k], parts)) for k in (*sizes, *rest) if k in draws)
+
+
+def _moving(draws: xr.DataArray, parts: Parts) -> xr.DataArray:
+    """Posterior means, classes before items; NaN where no draw differs: a category that an item does not have."""
+    out = draws.mean(("chain", "draw")).where(draws.std(("chain", "draw")) > 0)
+    rest = [d for d in (_dim(parts, out, role) for role in ("item", "category")) if d]
+    return out.transpose(*class_dims(parts, out.dims), *rest)
+
+
+def _shown(name: str, scale: str, x: xr.DataArray, fit: Fit | None, parts: Parts) -> np.ndarray:
+    """Free entries of a parameter; of probabilities those that exist, of two categories the second."""
+    if scale == "parameter":
+        return fit.free[name].transpose(*x.dims).values if fit is not None else x.values > 0
+    if scale == "derived":
+        return derived_shown(name, x)
+    out = cast(xr.DataArray, ~np.isnan(x))
+    categories = {p["dims"]["category"] for p in parts if p["kind"] == "response"}
+    for d in (str(d) for d in x.dims if d in categories):
+        two = out.sum(d) == 2
+        first = xr.DataArray(np.arange(x.sizes[d]) == 0, dims=d)
+        out = out & ~(two & first)
+    return out.transpose(*x.dims).values
+
+
+# what the picture shows ---------------------------------------------------------------------------
+
+
+def _pictured(variables: Sequence[_Variable], fit: Fit | None, post: xr.DataTree | None) -> tuple[str, ...]:
+    """Items' parameters or probabilities, or the equations as in the listing: outcome, random parts, classes."""
+    of_items = [v.name for v in variables if v.name.startswith(("guessing", *ITEM_RESPONSE))]
+    if any(v.name in of_items for v in variables if v.scale == "derived"):
+        return tuple(of_items)
+    sizes = [v for v in variables if v.scale == "probability"]
+    if any(v.item for v in sizes):
+        return tuple(v.name for v in sizes)
+    parts = parts_of(fit if fit is not None else post)  # pyright: ignore[reportArgumentType]
+    of = {
+        kind: [q for p in parts if p["kind"] == kind for q in p["parameters"]]
+        for kind in ("response", "class", "effect")
+    }
+    random = [v.name for v in variables if v.name in ("random_variance", "random_correlation")]
+    said = [q["name"] for q in of["effect"] if random and (q["use"] == "sd" or q["effects"] is not None)]
+    order = [*(v.name for v in sizes), *(q["name"] for q in of["response"]), *random]
+    return tuple(dict.fromkeys([*order, *(q["name"] for q in (*of["class"], *of["effect"]) if q["name"] not in said)]))
+
+
+# the rows of a variable ---------------------------------------------------------------------------
+
+
+def _rows(v: _Variable, fit: Fit | None, post: xr.DataTree | None) -> pd.DataFrame:
+    labels = [entry(v.name, v.shape, at) for at in v.positions]
+    out = pd.DataFrame(index=pd.Index(labels, name="entry"))
+    out["scale"], out["variable"] = v.scale, v.name
+    out["panel"] = [_panel(v, at) for at in v.positions]
+    out["row"] = [_row_label(v, at) for at in v.positions]
+    out[list(ML)] = _ml(v, fit)
+    out[list(BAYES)] = _bayes(v, post)
+    return out
+
+
+def _in_panels(v: _Variable) -> bool:
+    return bool(v.classes) and v.item is not None
+
+
+def _panel(v: _Variable, at: tuple[int, ...]) -> str:
+    """The class of an item's entry: ``C = 1``."""
+    if not _in_panels(v):
+        return ""
+    return ", ".join(f"{d} = {k}" for d, k in _labels(v, at) if d in v.classes)
+
+
+def _row_label(v: _Variable, at: tuple[int, ...]) -> str:
+    """What tells an entry from others of its panel: ``A = 2`` (item and category), ``age, C = 1``."""
+    out = ""
+    for d, k in sorted(_labels(v, at), key=lambda pair: pair[0] in v.classes):
+        if d in v.classes and _in_panels(v):
+            continue
+        mark = " = " if d == v.category else " | " if d == v.threshold else ", "
+        out += (mark if out else "") + (f"{d} = {k}" if d in v.classes else k)
+    return out or v.name
+
+
+def _labels(v: _Variable, at: tuple[int, ...]) -> list[tuple[str, str]]:
+    """Dims and coords of an entry, the item first."""
+    pairs = [(str(d), str(v.shape[d].values[i])) for d, i in zip(v.shape.dims, at, strict=True)]
+    return sorted(pairs, key=lambda pair: pair[0] != v.item)
+
+
+def _ml(v: _Variable, fit: Fit | None) -> np.ndarray:
+    """Estimate, SE, interval."""
+    out = np.full((len(v.positions), len(ML)), np.nan)
+    if fit is None or not len(out):
+        return out
+    values, errors = {
+        "parameter": (fit.params, fit.se),
+        "derived": (fit.derived, fit.derived_se),
+        "probability": (fit.probabilities, fit.probabilities_se),
+    }[v.scale]
+    x, se = (np.array([ds[v.name].values[at] for at in v.positions]) for ds in (values, errors))
+    if v.scale == "probability" or v.name.startswith("guessing"):
+        lower, upper = probability_interval(x, se)
+        se = np.where(np.isnan(lower), np.nan, se)
+    elif v.scale == "derived":
+        lower, upper = derived_interval(v.name, x, se)
+    else:
+        lower, upper = x - Z95 * se, x + Z95 * se
+    return np.column_stack([x, se, lower, upper])
+
+
+def _bayes(v: _Variable, post: xr.DataTree | None) -> np.ndarray:
+    """Posterior mean, SD, equal-tailed interval, R-hat and bulk ESS, by ArviZ."""
+    out = np.full((len(v.positions), len(BAYES)), np.nan)
+    if post is None or not len(out) or v.name not in post["posterior"]:
+        return out
+    import arviz as az
+
+    draws = post["posterior"][v.name].transpose("chain", "draw", *v.shape.dims)
+    if draws.shape[2:] != v.shape.shape:
+        raise ValueError(
+            f"'{v.name}' is {v.shape.shape} in the fit and {draws.shape[2:]} in the posterior: they are not of one "
+            "model; compare a fit and a posterior of the same one."
+        )
+    if dim := _other_labels(v.shape, draws):
+        raise ValueError(
+            f"'{v.name}' has other labels along '{dim}' in the fit ({', '.join(map(str, v.shape[dim].values))}) and in "
+            f"the posterior ({', '.join(map(str, draws[dim].values))}): compare those of the same model."
+        )
+    chosen = np.stack([draws.values[(..., *at)] for at in v.positions], axis=-1)
+    flat = xr.Dataset({"x": (("chain", "draw", "entry"), chosen)})
+    with np.errstate(invalid="ignore"):  # a loading that a pattern fixes has no R-hat
+        table = az.summary(flat, kind="all", ci_kind="eti", ci_prob=LEVEL, round_to="none")
+    return pd.DataFrame(table)[["mean", "sd", "eti95_lb", "eti95_ub", "r_hat", "ess_bulk"]].to_numpy(dtype=float)
+
+
+def _number(name: str, value: Any) -> float:
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        raise ValueError(f"The published '{name}' came as {value!r}, expected a number: give one.") from None
+
+
+def _other_labels(x: xr.DataArray, y: xr.DataArray) -> str:
+    """The first dim along which the two have different labels; empty where there is none."""
+    both = [str(d) for d in x.dims if d in x.coords and d in y.coords]
+    return next((d for d in both if [*map(str, x[d].values)] != [*map(str, y[d].values)]), "")
+
+
+def _published(given: Published, variables: list[_Variable], labels: pd.Index) -> pd.Series:
+    out, by_name = pd.Series(np.nan, index=labels), {v.name: v for v in variables}
+    for name, value in given.items():
+        if name in out.index:
+            out[name] = _number(name, value)
+        elif name in by_name:
+            v = by_name[name]
+            x = (
+                value.transpose(*v.shape.dims).values
+                if isinstance(value, xr.DataArray)
+                else np.asarray(value, dtype=float)
+            )
+            if x.shape != v.shape.shape:
+                raise ValueError(
+                    f"The published '{name}' has the shape {x.shape}, expected {v.shape.shape} for the dims "
+                    f"({', '.join(map(str, v.shape.dims))})."
+                )
+            if isinstance(value, xr.DataArray) and (dim := _other_labels(v.shape, value)):
+                raise ValueError(
+                    f"The published '{name}' has the labels {', '.join(map(str, value[dim].values))} along '{dim}', "
+                    f"expected {', '.join(map(str, v.shape[dim].values))}: give them in this order."
+                )
+            for at in v.positions:
+                out[entry(name, v.shape, at)] = x[at]
+        else:
+            near = difflib.get_close_matches(name, [*out.index, *by_name], n=1)
+            hint = f"Did you mean '{near[0]}'?" if near else f"Rows are such as '{out.index[0]}'."
+            raise ValueError(f"A published value came for '{name}', which is not in the table. {hint}")
+    return out
+
+
+# levels of log-likelihood -------------------------------------------------------------------------
+
+
+def _loglik(fit: Fit | None, post: xr.DataTree | None) -> str:
+    """The maximum beside the posterior mean, which lies about half a unit a parameter beneath it."""
+    ml = "" if fit is None else f"maximum likelihood {fit.loglik:.3f}"
+    total = _total(post)
+    if total is None:
+        return f"Log-likelihood: {ml}." if ml else ""
+    chains = ", ".join(f"{x:.1f}" for x in total.mean(axis=1))
+    text = "; ".join(filter(None, [ml, f"posterior mean {total.mean():.3f} (chains {chains})"]))
+    return f"Log-likelihood: {text}." + ("" if fit is None else " " + _verdict(fit, total))
+
+
+def _total(post: xr.DataTree | None) -> np.ndarray | None:
+    if post is None or "log_likelihood" not in post.children:
+        return None
+    x = post["log_likelihood"]["loglik"]
+    return x.sum([d for d in x.dims if d not in ("chain", "draw")]).transpose("chain", "draw").values
+
+
+def _verdict(fit: Fit, total: np.ndarray) -> str:
+    if total.max() > fit.loglik + 1e-2:
+        return (
+            f"A draw reaches {total.max():.3f}, above the maximum: the ML solution is a local one; fit again with more "
+            "starts."
+        )
+    gap, expected = fit.loglik - total.mean(), fit.n_parameters / 2
+    if gap > 3 * expected + 5:
+        return (
+            f"The posterior lies {gap:.1f} below the maximum, where about {expected:.1f} is expected: the chains "
+            "may be in another mode, or the priors weigh against the data."
+        )
+    return f"The gap is {gap:.1f}; about {expected:.1f} (half a unit a parameter) is expected."

@@ -1,0 +1,121 @@
+"""Whether the chains of a posterior can be believed: numbers, and what they say."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from bayesmix.layout import number, percent
+
+Array = NDArray[np.float64]
+RHAT, ESS = 1.01, 400
+"""The largest R-hat and the smallest bulk ESS of which nothing is said."""
+KHAT = 0.7
+"""The largest Pareto k-hat with which importance weights can be trusted."""
+FEWEST = 100
+"""So many draws it takes for a k-hat."""
+
+
+def diagnosed(groups: Mapping[str, xr.Dataset], theta: Array | None, loglik: float, orders: Mapping) -> dict[str, Any]:
+    """What tells whether the chains can be believed.
+
+    Parameters
+    ----------
+    groups : mapping of str to xarray.Dataset
+        Those of a posterior, as far as there are any.
+    theta : array (chain, draw, theta), optional
+        The parameters at the draws.
+    loglik : float
+        The maximum of the log-likelihood.
+    orders : mapping
+        The orders in which classes were put, by class dims, (chain, draw, class).
+    """
+    import arviz as az  # a second to import
+
+    stats = groups["sample_stats"]
+    out: dict[str, Any] = {
+        "divergences": int(stats["diverging"].sum()) if "diverging" in stats else 0,
+        "relabelled": {",".join(d): float((o != np.arange(o.shape[-1])).any(-1).mean()) for d, o in orders.items()},
+        "ml_loglik": loglik,
+        "chains": int(groups["posterior"].sizes["chain"]),
+        "draws": int(groups["posterior"].sizes["draw"]),
+    }
+    if theta is not None:
+        entries = xr.Dataset({"theta": (("chain", "draw", "entry"), theta)})
+        rhat, ess = (f(entries)["theta"].values for f in (az.rhat, az.ess))
+        out |= {"max_rhat": float(rhat.max()), "min_ess_bulk": float(ess.min())}
+    return out | (_of_levels(groups) if "log_likelihood" in groups else {})
+
+
+def _of_levels(groups: Mapping[str, xr.Dataset]) -> dict[str, Any]:
+    """Levels of log-likelihood by chain, and for how many units leave-one-out by importance weights fails."""
+    x = groups["log_likelihood"]["loglik"]
+    total = x.sum(x.dims[2:])
+    level, spread = total.mean("draw"), float(total.std("draw").mean())
+    return {
+        "mean_loglik": float(total.mean()),
+        "chain_loglik": [float(v) for v in level.values],
+        "second_mode": bool(float(level.max() - level.min()) > max(3 * spread, 3.0)),
+        "units": int(x.sizes[x.dims[2]]),
+        "bad_khat": _bad_khat(x),
+    }
+
+
+def _bad_khat(x: xr.DataArray) -> int:
+    """Units whose Pareto k-hat is above 0.7."""
+    draws = x.transpose("chain", "draw", ...).values.reshape(x.sizes["chain"] * x.sizes["draw"], -1)
+    different, counts = np.unique(draws, axis=1, return_counts=True)  # equal rows have one k-hat
+    if len(draws) < FEWEST:
+        return 0
+    weights = xr.DataArray(-different, dims=("sample", "unit"))
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        _, khat = weights.azstats.psislw(dim="sample")
+    return int(counts[khat.values > KHAT].sum())
+
+
+def words(d: Mapping[str, Any], modes: bool = False) -> list[str]:
+    """What a user should know of the chains; `modes` where their different levels are spoken of already."""
+    out = []
+    if d.get("divergences"):
+        out.append(f"{d['divergences']} divergent transitions: raise target_accept, or look at the priors")
+    if d.get("max_rhat", 1.0) > RHAT:
+        more = "chains are in different modes" if d.get("second_mode") else "run longer (draws=, tune=)"
+        out.append(f"the largest R-hat is {above(d['max_rhat'], RHAT)}, above {RHAT}: {more}")
+    if d.get("min_ess_bulk", np.inf) < ESS:
+        out.append(f"the smallest bulk ESS is {d['min_ess_bulk']:.0f}, below {ESS}: run longer (draws=)")
+    if d.get("second_mode") and not modes:
+        out.append("chains stay at different levels of log-likelihood: there is a second mode")
+    if d.get("bad_khat"):
+        out.append(
+            f"{d['bad_khat']} of {d['units']} units have a Pareto k-hat above 0.7: az.loo cannot be trusted for them; "
+            "look at these units, or leave them out in turn (az.loo_kfold)"
+        )
+    return out
+
+
+def above(x: float, limit: float) -> str:
+    """A number with as many digits as it takes to see that it is above the limit."""
+    digits = next(n for n in range(3, 17) if round(x, n) > limit or n == 16)
+    return f"{x:.{digits}f}"
+
+
+def rows(d: Mapping[str, Any]) -> dict[str, Any]:
+    """The same for a listing."""
+    modes = {True: "YES: chains stay at different levels of log-likelihood", False: "none seen"}
+    rhat, khat = d.get("max_rhat"), d.get("bad_khat")
+    return {
+        "Draws": f"{d.get('chains')} chains of {d.get('draws')}",
+        "Largest R-hat": number(rhat) if rhat is None or not rhat > RHAT else above(rhat, RHAT),
+        "Smallest bulk ESS": number(d.get("min_ess_bulk"), 0),
+        "Divergent transitions": d.get("divergences"),
+        "Pareto k-hat above 0.7": None if khat is None else f"{khat} of {d.get('units')} units" if khat else "none",
+        "Draws relabelled": ", ".join(f"{k}: {percent(v)}" for k, v in d.get("relabelled", {}).items()),
+        "Second mode": modes[bool(d["second_mode"])] if "second_mode" in d else None,
+        "NOT MADE": "; ".join(f"{what} ({why})" for what, why in d.get("lost", {}).items()),
+    }

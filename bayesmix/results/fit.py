@@ -1,0 +1,501 @@
+"""What maximum likelihood returns: a frozen :class:`Fit`, kept on disk as one NetCDF file."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, cast
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from numpy.typing import NDArray
+from scipy import special
+
+from bayesmix.files import as_path, written
+from bayesmix.spec.quadrature import Nodes, from_text
+
+LEVEL = "row_level_"
+"""Coords that hold the levels of a MultiIndex."""
+
+
+SampleSize = Literal["individuals", "clusters"]
+
+
+def check_sample_size(n: object, two_level: bool) -> None:
+    """Refuse what is no sample size, and clusters where there are none.
+
+    Raises
+    ------
+    ValueError
+        Another word, or clusters of a model that has none.
+    """
+    if n not in ("individuals", "clusters"):
+        raise ValueError(f"n came as {n!r}: give 'individuals' (the rows of the data) or 'clusters'.")
+    if n == "clusters" and not two_level:
+        raise ValueError("n came as 'clusters', but the model has none: give 'individuals' (the rows of the data).")
+
+
+ALONE = ("random", "detour", "given")
+"""Origins of starts that count for themselves."""
+
+
+def same_maximum(loglik: float, best: float) -> bool:
+    """Whether two converged log-likelihoods are the same maximum: within 1e-5, and nine digits."""
+    return loglik > best - 1e-5 - 1e-9 * abs(best)
+
+
+@dataclass(frozen=True, repr=False)
+class Fit:
+    """A maximum-likelihood solution.
+
+    Attributes
+    ----------
+    params, se : xarray.Dataset
+        Parameters on their natural scales with dims, and their standard errors (NaN at a boundary).
+    se_hessian : xarray.Dataset
+        Standard errors from the inverse Hessian; `se` are robust (sandwich) unless asked otherwise.
+    probabilities, probabilities_se : xarray.Dataset
+        Probability scale: classes, and item categories by class.
+    derived, derived_se : xarray.Dataset
+        SDs, correlations and intraclass correlations (20) of the random parts of class logits.
+    loglik : float
+        Log-likelihood at the maximum.
+    n_parameters, n_individuals, n_clusters : int
+        Free parameters and sample sizes (`n_clusters` None for a single-level model).
+    starts : pandas.DataFrame
+        Every random start: seed, log-likelihood after the short and after the long run, status.
+    classes : xarray.Dataset
+        Posterior class probabilities, one row a row of the data (NaN for rows without answers).
+    effect_scores : xarray.Dataset
+        EAP and posterior SD of the random effects.
+    quality : dict
+        Condition number, largest gradient entry, scaling factor, quadrature audit, boundary names.
+    info : dict
+        Settings and versions: enough to run the fit again.
+    solutions : xarray.Dataset
+        Natural parameters of the different solutions that the search saw, the best first, and their `loglik`.
+    """
+
+    params: xr.Dataset
+    se: xr.Dataset
+    se_hessian: xr.Dataset
+    probabilities: xr.Dataset
+    probabilities_se: xr.Dataset
+    derived: xr.Dataset
+    derived_se: xr.Dataset
+    loglik: float
+    n_parameters: int
+    n_individuals: int
+    n_clusters: int | None
+    starts: pd.DataFrame
+    classes: xr.Dataset
+    effect_scores: xr.Dataset
+    free: xr.Dataset
+    quality: Mapping[str, Any] = field(default_factory=dict)
+    info: Mapping[str, Any] = field(default_factory=dict)
+    solutions: xr.Dataset = field(default_factory=xr.Dataset)
+
+    def __post_init__(self) -> None:
+        """Let the parameters know how the data were coded: they are handed on without the fit."""
+        if coding := self.info.get("coding"):
+            object.__setattr__(self, "params", self.params.assign_attrs(coding=json.dumps(coding)))
+
+    @property
+    def aic(self) -> float:
+        """-2 log L + 2 p."""
+        return -2 * self.loglik + 2 * self.n_parameters
+
+    @property
+    def bic(self) -> float:
+        """-2 log L + p log n with n individuals, R(33): rows of the data, by their frequencies.
+
+        Where each cluster is a person and each row an occasion, n persons are wanted: :attr:`bic_clusters`.
+        """
+        return self.bic_of("individuals")
+
+    @property
+    def bic_clusters(self) -> float | None:
+        """-2 log L + p log J with J clusters; None where there are none."""
+        return self.bic_of("clusters") if self.n_clusters else None
+
+    @property
+    def adjusted_bic(self) -> float:
+        """The sample-size-adjusted BIC: n individuals replaced by (n + 2) / 24."""
+        return self.adjusted_bic_of("individuals")
+
+    def sample_size(self, n: SampleSize = "individuals") -> int:
+        """The n of information criteria.
+
+        Parameters
+        ----------
+        n : {"individuals", "clusters"}
+            Rows of the data, by their frequencies, or clusters: the persons where each row is an occasion.
+
+        Raises
+        ------
+        ValueError
+            Another word, or clusters of a model that has none.
+        """
+        check_sample_size(n, bool(self.n_clusters))
+        return int(self.n_individuals if n == "individuals" else cast(int, self.n_clusters))
+
+    def bic_of(self, n: SampleSize = "individuals") -> float:
+        """-2 log L + p log n with the n of :meth:`sample_size`."""
+        return -2 * self.loglik + self.n_parameters * float(np.log(self.sample_size(n)))
+
+    def adjusted_bic_of(self, n: SampleSize = "individuals") -> float:
+        """The sample-size-adjusted BIC with the n of :meth:`sample_size`."""
+        return -2 * self.loglik + self.n_parameters * float(np.log((self.sample_size(n) + 2) / 24))
+
+    @property
+    def nodes(self) -> dict[str, Nodes]:
+        """How the random effects of each level were integrated in the end."""
+        return {k: from_text(v) for k, v in self.info.get("nodes", {}).items()}
+
+    @property
+    def replicated(self) -> int:
+        """How many starts that ran to convergence reached the best log-likelihood.
+
+        Starts from solutions of simpler models, also those with a class around a frequent answer, count as one.
+        """
+        sound = self.starts[~self.starts["status"].str.startswith("collapsed") & self.starts["loglik"].notna()]
+        values = sound["loglik"].to_numpy(dtype=float)
+        best = sound[np.array([same_maximum(v, values.max()) for v in values], dtype=bool)]
+        alone = best["origin"].isin(ALONE)
+        return int(alone.sum()) + int((~alone).any())
+
+    @property
+    def collapsed(self) -> bool:
+        """Whether a residual SD has collapsed even in the best start: the log-likelihood means nothing."""
+        return str(self.starts["status"].iloc[0]).startswith("collapsed")
+
+    @property
+    def entropy(self) -> float:
+        """1 - (mean entropy of the posterior of all classes together) / log K, K the number of their combinations.
+
+        Of individuals, or of clusters where all classes are theirs. With one class variable it is
+        :meth:`class_entropy`; NaN where there is none, and where there are too many combinations to tell.
+        """
+        if "joint_entropy" not in self.classes:
+            return self.class_entropy(self._several[0]) if len(self._several) == 1 else float("nan")
+        x = self.classes["joint_entropy"]
+        weight = self.classes["weight"].values if "row" in x.dims else np.ones(len(x))
+        kept = ~np.isnan(x.values)
+        if not kept.any():
+            return float("nan")
+        combinations = sum(np.log(self.classes.sizes[k]) for k in self._several)
+        return float(1 - np.average(x.values[kept], weights=weight[kept]) / combinations)
+
+    @property
+    def _several(self) -> list[str]:
+        """Class variables of more than one class."""
+        return [k for k in self.class_variables if self.classes.sizes[k] > 1]
+
+    @property
+    def class_variables(self) -> list[str]:
+        """Class variables of individuals and clusters: those that have posterior probabilities."""
+        ending = "_posterior"
+        return [str(v).removesuffix(ending) for v in self.classes.data_vars if str(v).endswith(ending)]
+
+    def paths(self) -> pd.DataFrame:
+        """The most likely path of each row of the data through the classes of its occasions, and who moved.
+
+        Returns
+        -------
+        pandas.DataFrame
+            A column a class variable, `probability` of this path given all answers, `moved` (whether
+            it has a move) and `P(moved)` (the probability of a move); the last two where the occasions
+            have the same classes. NA for rows without answers.
+
+        Raises
+        ------
+        ValueError
+            The model has one class variable of individuals.
+        """
+        if "path" not in self.classes:
+            raise ValueError("There are no paths: the model has fewer than two class variables of individuals.")
+        x, weight = self.classes["path"], self.classes["path_probability"]
+        seen = x.values[:, 0] > 0
+        out = pd.DataFrame(x.values, index=row_index(x), columns=list(map(str, x["occasion"].values)))
+        out = out.astype("Int64")
+        out.loc[~seen] = pd.NA
+        moved = pd.Series((x.values != x.values[:, :1]).any(axis=1), index=out.index).astype("boolean")
+        out["probability"] = weight.values
+        if len({self.classes.sizes[n] for n in out.columns[:-1]}) == 1:
+            out["moved"] = moved
+            out.loc[~seen, "moved"] = pd.NA
+            out["P(moved)"] = 1 - self.classes["stayed_probability"].values
+        return out
+
+    def path_counts(self) -> pd.DataFrame:
+        """Individuals that go each path: by posterior probability and by most likely path, the most frequent first."""
+        paths = self.paths()
+        names, w = list(map(str, self.classes["path"]["occasion"].values)), self.classes["weight"].values
+        used = paths[names].notna().all(axis=1).to_numpy()
+        modal = paths.loc[used, names].astype(int).assign(n=w[used]).groupby(names)["n"].sum()
+        if "path_counts" not in self.classes:
+            return modal.to_frame("most likely").sort_values("most likely", ascending=False)
+        counts = self.classes["path_counts"].to_series().rename("posterior")
+        out = counts.to_frame().join(modal.rename("most likely")).fillna(0.0)
+        out["posterior %"] = out["posterior"] / out["posterior"].sum()
+        return out.sort_values("posterior", ascending=False)
+
+    def class_entropy(self, name: str | None = None) -> float:
+        """1 - (mean entropy of the posterior class probabilities) / log K; NaN for K = 1.
+
+        Parameters
+        ----------
+        name : str, optional
+            The class variable; the first one if left out.
+        """
+        p, w, _ = self._used(name)
+        if p.shape[1] < 2:
+            return float("nan")
+        with np.errstate(divide="ignore", invalid="ignore"):
+            terms = np.where(p > 0, -p * np.log(p), 0.0).sum(axis=1)
+        return float(1 - (w @ terms) / (w.sum() * np.log(p.shape[1])))
+
+    def _posterior(self, name: str | None) -> tuple[str, xr.DataArray]:
+        names = self.class_variables
+        if not names:
+            raise ValueError("The model has no class variable of individuals or clusters.")
+        if name is not None and name not in names:
+            raise ValueError(f"No class variable '{name}'; there are {', '.join(names)}.")
+        name = name or names[0]
+        return name, self.classes[f"{name}_posterior"]
+
+    def _used(self, name: str | None) -> tuple[NDArray, NDArray, NDArray]:
+        """Posterior probabilities of the rows in the analysis, their weights, and the labels."""
+        _, x = self._posterior(name)
+        p = x.values
+        kept = ~np.isnan(p).any(axis=1)
+        weight = self.classes["weight"].values if "row" in x.dims else np.ones(len(p))
+        return p[kept], weight[kept], x[x.dims[1]].values
+
+    def class_probabilities(self, name: str | None = None) -> pd.DataFrame:
+        """Posterior class probabilities and the most likely class, keyed to the rows of the data.
+
+        Parameters
+        ----------
+        name : str, optional
+            The class variable; the first one if left out.
+        """
+        name, x = self._posterior(name)
+        out = pd.DataFrame(
+            x.values, index=row_index(x, str(x.dims[0])), columns=[f"{name}={c}" for c in x[x.dims[1]].values]
+        )
+        some = ~out.isna().any(axis=1)
+        modal = pd.Series(pd.NA, index=range(len(out)), dtype="Int64")
+        modal[some.to_numpy()] = x[x.dims[1]].values[np.argmax(out[some].to_numpy(), axis=1)]
+        return out.assign(most_likely=modal.to_numpy())
+
+    def classification(self, name: str | None = None) -> pd.DataFrame:
+        """Average posterior probabilities (columns) of those most likely in each class (rows)."""
+        name, _ = self._posterior(name)
+        p, w, labels = self._used(name)
+        modal = p.argmax(axis=1)
+        rows = [
+            np.average(p[modal == k], axis=0, weights=w[modal == k])
+            if (modal == k).any()
+            else np.full(len(labels), np.nan)
+            for k in range(len(labels))
+        ]
+        return pd.DataFrame(rows, index=pd.Index(labels, name="most likely"), columns=pd.Index(labels, name=name))
+
+    def class_counts(self, name: str | None = None) -> pd.DataFrame:
+        """Individuals in each class three ways: by the model, by posterior probability, by most likely class."""
+        name, _ = self._posterior(name)
+        p, w, labels = self._used(name)
+        model = self.probabilities.get(f"{name}_probability", xr.DataArray(np.full(p.shape[1], np.nan)))
+        model = model.values if model.ndim == 1 else (p * w[:, None]).sum(0) / w.sum()
+        modal = np.bincount(p.argmax(axis=1), weights=w, minlength=len(labels))
+        counts = {"model": model * w.sum(), "posterior": (p * w[:, None]).sum(0), "most likely": modal}
+        out = pd.DataFrame(counts, index=pd.Index(labels, name=name))
+        return out.join((out / w.sum()).add_suffix(" %").mul(1.0))
+
+    def effects(self) -> xr.Dataset:
+        """EAP (`<name>`) and posterior SD (`<name>_sd`) of each random effect; grades of membership."""
+        return self.effect_scores
+
+    def memberships(self, name: str | None = None) -> pd.DataFrame:
+        """Grades of membership of each row of the data: posterior mean, SD and 95% interval by class.
+
+        The parameters are taken as they were estimated; the intervals are of the person, not of them.
+
+        Parameters
+        ----------
+        name : str, optional
+            The class variable of the items; the first one if left out.
+
+        Raises
+        ------
+        ValueError
+            The model has no classes of items with random effects of individuals.
+        """
+        ending = "_membership"
+        names = [str(k).removesuffix(ending) for k in self.effect_scores.data_vars if str(k).endswith(ending)]
+        if not names or (name is not None and name not in names):
+            raise ValueError(
+                f"No grades of membership for {name or 'any class variable'}; there are {', '.join(names) or 'none'}: "
+                "they belong to classes of items (grade of membership)."
+            )
+        name = name or names[0]
+        parts = {k: self.effect_scores[f"{name}{ending}{k}"] for k in ("", "_sd", "_lower", "_upper")}
+        x = parts[""]
+        columns = {
+            f"{name}={c}{k.replace('_', ' ')}": v.sel({name: c}).values
+            for c in x[name].values
+            for k, v in parts.items()
+        }
+        return pd.DataFrame(columns, index=row_index(x))
+
+    def summary(self) -> pd.DataFrame:
+        """Every parameter: estimate, SE, ratio, two-sided p, 95% interval; fixed ones are marked."""
+        frames = []
+        for name, x in self.params.data_vars.items():
+            rows = pd.DataFrame(
+                {
+                    "estimate": x.values.ravel(),
+                    "se": self.se[name].values.ravel(),
+                    "free": self.free[name].values.ravel(),
+                },
+                index=[entry(str(name), x, i) for i in np.ndindex(x.shape)],
+            )
+            frames.append(rows)
+        out = pd.concat(frames)
+        out.loc[~out["free"], "se"] = np.nan
+        ratio = out["estimate"] / out["se"].where(out["se"] > 0)
+        out["ratio"], out["p"] = ratio, 2 * special.ndtr(-np.abs(ratio))
+        out["lower"] = out["estimate"] - 1.959964 * out["se"]
+        out["upper"] = out["estimate"] + 1.959964 * out["se"]
+        return out[["estimate", "se", "ratio", "p", "lower", "upper", "free"]]
+
+    def __repr__(self) -> str:
+        entropy = "" if np.isnan(self.entropy) else f"entropy {self.entropy:.3f}, "
+        return (
+            f"<Fit {self.info.get('model', '')}: log-likelihood {self.loglik:.3f}, {self.n_parameters} parameters, "
+            f"BIC {self.bic:.2f}, {entropy}best value reached {self.replicated} times>"
+        )
+
+    def _repr_html_(self) -> str:
+        head = repr(self).strip("<>")
+        counts = self.class_counts().round(3).to_html() if self.class_variables else ""
+        return f"<p>{head}</p>{counts}{self.summary().round(4).to_html()}"
+
+    def save(self, path: str | Path) -> Path:
+        """Write the fit to one NetCDF file, whole or not at all: a file that was there before stays until then."""
+        path = as_path(path)
+        parts = {k: getattr(self, k) for k in _DATASETS} | {"starts": _starts_dataset(self.starts)}
+        tree = xr.DataTree.from_dict({f"/{k}": _plain_index(v) for k, v in parts.items()})
+        scalars = {k: getattr(self, k) for k in ("loglik", "n_parameters", "n_individuals", "n_clusters")}
+        held = {**scalars, "quality": dict(self.quality), "info": dict(self.info)}
+        tree.attrs["bayesmix"] = json.dumps(held, default=_plain)
+        with written(path) as aside:
+            tree.to_netcdf(aside)
+        return path
+
+    @classmethod
+    def load(cls, path: str | Path) -> Fit:
+        """Read what :meth:`save` wrote.
+
+        Raises
+        ------
+        FileNotFoundError
+            There is no such file.
+        ValueError
+            The file is not a saved fit, or not a whole one.
+        """
+        tree = read_tree(path, "a fit saved by bayesmix", "a file written by Fit.save")
+        try:
+            held = json.loads(tree.attrs["bayesmix"])
+            parts = {k: tree[k].to_dataset() for k in _DATASETS}
+            starts = tree["starts"].to_dataset().to_dataframe().reset_index(drop=True)
+            parts["free"] = parts["free"].astype(bool)
+            return cls(**parts, starts=starts, **held)
+        except (KeyError, TypeError, ValueError):
+            raise ValueError(f"'{path}' is not a fit saved by bayesmix: give a file written by Fit.save.") from None
+
+
+def read_tree(path: str | Path, what: str, wanted: str) -> xr.DataTree:
+    """A DataTree from a file, all of it in memory.
+
+    Parameters
+    ----------
+    path
+        The file.
+    what, wanted : str
+        What it was to be, and what to give instead, for the message of an error.
+
+    Raises
+    ------
+    FileNotFoundError
+        There is no such file.
+    ValueError
+        It cannot be read: another kind of file, or one that was cut short.
+    """
+    if not as_path(path).is_file():
+        raise FileNotFoundError(f"There is no file '{path}': give {wanted}.")
+    try:
+        with xr.open_datatree(path, engine="h5netcdf") as tree:
+            return tree.load()
+    except Exception as error:  # h5py and xarray raise all kinds
+        said = " ".join(str(error).split())[:200]
+        raise ValueError(
+            f"'{path}' cannot be read as {what} ({type(error).__name__}: {said}): it may be cut short, or another "
+            f"kind of file; give {wanted}."
+        ) from None
+
+
+def _plain(value: Any) -> Any:
+    """NumPy's numbers as Python's, for JSON."""
+    if isinstance(value, (np.generic, np.ndarray)):
+        return value.tolist()
+    raise TypeError(f"A fit cannot keep {value!r} on disk: its settings are numbers, text, lists and mappings of them.")
+
+
+_DATASETS = (
+    "params", "se", "se_hessian", "probabilities", "probabilities_se", "derived", "derived_se", "classes",
+    "effect_scores", "free", "solutions",
+)  # fmt: skip
+
+
+def entry(name: str, x: xr.DataArray, position: tuple[int, ...]) -> str:
+    """The label of one entry, ArviZ's way: ``item_logit[A, 2]``."""
+    inside = ", ".join(str(x[d].values[i]) if d in x.coords else str(i) for d, i in zip(x.dims, position, strict=True))
+    return f"{name}[{inside}]" if inside else str(name)
+
+
+def row_coords(index: pd.Index) -> dict[str, Any]:
+    """Coords of the rows of the data; of a MultiIndex a text for each row, and its levels beside that."""
+    if not isinstance(index, pd.MultiIndex):
+        return {"row": index.to_numpy()}
+    out: dict[str, Any] = {"row": index.map(str).to_numpy()}
+    for k, name in enumerate(index.names):
+        attrs = {} if name is None else {"name": str(name)}
+        out[f"{LEVEL}{k}"] = ("row", index.get_level_values(k).to_numpy(), attrs)
+    return out
+
+
+def row_index(x: xr.DataArray, dim: str = "row") -> pd.Index:
+    """The index of the rows of the data (or of clusters), with all its levels."""
+    n = sum(str(k).startswith(LEVEL) for k in x.coords)
+    if dim != "row" or not n:
+        return x.indexes[dim]
+    levels = [x.coords[f"{LEVEL}{k}"] for k in range(n)]
+    return pd.MultiIndex.from_arrays([v.values for v in levels], names=[v.attrs.get("name") for v in levels])
+
+
+def _plain_index(ds: xr.Dataset) -> xr.Dataset:
+    """Coords that NetCDF can hold: numbers, else text."""
+    for name in ds.coords:
+        if ds[name].dtype == object:
+            ds = ds.assign_coords({name: ds[name].astype(str)})
+    return ds
+
+
+def _starts_dataset(starts: pd.DataFrame) -> xr.Dataset:
+    ds = xr.Dataset.from_dataframe(starts)
+    return ds.assign({k: ds[k].astype(str) for k in ds if ds[k].dtype == object})

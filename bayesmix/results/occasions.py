@@ -1,0 +1,118 @@
+"""Tables of a latent transition model: transitions with intervals, and what explains the classes of an occasion.
+
+Of a fit or of a posterior.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from bayesmix.results.estimates import errors_of, names_of, values_of
+from bayesmix.results.fit import Fit
+
+COLUMNS = ("value", "se", "lower", "upper")
+
+
+def transitions(result: Fit | xr.DataTree) -> pd.DataFrame:
+    """Transition probabilities P(C_t = d | C_t-1 = c) in the population, with 95% intervals: (9), (13).
+
+    Averaged over individuals (covariates) and clusters (random effects); of a higher order, a row for
+    each combination of the classes before.
+
+    Parameters
+    ----------
+    result : Fit or xarray.DataTree
+        Intervals by the delta method on the logit scale, or equal-tailed ones of the posterior.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Rows by class variable, classes left (`from`) and class entered (`to`); `value`, `se` (standard
+        error or posterior SD), `lower`, `upper`.
+
+    Raises
+    ------
+    ValueError
+        The model has no transitions.
+    """
+    rows = [row for n in names_of(result) if n.endswith("_transition") for row in _transition_rows(result, n)]
+    if not rows:
+        raise ValueError("There are no transitions: no class variable of the model depends on another one beside it.")
+    return pd.DataFrame(rows, columns=["class variable", "from", "to", *COLUMNS]).set_index(
+        ["class variable", "from", "to"]
+    )
+
+
+def _transition_rows(result: Fit | xr.DataTree, name: str) -> Iterator[tuple]:
+    to = name.removesuffix("_transition")
+    for at, labels, cells in _cells(result, name):
+        left = [labels[d] for d in labels if d != to]
+        yield (to, left[0] if len(left) == 1 else tuple(left), labels[to], *cells)
+        del at
+
+
+def _cells(result: Fit | xr.DataTree, name: str) -> Iterator[tuple]:
+    """Position, labels by dim, and (value, error, lower, upper) of each entry."""
+    found = values_of(result, name)
+    if found is None:
+        return
+    dims = found.value.dims
+    arrays = [found.value, errors_of(result, name), found.lower, found.upper]
+    tables = [x.transpose(*dims).values for x in arrays]
+    for at in np.ndindex(found.value.shape):
+        labels = {str(d): found.value[d].values[i].item() for d, i in zip(dims, at, strict=True)}
+        yield at, labels, [float(x[at]) for x in tables]
+
+
+def decomposition(result: Fit | xr.DataTree) -> pd.DataFrame:
+    """What explains the classes of each occasion, below (14), and the paths from an effect to a class.
+
+    Of the variance of the latent response behind a class logit against the last class, pi^2 / 3 is
+    unexplained; shares by the effects of earlier occasions, by the part of the class before that these
+    do not explain, by the residual effects of the occasion itself; and by the class before alone, and
+    what the effects of the occasion explain beyond it. An
+    effect of an earlier occasion acts on the logit through the class before, averaged over clusters, and
+    through the effects of the occasion (15), per unit of it. A direct path of its own could not be told
+    from the second one.
+
+    Parameters
+    ----------
+    result : Fit or xarray.DataTree
+
+    Returns
+    -------
+    pandas.DataFrame
+        Rows by class variable, class and part; `value`, `se`, `lower`, `upper`. The first shares sum to
+        `explained`, and so do those of the class before alone and beyond it.
+
+    Raises
+    ------
+    ValueError
+        The model has no random effects of clusters on the classes of two occasions, or covariates of
+        individuals on them, on which the shares would depend.
+    """
+    rows = [row for n in names_of(result) for row in _parts(result, n)]
+    if not rows:
+        raise ValueError(
+            "There is nothing to decompose: it takes class variables of several occasions with random effects of "
+            "clusters, without covariates of individuals on them."
+        )
+    table = pd.DataFrame(rows, columns=["class variable", "class", "part", *COLUMNS])
+    return table.set_index(["class variable", "class", "part"]).sort_index(level=[0, 1], sort_remaining=False)
+
+
+def _parts(result: Fit | xr.DataTree, name: str) -> Iterator[tuple]:
+    for mark in ("_explained", "_effect_of_"):
+        variable, found, rest = name.partition(mark)
+        if not found:
+            continue
+        part = (mark + rest).strip("_").replace("_via_", " via ").replace("explained_by_", "explained by ")
+        part = part.replace("effect_of_", "effect of ").replace("_alone", " alone")
+        part = part.replace("_beyond_", " beyond ").replace("_", ", ")
+        for _, labels, cells in _cells(result, name):
+            if cells[0] != 0.0:  # the reference class
+                yield (variable, labels[variable], part, *cells)

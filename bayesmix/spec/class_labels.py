@@ -1,0 +1,230 @@
+"""Class labels: which class dims move together, how a solution is permuted, how labels are matched.
+
+The likelihood is the same for every order of the classes. Permuting means permuting every parameter
+along the class dims and putting the reference class of the logits back to zero.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import cast
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import linear_sum_assignment
+
+from bayesmix.spec.factor_scales import on_scale_of, reflected
+from bayesmix.spec.model import Effect, Model, Term, terms
+from bayesmix.spec.parameters import Parameter
+
+Array = NDArray[np.float64]
+
+
+def groups(model: Model) -> list[tuple[str, ...]]:
+    """Class dims that must be permuted together: classes that share a measurement (an LTA's occasions).
+
+    None of classes that fixed values tell apart. The dim under which a shared parameter is declared is in the
+    group too.
+    """
+    out: list[set[str]] = [{c.name} for c in model.classes]
+    names = {c.name for c in model.classes}
+    for t in terms(model):
+        for shared, here in t.rename:
+            if here in names:
+                joined = {shared, here}.union(*(g for g in out if g & {shared, here}))
+                out = [g for g in out if not g & joined] + [joined]
+    return [tuple(sorted(g)) for g in out if not any(_told_apart(p, g) for p in model.parameters)]
+
+
+def _told_apart(p: Parameter, group: set[str]) -> bool:
+    """Whether fixed entries say which class is which: more than a reference for logits, or for a factor's scale."""
+    named = [(f.value, k, len(f.positions)) for f in p.fixed for d, k in f.positions if d in group]
+    return any(k != -1 or value not in (0.0, 1.0) or (value == 1.0 and p.support != "sd") for value, k, _ in named)
+
+
+def common(model: Model, name: str) -> list[str]:
+    """Names under which parameters that several occasions share know a class variable."""
+    return list(dict.fromkeys(shared for t in terms(model) for shared, here in t.rename if here == name))
+
+
+def permute(model: Model, values: Mapping[str, Array], dims: tuple[str, ...], order: NDArray) -> dict[str, Array]:
+    """Parameters with the classes of `dims` in another order: new class k is old class order[k].
+
+    Parameters
+    ----------
+    values : mapping of str to array
+        Natural values; further leading axes (chain, draw) are carried along.
+    dims : tuple of str
+        One of :func:`groups`.
+    order : array of int
+        A permutation.
+
+    Returns
+    -------
+    dict of str to array
+    """
+    out = {}
+    values = on_scale_of(model, values, dims, int(order[-1]))
+    for p in model.parameters:
+        x = np.asarray(values[p.name])
+        for axis, dim in enumerate(p.dims, start=-len(p.dims)):
+            if dim in dims:
+                x = np.take(x, order, axis=axis)
+        for fixed in p.fixed:
+            for dim, position in fixed.positions:
+                if dim in dims and fixed.value == 0.0 and len(fixed.positions) == 1:
+                    axis = p.dims.index(dim) - len(p.dims)
+                    x = x - np.take(x, [position], axis=axis)
+        out[p.name] = _retriangled(x) if p.support == "cholesky" and set(p.dims) & set(dims) else x
+    return _with_effects(model, out, dims)
+
+
+def _retriangled(x: Array) -> Array:
+    """Loadings (..., effect, class) of the same covariance matrix in Cholesky form: effects are rotated."""
+    rotation, triangle = np.linalg.qr(x[..., : x.shape[-2]])
+    sign = np.where(np.diagonal(triangle, axis1=-2, axis2=-1) < 0, -1.0, 1.0)
+    return np.triu(sign[..., None] * (np.swapaxes(rotation, -1, -2) @ x))
+
+
+def _with_effects(model: Model, values: dict[str, Array], dims: tuple[str, ...]) -> dict[str, Array]:
+    """The same with effects that classes load on by an identity: each is the random logit of a class, (10), (15).
+
+    In another order of the classes these are other logits, A alpha, with the same structure.
+    """
+    effects = [e for e in model.effects if e.sd is not None]
+    names = [e.name for e in effects]
+    turn: Array | None = None
+    for c in (c for c in model.classes if c.name in dims):
+        for t in (t for t in c.predictor if t.effects and t.parameter.support == "unit"):
+            x = values[t.parameter.name]
+            n = len(t.effects)
+            square = np.swapaxes(x[..., :n], -1, -2)
+            turn = np.zeros((*x.shape[:-2], len(names), len(names))) + np.eye(len(names)) if turn is None else turn
+            at = [names.index(e) for e in t.effects]
+            turn[..., np.ix_(at, at)[0], np.ix_(at, at)[1]] = square
+            values[t.parameter.name] = np.linalg.solve(np.swapaxes(square, -1, -2), x)
+    return values if turn is None else values | _turned(effects, values, turn)
+
+
+def _turned(effects: Sequence[Effect], values: Mapping[str, Array], turn: Array) -> dict[str, Array]:
+    """Means and SDs of the effects A alpha, each regressed on the effects that it is declared to depend on."""
+    lead, n, out = turn.shape[:-2], len(effects), {}
+    names = [e.name for e in effects]
+    paths, sds = np.zeros((*lead, n, n)), np.zeros((*lead, n))
+    slopes: dict[str, Array] = {}
+    for k, e in enumerate(effects):
+        sds[..., k] = values[cast(Term, e.sd).parameter.name]
+        for t in e.mean:
+            x = np.asarray(values[t.parameter.name])
+            x = x if t.parameter.dims else x[..., None]
+            if t.effects:
+                paths[..., k, [names.index(q) for q in t.effects]] = x
+            elif t.covariates:
+                slopes.setdefault(t.covariates.name, np.zeros((*lead, n, x.shape[-1])))[..., k, :] = x
+    reduced = turn @ np.linalg.inv(np.eye(n) - paths)
+    root = reduced * sds[..., None, :]
+    covariance = root @ np.swapaxes(root, -1, -2)
+    moved = {name: reduced @ x for name, x in slopes.items()}
+    for k, e in enumerate(effects):
+        on = [names.index(q) for t in e.mean if t.covariates is None for q in t.effects]
+        b = covariance[..., k, on][..., None, :] @ np.linalg.pinv(covariance[..., on, :][..., :, on], hermitian=True)
+        left = covariance[..., k, k] - (b @ covariance[..., on, k][..., None])[..., 0, 0]
+        out[cast(Term, e.sd).parameter.name] = np.maximum(np.sqrt(np.maximum(left, 0.0)), 1e-12)
+        for t in e.mean:
+            if t.effects:
+                values_of = b[..., 0, [on.index(names.index(q)) for q in t.effects]]
+                out[t.parameter.name] = values_of if t.parameter.dims else values_of[..., 0]
+            elif t.covariates:
+                x = moved[t.covariates.name]
+                out[t.parameter.name] = x[..., k, :] - (b @ x[..., on, :])[..., 0, :]
+    return out
+
+
+def profiles(model: Model, values: Mapping[str, Array], dims: tuple[str, ...]) -> Array | None:
+    """What tells classes apart: response parameters that depend on the class, (..., class, feature), as far as given.
+
+    Where responses do not depend on it (classes of clusters), the logits of other classes that do. None
+    where nothing does.
+    """
+    of_responses = {t.parameter.name for r in model.responses for t in (*r.predictor, *r.auxiliary)}
+    of_others = {t.parameter.name for c in model.classes if c.name not in dims for t in c.predictor}
+    for used in (of_responses, of_others):
+        named = [p for p in model.parameters if p.name in used and p.name in values]
+        if columns := [c for p in named for c in _columns(p, values, dims)]:
+            return np.concatenate(columns, axis=-1)
+    return None
+
+
+def _measured(model: Model, dims: tuple[str, ...]) -> bool:
+    """Whether responses depend on the class: such classes are put in order first, others by them."""
+    of_responses = {t.parameter.name for r in model.responses for t in (*r.predictor, *r.auxiliary)}
+    return any(p.name in of_responses and set(p.dims) & set(dims) for p in model.parameters)
+
+
+def _columns(p: Parameter, values: Mapping[str, Array], dims: tuple[str, ...]) -> list[Array]:
+    hit = [d for d in p.dims if d in dims]
+    if len(hit) != 1:
+        return []
+    x = np.asarray(values[p.name])
+    lead = x.ndim - len(p.dims)
+    x = np.moveaxis(x, p.dims.index(hit[0]) + lead, lead)
+    return [_squash(x.reshape(*x.shape[: lead + 1], -1), p.support)]
+
+
+def _squash(x: Array, support: str) -> Array:
+    """Bounded near zero, so that a logit of 15 and one of 30 are the same."""
+    x = np.log(x) if support == "positive" else x
+    return np.sign(x) * np.log1p(np.abs(x))
+
+
+def match(draws: Array, pivot: Array) -> NDArray[np.int64]:
+    """For each draw the order of its classes that is nearest to the pivot (linear assignment).
+
+    Parameters
+    ----------
+    draws : array (draw, class, feature)
+    pivot : array (class, feature)
+
+    Returns
+    -------
+    array of int (draw, class)
+        ``draws[s][result[s]]`` has the pivot's labels.
+    """
+    between = np.sqrt((pivot.std(axis=0) ** 2).mean())  # one draw: features that hardly differ decide nothing
+    scale = np.maximum(draws.std(axis=(0, 1)), between) + 1e-6
+    cost = (((draws[:, None, :, :] - pivot[None, :, None, :]) / scale) ** 2).sum(-1)
+    return np.stack([linear_sum_assignment(c)[1] for c in cost])
+
+
+def relabelled(
+    model: Model, values: Mapping[str, Array], pivot: Mapping[str, Array]
+) -> tuple[dict[str, Array], dict[tuple[str, ...], NDArray[np.int64]]]:
+    """Every draw's classes in the order of the pivot's, by linear assignment; and the orders by class dims.
+
+    Parameters
+    ----------
+    values : mapping of str to array
+        Natural parameters with leading axes, such as chain and draw.
+    pivot : mapping of str to array
+        The parameters whose labels are wanted; some of them will do.
+    """
+    out, orders = reflected(model, values, pivot), {}
+    first = model.parameters[0]
+    lead = out[first.name].shape[: out[first.name].ndim - len(first.dims)]
+    for dims in sorted(groups(model), key=lambda dims: not _measured(model, dims)):
+        profile, target = profiles(model, {k: out[k] for k in out if k in pivot}, dims), profiles(model, pivot, dims)
+        if profile is None or target is None:
+            continue
+        order = match(profile.reshape(-1, *profile.shape[len(lead) :]), target)
+        order = order.reshape(*lead, -1)
+        trial = {k: v.copy() for k, v in out.items()}
+        for one in np.unique(order.reshape(-1, order.shape[-1]), axis=0):
+            if (one == np.arange(len(one))).all():
+                continue
+            hit = (order == one).all(axis=-1)
+            moved = permute(model, {k: v[hit] for k, v in out.items()}, dims, one)
+            for k, v in trial.items():
+                v[hit] = moved[k]
+        out = trial
+        orders[dims] = order
+    return reflected(model, out, pivot), orders

@@ -1,0 +1,366 @@
+"""Ground floor: a parameter, its support, its prior, and the flat vector the optimiser moves.
+
+A :class:`Parameter` is a named array with named dims. Some of its entries may be fixed. All free
+entries of all parameters, unconstrained, are one vector `theta`; a :class:`Packing` says which entry
+of `theta` goes where.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, cast
+
+import numpy as np
+import pytensor.tensor as pt
+from numpy.typing import NDArray
+from pytensor import xtensor as px
+from pytensor.graph.rewriting.utils import rewrite_graph
+
+DATA = {"data": True}
+"""Metadata of a field that is data to the compiled graph (a size, a column name), not its structure."""
+
+Support = Literal["real", "positive", "sd", "probability", "ordered", "cholesky", "unit"]
+Array = NDArray[np.float64]
+CLOSEST = 1e-17
+"""Between thresholds that are the same in floating point: no response falls between them."""
+SAME = 1e-6
+"""How far a value may be from that at which an entry is fixed: by rounding, or relabelling."""
+SMALLEST = 1e-300
+"""A diagonal loading that stands for zero."""
+
+
+@dataclass(frozen=True)
+class Named:
+    """An array and the names of its dims."""
+
+    dims: tuple[str, ...]
+    values: np.ndarray
+
+
+@dataclass(frozen=True)
+class Prior:
+    """A prior by its PyMC name, e.g. ``Prior("Normal", mu=0, sigma=2)``.
+
+    ``Prior("ExchangeableLogit", sigma=s)`` is the prior of logits against a reference category,
+    theta_k = b_k - b_ref with b ~ Normal(0, s) independently for all categories: the same whichever
+    category is the reference, so that relabelling the classes does not change it.
+    ``Prior("CholeskyNormal", sigma=s)``, of Cholesky loadings: half-normal on the diagonal, normal beside it.
+
+    A prior is taken literally, in the units of the data, and cut off where the parameter ends (an SD at zero). With
+    ``Data`` before its name (`DataNormal`, `DataHalfNormal`, `DataExchangeableLogit`) it is in units of the data
+    instead, those of :func:`bayesmix.prior_table`: ``Prior("DataNormal", sigma=2.5)`` on the mean of a normal item
+    is a normal around the item's mean with 2.5 of its SDs, on a slope one around zero with 2.5 SDs of the outcome
+    over the SD of the covariate.
+    """
+
+    distribution: str
+    arguments: tuple[tuple[str, float], ...] = ()
+    default: bool = False
+    """Whether it is the declared one: that of an intercept then is one at the covariates' means."""
+
+    def __init__(self, distribution: str, **arguments: float) -> None:
+        if not isinstance(distribution, str):
+            raise TypeError(f"The prior's distribution came as {distribution!r}: give its name, such as 'Normal'.")
+        for name, x in arguments.items():
+            if isinstance(x, bool) or not isinstance(x, (int, float, np.integer, np.floating)) or not np.isfinite(x):
+                raise TypeError(f"{name} of the prior '{distribution}' came as {x!r}: give a number.")
+        object.__setattr__(self, "distribution", distribution)
+        object.__setattr__(self, "arguments", tuple(sorted((k, float(v)) for k, v in arguments.items())))
+
+    def declared(self) -> Prior:
+        """The same, marked as the declared prior of a parameter."""
+        out = Prior(self.distribution, **dict(self.arguments))
+        object.__setattr__(out, "default", True)
+        return out
+
+    def __str__(self) -> str:
+        return f"{self.distribution}({', '.join(f'{k}={v:g}' for k, v in self.arguments)})"
+
+
+@dataclass(frozen=True)
+class Fixed:
+    """Entries of a parameter that are not estimated: `value` at the given positions of named dims."""
+
+    value: float
+    positions: tuple[tuple[str, int], ...] = ()
+
+
+def at(value: float, **positions: int) -> Fixed:
+    """Fix a parameter to `value` where its dims are at `positions`: ``at(0.0, C=-1)``."""
+    return Fixed(value, tuple(sorted(positions.items())))
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A named array of the model.
+
+    Attributes
+    ----------
+    name : str
+        The name in results and in the PyMC model.
+    dims : tuple of str
+        Its named dims. For an `ordered` parameter the last dim is the ordered one.
+    support : {"real", "positive", "sd", "probability", "ordered", "cholesky", "unit"}
+        Natural scale; the optimiser sees x, log x, x of either sign, x within bounds, or (x_1, log differences). The
+        `sd` of an effect may be zero: of either sign to the optimiser, the log-likelihood is smooth there and zero
+        is no trap, as minus infinity is to a logarithm; so may a probability. A `cholesky` parameter
+        holds loadings on standard normal effects, (..., effect, variable): variable v loads on the
+        effects 1..v only, on the v-th positively (its logarithm is what the optimiser sees), so that
+        the covariance matrix of the variables has one such matrix of loadings.
+    prior : Prior
+        Stated on the natural scale.
+    fixed : tuple of Fixed
+        Entries that are not estimated.
+    """
+
+    name: str
+    dims: tuple[str, ...] = ()
+    support: Support = "real"
+    prior: Prior = field(default=Prior("Normal", mu=0.0, sigma=2.0), metadata=DATA)
+    fixed: tuple[Fixed, ...] = field(default=(), metadata=DATA)
+
+
+def constrain(x, parameter: Parameter):
+    """Unconstrained to natural scale, on a named-dim tensor."""
+    if parameter.support == "positive":
+        return px.math.exp(x)
+    if parameter.support == "sd":
+        return px.math.abs(x)
+    if parameter.support == "ordered":
+        dim = parameter.dims[-1]
+        first, rest = x.isel({dim: slice(0, 1)}), x.isel({dim: slice(1, None)})
+        return cast(Any, px.concat([first, px.math.exp(rest)], dim=dim)).cumsum(dim)
+    if parameter.support == "cholesky":
+        rows, columns = x.values.shape[-2:]
+        diagonal: Any = px.as_xtensor(pt.eye(rows, columns), dims=parameter.dims[-2:])
+        return px.math.where(diagonal > 0, px.math.exp(x), x)
+    return x
+
+
+def fixed_values(raw: Array, parameter: Parameter) -> Array:
+    """Fixed entries, entry by entry, from the unconstrained to the natural scale, in NumPy."""
+    if parameter.support == "positive":
+        return np.exp(raw)
+    if parameter.support == "cholesky":
+        return np.where(np.eye(*raw.shape[-2:]) > 0, np.exp(raw), raw)
+    return raw
+
+
+def natural_values(raw: Array, parameter: Parameter) -> Array:
+    """Unconstrained to natural scale, in NumPy."""
+    if parameter.support == "ordered":
+        return np.cumsum(np.concatenate([raw[..., :1], np.exp(raw[..., 1:])], axis=-1), axis=-1)
+    if parameter.support == "sd":
+        return np.abs(raw)
+    return fixed_values(raw, parameter)
+
+
+def unconstrain(value: Array, parameter: Parameter) -> Array:
+    """Natural to unconstrained scale, in NumPy: the inverse of :func:`constrain`."""
+    value = np.asarray(value, dtype=float)
+    if parameter.support == "positive":
+        with np.errstate(divide="ignore"):
+            return np.log(value)
+    if parameter.support == "sd":
+        return np.where(value < 0, np.nan, value)
+    if parameter.support == "probability":
+        return np.where((value < 0) | (value > 1), np.nan, value)
+    if parameter.support == "ordered":
+        gap = np.diff(value, axis=-1)
+        gap = np.where(gap == 0.0, CLOSEST, gap)  # an empty category, at its boundary
+        return np.concatenate([value[..., :1], np.log(gap)], axis=-1)
+    if parameter.support == "cholesky":
+        # a loading at its boundary, zero, is where the exponential of its logarithm underflows
+        at_least = np.where(value == 0, SMALLEST, value)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.where(np.eye(*value.shape[-2:]) > 0, np.log(at_least), value)
+    return value
+
+
+def natural(theta, parameter: Parameter, index, fixed):
+    """The parameter as a named-dim tensor: entry `index` of theta, or `fixed` where index is -1."""
+    padded: Any = pt.concatenate([theta, np.zeros(1)])  # -1 reads the zero at the end
+    raw = padded[index] + fixed
+    return constrain(px.as_xtensor(raw, dims=parameter.dims), parameter)
+
+
+def lower(outputs: Any) -> Any:
+    """Named-dim operations to plain PyTensor ones, which differentiate."""
+    return rewrite_graph(outputs, include=("lower_xtensor",), clone=False)
+
+
+def _held(p: Parameter, shape: tuple[int, ...]) -> tuple[Array, Array]:
+    """Fixed entries on the natural and on the unconstrained scale, NaN where free."""
+    held = np.full(shape, np.nan)
+    for f in p.fixed:
+        where = dict(f.positions)
+        if unknown := [d for d in where if d not in p.dims]:
+            raise ValueError(
+                f"Parameter '{p.name}' is fixed at a position of '{unknown[0]}', which is not among its dims "
+                f"({', '.join(p.dims)}): name one of them."
+            )
+        held[tuple(where.get(d, slice(None)) for d in p.dims)] = f.value
+    if p.support == "cholesky":
+        held[..., np.tri(*shape[-2:], k=-1, dtype=bool)] = 0.0
+    if p.support == "unit":
+        held[..., : shape[-2]] = np.eye(shape[-2], min(shape[-2:]))
+    with np.errstate(all="ignore"):
+        raw = unconstrain(held, p)
+    if (np.isnan(raw) != np.isnan(held)).any():
+        raise ValueError(
+            f"Parameter '{p.name}' is fixed outside its support ({p.support}): a positive one takes positive values; "
+            "a probability values between 0 and 1; an ordered one increasing values, without a free entry before a "
+            "fixed one; a cholesky one a positive diagonal."
+        )
+    return held, raw
+
+
+@dataclass(frozen=True)
+class Packing:
+    """Where each parameter's free entries stand in `theta`.
+
+    Built from the parameters and the size of each dim, and, for categorical items with differing
+    numbers of categories, from `absent`: a mask per parameter of entries that do not exist.
+    """
+
+    parameters: tuple[Parameter, ...]
+    coords: Mapping[str, Sequence]
+    absent: Mapping[str, NDArray[np.bool_]] = field(default_factory=dict)
+    index: dict[str, NDArray[np.int64]] = field(init=False)
+    fixed: dict[str, Array] = field(init=False)
+    held: dict[str, Array] = field(init=False)
+    """Fixed entries on the natural scale, NaN where free."""
+
+    def __post_init__(self) -> None:
+        index: dict[str, NDArray[np.int64]] = {}
+        fixed: dict[str, Array] = {}
+        natural: dict[str, Array] = {}
+        start = 0
+        for p in self.parameters:
+            shape = self.shape(p)
+            natural[p.name], held = _held(p, shape)
+            if p.name in self.absent:
+                held[self.absent[p.name]] = 0.0
+            free = np.isnan(held)
+            index[p.name] = np.full(shape, -1, dtype=np.int64)
+            index[p.name][free] = np.arange(start, start + free.sum())
+            fixed[p.name] = np.where(free, 0.0, held)
+            start += int(free.sum())
+        object.__setattr__(self, "index", index)
+        object.__setattr__(self, "fixed", fixed)
+        object.__setattr__(self, "held", natural)
+
+    def shape(self, parameter: Parameter) -> tuple[int, ...]:
+        """Sizes of the parameter's dims."""
+        return tuple(len(self.coords[d]) for d in parameter.dims)
+
+    @property
+    def size(self) -> int:
+        """Number of free parameters."""
+        return sum(int((i >= 0).sum()) for i in self.index.values())
+
+    def names(self) -> list[str]:
+        """One label per entry of theta, e.g. ``logit[A, 2, 1]`` (item A, category 2, class 1)."""
+        labels = [""] * self.size
+        for p in self.parameters:
+            for position in map(tuple, np.argwhere(self.index[p.name] >= 0)):
+                labels[self.index[p.name][position]] = self._entry(p, position)
+        return labels
+
+    def unpack_raw(self, theta: Array) -> dict[str, Array]:
+        """Unconstrained values of every parameter, fixed entries included; leading axes are carried along."""
+        padded = np.concatenate([theta, np.zeros((*np.shape(theta)[:-1], 1))], axis=-1)  # -1 reads the zero at the end
+        return {name: np.where(i >= 0, padded[..., i], self.fixed[name]) for name, i in self.index.items()}
+
+    def pack(self, values: Mapping[str, Array]) -> Array:
+        """Natural values to theta.
+
+        Entries that are fixed may be missing (NaN); their values must be those they are fixed at.
+
+        Raises
+        ------
+        ValueError
+            A parameter is missing or unknown, has another shape, lies outside its support, or has another value at
+            a fixed entry.
+        """
+        self._check_names(values)
+        theta = np.zeros(self.size)
+        for p in self.parameters:
+            value, i = np.asarray(values[p.name], dtype=float), self.index[p.name]
+            if value.shape != i.shape:
+                raise ValueError(
+                    f"Parameter '{p.name}' came with shape {value.shape}, expected {i.shape} = "
+                    f"({', '.join(p.dims)}): give its dims in this order, and data with as many categories and "
+                    "levels."
+                )
+            with np.errstate(all="ignore"):
+                raw = unconstrain(value, p)
+            free = i >= 0
+            if not np.isfinite(raw[free]).all():
+                raise ValueError(
+                    f"Parameter '{p.name}' came with a value outside its support ({p.support}): "
+                    f"{value[free][~np.isfinite(raw[free])][:3]}. Give finite values inside it."
+                )
+            theta[i[free]] = raw[free]
+            self.check_fixed(p, value)
+            self._check_absent(p, value, raw)
+        return theta
+
+    def _check_names(self, values: Mapping[str, Array]) -> None:
+        known = [p.name for p in self.parameters]
+        if unknown := [str(k) for k in values if k not in known]:
+            near = difflib.get_close_matches(unknown[0], known, n=1)
+            hint = f"did you mean '{near[0]}'?" if near else "leave it out."
+            raise ValueError(
+                f"'{unknown[0]}' is no parameter of this model, which has {', '.join(known) or 'none'}: {hint}"
+            )
+        if missing := [k for k in known if k not in values]:
+            raise ValueError(
+                f"No value for the parameter '{missing[0]}'; the model has {', '.join(known)}: give each of them."
+            )
+
+    def check_fixed(self, p: Parameter, value: Array) -> None:
+        """Refuse other values at fixed entries, which would be ignored.
+
+        Raises
+        ------
+        ValueError
+            The entry, its value, and that at which it is fixed.
+        """
+        held = self.held[p.name]
+        there = np.ones(held.shape, dtype=bool) if p.name not in self.absent else ~self.absent[p.name]
+        off = there & _differ(value, held)
+        if off.any():
+            position = tuple(np.argwhere(off)[0])
+            raise ValueError(
+                f"{self._entry(p, position)} came as {value[position]:g}, but is fixed at {held[position]:g}, as a "
+                "reference or by the model: give that value (for logits subtract the reference's from the others), or "
+                "NaN."
+            )
+
+    def _check_absent(self, p: Parameter, value: Array, raw: Array) -> None:
+        """Refuse values of categories that no row of the data has: the codes of the others would be shifted."""
+        if p.name not in self.absent:
+            return
+        gone = self.absent[p.name]
+        with np.errstate(all="ignore"):
+            expected = natural_values(np.where(gone, 0.0, raw), p)
+        off = gone & _differ(value, expected)
+        if off.any():
+            position = tuple(np.argwhere(off)[0])
+            raise ValueError(
+                f"{self._entry(p, position)} came as {value[position]:g}, but the data have no such category of this "
+                "item, so that it is not known which of its categories they have: declare all of them, pd.Categorical"
+                "(..., categories=[...]), or give the parameters as fit.params, which know them."
+            )
+
+    def _entry(self, p: Parameter, position: tuple[int, ...]) -> str:
+        inside = ", ".join(str(self.coords[d][i]) for d, i in zip(p.dims, position, strict=True))
+        return f"{p.name}[{inside}]" if inside else p.name
+
+
+def _differ(value: Array, expected: Array) -> NDArray[np.bool_]:
+    """Where values are others than those expected; not where one of the two is missing."""
+    return np.abs(np.nan_to_num(value - expected)) > SAME * (1 + np.abs(np.nan_to_num(expected)))

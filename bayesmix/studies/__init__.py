@@ -1,0 +1,1 @@
+"""Simulation studies: replications, their files and their averages."""
