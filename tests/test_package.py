@@ -20,7 +20,7 @@ def test_every_public_name_is_there_and_is_documented():
 
 
 def test_functions_are_not_hidden_by_modules_of_their_name():
-    code = "import bayesmix.report, bayesmix.compare, bayesmix.simulate, bayesmix as bm"
+    code = "import bayesmix.listing.overview, bayesmix.results.comparison, bayesmix.graph.simulation, bayesmix as bm"
     assert loaded_by(f"{code}\nassert all(map(callable, (bm.report, bm.compare, bm.simulate)))")
 
 

@@ -13,6 +13,7 @@ from bayesmix.models import gom, lca
 import bayesmix as bm
 import declare
 from bayesmix import plots
+from bayesmix.plots import style
 from bayesmix.results.estimates import probability_interval
 
 
@@ -360,7 +361,7 @@ def test_one_class_is_drawn_without_a_legend(two_classes):
 
 
 def test_classes_differ_by_more_than_colour():
-    assert len(set(plots.COLOURS)) == len(set(plots.MARKERS)) == 7
+    assert len(set(style.COLOURS)) == len(set(style.MARKERS)) == 7
 
 
 def test_nothing_to_draw_is_said():
