@@ -28,10 +28,11 @@ from bayesmix.graph.nodes import is_adaptive
 from bayesmix.graph.simulation import draw as draw_data
 from bayesmix.parallel import Steps
 from bayesmix.results.diagnostics import diagnosed, words
-from bayesmix.results.fit import Fit
+from bayesmix.results.fit import FORMAT, Fit
 from bayesmix.spec import class_labels as labels
 from bayesmix.spec.model import Model, parts
 from bayesmix.spec.quadrature import Adaptive, Nodes
+from bayesmix.spec.serialize import encode
 
 Array = NDArray[np.float64]
 PREDICTIVE, PRIOR = 50, 500
@@ -84,7 +85,7 @@ def assemble(
     found |= {"lost": steps.lost} if steps.lost else {}
     tree = xr.DataTree.from_dict({f"/{k}": v for k, v in groups.items()})
     held = {"parts": parts(model), "categories": texts(data.categories), "about": _about(data, fit)}
-    held |= {"identity": identity(data)}
+    held |= {"identity": identity(data), "format": FORMAT, "model": encode(model)}
     tree.attrs["bayesmix"] = json.dumps(found | held)
     _warn([*steps.words(), *words(found, any("mode" in s or "solution" in s for s in said)), *said])
     return tree

@@ -26,6 +26,7 @@ from bayesmix.results.fit import Fit
 from bayesmix.spec.model import Model, check_model
 from bayesmix.spec.parameters import Prior
 from bayesmix.spec.quadrature import Nodes
+from bayesmix.spec.serialize import encode
 
 Array = NDArray[np.float64]
 
@@ -81,6 +82,7 @@ def sample(
         unit), `observed_data`, `constant_data`, `posterior_predictive`, `prior`.
     """
     check_model(model)
+    encode(model)  # a model that cannot be kept with its draws is refused before they are made
     check_sampler(draws, tune, chains, seed, cores)
     check_settings(effects, nuts, pm_model, priors)
     backend_settings(backend)

@@ -369,6 +369,7 @@ def _finish(
         **audit,
     }
     out = Fit(
+        model=data.model,
         params=natural.dataset()[names],
         se=_blank(natural.standard_errors(chosen), free, errors.boundary, data)[names],
         se_hessian=_blank(natural.standard_errors(errors.inverse), free, errors.boundary, data)[names],

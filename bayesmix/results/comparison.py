@@ -147,7 +147,7 @@ def compare(fit: Fit | None = None, post: xr.DataTree | None = None, published: 
     frames = [f for f in frames if len(f)]
     wide = pd.concat(frames)
     wide["published"] = _published(published or {}, variables, wide.index)
-    settings = ("parts", "categories", "about", "identity")
+    settings = ("parts", "categories", "about", "identity", "format", "model")
     found = {} if post is None else {k: v for k, v in kept(post).items() if k not in settings}
     names = ["scale", "variable", "panel", "row"]
     table = wide[[*ML, *BAYES, "published"]].astype(float)

@@ -15,7 +15,12 @@ from numpy.typing import NDArray
 from scipy import special
 
 from bayesmix.files import as_path, written
+from bayesmix.spec.model import Model
 from bayesmix.spec.quadrature import Nodes, from_text
+from bayesmix.spec.serialize import decode, encode
+
+FORMAT = 2
+"""Of saved results: those of format 1 did not hold their model."""
 
 LEVEL = "row_level_"
 """Coords that hold the levels of a MultiIndex."""
@@ -53,6 +58,8 @@ class Fit:
 
     Attributes
     ----------
+    model : Model
+        The declaration that was fitted.
     params, se : xarray.Dataset
         Parameters on their natural scales with dims, and their standard errors (NaN at a boundary).
     se_hessian : xarray.Dataset
@@ -79,6 +86,7 @@ class Fit:
         Natural parameters of the different solutions that the search saw, the best first, and their `loglik`.
     """
 
+    model: Model
     params: xr.Dataset
     se: xr.Dataset
     se_hessian: xr.Dataset
@@ -386,12 +394,24 @@ class Fit:
         return f"<p>{head}</p>{counts}{self.summary().round(4).to_html()}"
 
     def save(self, path: str | Path) -> Path:
-        """Write the fit to one NetCDF file, whole or not at all: a file that was there before stays until then."""
+        """Write the fit to one NetCDF file, whole or not at all: a file that was there before stays until then.
+
+        Parameters
+        ----------
+        path : str or pathlib.Path
+            The file.
+
+        Raises
+        ------
+        ValueError
+            The model has a family that is declared where no other program would find it.
+        """
         path = as_path(path)
         parts = {k: getattr(self, k) for k in _DATASETS} | {"starts": _starts_dataset(self.starts)}
         tree = xr.DataTree.from_dict({f"/{k}": _plain_index(v) for k, v in parts.items()})
         scalars = {k: getattr(self, k) for k in ("loglik", "n_parameters", "n_individuals", "n_clusters")}
         held = {**scalars, "quality": dict(self.quality), "info": dict(self.info)}
+        held |= {"format": FORMAT, "model": encode(self.model)}
         tree.attrs["bayesmix"] = json.dumps(held, default=_plain)
         with written(path) as aside:
             tree.to_netcdf(aside)
@@ -401,22 +421,63 @@ class Fit:
     def load(cls, path: str | Path) -> Fit:
         """Read what :meth:`save` wrote.
 
+        Parameters
+        ----------
+        path : str or pathlib.Path
+            The file.
+
         Raises
         ------
         FileNotFoundError
             There is no such file.
         ValueError
-            The file is not a saved fit, or not a whole one.
+            The file is not a saved fit, not a whole one or one of another version, or its model has a family
+            that this program does not know.
         """
         tree = read_tree(path, "a fit saved by bayesmix", "a file written by Fit.save")
+        held = settings_of(tree)
+        model = stored_model(held, f"'{path}'", "bm.fit") if "loglik" in held else None
         try:
-            held = json.loads(tree.attrs["bayesmix"])
             parts = {k: tree[k].to_dataset() for k in _DATASETS}
             starts = tree["starts"].to_dataset().to_dataframe().reset_index(drop=True)
             parts["free"] = parts["free"].astype(bool)
-            return cls(**parts, starts=starts, **held)
+            rest = {k: x for k, x in held.items() if k not in ("format", "model")}
+            return cls(**parts, model=cast(Model, model), starts=starts, **rest)
         except (KeyError, TypeError, ValueError):
             raise ValueError(f"'{path}' is not a fit saved by bayesmix: give a file written by Fit.save.") from None
+
+
+def settings_of(tree: xr.DataTree) -> dict[str, Any]:
+    """Read what a saved fit or a posterior, `tree`, carries beside its numbers; nothing if it is of another origin."""
+    try:
+        held = json.loads(tree.attrs.get("bayesmix", "{}"))
+    except (TypeError, ValueError):
+        return {}
+    return held if isinstance(held, dict) else {}
+
+
+def stored_model(settings: Mapping[str, Any], where: str, function: str) -> Model:
+    """Read the model that `settings` of a saved result hold.
+
+    Parameters
+    ----------
+    settings : mapping
+        What :func:`settings_of` returned.
+    where, function : str
+        The result in words, and what made it, for the message of an error.
+
+    Raises
+    ------
+    ValueError
+        It was saved by another version, or its model has a family that this program does not know.
+    """
+    version = settings.get("format", 1) if "model" in settings else 1
+    if version != FORMAT:
+        raise ValueError(
+            f"{where} is of {'an earlier' if version < FORMAT else 'a later'} version of bayesmix (format {version}; "
+            f"this one reads {FORMAT}) and does not hold its model in a form that can be read: run {function} again."
+        )
+    return decode(settings["model"])
 
 
 def read_tree(path: str | Path, what: str, wanted: str) -> xr.DataTree:

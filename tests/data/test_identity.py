@@ -1,7 +1,9 @@
 """A result knows its model and data: results of others are refused, the same in another form are not."""
 
+import json
 from dataclasses import replace
 
+import arviz as az
 import numpy as np
 import pytest
 from bayesmix.models.fma import fma
@@ -13,7 +15,8 @@ import bayesmix as bm
 from bayesmix.data.dataset import prepare
 from bayesmix.data.identity import check_same, identity
 from bayesmix.results.estimates import kept
-from bayesmix.results.fit import read_tree
+from bayesmix.results.fit import read_tree, settings_of, stored_model
+from bayesmix.spec.serialize import encode
 from declare import frame
 
 ITEMS = ["b1", "b2", "b3"]
@@ -96,6 +99,23 @@ def test_saved_results_carry_it(fitted, sampled, tmp_path):
     fit = bm.Fit.load(fitted.save(tmp_path / "fit.nc"))
     check_same(fit.info, kept(read_tree(tmp_path / "posterior.nc", "", "")), ("one", "other"))
     assert fit.info["identity"] == fitted.info["identity"]
+
+
+@pytest.mark.parametrize("form", ["az", "xarray"])
+def test_a_saved_posterior_carries_its_model(form, fitted, sampled, tmp_path):
+    path = tmp_path / "posterior.nc"
+    sampled.to_netcdf(path)
+    tree = az.from_netcdf(path) if form == "az" else read_tree(path, "", "")
+    assert stored_model(settings_of(tree), "The posterior", "bm.sample") == fitted.model
+
+
+def test_a_model_of_many_items_is_kept_with_a_posterior(sampled, tmp_path):
+    model = lca([f"item {k} of a long name" * 20 for k in range(500)], 2)
+    tree = sampled.copy()
+    tree.attrs["bayesmix"] = json.dumps({"format": 2, "model": encode(model)})
+    tree.to_netcdf(tmp_path / "posterior.nc")
+    tree = read_tree(tmp_path / "posterior.nc", "", "")
+    assert stored_model(settings_of(tree), "The posterior", "bm.sample") == model
 
 
 def test_results_without_it_are_told_by_their_parts_and_labels(fitted, sampled):

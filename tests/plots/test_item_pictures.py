@@ -13,6 +13,7 @@ import bayesmix as bm
 from bayesmix import plots
 from bayesmix.data.dataset import texts
 from bayesmix.spec.model import parts
+from bayesmix.spec.serialize import encode
 
 ITEMS = ["p", "q", "r", "s"]
 TAU, A, G = np.array([0.5, -1.0, 0.0, 1.2]), np.array([1.5, 0.8, 2.2, 1.1]), np.array([0.2, 0.1, 0.25, 0.05])
@@ -36,7 +37,7 @@ def solved(model, df: pd.DataFrame, scores: xr.Dataset | None = None, **values) 
     info = {"parts": parts(model), "categories": texts(data.categories), "model": model.name}
     empty = dict.fromkeys(("probabilities", "probabilities_se", "derived", "derived_se", "classes", "se_hessian"), none)
     return bm.Fit(
-        params=ds, se=0.1 * xr.ones_like(ds), free=xr.ones_like(ds, dtype=bool),
+        model=model, params=ds, se=0.1 * xr.ones_like(ds), free=xr.ones_like(ds, dtype=bool),
         starts=pd.DataFrame({"loglik": [-1.0]}), loglik=-1.0, n_parameters=1, n_individuals=len(df), n_clusters=None,
         info=info, effect_scores=none if scores is None else scores, **empty,
     )  # fmt: skip
@@ -51,7 +52,7 @@ def drawn_around(fit: bm.Fit, spread: float = 0.1) -> xr.DataTree:
     }
     tree = xr.DataTree.from_dict({"/posterior": xr.Dataset(noise, coords=fit.params.coords)})
     tree["posterior"] = tree["posterior"].to_dataset().assign_coords(chain=[0, 1], draw=range(30))
-    tree.attrs["bayesmix"] = json.dumps(dict(fit.info))
+    tree.attrs["bayesmix"] = json.dumps({**fit.info, "format": 2, "model": encode(fit.model)})
     return tree
 
 

@@ -118,6 +118,21 @@ def test_what_is_no_fit_is_refused_by_its_name(tmp_path):
         Fit.load(tmp_path / "none.nc")
 
 
+def test_a_fit_of_another_version_is_refused_by_its_name(tmp_path, fitted):
+    path = fitted.save(tmp_path / "fit.nc")
+    for change, words in (
+        ({"format": None, "model": None}, r"an earlier version of bayesmix \(format 1; this one reads 2\)"),
+        ({"format": 3}, r"a later version of bayesmix \(format 3; this one reads 2\)"),
+    ):
+        with xr.open_datatree(path) as tree:
+            tree.load()
+        held = json.loads(tree.attrs["bayesmix"]) | change
+        tree.attrs["bayesmix"] = json.dumps({k: x for k, x in held.items() if x is not None})
+        tree.to_netcdf(tmp_path / "other.nc")
+        with pytest.raises(ValueError, match=rf"'.*other\.nc' is of {words} .*: run bm\.fit again"):
+            Fit.load(tmp_path / "other.nc")
+
+
 INDEX = {
     "numbers": np.arange(3, 363),
     "text": [f"ä {k}/x" for k in range(360)],
@@ -142,6 +157,7 @@ def test_a_saved_fit_is_all_there_when_it_is_loaded(kind, index, tmp_path):
             assert getattr(again, name)[k].dims == x.dims
     for name in ("classes", "effect_scores"):
         assert set(getattr(again, name)) == set(getattr(fit, name))
+    assert again.model == fit.model == model
     assert json.loads(json.dumps(again.info)) == json.loads(json.dumps(dict(fit.info)))
     assert json.dumps(again.quality) == json.dumps(dict(fit.quality))
     assert (again.loglik, again.n_parameters, again.bic, again.entropy) == (
