@@ -3,9 +3,10 @@ from . import plots as plots
 from .bayes.pymc_model import build as build
 from .bayes.pymc_model import prior_table as prior_table
 from .bayes.sampling import sample as sample
-from .data.dataset import Data as Data
-from .data.dataset import prepare as prepare
+from .data.dataset import Dataset as Dataset
 from .graph.posterior import log_likelihood as log_likelihood
+from .graph.problem import Problem as Problem
+from .graph.problem import prepare as prepare
 from .graph.simulation import simulate as simulate
 from .listing.overview import report as report
 from .ml.enumeration import Enumeration as Enumeration
@@ -49,7 +50,7 @@ __all__ = [
     "ClassStatus",
     "Comparison",
     "Covariates",
-    "Data",
+    "Dataset",
     "Effect",
     "Enumeration",
     "Family",
@@ -59,6 +60,7 @@ __all__ = [
     "Model",
     "Parameter",
     "Prior",
+    "Problem",
     "Response",
     "Study",
     "Term",

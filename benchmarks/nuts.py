@@ -28,6 +28,7 @@ from bayesmix.models import fma, gom, irt_3pl, lca
 import bayesmix as bm
 from bayesmix.bayes import datatree as draws
 from bayesmix.bayes import pymc_model
+from bayesmix.data.dataset import Dataset
 
 warnings.simplefilter("ignore")
 SETTINGS = {"draws": 1000, "tune": 1000, "chains": 2, "cores": 2, "seed": 1, "progress_bar": False}
@@ -119,7 +120,7 @@ def rate(seconds, drawn):
 
 
 def ours(model, df, fit, effects):
-    data = pymc_model.prepared(model, df, effects, None, fit)
+    data = pymc_model.prepared(Dataset.encode(model, df), effects, None, fit)
     made = pymc_model.build_from(data)
     initial = pymc_model.initial_point(made, data, {k: x.values for k, x in fit.params.items()})
     more = {"adaptation": "low_rank"} if effects == "integrate" else {}

@@ -13,7 +13,7 @@ import time
 import warnings
 
 import bayesmix as bm
-from bayesmix.graph.functions import bind
+from bayesmix.graph.compile import LogLikelihood
 
 warnings.simplefilter("ignore")
 
@@ -28,7 +28,7 @@ def timed(label, model, df, nodes=None, modes=("NUMPY", "NUMBA"), **settings):
             began = time.perf_counter()
             fit = bm.fit(model, df, nodes=nodes, mode=mode, **one)
             whole = time.perf_counter() - began
-            evaluate = bind("gradient", prepared, mode)
+            evaluate = LogLikelihood(prepared, mode).value_and_gradient
             theta = prepared.packing.pack({k: v.values for k, v in fit.params.items()})
             evaluate(theta)
             began = time.perf_counter()

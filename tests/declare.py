@@ -9,10 +9,12 @@ import pandas as pd
 import pytensor
 
 import bayesmix as bm
-from bayesmix.data.dataset import Data, Named
-from bayesmix.graph.functions import bind
+from bayesmix.data.dataset import Dataset
+from bayesmix.graph.compile import LogLikelihood
+from bayesmix.graph.problem import Problem
+from bayesmix.ml.objective import Target
 from bayesmix.spec.model import Covariates, Effect, LatentClass, Model, Parameter, Response, Term
-from bayesmix.spec.parameters import natural_values, unconstrain
+from bayesmix.spec.parameters import Named, natural_values, unconstrain
 from oracle import Oracle
 
 FAMILY = {
@@ -115,7 +117,7 @@ def model(responses, classes=(), effects=(), two_level: bool = False, freq: bool
 # values, and both sides of a comparison -----------------------------------------------------------
 
 
-def random_values(data: Data, seed: int, scale: float = 0.8) -> dict:
+def random_values(data: Problem, seed: int, scale: float = 0.8) -> dict:
     """Natural values of every parameter, in its support, fixed entries as declared."""
     rng, out = np.random.default_rng(seed), {}
     for p in data.model.parameters:
@@ -137,7 +139,7 @@ def random_values(data: Data, seed: int, scale: float = 0.8) -> dict:
     return out
 
 
-def give_effects(data: Data, seed: int = 1) -> tuple[Data, dict]:
+def give_effects(data: Problem, seed: int = 1) -> tuple[Problem, dict]:
     """Data with random standardised effects where they are sampled; the same by unit for the oracle."""
     rng, arrays, out = np.random.default_rng(seed), dict(data.arrays), {}
     for level in ("cluster", "individual"):
@@ -149,7 +151,7 @@ def give_effects(data: Data, seed: int = 1) -> tuple[Data, dict]:
     return replace(data, arrays=arrays), out
 
 
-def oracle_for(data: Data, df: pd.DataFrame, values: dict, sampled: dict | None = None) -> Oracle:
+def oracle_for(data: Problem, df: pd.DataFrame, values: dict, sampled: dict | None = None) -> Oracle:
     """The oracle at the same values, nodes and effects."""
     grids = {}
     for level, method in data.nodes.items():
@@ -158,14 +160,21 @@ def oracle_for(data: Data, df: pd.DataFrame, values: dict, sampled: dict | None 
     return Oracle(data.model, values, df, grids, sampled or {}, data.categories)
 
 
-def by_unit(data: Data, units: np.ndarray) -> np.ndarray:
+def by_unit(data: Problem, units: np.ndarray) -> np.ndarray:
     """Log-likelihoods in the order of the clusters, or of the rows (zero for a row without answers)."""
     if data.clusters is not None:
         return units
     return np.where(data.pattern_of >= 0, units[data.pattern_of], 0.0)
 
 
-def evaluate(data: Data, values: dict, what: str = "units", probes: tuple = ()):
+def evaluate(data: Problem, values: dict, what: str = "units", probes: tuple = ()):
     """The graph at natural values."""
+    theta, graph = data.pack({p.name: values[p.name] for p in data.model.parameters}), LogLikelihood(data)
+    asked = {"units": graph.of_units, "total": graph.value, "gradient": graph.value_and_gradient}
     with pytensor.config.change_flags(traceback__limit=0):  # a sixth of the time to compile
-        return bind(what, data, probes=probes)(data.pack({p.name: values[p.name] for p in data.model.parameters}))
+        return asked[what](theta) if what in asked else graph.posterior(theta, *probes)
+
+
+def target(model: Model, df: pd.DataFrame, nodes=None, **own) -> Target:
+    """What a search climbs, with priors and a floor of residual SDs if they are given."""
+    return replace(Target.of(Dataset.encode(model, df), nodes), **own)

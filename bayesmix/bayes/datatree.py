@@ -19,12 +19,15 @@ from pymc.distributions.transforms import Ordered
 from pytensor.graph.replace import graph_replace
 
 from bayesmix.bayes.node_audit import over_points, some
-from bayesmix.data.dataset import Data, prepare, texts
+from bayesmix.data.dataset import Dataset, texts
 from bayesmix.data.identity import identity
 from bayesmix.data.margins import units
 from bayesmix.data.priors import AT_MEANS, FREE
-from bayesmix.graph import functions, posterior
+from bayesmix.graph import posterior
+from bayesmix.graph.compile import LogLikelihood
+from bayesmix.graph.engines import numpy_mode
 from bayesmix.graph.nodes import is_adaptive
+from bayesmix.graph.problem import Problem
 from bayesmix.graph.simulation import draw as draw_data
 from bayesmix.parallel import Steps
 from bayesmix.results.diagnostics import diagnosed, words
@@ -42,9 +45,8 @@ PREDICTIVE, PRIOR = 50, 500
 def assemble(
     raw: xr.DataTree,
     made: pm.Model,
-    data: Data,
+    data: Problem,
     fit: Fit,
-    df: pd.DataFrame,
     *,
     nodes: Nodes | None = None,
     relabel: bool = True,
@@ -60,9 +62,9 @@ def assemble(
     raw : xarray.DataTree
         What the sampler returned.
     made : pymc.Model
-    data : Data
+    data : Problem
         On the user's scale, as `made` has them.
-    fit, df, nodes, relabel, seed
+    fit, nodes, relabel, seed
         As in :func:`bayesmix.sample`.
     said : sequence of str
         Further warnings.
@@ -75,11 +77,11 @@ def assemble(
     theta = steps.run("points of the parameters", lambda: points(data, values))
     marginal = None
     if theta is not None:
-        marginal = steps.run("nodes over the draws", lambda: _marginal(model, df, nodes, fit, theta))
+        marginal = steps.run("nodes over the draws", lambda: _marginal(data, nodes, fit, theta))
     groups["posterior"] = steps.run("posterior", lambda: _posterior(data, drawn, values, orders), drawn)
     if marginal is not None and theta is not None:
-        groups |= _of_draws(steps, data, marginal, groups["posterior"], df, theta, drawn, seed)
-    groups |= steps.run("observed and constant data", lambda: _data_groups(data, df), {})
+        groups |= _of_draws(steps, data, marginal, groups["posterior"], theta, drawn, seed)
+    groups |= steps.run("observed and constant data", lambda: _data_groups(data), {})
     groups |= steps.run("prior", lambda: _prior(data, made, seed), {})
     found = steps.run("diagnostics", lambda: diagnosed(groups, theta, fit.loglik, orders), {})
     found |= {"lost": steps.lost} if steps.lost else {}
@@ -91,7 +93,7 @@ def assemble(
     return tree
 
 
-def _about(data: Data, fit: Fit) -> dict[str, Any]:
+def _about(data: Problem, fit: Fit) -> dict[str, Any]:
     """What was sampled, for the listing."""
     model, rest = data.model, ("items", "families", "covariates", "n_rows", "n_left_out")
     out = {k: fit.info[k] for k in rest if k in fit.info} | {"model": model.name, "cluster": model.cluster}
@@ -110,7 +112,7 @@ def _labelled(model: Model, drawn: xr.Dataset, fit: Fit, relabel: bool) -> tuple
     return labels.relabelled(model, values, _pivot(fit)) if relabel else (values, {})
 
 
-def _posterior(data: Data, drawn: xr.Dataset, values: Mapping[str, Array], orders: Mapping) -> xr.Dataset:
+def _posterior(data: Problem, drawn: xr.Dataset, values: Mapping[str, Array], orders: Mapping) -> xr.Dataset:
     """Parameters, tables of probabilities, sampled effects, and what a user's model has besides."""
     parameters = {p.name: p for p in data.model.parameters}
     shown = {n: (("chain", "draw", *p.dims), values[n]) for n, p in parameters.items()}
@@ -126,7 +128,7 @@ def _posterior(data: Data, drawn: xr.Dataset, values: Mapping[str, Array], order
     return aligned(xr.Dataset(shown, coords=coords).assign(moved).assign(rest).assign(own))
 
 
-def _titles(data: Data, drawn: xr.Dataset) -> list[str]:
+def _titles(data: Problem, drawn: xr.Dataset) -> list[str]:
     """Tables of probabilities among the draws."""
     names = {p.name for p in data.model.parameters}
     return [str(k) for k in drawn.data_vars if "_probability" in str(k) and str(k) not in names]
@@ -134,10 +136,9 @@ def _titles(data: Data, drawn: xr.Dataset) -> list[str]:
 
 def _of_draws(
     steps: Steps,
-    data: Data,
-    marginal: Data,
+    data: Problem,
+    marginal: Problem,
     posterior_group: xr.Dataset,
-    df: pd.DataFrame,
     theta: Array,
     drawn: xr.Dataset,
     seed: int,
@@ -150,35 +151,35 @@ def _of_draws(
 
     out = {"posterior": steps.run("tables of probabilities and effects", with_tables, posterior_group)}
     for what, name, step in (
-        ("log-likelihoods", "log_likelihood", lambda: _log_likelihood(marginal, df, theta, drawn)),
-        ("predictions", "posterior_predictive", lambda: _predictive(data, theta, df, drawn, seed)),
+        ("log-likelihoods", "log_likelihood", lambda: _log_likelihood(marginal, theta, drawn)),
+        ("predictions", "posterior_predictive", lambda: _predictive(data, theta, drawn, seed)),
     ):
         if (group := steps.run(what, step)) is not None:
             out[name] = group
-    return out | steps.run("grades of membership", lambda: _latent(marginal, df, theta, drawn, seed), {})
+    return out | steps.run("grades of membership", lambda: _latent(marginal, theta, drawn, seed), {})
 
 
-def _marginal(model: Model, df: pd.DataFrame, nodes: Nodes | None, fit: Fit, theta: Array) -> Data:
+def _marginal(data: Problem, nodes: Nodes | None, fit: Fit, theta: Array) -> Problem:
     """The data with random effects integrated at nodes that stand over the draws."""
-    return over_points(around(model, df, nodes, fit), some(theta))
+    return over_points(around(data.rows, nodes, fit), some(theta))
 
 
-def point(data: Data, fit: Fit) -> Array:
+def point(data: Problem, fit: Fit) -> Array:
     """The solution as a point of theta."""
     return data.pack({p.name: fit.params[p.name].values for p in data.model.parameters})
 
 
-def around(model: Model, df: pd.DataFrame, nodes: Nodes | None, fit: Fit) -> Data:
+def around(rows: Dataset, nodes: Nodes | None, fit: Fit) -> Problem:
     """The data, covariates centred, with nodes for parameters around the solution: adaptive ones there, more of them.
 
     Of one effect twice as many; of several, whose numbers multiply, two more of each.
     """
-    more = {k: _more(m, len(model.effects_at(k))) if isinstance(m, Adaptive) else m for k, m in fit.nodes.items()}
-    data = prepare(model, df, nodes=nodes or more).centred()
+    more = {k: _more(m, len(rows.model.effects_at(k))) if isinstance(m, Adaptive) else m for k, m in fit.nodes.items()}
+    data = Problem.of(rows, nodes or more).centred()
     return over_points(data, _near(data, fit)) if is_adaptive(data) else data
 
 
-def _near(data: Data, fit: Fit) -> list[Array]:
+def _near(data: Problem, fit: Fit) -> list[Array]:
     """The solution, and it with SDs of effects three standard errors larger and smaller.
 
     Where effects hardly vary at the maximum, nodes placed there alone miss the effects of draws that have more.
@@ -269,7 +270,7 @@ def _permuted(x: xr.DataArray, orders: Mapping[tuple[str, ...], NDArray]) -> xr.
     return x
 
 
-def points(data: Data, values: Mapping[str, Array]) -> Array:
+def points(data: Problem, values: Mapping[str, Array]) -> Array:
     """Draws as points of theta, (chain, draw, theta)."""
     lead = next(iter(values.values())).shape[:2]
     out = np.empty((*lead, data.packing.size))
@@ -278,12 +279,12 @@ def points(data: Data, values: Mapping[str, Array]) -> Array:
     return out
 
 
-def _latent(data: Data, df: pd.DataFrame, theta: Array, drawn: xr.Dataset, seed: int) -> dict[str, xr.Dataset]:
+def _latent(data: Problem, theta: Array, drawn: xr.Dataset, seed: int) -> dict[str, xr.Dataset]:
     """Grades of membership of the rows at some of the draws, each from its posterior given the parameters."""
     if not data.model.classes_at("item"):
         return {}
     if data.model.two_level and "cluster_of" not in data.arrays:
-        data = prepare(data.model, df, data.nodes, collapse=False).centred()
+        data = data.uncollapsed().centred()
     rng, rows = np.random.default_rng(seed), np.flatnonzero(data.pattern_of >= 0)
     step = max(1, theta.shape[1] // PREDICTIVE)
     some, out = theta[:, ::step], {}
@@ -296,42 +297,42 @@ def _latent(data: Data, df: pd.DataFrame, theta: Array, drawn: xr.Dataset, seed:
         f"{k}_membership": (("chain", "draw", "row", k), np.stack(v).reshape(*some.shape[:2], *v[0].shape))
         for k, v in out.items()
     }
-    coords = {k: list(data.coords[k]) for k in out} | {"row": _plain_index(df, rows)}
+    coords = {k: list(data.coords[k]) for k in out} | {"row": _plain_index(data.index, rows)}
     coords |= {"chain": drawn["chain"], "draw": drawn["draw"][::step]}
     return {"latent": xr.Dataset(variables, coords=coords)} if out else {}
 
 
-def _plain_index(df: pd.DataFrame, rows: NDArray) -> NDArray:
-    plain = df.index.is_unique and not isinstance(df.index, pd.MultiIndex)
-    return df.index.to_numpy()[rows] if plain else rows
+def _plain_index(index: pd.Index, rows: NDArray) -> NDArray:
+    plain = index.is_unique and not isinstance(index, pd.MultiIndex)
+    return index.to_numpy()[rows] if plain else rows
 
 
-def _log_likelihood(marginal: Data, df: pd.DataFrame, theta: Array, drawn: xr.Dataset) -> xr.Dataset:
+def _log_likelihood(marginal: Problem, theta: Array, drawn: xr.Dataset) -> xr.Dataset:
     """The marginal log-likelihood of each unit at each draw, random effects integrated."""
-    units = functions.bind("units", marginal)
+    units = LogLikelihood(marginal).of_units
     lead = theta.shape[:2]
     x = np.stack([units(theta[at]) for at in np.ndindex(*lead)]).reshape(*lead, -1)
     if marginal.clusters is not None:
         return _group(drawn, {"loglik": (("chain", "draw", "cluster"), x)}, cluster=marginal.clusters)
-    rows, index = _rows_of(marginal, df)
+    rows, index = _rows_of(marginal)
     return _group(drawn, {"loglik": (("chain", "draw", "row"), x[..., marginal.pattern_of[rows]])}, row=index)
 
 
-def _rows_of(data: Data, df: pd.DataFrame) -> tuple[NDArray, NDArray]:
+def _rows_of(data: Problem) -> tuple[NDArray, NDArray]:
     """Rows in the analysis, repeated by their frequency, and their labels."""
     rows = np.flatnonzero(data.pattern_of >= 0)
     if data.model.freq is not None:
-        rows = np.repeat(rows, df[data.model.freq].to_numpy(dtype=float)[rows].round().astype(int))
-    repeated = len(set(rows.tolist())) < len(rows) or not df.index.is_unique or isinstance(df.index, pd.MultiIndex)
-    return rows, np.arange(len(rows)) if repeated else df.index.to_numpy()[rows]
+        rows = np.repeat(rows, data.rows.freq[rows].astype(int))
+    repeated = len(set(rows.tolist())) < len(rows) or not data.index.is_unique or isinstance(data.index, pd.MultiIndex)
+    return rows, np.arange(len(rows)) if repeated else data.index.to_numpy()[rows]
 
 
 def _group(drawn: xr.Dataset, variables: dict, **coords) -> xr.Dataset:
     return xr.Dataset(variables, coords={"chain": drawn["chain"], "draw": drawn["draw"], **coords})
 
 
-def _data_groups(data: Data, df: pd.DataFrame) -> dict[str, xr.Dataset]:
-    rows, index = _rows_of(data, df)
+def _data_groups(data: Problem) -> dict[str, xr.Dataset]:
+    rows, index = _rows_of(data)
     pattern = data.pattern_of[rows]
     observed = {f"y_{r.name}": (("row", r.item_dim), data.responses[r.name][pattern]) for r in data.model.responses}
     coords = {"row": index} | {r.item_dim: list(data.coords[r.item_dim]) for r in data.model.responses}
@@ -349,12 +350,12 @@ def _data_groups(data: Data, df: pd.DataFrame) -> dict[str, xr.Dataset]:
     }
 
 
-def _predictive(data: Data, theta: Array, df: pd.DataFrame, drawn: xr.Dataset, seed: int) -> xr.Dataset:
+def _predictive(data: Problem, theta: Array, drawn: xr.Dataset, seed: int) -> xr.Dataset:
     """Replicated responses at some of the draws; missing ones stay missing."""
     rng = np.random.default_rng(seed)
     levels = tuple({e.level for e in data.model.effects})
-    full = prepare(data.model, df, sampled=levels, collapse=False).centred()
-    rows, index = _rows_of(full, df)
+    full = Problem.of(data.rows, sampled=levels, collapse=False).centred()
+    rows, index = _rows_of(full)
     step = max(1, theta.shape[1] // PREDICTIVE)
     some_draws = theta[:, ::step]
     out = {r.name: np.empty((*some_draws.shape[:2], len(rows), len(r.items))) for r in data.model.responses}
@@ -371,13 +372,13 @@ def _predictive(data: Data, theta: Array, df: pd.DataFrame, drawn: xr.Dataset, s
     return xr.Dataset(variables, coords=coords)
 
 
-def _prior(data: Data, made: pm.Model, seed: int) -> dict[str, xr.Dataset]:
+def _prior(data: Problem, made: pm.Model, seed: int) -> dict[str, xr.Dataset]:
     """Draws of the prior: thresholds, whose prior is one of vectors in order, are draws put in order."""
     known = [p for p in data.model.parameters if p.name in made.named_vars]
     ordered = [v for v in made.free_RVs if isinstance(made.rvs_to_transforms[v], Ordered)]
     in_order = {v: pt.sort(v.owner.clone().outputs[v.owner.outputs.index(v)], axis=-1) for v in ordered}
     outputs = graph_replace([made[p.name] for p in known], in_order, strict=False)
-    drawn = pm.draw(outputs, draws=PRIOR, random_seed=seed, mode=functions.numpy_mode())
+    drawn = pm.draw(outputs, draws=PRIOR, random_seed=seed, mode=numpy_mode())
     coords = {d: list(data.coords[d]) for p in known for d in p.dims}
     variables = {p.name: (("chain", "draw", *p.dims), np.asarray(x)[None]) for p, x in zip(known, drawn, strict=True)}
     coords |= {"chain": [0], "draw": np.arange(PRIOR)}

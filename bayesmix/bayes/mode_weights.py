@@ -10,19 +10,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 from scipy import optimize, special
 
-from bayesmix.data.dataset import Data, prepare
+from bayesmix.data.dataset import Dataset
 from bayesmix.data.margins import units
-from bayesmix.graph import functions
+from bayesmix.graph.compile import LogLikelihood
 from bayesmix.graph.nodes import adapted
+from bayesmix.ml.objective import Objective, Target
 from bayesmix.parallel import one_blas_thread
 from bayesmix.results.fit import Fit
 from bayesmix.spec import class_labels as labels
-from bayesmix.spec.model import Model
 from bayesmix.spec.parameters import Parameter, Prior
 from bayesmix.spec.quadrature import Nodes
 
@@ -78,8 +77,7 @@ def others(fit: Fit) -> list[dict[str, Array]]:
 
 
 def modes(
-    model: Model,
-    df: pd.DataFrame,
+    rows: Dataset,
     solutions: Sequence[Mapping[str, Array]],
     priors: Mapping[str, Prior],
     nodes: Nodes | Mapping[str, Nodes] | None = None,
@@ -88,17 +86,17 @@ def modes(
 
     The order of the classes and the direction of factors make no difference.
     """
-    data = replace(prepare(model, df, nodes=nodes), priors=priors)
+    target = replace(Target.of(rows, nodes), priors=priors)
     out: list[Mode] = []
     with one_blas_thread():
         for values in solutions:
-            found = _mode(data, data.pack(values))
-            if not any(_same(data, found, other) for other in out):
+            found = _mode(target, target.pack(values))
+            if not any(_same(target, found, other) for other in out):
                 out.append(found)
     return out
 
 
-def _same(data: Data, a: Mode, b: Mode) -> bool:
+def _same(data: Target, a: Mode, b: Mode) -> bool:
     """Whether two climbs ended at one mode: as high, and at one place in units of the parameters."""
     if abs(a.height - b.height) > NEAR:
         return False
@@ -108,13 +106,13 @@ def _same(data: Data, a: Mode, b: Mode) -> bool:
     return max(float(x.max(initial=0.0)) for x in apart) < NEAR
 
 
-def _mode(data: Data, theta: Array) -> Mode:
+def _mode(data: Target, theta: Array) -> Mode:
     """Climb from a solution, twice: adaptive nodes are moved to where the first climb ends."""
     data = adapted(data, theta)
-    maximum = float(functions.bind("total", replace(data, priors={}))(theta))
+    maximum = float(LogLikelihood(data).value(theta))
     for _ in range(2):
         data = adapted(data, theta)
-        climbed = functions.bind("gradient", data)
+        climbed = Objective(data).value_and_gradient
 
         def falling(x: Array, f=climbed) -> tuple[float, Array]:
             value, gradient = f(x)
@@ -122,12 +120,12 @@ def _mode(data: Data, theta: Array) -> Mode:
 
         found = optimize.minimize(falling, theta, jac=True, method="L-BFGS-B", options={"maxiter": 500})
         theta = found.x if np.isfinite(found.fun) else theta
-    loglik = float(functions.bind("total", replace(data, priors={}))(theta))
+    loglik = float(LogLikelihood(data).value(theta))
     height = float(climbed(theta)[0])
     return Mode(data.natural(theta), loglik, height, height + _volume(data, theta, climbed), maximum)
 
 
-def _volume(data: Data, theta: Array, gradient) -> float:
+def _volume(data: Target, theta: Array, gradient) -> float:
     """Logarithm of the volume of the normal density around a mode, on the natural scale; NaN where it is no mode."""
     steps = STEP * np.maximum(1.0, np.abs(theta))
     rows = [(gradient(theta + e)[1] - gradient(theta - e)[1]) / (2 * e.sum()) for e in np.diag(steps)]
@@ -139,7 +137,7 @@ def _volume(data: Data, theta: Array, gradient) -> float:
     return float(stretch + 0.5 * len(theta) * np.log(2 * np.pi) - 0.5 * np.log(size).sum())
 
 
-def _log_stretch(x: Array, p: Parameter, data: Data) -> float:
+def _log_stretch(x: Array, p: Parameter, data: Target) -> float:
     """The log derivative of natural parameters with respect to theta."""
     free = data.packing.index[p.name] >= 0
     if p.support == "positive":

@@ -13,10 +13,10 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
-from bayesmix.data.dataset import Data
-from bayesmix.data.integration import placed
-from bayesmix.graph import functions
+from bayesmix.graph.compile import LogLikelihood
+from bayesmix.graph.integration import placed
 from bayesmix.graph.nodes import adapted, replaced, with_nodes
+from bayesmix.graph.problem import Problem
 from bayesmix.spec.quadrature import Adaptive, Exact, MonteCarlo, Nodes
 
 Array = NDArray[np.float64]
@@ -49,19 +49,19 @@ def some(theta: Array, n: int = AUDITED) -> Array:
     return flat[np.unique(np.linspace(0, len(flat) - 1, n).round().astype(int))]
 
 
-def audit(data: Data, thetas: Array) -> Audit:
+def audit(data: Problem, thetas: Array) -> Audit:
     """The nodes of `data` against finer ones, adapted at each of the points."""
     finer = _finer(data)
     if finer is None:
         return Audit(np.zeros(0))
-    used, total = functions.bind("total", replace(data, priors={})), []
+    used, total = LogLikelihood(data).value, []
     for theta in thetas:
-        fresh = functions.bind("total", replace(adapted(finer, theta), priors={}))
+        fresh = LogLikelihood(adapted(finer, theta)).value
         total.append(float(fresh(theta)) - float(used(theta)))
     return Audit(np.array(total))
 
 
-def over_points(data: Data, thetas: Sequence[Array] | Array) -> Data:
+def over_points(data: Problem, thetas: Sequence[Array] | Array) -> Problem:
     """Adaptive nodes placed over several points: at the mean of the effects' posteriors, with their whole spread."""
     levels = [k for k, m in data.nodes.items() if isinstance(m, Adaptive)]
     if not levels:
@@ -83,13 +83,13 @@ def _pooled(each: Sequence[tuple[Array, Array]]) -> tuple[Array, Array]:
     return center, np.linalg.cholesky(covariance / len(each))
 
 
-def better(data: Data, thetas: Array) -> Data | None:
+def better(data: Problem, thetas: Array) -> Problem | None:
     """The data with finer nodes, adaptive ones placed over the points; None where there are none to be had."""
     finer = _finer(data)
     return None if finer is None else over_points(finer, thetas)
 
 
-def _finer(data: Data) -> Data | None:
+def _finer(data: Problem) -> Problem | None:
     """Finer nodes, not yet moved; quasi-Monte Carlo ones, whose error another scrambling shows, are left."""
     methods = {k: m for k, m in data.nodes.items() if not isinstance(m, Exact | MonteCarlo)}
     try:

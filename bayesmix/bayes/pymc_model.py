@@ -14,16 +14,18 @@ from pytensor.graph.replace import graph_replace
 from pytensor.graph.traversal import explicit_graph_inputs
 
 from bayesmix.bayes.datatree import around
-from bayesmix.data.dataset import Data, Named, prepare
+from bayesmix.data.dataset import Dataset
 from bayesmix.data.margins import units
 from bayesmix.data.priors import Block, Priors, Stated, chosen, is_within, stated
-from bayesmix.graph import functions, likelihood, posterior
+from bayesmix.graph import likelihood, posterior
+from bayesmix.graph.compile import placeholder
 from bayesmix.graph.nodes import of_population
+from bayesmix.graph.problem import Problem, prepare
 from bayesmix.results.fit import Fit
 from bayesmix.spec import parameters as params
 from bayesmix.spec.families import Tensor
 from bayesmix.spec.model import Model, check_model
-from bayesmix.spec.parameters import Parameter, Prior, fixed_values
+from bayesmix.spec.parameters import Named, Parameter, Prior, fixed_values
 from bayesmix.spec.quadrature import Adaptive, Nodes
 
 Array = NDArray[np.float64]
@@ -74,20 +76,20 @@ def build(
     ValueError, TypeError
         Bad data, or a prior for no parameter.
     """
-    return build_from(prepared(model, df, effects, nodes, fit), priors)
+    return build_from(prepared(Dataset.encode(model, df), effects, nodes, fit), priors)
 
 
-def prepared(model: Model, df: pd.DataFrame, effects: Effects, nodes: Nodes | None, fit: Fit | None) -> Data:
+def prepared(rows: Dataset, effects: Effects, nodes: Nodes | None, fit: Fit | None) -> Problem:
     """The data, covariates centred, with nodes for the effects or the effects to be sampled."""
     check_effects(effects)
     if effects == "sample":
-        return prepare(model, df, sampled=tuple({e.level for e in model.effects})).centred()
+        return Problem.of(rows, sampled=tuple({e.level for e in rows.model.effects})).centred()
     if fit is None:
-        return of_population(prepare(model, df, nodes=nodes).centred(), Adaptive)
-    return around(model, df, nodes, fit)
+        return of_population(Problem.of(rows, nodes).centred(), Adaptive)
+    return around(rows, nodes, fit)
 
 
-def build_from(data: Data, priors: Priors | None = None) -> pm.Model:
+def build_from(data: Problem, priors: Priors | None = None) -> pm.Model:
     """:func:`build` on prepared data."""
     data = data.centred()
     found = stated(data.on_user_scale(), chosen(priors, data.model))
@@ -104,7 +106,7 @@ def build_from(data: Data, priors: Priors | None = None) -> pm.Model:
     return out
 
 
-def _sizes(data: Data) -> dict[str, set[int]]:
+def _sizes(data: Problem) -> dict[str, set[int]]:
     """The sizes of each dim of the inputs: those that several responses have for themselves differ."""
     out: dict[str, set[int]] = {}
     for v in data.arrays.values():
@@ -113,25 +115,25 @@ def _sizes(data: Data) -> dict[str, set[int]]:
     return out
 
 
-def _data_coords(data: Data, sizes: Mapping[str, set[int]]) -> dict[str, Any]:
+def _data_coords(data: Problem, sizes: Mapping[str, set[int]]) -> dict[str, Any]:
     coords = {d: np.arange(min(n)) for d, n in sizes.items() if d not in data.coords and len(n) == 1}
     return coords | ({"cluster": data.clusters} if data.clusters else {})
 
 
-def is_sampled(name: str, data: Data) -> bool:
+def is_sampled(name: str, data: Problem) -> bool:
     """Whether these are effects that NUTS samples: they have neither weights nor a closed form."""
     level = name.removeprefix("z_")
     return name in ("z_individual", "z_cluster") and not {f"log_weight_{level}", f"curve_{level}"} & {*data.arrays}
 
 
-def _input(name: str, x: Named, data: Data, sizes: Mapping[str, set[int]]):
+def _input(name: str, x: Named, data: Problem, sizes: Mapping[str, set[int]]):
     if is_sampled(name, data):
         return pm.Normal(name, 0.0, 1.0, dims=x.dims)
     dims = x.dims if all(len(sizes[d]) == 1 for d in x.dims) else None  # a coord has one length
     return pt.cast(pm.Data(f"data:{name}", x.values, dims=dims), str(x.values.dtype))
 
 
-def _graph(data: Data, values: dict[str, Any], arrays: dict[str, Any]):
+def _graph(data: Problem, values: dict[str, Any], arrays: dict[str, Any]):
     """The log-likelihood of the units and the probability tables, with random variables put in.
 
     Built on placeholders and lowered first: samplers differentiate before named dims are lowered.
@@ -139,10 +141,10 @@ def _graph(data: Data, values: dict[str, Any], arrays: dict[str, Any]):
     plain: dict[str, Tensor] = {}
     named: dict[str, Tensor] = {}
     for p in data.model.parameters:
-        plain[p.name], named[p.name] = functions.placeholder(p.name, p.dims, "float64", data.packing.shape(p))
+        plain[p.name], named[p.name] = placeholder(p.name, p.dims, "float64", data.packing.shape(p))
     inputs: dict[str, Tensor] = {}
     for k, v in data.arrays.items():
-        plain[k], inputs[k] = functions.placeholder(k, v.dims, str(v.values.dtype))
+        plain[k], inputs[k] = placeholder(k, v.dims, str(v.values.dtype))
     units = likelihood.log_likelihood(data.model, named, inputs).transpose(data.unit)
     made = likelihood.factors(data.model, named, inputs)
     kept = [(x, table) for k, x in made.items() if (table := _table_name(k, x, data))]
@@ -156,7 +158,7 @@ def _graph(data: Data, values: dict[str, Any], arrays: dict[str, Any]):
     return outputs[0], tables
 
 
-def _table_name(key: str, x: Tensor, data: Data) -> tuple[str, tuple[str, ...]] | None:
+def _table_name(key: str, x: Tensor, data: Problem) -> tuple[str, tuple[str, ...]] | None:
     """Title and dims of a probability table; None for what is none, or differs between units or nodes."""
     if any(d in ("individual", "cluster") or d.startswith("node_") for d in x.dims):
         return None
@@ -197,7 +199,7 @@ def prior_table(model: Model, df: pd.DataFrame | Priors | None = None, priors: P
     return pd.DataFrame(rows, columns=["parameter", "dims", "support", "prior", "of"]).set_index("parameter")
 
 
-def _prior_rows(known: Stated, data: Data) -> list[tuple[str, str, str, str, str]]:
+def _prior_rows(known: Stated, data: Problem) -> list[tuple[str, str, str, str, str]]:
     """One row a parameter, or one a free entry where priors differ; none for what is fixed."""
     p, labels = known.parameter, dict(zip(range(data.packing.size), data.packing.names(), strict=True))
     words = {int(data.packing.index[p.name][at]): text for b in known.blocks for at, text in _in_words(b)}
@@ -226,7 +228,7 @@ def _in_words(b: Block) -> list[tuple[tuple, str]]:
     return list(zip(positions, words, strict=True))
 
 
-def _variables(data: Data, found: Mapping[str, Stated]) -> dict[str, Any]:
+def _variables(data: Problem, found: Mapping[str, Stated]) -> dict[str, Any]:
     """The random variables of the parameters, with their fixed entries filled in."""
     out: dict[str, Any] = {}
     for name, own in found.items():
@@ -245,7 +247,7 @@ def _variables(data: Data, found: Mapping[str, Stated]) -> dict[str, Any]:
     return out
 
 
-def fixed_entries(data: Data, p: Parameter) -> Array:
+def fixed_entries(data: Problem, p: Parameter) -> Array:
     """Fixed entries on the natural scale, where the others are to be filled in."""
     return fixed_values(data.packing.fixed[p.name], p)
 
@@ -253,7 +255,7 @@ def fixed_entries(data: Data, p: Parameter) -> Array:
 # where chains start -----------------------------------------------------------------------------
 
 
-def variables_at(data: Data, values: Mapping[str, Array], priors: Priors | None = None) -> dict[str, Array]:
+def variables_at(data: Problem, values: Mapping[str, Array], priors: Priors | None = None) -> dict[str, Array]:
     """The values of the random variables where the parameters have natural `values` on the user's scale."""
     data = data.on_user_scale()
     found = stated(data, chosen(priors, data.model))
@@ -262,7 +264,7 @@ def variables_at(data: Data, values: Mapping[str, Array], priors: Priors | None 
 
 
 def initial_point(
-    made: pm.Model, data: Data, values: Mapping[str, Array], priors: Priors | None = None
+    made: pm.Model, data: Problem, values: Mapping[str, Array], priors: Priors | None = None
 ) -> dict[str, Any]:
     """Where chains start: near natural `values`, away from their boundaries, each chain a little apart."""
     data = data.on_user_scale()

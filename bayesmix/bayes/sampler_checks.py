@@ -12,8 +12,9 @@ import numpy as np
 import pymc as pm
 
 from bayesmix.bayes.pymc_model import check_effects, is_sampled
-from bayesmix.data.dataset import Data, Named
+from bayesmix.graph.problem import Problem
 from bayesmix.results.fit import Fit
+from bayesmix.spec.parameters import Named
 
 
 def check_sampler(draws: int, tune: int, chains: int, seed: int, cores: int | None = None) -> None:
@@ -50,7 +51,7 @@ def check_settings(effects: Any, nuts: Mapping[str, Any], pm_model: Any, priors:
         raise ValueError("pm_model came with priors=, but has its own: give the priors to bm.build.")
 
 
-def check_fit(fit: Fit, data: Data) -> None:
+def check_fit(fit: Fit, data: Problem) -> None:
     """Whether a fit is one of this model and has its shapes."""
     if not isinstance(fit, Fit):
         raise TypeError(f"fit came as {type(fit).__name__}: give what bm.fit returns, or leave it out.")
@@ -71,7 +72,7 @@ def check_fit(fit: Fit, data: Data) -> None:
 NODE_ARRAYS = ("z_", "log_weight_", "curve_", "slope_")
 
 
-def as_built(pm_model: pm.Model, data: Data) -> Data:
+def as_built(pm_model: pm.Model, data: Problem) -> Problem:
     """The data with the nodes of a PyMC model, if it was built from them.
 
     Raises

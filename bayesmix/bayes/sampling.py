@@ -18,9 +18,11 @@ from bayesmix.bayes.datatree import assemble, finished, points, whole_draws
 from bayesmix.bayes.node_audit import Audit, audit, better, some
 from bayesmix.bayes.pymc_model import Effects, build_from, initial_point, prepared
 from bayesmix.bayes.sampler_checks import as_built, backend_settings, check_fit, check_sampler, check_settings
-from bayesmix.data.dataset import Data, prepare
+from bayesmix.data.dataset import Dataset
 from bayesmix.data.priors import Priors, chosen
-from bayesmix.ml import estimation as ml
+from bayesmix.graph.problem import Problem
+from bayesmix.ml.estimation import estimate
+from bayesmix.ml.settings import Settings
 from bayesmix.parallel import Steps
 from bayesmix.results.fit import Fit
 from bayesmix.spec.model import Model, check_model
@@ -88,28 +90,29 @@ def sample(
     backend_settings(backend)
     known = chosen(priors, model)
     given = {k: p for k, p in known.items() if not p.default}
+    rows = Dataset.encode(model, df)
     if fit is not None:
-        check_fit(fit, prepare(model, df, nodes=nodes))
-    fit = fit or ml.fit(model, df, nodes=nodes, priors=given, progress=progress)
-    data = prepared(model, df, effects, nodes, fit)
+        check_fit(fit, Problem.of(rows, nodes))
+    fit = fit or estimate(rows, Settings(nodes=nodes, priors=given, progress=progress))
+    data = prepared(rows, effects, nodes, fit)
     data = data if pm_model is None else as_built(pm_model, data)
     settings: dict[str, Any] = {"draws": draws, "tune": tune, "cores": cores, "seed": seed, "progress_bar": progress}
     if effects == "integrate":
         settings["adaptation"] = "low_rank"  # few, correlated parameters: three times the effective draws
     run = _Run(data, priors, pm_model, backend, {**settings, **nuts})
-    found, split, said = _modes(model, df, fit, known if pm_model is None else None, nodes, chains)
+    found, split, said = _modes(rows, fit, known if pm_model is None else None, nodes, chains)
     raw, made = run.sampled([(m.values, n) for m, n in zip(found, split, strict=True)])
     if effects == "integrate":
         raw, made, run, more = _mended(raw, made, run, found, split, nodes is not None)
         said += more
-    return assemble(raw, made, run.data, fit, df, nodes=nodes, relabel=relabel, seed=seed, said=said)
+    return assemble(raw, made, run.data, fit, nodes=nodes, relabel=relabel, seed=seed, said=said)
 
 
 @dataclass(frozen=True)
 class _Run:
     """What NUTS is run on, and how."""
 
-    data: Data
+    data: Problem
     priors: Priors | None
     pm_model: pm.Model | None
     backend: str | None
@@ -141,7 +144,7 @@ def _together(parts: Sequence[xr.DataTree]) -> xr.DataTree:
 
 
 def _modes(
-    model: Model, df: pd.DataFrame, fit: Fit, priors: Mapping[str, Prior] | None, nodes: Nodes | None, chains: int
+    rows: Dataset, fit: Fit, priors: Mapping[str, Prior] | None, nodes: Nodes | None, chains: int
 ) -> tuple[list[heights.Mode], NDArray[np.int64], list[str]]:
     """The fit's solution and others that the search has seen, chains for each, and words.
 
@@ -153,7 +156,7 @@ def _modes(
     if further and priors is not None:
         weighed = steps.run(
             "weights of the other solutions of the search",
-            lambda: heights.modes(model, df, [own, *further], priors, nodes or fit.nodes),
+            lambda: heights.modes(rows, [own, *further], priors, nodes or fit.nodes),
             [],
         )
     if not weighed:
@@ -195,7 +198,7 @@ def _mended(
     return second[0], second[1], again, [*more, *steps.words()]
 
 
-def _audited(raw: xr.DataTree, data: Data) -> tuple[Array, Audit]:
+def _audited(raw: xr.DataTree, data: Problem) -> tuple[Array, Audit]:
     """Some of the draws as points of theta, and the audit of the nodes there."""
     drawn, _ = finished(raw, quiet=True)
     thetas = some(points(data, {p.name: drawn[p.name].values for p in data.model.parameters}))

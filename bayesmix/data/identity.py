@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bayesmix.data.dataset import Data, texts
+from bayesmix.data.dataset import texts
+from bayesmix.data.patterns import Patterns
 from bayesmix.spec.model import Model, structure
 
 Array = NDArray[np.float64]
@@ -17,7 +18,7 @@ DIGITS = 2.0**36
 """Columns that are transformed by their mean or SD differ in the last digits from one order of the rows to another."""
 
 
-def identity(data: Data) -> dict[str, str]:
+def identity(data: Patterns) -> dict[str, str]:
     """Fingerprints of the declaration and of the data as they were coded.
 
     Neither depends on the order of the rows, on how they are merged into patterns or weighted by a column of
@@ -58,7 +59,7 @@ def _declared(model: Model) -> Any:
     return structure(model), items, sizes, fixed
 
 
-def _coded(data: Data) -> tuple[Any, ...]:
+def _coded(data: Patterns) -> tuple[Any, ...]:
     """Labels of everything, and the different rows with how often there is each."""
     plain = data.on_user_scale()
     at, cluster, counts = _cells(data)
@@ -72,7 +73,7 @@ def _coded(data: Data) -> tuple[Any, ...]:
     return texts(data.categories), [str(k) for k in data.clusters or []], labels, rows.shape, rows, often
 
 
-def _cells(data: Data) -> tuple[NDArray[np.int64], NDArray[np.int64], Array]:
+def _cells(data: Patterns) -> tuple[NDArray[np.int64], NDArray[np.int64], Array]:
     """Patterns that occur, the cluster of each (zero where there are none), and how often."""
     table = data.arrays.get("counts")
     if table is not None and "cluster" in table.dims:

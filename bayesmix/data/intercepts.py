@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bayesmix.data.dataset import Data
 from bayesmix.data.margins import column_means
+from bayesmix.data.patterns import Patterns
 from bayesmix.spec.model import Model, Predictor, Term
 
 Array = NDArray[np.float64]
@@ -86,7 +86,7 @@ class AtMeans:
         return self.sign * sum(each[1:], each[0])
 
 
-def at_means(data: Data) -> dict[str, AtMeans]:
+def at_means(data: Patterns) -> dict[str, AtMeans]:
     """Intercepts with covariates in their predictors, by the name of the parameter.
 
     One that several predictors share, or that does not vary over all that a slope beside it varies over, has none.
@@ -107,7 +107,7 @@ def at_means(data: Data) -> dict[str, AtMeans]:
     return out
 
 
-def _slope(t: Term, data: Data) -> Factor:
+def _slope(t: Term, data: Patterns) -> Factor:
     """Slopes at the means of their covariates."""
     assert t.covariates is not None
     name = t.covariates.name
@@ -122,7 +122,7 @@ def _loaded(t: Term, paths: Mapping[str, list[Path]]) -> Iterator[Path]:
             yield Path((Factor(t.parameter.name, t.dims, over, k), *path.factors))
 
 
-def _paths_of_effects(data: Data) -> dict[str, list[Path]]:
+def _paths_of_effects(data: Patterns) -> dict[str, list[Path]]:
     """From covariates to each effect; factors are regressed on each other's residuals, which have none."""
     out: dict[str, list[Path]] = {}
     for level in ("cluster", "individual"):

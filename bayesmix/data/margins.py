@@ -7,13 +7,13 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from bayesmix.data.dataset import Data
+from bayesmix.data.patterns import Patterns
 from bayesmix.spec.model import Response, Term
 
 Array = NDArray[np.float64]
 
 
-def units(data: Data) -> dict[str, tuple[Array, Array]]:
+def units(data: Patterns) -> dict[str, tuple[Array, Array]]:
     """The centre and the unit of each parameter, in its shape.
 
     An intercept of a normal response has the mean and the SD of the item (frequencies counted, missing answers
@@ -36,7 +36,7 @@ def units(data: Data) -> dict[str, tuple[Array, Array]]:
     return {k: tuple(np.mean([x[i] for x in v], axis=0) for i in range(2)) for k, v in found.items()}  # pyright: ignore
 
 
-def _of_term(t: Term, data: Data, unit: Array, scale: Mapping[str, float], power: int = 1) -> tuple[Array, Array]:
+def _of_term(t: Term, data: Patterns, unit: Array, scale: Mapping[str, float], power: int = 1) -> tuple[Array, Array]:
     """Centre 0 and unit of a summand; `unit` of the predictor broadcasts over the dims of the parameter."""
     p, shape = t.parameter, data.packing.shape(t.parameter)
     out = np.broadcast_to(unit**power, shape).astype(float)
@@ -54,7 +54,7 @@ def _along(x: Array, dim: str, dims: tuple[str, ...]) -> Array:
     return x.reshape([-1 if d == dim else 1 for d in dims])
 
 
-def _of_response(r: Response, data: Data, scale: Mapping[str, float]) -> Iterator[tuple[str, tuple[Array, Array]]]:
+def _of_response(r: Response, data: Patterns, scale: Mapping[str, float]) -> Iterator[tuple[str, tuple[Array, Array]]]:
     """Names, centres and units of what a response's predictor and further parameters are made of."""
     mean, sd = item_margins(data, r)
     squared = ("variance", "variance_slope")
@@ -71,7 +71,7 @@ def _of_response(r: Response, data: Data, scale: Mapping[str, float]) -> Iterato
         yield t.parameter.name, (centre, unit)
 
 
-def item_margins(data: Data, r: Response) -> tuple[Array, Array]:
+def item_margins(data: Patterns, r: Response) -> tuple[Array, Array]:
     """Centre and SD of each item of a response; 0 and 1 where the family has no scale of its own."""
     y = data.responses[r.name]
     if r.family.kind == "categorical":
@@ -85,7 +85,7 @@ def item_margins(data: Data, r: Response) -> tuple[Array, Array]:
     return mean, np.where(sd > 0, sd, 1.0)
 
 
-def _effect_units(data: Data) -> dict[str, float]:
+def _effect_units(data: Patterns) -> dict[str, float]:
     """Units of the effects: 1, but for random coefficients, which enter a response as they are.
 
     That of a random intercept is the SD of the outcome where the covariates of random slopes have their means; where
@@ -101,7 +101,7 @@ def _effect_units(data: Data) -> dict[str, float]:
     return out
 
 
-def _coefficient_units(data: Data, t: Term) -> Array:
+def _coefficient_units(data: Patterns, t: Term) -> Array:
     """Units of the coefficients of columns, for a response of SD 1; of the constant as above."""
     if t.covariates is None:
         return np.ones(1)
@@ -111,19 +111,19 @@ def _coefficient_units(data: Data, t: Term) -> Array:
     return np.where(constant, np.sqrt(1.0 + ((mean / sd)[~constant] ** 2).sum()), 1.0 / sd)
 
 
-def _columns(data: Data, name: str) -> tuple[Array, Array]:
+def _columns(data: Patterns, name: str) -> tuple[Array, Array]:
     """The columns of covariates as the user knows them, and their weights: individuals, or clusters."""
     x = data.user_columns.get(name, data.arrays[name])
     return x.values, data.counts if x.dims[0] == "individual" else np.ones(len(x.values))
 
 
-def column_means(data: Data, name: str) -> Array:
+def column_means(data: Patterns, name: str) -> Array:
     """Means of the columns of covariates."""
     x, weight = _columns(data, name)
     return weight @ x / weight.sum()
 
 
-def column_sds(data: Data, name: str) -> Array:
+def column_sds(data: Patterns, name: str) -> Array:
     """SDs of the columns of covariates; 1 for a constant."""
     x, weight = _columns(data, name)
     sd = np.sqrt(weight @ (x - column_means(data, name)) ** 2 / weight.sum())

@@ -1,6 +1,6 @@
 """Priors on natural parameters: what the declaration or a user says, in the units of the data.
 
-A prior is taken literally. One whose name begins with ``Data`` is in units of the data instead: with the centre m
+A prior is taken literally. One whose name begins with ``Patterns`` is in units of the data instead: with the centre m
 and the unit s of the parameter (:func:`bayesmix.data.margins.units`), ``DataNormal(mu=a, sigma=b)`` is
 Normal(m + s a, s b).
 The random variables of the PyMC model and the penalty of a fit are made of the same :class:`Block` s, so that both
@@ -18,9 +18,9 @@ import pytensor
 import pytensor.tensor as pt
 from numpy.typing import NDArray
 
-from bayesmix.data.dataset import Data
 from bayesmix.data.intercepts import AtMeans, at_means
 from bayesmix.data.margins import units
+from bayesmix.data.patterns import Patterns
 from bayesmix.spec.model import Model, terms
 from bayesmix.spec.parameters import Parameter, Prior
 
@@ -28,7 +28,7 @@ Array = NDArray[np.float64]
 Priors = Mapping[str, Prior | Literal["default"]] | Literal["default"]
 FREE, AT_MEANS = "_free", "_at_means"
 """End the names of variables: of free entries where others are fixed, of an intercept at the covariates' means."""
-OF_DATA = "Data"
+OF_DATA = "Patterns"
 """Begins the name of a prior in units of the data."""
 EXCHANGEABLE, TRIANGLE = "ExchangeableLogit", "CholeskyNormal"
 KINDS = {EXCHANGEABLE: "Normal", TRIANGLE: "HalfNormal"}
@@ -285,7 +285,7 @@ class Stated:
         return 0.0 if self.at_means is None else self.at_means.shift(values, self.parameter.dims)
 
 
-def stated(data: Data, priors: Mapping[str, Prior]) -> dict[str, Stated]:
+def stated(data: Patterns, priors: Mapping[str, Prior]) -> dict[str, Stated]:
     """The priors in the units of the data, intercepts at the means after what they are made of."""
     known, centred = units(data), at_means(data)
     centred = {k: x for k, x in centred.items() if k in priors and priors[k].default}
@@ -322,7 +322,7 @@ def log_density(found: Mapping[str, Stated], values: Mapping[str, Any]) -> Any:
     return total
 
 
-def _blocks(p: Parameter, data: Data, prior: Prior, centre: Array, unit: Array, centred: bool) -> Iterator[Block]:
+def _blocks(p: Parameter, data: Patterns, prior: Prior, centre: Array, unit: Array, centred: bool) -> Iterator[Block]:
     """Free entries of a parameter as variables: one, or one a pattern of free entries in a vector."""
     free = data.packing.index[p.name] >= 0
     distribution, arguments = _pymc(prior)

@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from bayesmix.data.dataset import Data, Named
+from bayesmix.graph.problem import Problem
+from bayesmix.spec.parameters import Named
 
 LARGE = 2**18
 """Entries of a tensor over the individuals, nodes and classes of a batch."""
@@ -24,7 +25,7 @@ class Batch:
 
     Attributes
     ----------
-    data : Data
+    data : Problem
         With the arrays of these clusters alone.
     clusters : array of int
         Their positions in the data set.
@@ -36,14 +37,14 @@ class Batch:
         Individuals and clusters of the whole data set.
     """
 
-    data: Data
+    data: Problem
     clusters: NDArray[np.int64]
     individuals: NDArray[np.int64]
     slots: NDArray[np.int64]
     size: dict[str, int]
 
 
-def batched(data: Data) -> list[Batch]:
+def batched(data: Problem) -> list[Batch]:
     """The data in batches; one or none where all together are small, or individuals are merged over clusters."""
     if "cluster_of" not in data.arrays or data.clusters is None:
         return []
@@ -58,7 +59,7 @@ def batched(data: Data) -> list[Batch]:
     return [_batch(data, some, members) for some in _parted(by_size, sizes * width)]
 
 
-def _entries(data: Data) -> int:
+def _entries(data: Problem) -> int:
     """Entries of the largest tensor for an individual: nodes and classes."""
     nodes = [data.arrays[f"z_{k}"] for k in ("individual", "cluster") if data.model.effects_at(k)]
     sizes = [z.values.shape[z.dims.index(d)] for z in nodes for d in z.dims if d.startswith("node_")]
@@ -76,7 +77,7 @@ def _parted(order: NDArray, entries: NDArray) -> list[NDArray]:
     return parts
 
 
-def _batch(data: Data, clusters: NDArray, members: Sequence[NDArray]) -> Batch:
+def _batch(data: Problem, clusters: NDArray, members: Sequence[NDArray]) -> Batch:
     mine = [members[j] for j in clusters]
     sizes = np.array([len(m) for m in mine])
     width = int(sizes.max())
@@ -100,7 +101,7 @@ def _take(x: Named, at: dict[str, NDArray]) -> Named:
     for axis, dim in enumerate(x.dims):
         if dim in at:
             values = np.take(values, at[dim], axis=axis)
-    return Named(x.dims, np.ascontiguousarray(values))
+    return Named(x.dims, np.asarray(values, order="C"))  # ascontiguousarray would give a single number an axis
 
 
 def spread(parts: Sequence, batches: Sequence[Batch], dim: str) -> NDArray[np.float64]:

@@ -11,9 +11,10 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from bayesmix.data.dataset import Data, Named
-from bayesmix.data.integration import node_arrays, placed
-from bayesmix.graph import functions
+from bayesmix.graph.compile import LogLikelihood
+from bayesmix.graph.integration import node_arrays, placed
+from bayesmix.graph.problem import Problem
+from bayesmix.spec.parameters import Named
 from bayesmix.spec.quadrature import (
     MAX_ENTRIES,
     Adaptive,
@@ -44,12 +45,12 @@ LIMIT = 1.5
 """The widest nodes, in SDs of the effects: a posterior is seldom wider than the distribution itself."""
 
 
-def is_adaptive(data: Data) -> bool:
+def is_adaptive(data: Problem) -> bool:
     """Whether any of the nodes are to be moved."""
     return any(isinstance(m, Adaptive) for m in data.nodes.values())
 
 
-def adapted(data: Data, theta: Array, mode: str | None = None, steps: int = 12) -> Data:
+def adapted[P: Problem](data: P, theta: Array, mode: str | None = None, steps: int = 12) -> P:
     """The data with adaptive nodes centred and scaled at the posterior of each unit, given theta.
 
     The posterior mean and covariance of the standard normal effects come from the posterior
@@ -71,9 +72,9 @@ def adapted(data: Data, theta: Array, mode: str | None = None, steps: int = 12) 
     return data
 
 
-def _move(data: Data, level: str, theta: Array, mode: str | None):
+def _move(data: Problem, level: str, theta: Array, mode: str | None):
     """New nodes of a level, their centres and scales, and how far they moved in units of the old ones."""
-    (weights,) = functions.bind("probabilities", data, mode, ((level, f"node_{level}"),))(theta)
+    (weights,) = LogLikelihood(data, mode).posterior(theta, (level, f"node_{level}"))
     method = cast(Adaptive, data.nodes[level])
     mean, scale = data.places.get(level) or _start(data, level)
     t, _ = method.grid(mean.shape[1])
@@ -96,7 +97,7 @@ def _no_wider(covariance: Array) -> Array:
     return np.einsum("ukl,ul,uml->ukm", axes, np.minimum(size, LIMIT**2), axes)
 
 
-def _at_modes(data: Data, methods: Mapping[str, Adaptive], theta: Array) -> Data:
+def _at_modes[P: Problem](data: P, methods: Mapping[str, Adaptive], theta: Array) -> P:
     """The data with one node of each unit at the mode of its effects' posterior, from nodes that are near it."""
     for level, method in methods.items():
         place = data.places[level]
@@ -109,7 +110,7 @@ def _at_modes(data: Data, methods: Mapping[str, Adaptive], theta: Array) -> Data
     return data
 
 
-def _nearer_to_mode(data: Data, level: str, place: tuple[Array, Array], theta: Array):
+def _nearer_to_mode(data: Problem, level: str, place: tuple[Array, Array], theta: Array):
     """A Newton step, with the curvature where it began, and its length; both from the log posterior at a few nodes."""
     mean, scale = place
     t, curve, slope = Exact().stencil(mean.shape[1])
@@ -118,7 +119,7 @@ def _nearer_to_mode(data: Data, level: str, place: tuple[Array, Array], theta: A
     own = {f"z_{level}": Named((level, node, effect), z)}
     own[f"log_weight_{level}"] = Named((level, node), -0.5 * (z**2).sum(axis=2))
     probed = replace(data, arrays={**data.arrays, **own})
-    (weights,) = functions.bind("probabilities", probed, None, ((level, node),))(theta)
+    (weights,) = LogLikelihood(probed).posterior(theta, (level, node))
     height = np.log(np.maximum(weights, 1e-300))
     size, axes = np.linalg.eigh(np.einsum("un,nkl->ukl", height, curve) / APART**2)
     size = np.clip(size, 1 / WIDEST**2, 1 / NARROWEST**2)
@@ -129,12 +130,12 @@ def _nearer_to_mode(data: Data, level: str, place: tuple[Array, Array], theta: A
     return (mean + np.einsum("ukl,ul->uk", scale, step), lower), np.abs(step).max(initial=0.0)
 
 
-def _start(data: Data, level: str) -> tuple[Array, Array]:
+def _start(data: Problem, level: str) -> tuple[Array, Array]:
     size, n = data.arrays[f"z_{level}"].values.shape[0], len(data.model.effects_at(level))
     return np.zeros((size, n)), np.tile(np.eye(n), (size, 1, 1))
 
 
-def replaced(data: Data, methods: Mapping[str, Adaptive]) -> Data:
+def replaced[P: Problem](data: P, methods: Mapping[str, Adaptive]) -> P:
     """The data with other adaptive nodes, not yet moved, at the given levels."""
     arrays = dict(data.arrays)
     for level, method in methods.items():
@@ -144,7 +145,7 @@ def replaced(data: Data, methods: Mapping[str, Adaptive]) -> Data:
     return replace(data, arrays=arrays, nodes={**data.nodes, **methods}, places=places)
 
 
-def with_nodes(data: Data, methods: Mapping[str, Nodes]) -> Data:
+def with_nodes[P: Problem](data: P, methods: Mapping[str, Nodes]) -> P:
     """The data with other nodes, the same for all units, at the given levels."""
     old = {f"{kind}_{level}" for kind in ("z", "log_weight", "curve", "slope") for level in methods}
     arrays = {k: v for k, v in data.arrays.items() if k not in old}
@@ -153,7 +154,7 @@ def with_nodes(data: Data, methods: Mapping[str, Nodes]) -> Data:
     return replace(data, arrays=arrays, nodes={**data.nodes, **methods})
 
 
-def renewed(data: Data, methods: Mapping[str, Nodes]) -> Data:
+def renewed[P: Problem](data: P, methods: Mapping[str, Nodes]) -> P:
     """The data with other nodes at the given levels; adaptive ones are not yet moved."""
     moved = {k: m for k, m in methods.items() if isinstance(m, Adaptive)}
     common = {k: m for k, m in methods.items() if not isinstance(m, Adaptive)}
@@ -161,7 +162,7 @@ def renewed(data: Data, methods: Mapping[str, Nodes]) -> Data:
     return replaced(out, moved) if moved else out
 
 
-def finer(data: Data) -> dict[str, Nodes]:
+def finer(data: Problem) -> dict[str, Nodes]:
     """Finer nodes at every level that has some; empty where they would be too many.
 
     Where adaptive nodes do not help, the integrand is no near-normal density: a fine grid does.
@@ -173,7 +174,7 @@ def finer(data: Data) -> dict[str, Nodes]:
     return {} if total > MOST_NODES and total * len(data.counts) > MOST_CELLS else out
 
 
-def finer_methods(data: Data) -> dict[str, Nodes]:
+def finer_methods(data: Problem) -> dict[str, Nodes]:
     """The finer method of each level, as far as there are such."""
     out: dict[str, Nodes] = {}
     for level, method in data.nodes.items():
@@ -189,14 +190,14 @@ def finer_methods(data: Data) -> dict[str, Nodes]:
     return out
 
 
-def audited(data: Data, theta: Array) -> dict[str, Any]:
+def audited(data: Problem, theta: Array) -> dict[str, Any]:
     """The log-likelihood again with finer nodes: both methods in words, the difference, and the largest of a unit."""
     methods = finer_methods(data)
     if not methods:
         return {}
     again = adapted(renewed(data, methods), theta)
     said = [", ".join(map(str, d.nodes.values())) for d in (data, again)]
-    coarse, fine = (np.asarray(functions.bind("units", d)(theta)) for d in (data, again))
+    coarse, fine = (LogLikelihood(d).of_units(theta) for d in (data, again))
     with np.errstate(invalid="ignore"):  # impossible data are so with any nodes
         difference = np.where(fine == coarse, 0.0, fine - coarse) * (data.arrays["weight"].values > 0)
     total = float(data.arrays["weight"].values @ difference)
@@ -220,7 +221,7 @@ def in_words(audit: Mapping[str, Any]) -> str:
     )
 
 
-def refined(data: Data, theta: Array) -> tuple[Data, dict[str, Any]]:
+def refined[P: Problem](data: P, theta: Array) -> tuple[P, dict[str, Any]]:
     """The data with nodes that are fine enough at theta, as far as the program takes them by itself, and the audit."""
     while True:
         data = adapted(data, theta)
@@ -230,7 +231,7 @@ def refined(data: Data, theta: Array) -> tuple[Data, dict[str, Any]]:
         data = renewed(data, better)
 
 
-def of_population(data: Data, kinds: type | UnionType = Adaptive | Exact) -> Data:
+def of_population[P: Problem](data: P, kinds: type | UnionType = Adaptive | Exact) -> P:
     """The data with nodes for averages over the population, not over the posterior of a unit.
 
     Fewer where there would be many for many individuals: their class probabilities are smooth in the effects.
@@ -239,7 +240,7 @@ def of_population(data: Data, kinds: type | UnionType = Adaptive | Exact) -> Dat
     return with_nodes(data, {k: _wide(data, k) for k in moved}) if moved else data
 
 
-def _wide(data: Data, level: str) -> Nodes:
+def _wide(data: Problem, level: str) -> Nodes:
     n = len(data.model.effects_at(level))
     wide = {1: Trapezoid(61, 6.0), 2: Trapezoid(21), 3: Trapezoid(11)}.get(n, MonteCarlo(4000))
     if len(data.counts) * len(wide.grid(n)[0]) < MANY or n > 3:

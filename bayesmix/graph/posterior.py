@@ -18,13 +18,15 @@ import xarray as xr
 from numpy.typing import NDArray
 from scipy import special
 
-from bayesmix.data.dataset import Data, Named, check_coords, coding_of, prepare
-from bayesmix.graph import functions
+from bayesmix.data.dataset import check_coords, coding_of
+from bayesmix.graph.compile import LogLikelihood
 from bayesmix.graph.nodes import ROUGH, adapted, audited, in_words, of_population, off, refined
+from bayesmix.graph.problem import Problem, prepare
 from bayesmix.graph.quantities import response_table
 from bayesmix.graph.variance_components import random_names
 from bayesmix.spec import class_labels as labels
 from bayesmix.spec.model import RANDOM, Model
+from bayesmix.spec.parameters import Named
 from bayesmix.spec.quadrature import Nodes
 
 Array = NDArray[np.float64]
@@ -72,7 +74,7 @@ def log_likelihood(
         hint = "give its .params" if hasattr(params, "params") else "give a mapping, such as fit.params"
         raise TypeError(f"params came as {type(params).__name__}, expected values of parameters by name: {hint}.")
     data = prepare(model, df, nodes=nodes, coding=coding_of(model, params, df))
-    check_coords(params, data)
+    check_coords(params, model, data.coords)
     theta = data.pack({k: np.asarray(v) for k, v in params.items()})
     if nodes is None:
         data, audit = refined(data, theta)
@@ -82,14 +84,14 @@ def log_likelihood(
     if off(audit) > ROUGH:
         warnings.warn(f"{in_words(audit)}.", stacklevel=2)
     if not units:
-        return float(functions.bind("total", data)(theta))
-    each = np.asarray(functions.bind("units", data)(theta))
+        return float(LogLikelihood(data).value(theta))
+    each = LogLikelihood(data).of_units(theta)
     if data.clusters is not None:
         return pd.Series(each, index=pd.Index(data.clusters, name=model.cluster), name="loglik")
     return pd.Series(np.where(data.pattern_of >= 0, each[data.pattern_of], np.nan), index=df.index, name="loglik")
 
 
-def class_posteriors(data: Data, theta: Array, mode=None) -> dict[str, Array]:
+def class_posteriors(data: Problem, theta: Array, mode=None) -> dict[str, Array]:
     """P(C = c | everything observed) for each class variable, (individual or cluster, class).
 
     `data` must not merge individuals of different clusters: a two-level model without `cluster_of`
@@ -98,7 +100,7 @@ def class_posteriors(data: Data, theta: Array, mode=None) -> dict[str, Array]:
     wanted = tuple((c.level, c.name) for c in data.model.classes if c.level != "item")
     if not wanted:
         return {}
-    out = functions.bind("probabilities", data, mode, wanted)(theta)
+    out = LogLikelihood(data, mode).posterior(theta, *wanted)
     return {dims[1]: _normalised(p) for dims, p in zip(wanted, out, strict=True)}
 
 
@@ -124,7 +126,7 @@ class Paths:
     joint: Array | None = None
 
 
-def paths(data: Data, theta: Array, mode=None) -> Paths | None:
+def paths(data: Problem, theta: Array, mode=None) -> Paths | None:
     """Posterior probabilities of the paths through the classes of individuals; None for one class variable.
 
     Where there are too many paths, the best one by the posterior transitions of each occasion (Viterbi's
@@ -136,7 +138,7 @@ def paths(data: Data, theta: Array, mode=None) -> Paths | None:
     sizes = [len(data.coords[n]) for n in names]
     if np.prod(sizes) * len(data.counts) > MOST_PATHS:
         return _by_steps(data, theta, names, mode)
-    (found,) = functions.bind("probabilities", data, mode, (("individual", *names),))(theta)
+    (found,) = LogLikelihood(data, mode).posterior(theta, ("individual", *names))
     joint = _normalised(found)
     flat = joint.reshape(len(joint), -1)
     best = flat.argmax(axis=1)
@@ -146,9 +148,9 @@ def paths(data: Data, theta: Array, mode=None) -> Paths | None:
     return Paths(path, flat.max(axis=1), np.broadcast_to(stayed, len(flat)), joint)
 
 
-def _by_steps(data: Data, theta: Array, names: list[str], mode) -> Paths:
+def _by_steps(data: Problem, theta: Array, names: list[str], mode) -> Paths:
     pairs = tuple(("individual", *pair) for pair in pairwise(names))
-    steps = [_normalised(p) for p in functions.bind("probabilities", data, mode, pairs)(theta)]
+    steps = [_normalised(p) for p in LogLikelihood(data, mode).posterior(theta, *pairs)]
     with np.errstate(divide="ignore", invalid="ignore"):
         score = np.log(steps[0].sum(axis=2))
         back = []
@@ -164,7 +166,7 @@ def _by_steps(data: Data, theta: Array, names: list[str], mode) -> Paths:
     return Paths(np.stack(path[::-1], axis=1), unknown, unknown)
 
 
-def joint_entropy(data: Data, theta: Array, mode=None) -> tuple[str, Array] | None:
+def joint_entropy(data: Problem, theta: Array, mode=None) -> tuple[str, Array] | None:
     """The entropy of the posterior of all class variables together, of each individual, or cluster if all are theirs.
 
     None for fewer than two of them. Where there are too many paths it is that of a chain, step by step; NaN where
@@ -176,10 +178,10 @@ def joint_entropy(data: Data, theta: Array, mode=None) -> tuple[str, Array] | No
     unit = "individual" if any(c.level == "individual" for c in used) else "cluster"
     names, units = [c.name for c in used], data.n_clusters if unit == "cluster" else len(data.counts)
     if np.prod([c.size for c in used]) * (units or 0) <= MOST_PATHS:
-        return unit, _entropies(functions.bind("probabilities", data, mode, ((unit, *names),))(theta)[0])
+        return unit, _entropies(LogLikelihood(data, mode).posterior(theta, (unit, *names))[0])
     if not _is_chain(data.model, names):
         return unit, np.full(units or 0, np.nan)
-    pairs = functions.bind("probabilities", data, mode, tuple((unit, *pair) for pair in pairwise(names)))(theta)
+    pairs = LogLikelihood(data, mode).posterior(theta, *((unit, *pair) for pair in pairwise(names)))
     firsts = [np.asarray(p).sum(axis=2) for p in pairs]
     return unit, sum((_entropies(p) for p in pairs), np.zeros(units or 0)) - sum(map(_entropies, firsts[1:]))
 
@@ -205,7 +207,7 @@ def _normalised(p: Array) -> Array:
     return np.asarray(p) / np.where(total > 0, total, 1.0)
 
 
-def effect_posteriors(data: Data, theta: Array, mode=None) -> dict[str, tuple[Array, Array]]:
+def effect_posteriors(data: Problem, theta: Array, mode=None) -> dict[str, tuple[Array, Array]]:
     """EAP and posterior SD of each integrated effect at its level: sums over the posterior of the nodes.
 
     Where the distribution of an effect depends on a class, or on effects of another level, the sum is over these as
@@ -213,7 +215,7 @@ def effect_posteriors(data: Data, theta: Array, mode=None) -> dict[str, tuple[Ar
     effects, and for its square.
     """
     out: dict[str, tuple[Array, Array]] = {}
-    made = functions.evaluate(data, theta, mode, "effects")
+    made = LogLikelihood(data, mode).effects(theta)
     named = {e.name: made[f"effect:{e.name}"] for e in data.model.effects}
     at_nodes = {k: xr.DataArray(x.values, dims=x.dims) for k, x in named.items()}
     at_nodes = data.recoding.effects_to_user(at_nodes, data.natural(theta))
@@ -223,7 +225,7 @@ def effect_posteriors(data: Data, theta: Array, mode=None) -> dict[str, tuple[Ar
         x = at_nodes[e.name]
         others = [d for d in x.dims if str(d).startswith("node_") or d in {c.name for c in data.model.classes}]
         probe = (e.level, *dict.fromkeys([f"node_{e.level}", *others]))
-        (weights,) = functions.bind("probabilities", data, mode, (probe,))(theta)
+        (weights,) = LogLikelihood(data, mode).posterior(theta, probe)
         w = xr.DataArray(np.asarray(weights), dims=probe)
         over = [d for d in dict.fromkeys((*probe, *x.dims)) if d != e.level]
         mean = (w * x).sum(over)
@@ -274,7 +276,7 @@ class Memberships:
         return self.probability[np.arange(len(node)), np.minimum(node, self.weight.shape[1] - 1)]
 
 
-def memberships(data: Data, theta: Array, mode=None) -> dict[str, Memberships]:
+def memberships(data: Problem, theta: Array, mode=None) -> dict[str, Memberships]:
     """Grades of membership of each individual in the classes of its responses, by class variable.
 
     `data` must not merge individuals of different clusters (see :func:`class_posteriors`).
@@ -283,10 +285,10 @@ def memberships(data: Data, theta: Array, mode=None) -> dict[str, Memberships]:
     if not classes or "log_weight_individual" not in data.arrays:
         return {}
     nodes = tuple(f"node_{k}" for k in ("individual", "cluster") if f"log_weight_{k}" in data.arrays)
-    (found,) = functions.bind("probabilities", data, mode, (("individual", *nodes),))(theta)
+    (found,) = LogLikelihood(data, mode).posterior(theta, ("individual", *nodes))
     weight = np.asarray(found).reshape(len(data.counts), -1)
     weight = _normalised(weight)
-    made, sizes = functions.evaluate(data, theta, mode), dict(zip(nodes, found.shape[1:], strict=True))
+    made, sizes = LogLikelihood(data, mode).factors(theta), dict(zip(nodes, found.shape[1:], strict=True))
     out = {}
     for name in classes:
         x = made[f"class:{name}"]
@@ -323,13 +325,12 @@ class Derived:
         return xr.Dataset(out)
 
 
-def derive(data: Data, theta: Array, mode=None) -> tuple[Derived, Derived, Derived]:
+def derive(data: Problem, theta: Array, mode=None) -> tuple[Derived, Derived, Derived]:
     """Natural parameters, probabilities of classes and item categories, and derived ones, with derivatives."""
     user = of_population(data.on_user_scale())
-    values = functions.bind("derived", user, mode)
-    names = list(functions.compiled("derived", user, mode).dims)
-    slopes = _slopes(lambda at: values(data.user_theta(at)), theta, names)
-    made, data = functions.evaluate(user, data.user_theta(theta), mode, "derived"), user
+    quantities = LogLikelihood(user, mode).quantities
+    slopes = _slopes(lambda at: quantities(data.user_theta(at)), theta)
+    made, data = quantities(data.user_theta(theta)), user
     out = []
     for kind in ("", "table", "derived"):
         names = {k: k.partition(":")[2] or k for k in made if (k.partition(":")[0] if ":" in k else "") == kind}
@@ -338,41 +339,43 @@ def derive(data: Data, theta: Array, mode=None) -> tuple[Derived, Derived, Deriv
     return out[0], out[1], out[2]
 
 
-def parameters_alone(data: Data, theta: Array) -> Derived:
+def parameters_alone(data: Problem, theta: Array) -> Derived:
     """Natural parameters without derivatives."""
     values = data.natural(theta)
     named = {p.name: label(Named(p.dims, values[p.name]), data) for p in data.model.parameters}
     return Derived(named, {k: np.full((len(theta), *x.shape), np.nan) for k, x in named.items()})
 
 
-def _slopes(values: Callable, theta: Array, names: list[str]) -> dict[str, Array]:
-    """Derivatives with respect to each entry of theta, stacked first, by central differences (to ten digits)."""
+def _slopes(quantities: Callable[[Array], dict[str, Named]], theta: Array) -> dict[str, Array]:
+    """Differentiate by each entry of theta, stacked first, by central differences (to ten digits)."""
     steps = 1e-5 * np.maximum(1.0, np.abs(theta))
-    rows = [
-        [(np.asarray(up) - np.asarray(down)) / (2 * steps[k]) for up, down in zip(*ends, strict=True)]
-        for k, ends in enumerate((values(theta + e), values(theta - e)) for e in np.diag(steps))
-    ]
-    if not rows:
-        return {n: np.zeros((0, *np.shape(x))) for n, x in zip(names, values(theta), strict=True)}
-    return {n: np.stack([r[i] for r in rows]) for i, n in enumerate(names)}
+    ends = [(quantities(theta + e), quantities(theta - e)) for e in np.diag(steps)]
+    if not ends:
+        return {n: np.zeros((0, *x.values.shape)) for n, x in quantities(theta).items()}
+    return {
+        n: np.stack([(up[n].values - down[n].values) / (2 * h) for (up, down), h in zip(ends, steps, strict=True)])
+        for n in ends[0][0]
+    }
 
 
-def _in_order(x: Named, slopes: Array, data: Data, kind: str) -> tuple[xr.DataArray, Array]:
+def _in_order(x: Named, slopes: Array, data: Problem, kind: str) -> tuple[xr.DataArray, Array]:
     """A table with its dims in the order of all tables (a parameter as it is), and its derivatives."""
     shown = ordered_dims(x.dims, data) if kind else x.dims
     axes = [x.dims.index(d) for d in shown]
     return label(Named(shown, x.values.transpose(axes)), data), slopes.transpose([0, *(k + 1 for k in axes)])
 
 
-def tables(data: Data, theta: Array, mode=None) -> dict[str, xr.DataArray]:
+def tables(data: Problem, theta: Array, mode=None) -> dict[str, xr.DataArray]:
     """Probabilities of classes and item categories, and what else follows from the parameters, at theta."""
     user = of_population(data.on_user_scale())
-    made, data = functions.evaluate(user, data.user_theta(theta), mode, "derived"), user
+    made, data = LogLikelihood(user, mode).quantities(data.user_theta(theta)), user
     found = {k.partition(":")[2]: x for k, x in made.items() if ":" in k}
     return {k: label(x, data).transpose(*ordered_dims(x.dims, data)) for k, x in found.items()}
 
 
-def tables_of(data: Data, theta: Array, lead: tuple[str, ...], known: Collection[str] = ()) -> dict[str, xr.DataArray]:
+def tables_of(
+    data: Problem, theta: Array, lead: tuple[str, ...], known: Collection[str] = ()
+) -> dict[str, xr.DataArray]:
     """:func:`tables` at many points of theta, those in `known` left out.
 
     Parameters
@@ -382,26 +385,25 @@ def tables_of(data: Data, theta: Array, lead: tuple[str, ...], known: Collection
         Dims of the points, such as chain and draw.
     """
     theta, data = data.user_theta(theta), of_population(data.on_user_scale())
-    dims = functions.compiled("derived", data).dims
-    wanted = {k: name for k, key in enumerate(dims) if ":" in key and (name := key.partition(":")[2]) not in known}
-    if not wanted or not theta.size:
+    graph = LogLikelihood(data)
+    dims = {k: d for k, d in graph.quantity_dims().items() if ":" in k and k.partition(":")[2] not in known}
+    if not dims or not theta.size:
         return {}
-    values, out = functions.bind("derived", data), {}
-    each = [values(theta[at]) for at in np.ndindex(*theta.shape[:-1])]
-    for (k, name), own in zip(wanted.items(), (list(dims.values())[k] for k in wanted), strict=True):
-        x = np.stack([e[k] for e in each]).reshape(*theta.shape[:-1], *np.shape(each[0][k]))
-        out[name] = label(Named((*lead, *own), x), data).transpose(*lead, *ordered_dims(own, data))
+    out, each = {}, [graph.quantities(theta[at]) for at in np.ndindex(*theta.shape[:-1])]
+    for key, own in dims.items():
+        x = np.stack([e[key].values for e in each]).reshape(*theta.shape[:-1], *each[0][key].values.shape)
+        out[key.partition(":")[2]] = label(Named((*lead, *own), x), data).transpose(*lead, *ordered_dims(own, data))
     return out
 
 
-def label(x: Named, data: Data) -> xr.DataArray:
+def label(x: Named, data: Problem) -> xr.DataArray:
     """An array with the coords of its dims."""
     there = {**data.coords, RANDOM: random_names(data.model)}
     known = {d: there.get(d, there.get(d.removesuffix("_"))) for d in x.dims}
     return xr.DataArray(x.values, dims=x.dims, coords={d: list(v) for d, v in known.items() if v is not None})
 
 
-def ordered_dims(dims: tuple[str, ...], data: Data) -> tuple[str, ...]:
+def ordered_dims(dims: tuple[str, ...], data: Problem) -> tuple[str, ...]:
     """Classes first, categories last: one order for all tables."""
     names = [d for c in data.model.classes for d in (c.name, *labels.common(data.model, c.name))]
     classes = [d for d in dict.fromkeys(names) if d in dims]
@@ -409,7 +411,7 @@ def ordered_dims(dims: tuple[str, ...], data: Data) -> tuple[str, ...]:
     return (*classes, *(d for d in dims if d not in (*classes, *last)), *last)
 
 
-def probability_name(key: str, dims: tuple[str, ...], data: Data) -> tuple[str, tuple[str, ...]] | None:
+def probability_name(key: str, dims: tuple[str, ...], data: Problem) -> tuple[str, tuple[str, ...]] | None:
     """The name and dims under which a factor is shown on the probability scale; None where it is not."""
     kind, _, what = key.partition(":")
     if kind == "class":

@@ -12,10 +12,12 @@ from numpy.typing import NDArray
 
 from bayesmix.data.coding import Coding
 from bayesmix.data.columns import plain
-from bayesmix.data.dataset import Data, Named, check_coords, coding_of, n_categories, prepare
-from bayesmix.graph import functions
+from bayesmix.data.dataset import check_coords, coding_of, n_categories
+from bayesmix.graph.compile import LogLikelihood, constants_of
+from bayesmix.graph.problem import Problem, prepare
 from bayesmix.spec.families import Ordinal
 from bayesmix.spec.model import Model, Response, check_model, terms
+from bayesmix.spec.parameters import Named
 from bayesmix.spec.quadrature import whole
 
 Array = NDArray[np.float64]
@@ -76,7 +78,7 @@ def simulate(
     data = prepare(
         model, _with_items(model, frame, labels), sampled=_levels(model), collapse=False, coding=coding
     ).on_user_scale()
-    check_coords(params, data, categories=not categories)
+    check_coords(params, model, data.coords, categories=not categories)
     drawn, truth = draw(data, data.packing.pack({str(k): np.asarray(v) for k, v in params.items()}), rng)
     ordered = {item for r in model.responses if isinstance(r.family, Ordinal) for item in r.items}
     out = frame.copy()
@@ -139,13 +141,13 @@ def _with_items(model: Model, frame: pd.DataFrame, labels: Mapping[str, list]) -
     return out.assign(**{model.freq: 1}) if model.freq else out
 
 
-def draw(data: Data, theta: Array, rng: np.random.Generator) -> tuple[dict[str, Array], dict[str, NDArray]]:
+def draw(data: Problem, theta: Array, rng: np.random.Generator) -> tuple[dict[str, Array], dict[str, NDArray]]:
     """One data set at theta: coded responses by item, and the latent variables by name, both by row.
 
     `data` must be prepared with ``collapse=False`` and, if the model has effects, all of them sampled.
     """
     data = _with_effects(data, rng)
-    made = functions.evaluate(data, theta)
+    made = LogLikelihood(data).factors(theta)
     n = len(data.counts)
     at: dict[str, NDArray] = {"individual": np.arange(n)}
     at_cluster: dict[str, NDArray] = {}
@@ -176,7 +178,7 @@ def draw(data: Data, theta: Array, rng: np.random.Generator) -> tuple[dict[str, 
 
 
 def _responses(
-    r: Response, made: Mapping[str, Named], data: Data, at: Mapping[str, NDArray], n: int, rng: np.random.Generator
+    r: Response, made: Mapping[str, Named], data: Problem, at: Mapping[str, NDArray], n: int, rng: np.random.Generator
 ) -> tuple[Array, dict[str, NDArray]]:
     """Coded responses (individual, item), and the item-level classes behind them."""
     shape = (n, len(r.items))
@@ -186,7 +188,7 @@ def _responses(
         where[c.name] = _categorical(pick(made[f"class:{c.name}"], where, c.name, shape), rng)
         truth |= {f"{c.name}_{item}": where[c.name][:, k] + 1 for k, item in enumerate(r.items)}
     table = pick(made[f"response:{r.name}"], where, "feature", shape)
-    return r.family.draw(table, rng, functions.constants_of(data, r.name)), truth
+    return r.family.draw(table, rng, constants_of(data, r.name)), truth
 
 
 def pick(x: Named, at: Mapping[str, NDArray], last: str | None, shape: tuple[int, ...]) -> Array:
@@ -203,7 +205,7 @@ def _categorical(log_probability: Array, rng: np.random.Generator) -> NDArray[np
     return np.argmax(log_probability + rng.gumbel(size=log_probability.shape), axis=-1)
 
 
-def _with_effects(data: Data, rng: np.random.Generator) -> Data:
+def _with_effects(data: Problem, rng: np.random.Generator) -> Problem:
     keys = [k for k in data.arrays if k in ("z_individual", "z_cluster")]
     fresh = {k: Named(data.arrays[k].dims, rng.standard_normal(data.arrays[k].values.shape)) for k in keys}
     return replace(data, arrays={**data.arrays, **fresh})

@@ -12,10 +12,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from bayesmix.data.dataset import prepare
+from bayesmix.data.dataset import Dataset
+from bayesmix.graph.problem import Problem
 from bayesmix.layout import Section, make_table, number, percent
-from bayesmix.ml import estimation as ml
+from bayesmix.ml.estimation import estimate
 from bayesmix.ml.neighbours import Split
+from bayesmix.ml.objective import Target
+from bayesmix.ml.settings import Settings
 from bayesmix.ml.starts import split_class
 from bayesmix.parallel import quietly
 from bayesmix.results.fit import Fit, SampleSize, check_sample_size
@@ -75,13 +78,16 @@ def enumerate_classes(
     largest = models[max(numbers)]
     check_sample_size(n, largest.two_level)
     name = name or varied(largest)
-    prepare(largest, df, nodes=settings.get("nodes"))
+    settings = Settings(**settings)
+    rows = Dataset.encode(largest, df)
+    Problem.of(rows, settings.nodes)  # refuses what the largest model cannot have, before any is fitted
     fits: dict[int, Fit] = {}
     for k, wanted in models.items():
         try:
             with quietly():
-                split = Split(name, _from_simpler(wanted, df, name, fits.get(k - 1), settings))
-                fits[k] = ml.fit(wanted, df, start=cast(Any, split), **settings)
+                own = rows.under(wanted) if rows.reads(wanted) else Dataset.encode(wanted, df)
+                split = Split(name, _from_simpler(own, name, fits.get(k - 1), settings))
+                fits[k] = estimate(own, replace(settings, start=split))
         except KeyboardInterrupt:
             if not fits:
                 raise
@@ -166,16 +172,17 @@ def _without_random_logits(model: Model, name: str) -> Model:
     return replace(model, classes=classes, effects=tuple(kept))
 
 
-def _from_simpler(model: Model, df, name: str, simpler: Fit | None, settings) -> list[Array]:
+def _from_simpler(rows: Dataset, name: str, simpler: Fit | None, settings: Settings) -> list[Array]:
+    model = rows.model
     if simpler is None or simpler.collapsed or any(p.name not in simpler.params for p in model.parameters):
         return []
-    data = prepare(model, df, nodes=settings.get("nodes"))
+    data = Target.of(rows, settings.nodes)
     values = {str(k): v.values for k, v in simpler.params.items()}
     size = len(simpler.params[name]) if name in simpler.params.dims else 1
     before = simpler.info["classes"]
     grown = [c.name for c in model.classes if c.size == before.get(c.name, 0) + 1]
     dims = {d for group in groups(model) if set(group) & set(grown) for d in group}
-    each = [split_class(values, data, dims, k, settings.get("seed", 0) + k) for k in range(size)]
+    each = [split_class(values, data, dims, k, settings.seed + k) for k in range(size)]
     return [theta for theta in each if theta is not None]
 
 

@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from functools import partial
-from numbers import Real
 from typing import Any, Literal
 
 import numpy as np
@@ -18,15 +17,18 @@ import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
-from bayesmix.data.dataset import SMALLEST_SD, Data, prepare, texts
+from bayesmix.data.dataset import Dataset, texts
 from bayesmix.data.identity import identity
-from bayesmix.data.integration import check_gradient
 from bayesmix.data.priors import Priors, checked
-from bayesmix.graph import functions, posterior
+from bayesmix.graph import posterior
+from bayesmix.graph.compile import LogLikelihood
+from bayesmix.graph.integration import check_gradient
 from bayesmix.graph.nodes import FINE, ROUGH, audited, finer, in_words, renewed
 from bayesmix.graph.posterior import Derived
+from bayesmix.graph.problem import Problem
 from bayesmix.ml import polish as maximum
 from bayesmix.ml.neighbours import MOST_SOLVED, Split, detours, different_ends, simpler_starts
+from bayesmix.ml.objective import SMALLEST_SD, Target
 from bayesmix.ml.polish import Top
 from bayesmix.ml.same_solution import same_solution
 from bayesmix.ml.search import (
@@ -42,6 +44,7 @@ from bayesmix.ml.search import (
     uncertain,
     unseen_share,
 )
+from bayesmix.ml.settings import Settings
 from bayesmix.ml.starts import ranges
 from bayesmix.parallel import Steps, quietly
 from bayesmix.results.estimates import TINY
@@ -50,8 +53,6 @@ from bayesmix.spec.model import Model, parts
 from bayesmix.spec.quadrature import Nodes
 
 Array = NDArray[np.float64]
-LEAST_FLOOR = 1e-6
-"""A share of an item's SD below which there is no floor worth the name."""
 DOUBTFUL = 0.5
 """An estimated share of unseen ends that is said."""
 MOST_SOLUTIONS, ALIKE = 12, 0.05
@@ -147,43 +148,56 @@ def fit(
     KeyboardInterrupt
         Interrupted before any start was finished; later, the finished ones are kept.
     """
-    standard_errors = standard_errors or ("hessian" if priors else "robust")
-    check_settings(starts, finals, rounds, seed, standard_errors, simpler, budget, smallest_sd)
-    if executor is not None and not hasattr(executor, "submit"):
-        raise TypeError(f"executor came as {executor!r}, expected a concurrent.futures.Executor: give one, or none.")
-    data = prepare(model, df, nodes=nodes)
-    check_gradient(data.nodes)
-    data = replace(data, priors=checked(priors, data.model), smallest_sd=smallest_sd)
-    order = _pivot(like, data)
-    split = start if isinstance(start, Split) else Split()
-    given = [("simpler model", t) for t in split.points]
-    given += [("given", t) for t in _given(None if split is start else start, data)]
-    given += [("simpler model", t) for t in _from_classes(data, df, seed, nodes)]
+    settings = Settings(
+        starts, finals, rounds, seed, nodes, start, like, priors, standard_errors, mode, executor, progress, simpler,
+        budget, smallest_sd,
+    )  # fmt: skip
+    return estimate(Dataset.encode(model, df), settings)
+
+
+def estimate(rows: Dataset, settings: Settings) -> Fit:
+    """Estimate the model of encoded rows by maximum likelihood, as :func:`fit` says."""
+    target = Target.of(rows, settings.nodes)
+    check_gradient(target.nodes)
+    target = replace(target, priors=checked(settings.priors, target.model), smallest_sd=settings.smallest_sd)
+    order, (split, given) = _pivot(settings.like, target), _starts(settings, target)
     began, steps = time.perf_counter(), Steps()
-    if simpler:
-        make = partial(simpler_starts, data, df, seed, split)
+    if settings.simpler:
+        make = partial(simpler_starts, target, settings.seed, split)
         given += steps.attempt("starts from simpler models", make, [])
-    search = Search(data, starts, finals, rounds, seed, mode, executor, progress, given, budget)
+    search = Search(
+        target, settings.starts, settings.finals, settings.rounds, settings.seed, settings.mode, settings.executor,
+        settings.progress, given, settings.budget,
+    )  # fmt: skip
     search.seconds = time.perf_counter() - began
     found = search.run()
-    found = _by_detours(search, found, df, seed, steps) if rounds > 1 else found
+    found = _by_detours(search, found, settings.seed, steps) if settings.rounds > 1 else found
     usable = [s for s in found if np.isfinite(s.loglik) or np.isfinite(s.short)]
     if not usable:
         raise RuntimeError(
             f"All {len(found)} starts failed ({found[0].status if found else 'none ran'}): check the scale of the "
             "covariates, or take fewer classes."
         )
-    top, found = _best(data, ranked(found), order, steps)
+    top, found = _best(target, ranked(found), order, steps)
     audit = steps.run("the audit of the nodes", partial(audited, top.data, top.theta), {})
-    while nodes is None and abs(audit.get("audit", 0.0)) > FINE and (better := finer(data)):
-        data = renewed(data, better)
-        found = search.again(data, found)
-        top, found = _best(data, found, order, steps)
+    while settings.nodes is None and abs(audit.get("audit", 0.0)) > FINE and (better := finer(target)):
+        target = renewed(target, better)
+        found = search.again(target, found)
+        top, found = _best(target, found, order, steps)
         audit = steps.run("the audit of the nodes", partial(audited, top.data, top.theta), {})
-    return _finish(top, df, found, search, standard_errors, audit, steps)
+    return _finish(top, found, search, settings.chosen_errors, audit, steps)
 
 
-def _best(data: Data, found: list[Start], order: dict[str, Array] | None, steps: Steps) -> tuple[Top, list[Start]]:
+def _starts(settings: Settings, target: Target) -> tuple[Split, list[tuple[str, Array]]]:
+    """Take apart what was handed in as `start`, and add a start from classes of individuals."""
+    start = settings.start
+    split = start if isinstance(start, Split) else Split()
+    given = [("simpler model", t) for t in split.points]
+    given += [("given", t) for t in _given(None if split is start else start, target)]
+    return split, given + [("simpler model", t) for t in _from_classes(target, settings)]
+
+
+def _best(data: Target, found: list[Start], order: dict[str, Array] | None, steps: Steps) -> tuple[Top, list[Start]]:
     """The maximum of the best start; one whose last steps let a residual SD collapse ranks behind all that are sound.
 
     From a class that nobody is in, where a search may stop, they may lead to one of a few equal answers.
@@ -198,20 +212,20 @@ def _best(data: Data, found: list[Start], order: dict[str, Array] | None, steps:
             return top, found
 
 
-def _at_end(data: Data, s: Start, top: Top) -> Start:
+def _at_end(data: Target, s: Start, top: Top) -> Start:
     """A start with the value at its end, collapsed or sound."""
     gone = collapsed(data, ranges(data), top.theta)
     status = f"collapsed: {gone}" if gone else s.status
     return replace(s, loglik=top.value, theta=top.theta, collapsed=gone, status=status)
 
 
-def _polished(data: Data, best: Start, order: dict[str, Array] | None, steps: Steps) -> Top:
+def _polished(data: Target, best: Start, order: dict[str, Array] | None, steps: Steps) -> Top:
     """The maximum to the last digit, classes in order; the point that the search ended at where that fails."""
     top = steps.run("the last digits and the order of the classes", partial(maximum.polished, data, best.theta, order))
     return top or maximum.unpolished(data, best.theta)
 
 
-def _by_detours(search: Search, found: list[Start], df: pd.DataFrame, seed: int, steps: Steps) -> list[Start]:
+def _by_detours(search: Search, found: list[Start], seed: int, steps: Steps) -> list[Start]:
     """Further starts by way of one class more, while there may be a better end and there is time.
 
     Interrupted, or where the way fails, what was found before stays.
@@ -222,7 +236,7 @@ def _by_detours(search: Search, found: list[Start], df: pd.DataFrame, seed: int,
             break
         before = different_ends(found)[: MOST_SOLVED if mostly_collapse(found) else 1]
         began = time.perf_counter()
-        way = partial(detours, search.data, df, before, seed + 1000 * k)
+        way = partial(detours, search.data, before, seed + 1000 * k)
         try:
             points = steps.attempt("starts by way of one class more", way, [])
         except KeyboardInterrupt:
@@ -240,35 +254,7 @@ def _by_detours(search: Search, found: list[Start], df: pd.DataFrame, seed: int,
     return found
 
 
-def check_settings(starts, finals, rounds, seed, standard_errors, simpler, budget, smallest_sd) -> None:
-    """What a search may be asked for.
-
-    Raises
-    ------
-    ValueError
-        Anything else.
-    """
-    for name, value, least in (("starts", starts, 1), ("finals", finals, 1), ("rounds", rounds, 1), ("seed", seed, 0)):
-        if not isinstance(value, (int, np.integer)) or isinstance(value, bool) or value < least:
-            raise ValueError(f"{name} came as {value!r}: give a whole number of at least {least}.")
-    if standard_errors not in (None, "robust", "hessian"):
-        raise ValueError(f"standard_errors came as {standard_errors!r}: give 'robust' or 'hessian'.")
-    if not isinstance(simpler, (bool, np.bool_)):
-        raise ValueError(f"simpler came as {simpler!r}: give True, or False to leave solutions of simpler models out.")
-    if not (_is_number(budget) and budget >= 0):
-        raise ValueError(f"budget came as {budget!r}: give a number of seconds of at least 0, such as 10, 60 or inf.")
-    if not (_is_number(smallest_sd) and LEAST_FLOOR < smallest_sd < 1):
-        raise ValueError(
-            f"smallest_sd came as {smallest_sd!r}, expected a share of the item's SD: give a number above "
-            f"{LEAST_FLOOR:g} and below 1, such as {SMALLEST_SD}."
-        )
-
-
-def _is_number(x: object) -> bool:
-    return isinstance(x, Real) and not isinstance(x, (bool, np.bool_))
-
-
-def _given(start, data: Data) -> list[Array]:
+def _given(start, data: Target) -> list[Array]:
     """Starts handed in, as points of theta."""
     if start is None:
         return []
@@ -297,7 +283,7 @@ def _by_name(values: Any, setting: str) -> Mapping[Any, Any]:
     return values
 
 
-def _pivot(like: Fit | Mapping[str, Any] | None, data: Data) -> dict[str, Array] | None:
+def _pivot(like: Fit | Mapping[str, Any] | None, data: Target) -> dict[str, Array] | None:
     """Parameters whose order of the classes is wanted."""
     if like is None:
         return None
@@ -313,7 +299,7 @@ def _pivot(like: Fit | Mapping[str, Any] | None, data: Data) -> dict[str, Array]
     return values
 
 
-def _from_classes(data: Data, df, seed: int, nodes) -> list[Array]:
+def _from_classes(data: Target, settings: Settings) -> list[Array]:
     """For classes of items a start from classes of individuals, as section 7 of the 2006 paper advises.
 
     What responses load on stays: grades of membership start from a latent class model, with factors from a factor
@@ -332,24 +318,13 @@ def _from_classes(data: Data, df, seed: int, nodes) -> list[Array]:
     effects = tuple(e for e in model.effects if e.level == "cluster" or e.name in used)
     plain = replace(model, classes=(*model.classes_at("cluster"), *classes), effects=effects)
     with quietly():
-        simple = fit(
-            plain,
-            df,
-            starts=5,
-            finals=2,
-            rounds=1,
-            seed=seed,
-            nodes=nodes,
-            progress=False,
-            smallest_sd=data.smallest_sd,
-        )
+        few = Settings(5, 2, 1, settings.seed, settings.nodes, progress=False, smallest_sd=data.smallest_sd)
+        simple = estimate(data.rows.under(plain), few)
     values = data.natural(ranges(data).center)
     return [data.pack(values | {p.name: simple.params[p.name].values for p in plain.parameters})]
 
 
-def _finish(
-    top: Top, df, found: list[Start], search: Search, standard_errors: str, audit: Mapping, steps: Steps
-) -> Fit:
+def _finish(top: Top, found: list[Start], search: Search, standard_errors: str, audit: Mapping, steps: Steps) -> Fit:
     """The Fit of a maximum: a step that fails costs what it would have made, never the solution."""
     data, theta, value = top.data, top.theta, top.value
     errors = steps.run("standard errors", partial(_errors, top)) or _no_errors(len(theta))
@@ -382,10 +357,8 @@ def _finish(
         n_individuals=data.n_individuals,
         n_clusters=data.n_clusters,
         starts=_starts_table(found),
-        classes=steps.run("class probabilities", partial(_class_table, data, df, theta), xr.Dataset()),
-        effect_scores=steps.run(
-            "random effects and factor scores", partial(_effect_table, data, df, theta), xr.Dataset()
-        ),
+        classes=steps.run("class probabilities", partial(_class_table, data, theta), xr.Dataset()),
+        effect_scores=steps.run("random effects and factor scores", partial(_effect_table, data, theta), xr.Dataset()),
         free=free,
         quality=quality | {"failed": steps.lost},
         info=_info(data, search, standard_errors),
@@ -440,9 +413,9 @@ def _of_search(found: list[Start]) -> dict[str, Any]:
     }
 
 
-def _unpenalised(data: Data, theta: Array) -> float:
+def _unpenalised(data: Target, theta: Array) -> float:
     """The log-likelihood without the priors."""
-    return float(functions.bind("total", replace(data, priors={}))(theta))
+    return float(LogLikelihood(data).value(theta))
 
 
 def _with_ends(top: Top, found: list[Start]) -> list[Start]:
@@ -457,7 +430,7 @@ def _with_ends(top: Top, found: list[Start]) -> list[Start]:
     return ranked([at_end.get(id(s), s) for s in found])
 
 
-def _distinct(data: Data, found: list[Start]) -> list[Start]:
+def _distinct(data: Target, found: list[Start]) -> list[Start]:
     """The best of the different solutions among the ends, the order of the classes apart."""
     kept: list[Start] = []
     for s in sound(found):
@@ -467,7 +440,7 @@ def _distinct(data: Data, found: list[Start]) -> list[Start]:
     return kept if data.model.classes or data.model.effects else kept[:1]
 
 
-def _solutions(data: Data, kept: list[Start]) -> xr.Dataset:
+def _solutions(data: Problem, kept: list[Start]) -> xr.Dataset:
     """Natural parameters and log-likelihoods of the different solutions, over the dim `solution`."""
     if not kept:
         return xr.Dataset()
@@ -477,7 +450,7 @@ def _solutions(data: Data, kept: list[Start]) -> xr.Dataset:
     return xr.Dataset(out | {"loglik": ("solution", [s.loglik for s in kept])}, coords=coords)
 
 
-def _blank(se: xr.Dataset, free: xr.Dataset, boundary, data: Data) -> xr.Dataset:
+def _blank(se: xr.Dataset, free: xr.Dataset, boundary, data: Problem) -> xr.Dataset:
     """No standard error for what is fixed or at a boundary."""
     out = {}
     for name, i in data.packing.index.items():
@@ -496,7 +469,7 @@ def _moving(se: xr.Dataset) -> xr.Dataset:
     return se.where(se > 1e-12)
 
 
-def _existing(ds: xr.Dataset, data: Data) -> xr.Dataset:
+def _existing(ds: xr.Dataset, data: Problem) -> xr.Dataset:
     """Categories that an item does not have are missing, not zero."""
     out = ds
     for r in data.model.responses:
@@ -508,22 +481,21 @@ def _existing(ds: xr.Dataset, data: Data) -> xr.Dataset:
     return out
 
 
-def _class_table(data: Data, df, theta: Array) -> xr.Dataset:
-    single, out = _unmerged(data, df), {}
+def _class_table(data: Problem, theta: Array) -> xr.Dataset:
+    single, out = _unmerged(data), {}
     for name, p in posterior.class_posteriors(single, theta).items():
         level = next(c.level for c in data.model.classes if c.name == name)
         values = p if level == "cluster" else np.where((single.pattern_of >= 0)[:, None], p[single.pattern_of], np.nan)
         out[f"{name}_posterior"] = xr.DataArray(values, dims=("row" if level == "individual" else "cluster", name))
     ds = xr.Dataset(out | _path_table(single, theta) | _joint_entropy(single, theta))
     if "row" in ds.dims:
-        freq = df[data.model.freq].to_numpy(dtype=float) if data.model.freq else np.ones(len(df))
-        ds = ds.assign_coords(row_coords(df.index) | {"weight": ("row", freq)})
+        ds = ds.assign_coords(row_coords(data.index) | {"weight": ("row", data.rows.freq)})
     if data.clusters is not None and "cluster" in ds.dims:
         ds = ds.assign_coords(cluster=data.clusters)
     return ds.assign_coords({c.name: list(data.coords[c.name]) for c in data.model.classes if c.name in ds.dims})
 
 
-def _path_table(data: Data, theta: Array) -> dict[str, Any]:
+def _path_table(data: Problem, theta: Array) -> dict[str, Any]:
     """The most likely path of each row, its probability, that of no move, and how many go each path."""
     if (found := posterior.paths(data, theta)) is None:
         return {}
@@ -539,7 +511,7 @@ def _path_table(data: Data, theta: Array) -> dict[str, Any]:
     return out
 
 
-def _joint_entropy(data: Data, theta: Array) -> dict[str, Any]:
+def _joint_entropy(data: Problem, theta: Array) -> dict[str, Any]:
     """The entropy of all class variables together, of each row or cluster; nothing for one class variable."""
     if (found := posterior.joint_entropy(data, theta)) is None:
         return {}
@@ -548,13 +520,13 @@ def _joint_entropy(data: Data, theta: Array) -> dict[str, Any]:
     return {"joint_entropy": ("cluster", x) if unit == "cluster" else ("row", np.where(rows >= 0, x[rows], np.nan))}
 
 
-def _unmerged(data: Data, df) -> Data:
+def _unmerged(data: Problem) -> Problem:
     """Data in which no pattern stands for individuals of different clusters."""
     own = not data.model.two_level or "cluster_of" in data.arrays
-    return data if own else prepare(data.model, df, nodes=data.nodes, collapse=False)
+    return data if own else data.uncollapsed()
 
 
-def _membership_table(data: Data, theta: Array) -> dict[str, Any]:
+def _membership_table(data: Problem, theta: Array) -> dict[str, Any]:
     """Grades of membership of the rows: posterior mean, SD and 95% interval."""
     rows, out = data.pattern_of, {}
     for name, found in posterior.memberships(data, theta).items():
@@ -564,8 +536,8 @@ def _membership_table(data: Data, theta: Array) -> dict[str, Any]:
     return out
 
 
-def _effect_table(data: Data, df, theta: Array) -> xr.Dataset:
-    data, out = _unmerged(data, df), {}
+def _effect_table(data: Problem, theta: Array) -> xr.Dataset:
+    data, out = _unmerged(data), {}
     for name, (mean, sd) in posterior.effect_posteriors(data, theta).items():
         level = next(e.level for e in data.model.effects if e.name == name)
         rows = data.pattern_of if level == "individual" else None
@@ -574,7 +546,7 @@ def _effect_table(data: Data, df, theta: Array) -> xr.Dataset:
             values = x if rows is None else np.where(rows >= 0, x[rows], np.nan)
             out[key] = (dim, values)
     ds = xr.Dataset(out | _membership_table(data, theta))
-    ds = ds.assign_coords(row_coords(df.index)) if "row" in ds.dims else ds
+    ds = ds.assign_coords(row_coords(data.index)) if "row" in ds.dims else ds
     coords = {**data.coords, "cluster": data.clusters}
     return ds.assign_coords({k: v for k, v in coords.items() if k in ds.dims})
 
@@ -584,7 +556,7 @@ def _starts_table(found: list[Start]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["seed", "short", "loglik", "iterations", "status", "origin"])
 
 
-def _info(data: Data, search: Search, standard_errors: str) -> dict[str, Any]:
+def _info(data: Target, search: Search, standard_errors: str) -> dict[str, Any]:
     model = data.model
     versions = {k: importlib.metadata.version(k) for k in ("pytensor", "numpy", "scipy", "pandas", "xarray")}
     return {

@@ -12,18 +12,17 @@ from dataclasses import dataclass, replace
 from itertools import product
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
-from bayesmix.data.dataset import Data, prepare
 from bayesmix.graph import posterior
+from bayesmix.ml.objective import Target
 from bayesmix.ml.partition import of_memberships, partitioned
 from bayesmix.ml.search import LONG, Search, Start, Task, run_start, soft_weight, sound
 from bayesmix.ml.starts import NEAR, Ranges, ranges, split_class
 from bayesmix.spec import class_labels as labels
 from bayesmix.spec.model import LatentClass, Model, Predictor
 from bayesmix.spec.parameters import Parameter
-from bayesmix.spec.quadrature import Exact, count_nodes
+from bayesmix.spec.quadrature import Exact, Nodes, count_nodes
 
 Array = NDArray[np.float64]
 Values = Mapping[str, Array]
@@ -50,43 +49,46 @@ class Split:
     points: Sequence[Array] = ()
 
 
-def simpler_starts(data: Data, df: pd.DataFrame, seed: int, split: Split) -> list[tuple[str, Array]]:
+def simpler_starts(data: Target, seed: int, split: Split) -> list[tuple[str, Array]]:
     """Origins and points of theta of starts from the solutions of simpler models.
 
     Parameters
     ----------
-    data : Data
-    df : pandas.DataFrame
-        The rows that `data` were made of.
+    data : Target
     seed : int
     split : Split
         What is known already.
     """
     out: list[tuple[str, Array]] = []
     if (plain := without_effects(data.model)) is not None:
-        solutions, held = _solved(plain, data, df, seed)
+        solutions, held = _solved(plain, data, seed)
         out += [("simpler model", t) for s in solutions[:1] for t in _with_effects(data, held.natural(s))]
     for group in _reducible(data):
         if split.points and split.variable in {c.name for c in group}:
             continue
         fewer = _resized(data.model, group, -1)
-        solutions, held = _solved(fewer, data, df, seed)
+        solutions, held = _solved(fewer, data, seed)
         out += [("simpler model", t) for s in solutions[:1] for t in _split(data, group, held.natural(s), seed)]
         out += [("answers", t) for s in solutions for t in _around_values(data, held, s, group)]
     return out
 
 
-def _solved(model: Model, like: Data, df: pd.DataFrame, seed: int) -> tuple[list[Array], Data]:
+def _solved(model: Model, like: Target, seed: int) -> tuple[list[Array], Target]:
     """The best points of a short search, and the data for it; where starts collapse, by its own simpler models too."""
     nodes = {k: m for k, m in like.nodes.items() if model.effects_at(k)}
-    data = replace(prepare(model, df, nodes=nodes), smallest_sd=like.smallest_sd)
+    data = _under(model, like, nodes)
     collapsing = ranges(data).collapsing.any()
-    given = simpler_starts(data, df, seed, Split()) if collapsing else []
+    given = simpler_starts(data, seed, Split()) if collapsing else []
     search = Search(data, FEW_STARTS, FEW_FINALS, 1, seed, None, None, False, given)
     found = search.run()
     if search.interrupted:  # the user means the whole fit, and nothing of its own is finished
         raise KeyboardInterrupt
     return different_ends(found)[: MOST_SOLVED if collapsing else 1], data
+
+
+def _under(model: Model, like: Target, nodes: Mapping[str, Nodes]) -> Target:
+    """Make the target of another model from the rows of `like`, with its floor of residual SDs, without its priors."""
+    return replace(Target.of(like.rows.under(model), nodes), smallest_sd=like.smallest_sd)
 
 
 def different_ends(found: Sequence[Start]) -> list[Array]:
@@ -117,7 +119,7 @@ def without_effects(model: Model) -> Model | None:
     return replace(model, responses=responses, classes=classes, effects=())
 
 
-def _with_effects(data: Data, solution: Values) -> list[Array]:
+def _with_effects(data: Target, solution: Values) -> list[Array]:
     """The solution without effects with weak and with common ones."""
     center = data.natural(ranges(data).center)
     of_effects = {p.name for p in data.model.parameters} - {*solution}
@@ -129,7 +131,7 @@ def _with_effects(data: Data, solution: Values) -> list[Array]:
     return out
 
 
-def _free(data: Data, p: Parameter) -> bool:
+def _free(data: Target, p: Parameter) -> bool:
     """Whether all entries of a parameter are estimated, so that it may be made smaller as a whole."""
     return p.support != "unit" and bool((data.packing.index[p.name] >= 0).all())
 
@@ -137,12 +139,12 @@ def _free(data: Data, p: Parameter) -> bool:
 # one class more or less ---------------------------------------------------------------------------
 
 
-def _reducible(data: Data) -> list[tuple[LatentClass, ...]]:
+def _reducible(data: Target) -> list[tuple[LatentClass, ...]]:
     """Class variables, those that share parameters together, that may have one class less: cheap ones alone."""
     return [g for g in _groups(data.model) if g[0].size > 2] if _cheap(data) else []
 
 
-def _cheap(data: Data) -> bool:
+def _cheap(data: Target) -> bool:
     """Whether another search costs little beside the model's own: without nodes, or with few of them."""
     nodes = [count_nodes(m, len(data.model.effects_at(k))) for k, m in data.nodes.items() if not isinstance(m, Exact)]
     return len(data.counts) * math.prod(nodes) <= CHEAP
@@ -173,22 +175,20 @@ def _dims(model: Model, group: Sequence[LatentClass]) -> set[str]:
     return {d for dims in labels.groups(model) if own & {*dims} for d in dims}
 
 
-def _split(data: Data, group: Sequence[LatentClass], solution: Values, seed: int) -> list[Array]:
+def _split(data: Target, group: Sequence[LatentClass], solution: Values, seed: int) -> list[Array]:
     dims, size = _dims(data.model, group), next(c.size for c in data.model.classes if c.name == group[0].name) - 1
     each = (split_class(solution, data, dims, k, seed + k) for k in range(size))
     return [theta for theta in each if theta is not None]
 
 
-def detours(data: Data, df: pd.DataFrame, solutions: Sequence[Array], seed: int) -> list[Array]:
+def detours(data: Target, solutions: Sequence[Array], seed: int) -> list[Array]:
     """Points of theta by way of one class more: a class is split, the wider model fitted, a class taken away.
 
     A maximum that is none of the whole often has two classes where one would do, and one where two are needed.
 
     Parameters
     ----------
-    data : Data
-    df : pandas.DataFrame
-        The rows that `data` were made of.
+    data : Target
     solutions : sequence of array
         The best points of theta so far.
     seed : int
@@ -199,7 +199,7 @@ def detours(data: Data, df: pd.DataFrame, solutions: Sequence[Array], seed: int)
     for group in _groups(data.model):
         if group[0].level == "item" or group[0].size < 2 or group[0].size >= data.counts.sum():
             continue
-        wide = replace(prepare(_resized(data.model, group, 1), df, nodes=data.nodes), smallest_sd=data.smallest_sd)
+        wide = _under(_resized(data.model, group, 1), data, data.nodes)
         limits, starts = ranges(wide), list[Start]()
         for k, s in enumerate(solutions):
             points = [*_split(wide, group, data.natural(s), seed + 100 * k), *_around_values(wide, data, s, group)]
@@ -210,7 +210,7 @@ def detours(data: Data, df: pd.DataFrame, solutions: Sequence[Array], seed: int)
     return out
 
 
-def _around_values(data: Data, fewer: Data, solution: Array, group: Sequence[LatentClass]) -> list[Array]:
+def _around_values(data: Target, fewer: Target, solution: Array, group: Sequence[LatentClass]) -> list[Array]:
     """The solution with one class less, and a class of those near an answer that many give, one an item and answer.
 
     Where residual SDs vary over classes, random starts fall into the spikes at such answers; a sound class around one
@@ -229,7 +229,7 @@ def _around_values(data: Data, fewer: Data, solution: Array, group: Sequence[Lat
     return out
 
 
-def _near_values(data: Data, limits: Ranges) -> Iterator[Array]:
+def _near_values(data: Target, limits: Ranges) -> Iterator[Array]:
     """Weights of the patterns by how near they are to one of the most frequent answers of an item."""
     for r in data.model.responses:
         by_class = [
@@ -247,7 +247,7 @@ def _near_values(data: Data, limits: Ranges) -> Iterator[Array]:
                 yield member * np.exp(-0.5 * away**2)
 
 
-def _ends(data: Data, starts: Sequence[Start]) -> list[Array]:
+def _ends(data: Target, starts: Sequence[Start]) -> list[Array]:
     """Different sound ends of the starts, the best first."""
     limits = ranges(data)
     return different_ends([run_start(Task(data, limits, s, LONG, None, soft_weight(data, s))) for s in starts])[
@@ -255,7 +255,7 @@ def _ends(data: Data, starts: Sequence[Start]) -> list[Array]:
     ]
 
 
-def _without_one(data: Data, wide: Data, group: Sequence[LatentClass], theta: Array) -> Iterator[Array]:
+def _without_one(data: Target, wide: Target, group: Sequence[LatentClass], theta: Array) -> Iterator[Array]:
     """The solution of the wider model without each of its classes."""
     dims, values = _dims(wide.model, group), wide.natural(theta)
     (whole,) = [d for d in labels.groups(wide.model) if dims & {*d}]

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from bayesmix.data.dataset import Data
+from bayesmix.ml.objective import Target
 from bayesmix.ml.starts import Ranges
 from bayesmix.spec.families import one_hot
 from bayesmix.spec.model import LatentClass, Response, Term
@@ -27,12 +27,12 @@ NOISE = 0.1
 """Of the entries that a partition sets, as a share of a random start's."""
 
 
-def partitioned(data: Data, limits: Ranges, seed: int) -> Array:
+def partitioned(data: Target, limits: Ranges, seed: int) -> Array:
     """A random start whose classes are parts of the data.
 
     Parameters
     ----------
-    data : Data
+    data : Target
     limits : Ranges
     seed : int
 
@@ -47,12 +47,12 @@ def partitioned(data: Data, limits: Ranges, seed: int) -> Array:
     return limits.within(theta)
 
 
-def of_memberships(data: Data, limits: Ranges, parts: dict[str, Array]) -> Array:
+def of_memberships(data: Target, limits: Ranges, parts: dict[str, Array]) -> Array:
     """A start whose classes have the margins that their members have.
 
     Parameters
     ----------
-    data : Data
+    data : Target
     limits : Ranges
     parts : dict of str to array (pattern, class)
         Weights of the classes of each class variable.
@@ -63,7 +63,7 @@ def of_memberships(data: Data, limits: Ranges, parts: dict[str, Array]) -> Array
     return limits.within(theta)
 
 
-def _of_parts(data: Data, parts: dict[str, Array], narrowest: float) -> tuple[NDArray[np.int64], Array]:
+def _of_parts(data: Target, parts: dict[str, Array], narrowest: float) -> tuple[NDArray[np.int64], Array]:
     """Which entries of theta the parts determine, and their values."""
     places, found = [np.zeros(0, dtype=np.int64)], [np.zeros(0)]
     for p, values in (*_margins(data, parts, narrowest), *_sizes(data, parts)):
@@ -79,7 +79,7 @@ def _of_parts(data: Data, parts: dict[str, Array], narrowest: float) -> tuple[ND
 # who is in which part -----------------------------------------------------------------------------
 
 
-def _memberships(data: Data, rng: np.random.Generator) -> Iterator[tuple[str, Array]]:
+def _memberships(data: Target, rng: np.random.Generator) -> Iterator[tuple[str, Array]]:
     """Weights (pattern, class) of each class variable that responses depend on; occasions share their seeds."""
     for group in _sharing(data):
         features = [_features(data, c, rng) for c in group]
@@ -102,7 +102,7 @@ def _memberships(data: Data, rng: np.random.Generator) -> Iterator[tuple[str, Ar
             yield c.name, own[_cluster_of(data)] if level == "cluster" else own
 
 
-def _sharing(data: Data) -> list[list[LatentClass]]:
+def _sharing(data: Target) -> list[list[LatentClass]]:
     """Class variables that share parameters of responses, together."""
     used = {c.name: {t.parameter.name for _, t in _terms(data, c.name)} for c in data.model.classes if c.size > 1}
     out: list[list[LatentClass]] = []
@@ -112,7 +112,7 @@ def _sharing(data: Data) -> list[list[LatentClass]]:
     return out
 
 
-def _terms(data: Data, name: str) -> Iterator[tuple[Response, Term]]:
+def _terms(data: Target, name: str) -> Iterator[tuple[Response, Term]]:
     """Terms of responses that depend on a class variable and on nothing that varies between individuals."""
     for r in data.model.responses:
         for t in (*r.predictor, *r.auxiliary):
@@ -120,7 +120,7 @@ def _terms(data: Data, name: str) -> Iterator[tuple[Response, Term]]:
                 yield r, t
 
 
-def _features(data: Data, c: LatentClass, rng: np.random.Generator) -> Array | None:
+def _features(data: Target, c: LatentClass, rng: np.random.Generator) -> Array | None:
     """Standardised answers to the items that depend on a class, each weighted at random; NaN where missing."""
     responses = list({r.name: r for r, _ in _terms(data, c.name)}.values())
     columns: list[Array] = []
@@ -145,12 +145,12 @@ def _standard(x: Array, counts: Array) -> Array:
     return (x - mean) / np.where(sd > 0, sd, 1.0)
 
 
-def _cluster_of(data: Data) -> NDArray[np.int64]:
+def _cluster_of(data: Target) -> NDArray[np.int64]:
     found = data.arrays.get("cluster_of")
     return found.values if found is not None else np.zeros(len(data.counts), dtype=np.int64)
 
 
-def _by_cluster(data: Data, x: Array) -> Array:
+def _by_cluster(data: Target, x: Array) -> Array:
     """Means of the features in each cluster; patterns that clusters share count in each of them."""
     n, seen = len(data.clusters or ()), ~np.isnan(x)
     if "cluster_of" in data.arrays:
@@ -196,7 +196,7 @@ class _Answers:
     weights: Array
 
 
-def _margins(data: Data, parts: dict[str, Array], narrowest: float) -> Iterator[tuple[Parameter, Array]]:
+def _margins(data: Target, parts: dict[str, Array], narrowest: float) -> Iterator[tuple[Parameter, Array]]:
     """Intercepts, thresholds and SDs of the items in each part, on the natural scale."""
     where: dict[str, list[tuple[Response, Term, str]]] = {}
     for r in data.model.responses:
@@ -213,7 +213,7 @@ def _margins(data: Data, parts: dict[str, Array], narrowest: float) -> Iterator[
 
 
 def _filled(
-    data: Data, uses: Sequence[tuple[Response, Term]], role: str, parts, known: set[str], narrowest: float
+    data: Target, uses: Sequence[tuple[Response, Term]], role: str, parts, known: set[str], narrowest: float
 ) -> Array:
     """A parameter's values: for each part and item its margin."""
     r, t = uses[0]
@@ -236,7 +236,7 @@ def _filled(
     return out
 
 
-def _answers(data: Data, r: Response, t: Term, item: int, at: Sequence[int], parts, known: set[str]) -> _Answers:
+def _answers(data: Target, r: Response, t: Term, item: int, at: Sequence[int], parts, known: set[str]) -> _Answers:
     y, w = data.responses[r.name][:, item], data.counts
     for name, k in zip([d for d in t.dims if d in known], at, strict=True):
         w = w * parts[name][:, k]
@@ -257,7 +257,7 @@ def _margin(r: Response, role: str, y: Array, w: Array, n: int, width: int | Non
     return np.concatenate([found, steps])
 
 
-def _sizes(data: Data, parts: dict[str, Array]) -> Iterator[tuple[Parameter, Array]]:
+def _sizes(data: Target, parts: dict[str, Array]) -> Iterator[tuple[Parameter, Array]]:
     """Logits of classes at the sizes of the parts; of transitions at the moves between them."""
     for c in (c for c in data.model.classes if c.name in parts):
         for t in (t for t in c.predictor if not (t.covariates or t.effects or t.rename)):

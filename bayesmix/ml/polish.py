@@ -9,9 +9,10 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from bayesmix.data.dataset import Data
-from bayesmix.graph import functions, posterior
+from bayesmix.graph import posterior
+from bayesmix.graph.compile import LogLikelihood
 from bayesmix.graph.nodes import adapted, is_adaptive, of_population
+from bayesmix.ml.objective import Objective, Target, compiled_objective
 from bayesmix.ml.starts import Ranges, ranges
 from bayesmix.parallel import one_blas_thread
 from bayesmix.spec import class_labels as labels
@@ -42,7 +43,7 @@ EDGE = 20.0
 class Curvature:
     """Second-order quantities at a point: information matrix and unit scores."""
 
-    data: Data
+    data: Target
     information: Array
     gradient: Array
     unit: Array
@@ -51,7 +52,7 @@ class Curvature:
     @cached_property
     def scores(self) -> Array:
         """The gradient of each unit's log-likelihood (unit, parameter): wanted once, at the end."""
-        units, steps = functions.bind("units", self.data), STEP * self.unit
+        units, steps = LogLikelihood(self.data).of_units, STEP * self.unit
         out = np.zeros((len(steps), len(self.weight)))
         with one_blas_thread():
             for k, e in enumerate(np.diag(steps)):
@@ -70,12 +71,12 @@ class Curvature:
         return values, vectors * self.unit[:, None]
 
 
-def curvature(data: Data, theta: Array) -> Curvature:
+def curvature(data: Target, theta: Array) -> Curvature:
     """Hessian by central differences of the exact gradient, scores by those of the units' log-likelihoods.
 
     Right to seven digits; no function of second derivatives is to be compiled.
     """
-    limits, evaluate = ranges(data), _gradient(data)
+    limits, evaluate = ranges(data), compiled_objective(data).value_and_gradient
     unit = limits.unit
     steps, hessian = STEP * unit, np.zeros((len(theta), len(theta)))
     with one_blas_thread():
@@ -93,22 +94,17 @@ def _within(c: Curvature, limits: Ranges, theta: Array) -> Curvature:
     return replace(c, information=c.information * np.outer(free, free), gradient=c.gradient * free)
 
 
-def _gradient(data: Data):
-    """The log-likelihood and its gradient, by the function that the search has compiled."""
-    return functions.bind("gradient", data, "NUMBA" if functions.is_ready("gradient", data, "NUMBA") else None)
-
-
 def newton(
-    data: Data, theta: Array, known: Curvature | None = None, iterations: int = 20
+    data: Target, theta: Array, known: Curvature | None = None, iterations: int = 20
 ) -> tuple[Array, float, Curvature]:
     """Newton's method along the directions in which the log-likelihood is curved, uphill where it is convex.
 
     It is convex in a logit that a long step has carried out to where its gradient fades. The Hessian is
     made anew where the last one no longer brings the gradient down; `known` is one of a point nearby.
     """
-    evaluate, limits = _gradient(data), ranges(data)
+    evaluate, limits = compiled_objective(data).value_and_gradient, ranges(data)
     theta = limits.within(theta)
-    value, gradient = _point(evaluate(theta))
+    value, gradient = evaluate(theta)
     before, steps = np.inf, 0
     while steps < iterations:
         c = curvature(data, theta) if known is None else _within(replace(known, gradient=gradient), limits, theta)
@@ -127,10 +123,6 @@ def newton(
     return theta, value, curvature(data, theta)
 
 
-def _point(found) -> tuple[float, Array]:
-    return float(found[0]), np.asarray(found[1])
-
-
 def _newton_step(c: Curvature) -> Array:
     values, vectors = c.spectrum
     along, curved = vectors.T @ c.gradient, np.abs(values)
@@ -145,13 +137,13 @@ def _shortened(evaluate, limits: Ranges, theta: Array, value: float, step: Array
     """The first point along the step that is higher, its value and gradient."""
     for shrink in (1.0, 0.5, 0.25, 0.05):
         trial = limits.within(theta + shrink * step)
-        new, gradient = _point(evaluate(trial))
+        new, gradient = evaluate(trial)
         if new > value:
             return trial, new, gradient
     return None
 
 
-def at_zero(data: Data, theta: Array) -> NDArray[np.bool_]:
+def at_zero(data: Target, theta: Array) -> NDArray[np.bool_]:
     """Which entries of theta are SDs of effects that have run to zero, their boundary."""
     small, out = np.abs(theta) < ZERO * ranges(data).unit, np.zeros(len(theta), dtype=bool)
     for p in data.model.parameters:
@@ -177,7 +169,7 @@ def covariances(c: Curvature) -> tuple[Array, Array, NDArray[np.bool_]]:
 class Top:
     """The maximum: the data with their nodes in place, the point and its value; a Hessian of a point nearby."""
 
-    data: Data
+    data: Target
     theta: Array
     value: float
     nearby: Curvature | None
@@ -189,13 +181,13 @@ class Top:
         return near if near is not None and near.at is self.theta else curvature(self.data, self.theta)
 
 
-def unpolished(data: Data, theta: Array) -> Top:
+def unpolished(data: Target, theta: Array) -> Top:
     """A point as the search left it."""
     data = adapted(data, theta)
-    return Top(data, theta, float(functions.bind("total", data)(theta)), None)
+    return Top(data, theta, Objective(data).value(theta), None)
 
 
-def polished(data: Data, theta: Array, like: Mapping[str, Array] | None = None) -> Top:
+def polished(data: Target, theta: Array, like: Mapping[str, Array] | None = None) -> Top:
     """Newton at the end, with adaptive nodes moved until the value rests; classes in order, or in that of `like`."""
     theta = _in_order(data, theta, like)
     top = polish_once(adapted(data, theta), theta)
@@ -222,14 +214,14 @@ def off_plateaus(top: Top) -> Top:
     if not (np.abs(away) > PLATEAU).any():
         return top
     nearer = np.where(scaled, top.theta, limits.center + limits.unit * np.clip(away, -PLATEAU, PLATEAU))
-    _, gradient = _point(_gradient(top.data)(nearer))
+    _, gradient = compiled_objective(top.data).value_and_gradient(nearer)
     if (gradient * away >= 0)[np.abs(away) > PLATEAU].all():  # it goes on rising outwards
         return top
     again = polish_once(top.data, nearer)
     return again if again.value > top.value + 1e-6 else top
 
 
-def polish_once(data: Data, theta: Array, known: Curvature | None = None) -> Top:
+def polish_once(data: Target, theta: Array, known: Curvature | None = None) -> Top:
     """Newton with the nodes where they are."""
     return Top(data, *newton(data, theta, known))
 
@@ -242,11 +234,11 @@ def _at_edges(top: Top) -> Top:
     trial = np.where(np.abs(away) > EDGE, limits.center + limits.unit * np.sign(away) * EDGE, theta)
     if (trial == theta).all():
         return top
-    again = float(functions.bind("total", data)(trial))
+    again = Objective(data).value(trial)
     return Top(data, trial, again, top.nearby) if again > top.value - 1e-5 else top
 
 
-def _in_order(data: Data, theta: Array, like: Mapping[str, Array] | None) -> Array:
+def _in_order(data: Target, theta: Array, like: Mapping[str, Array] | None) -> Array:
     """Classes by size, largest first, or as in the parameters `like`; where the model allows any order."""
     shown, moved = of_population(data), theta
     value = _value(data, theta)
@@ -269,11 +261,11 @@ def _in_order(data: Data, theta: Array, like: Mapping[str, Array] | None) -> Arr
     return moved
 
 
-def _as_likely(data: Data, theta: Array, value: float) -> bool:
+def _as_likely(data: Target, theta: Array, value: float) -> bool:
     """Whether another order of the classes has the log-likelihood `value`, but for the effects' nodes."""
     return abs(_value(data, theta) - value) < (SAME_IN_ANY_ORDER if data.model.effects else 1e-6)
 
 
-def _value(data: Data, theta: Array) -> float:
+def _value(data: Target, theta: Array) -> float:
     """The log-likelihood with adaptive nodes moved from where none has been: those of other labels are far away."""
-    return float(functions.bind("total", adapted(data, theta))(theta))
+    return Objective(adapted(data, theta)).value(theta)

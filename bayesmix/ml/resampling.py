@@ -17,11 +17,12 @@ import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
-from bayesmix.data.dataset import Data, Named, prepare
+from bayesmix.data.dataset import Dataset
 from bayesmix.data.identity import check_same, identity
 from bayesmix.data.priors import Priors, checked
-from bayesmix.graph import functions, posterior
+from bayesmix.graph import posterior
 from bayesmix.graph.nodes import adapted
+from bayesmix.ml.objective import Objective, Target
 from bayesmix.ml.search import LONG, Start, Task, run_start
 from bayesmix.ml.starts import ranges
 from bayesmix.parallel import processes, progress_bar, submitted
@@ -87,7 +88,7 @@ def bootstrap(
     priors : mapping of str to Prior, or "default", optional
         Those of the fit, where it has some.
     replications : int
-        Data sets, each with as many clusters (individuals) as there are.
+        Target sets, each with as many clusters (individuals) as there are.
     seed : int
         The replications follow from it, whatever the number of workers.
     executor : concurrent.futures.Executor, optional
@@ -113,14 +114,14 @@ def bootstrap(
         raise ValueError(f"seed came as {seed!r}: give a whole number of at least 0.")
     if not isinstance(fit, Fit):
         raise TypeError(f"The fit came as {type(fit).__name__}, expected what bm.fit returns: fit the model first.")
-    data = prepare(model, df, nodes=fit.nodes)
+    data = Target.of(Dataset.encode(model, df), fit.nodes)
     check_same(fit.info, {"identity": identity(data), "parts": parts(model)}, ("The fit", "the model and data"))
     data = replace(data, priors=checked(priors, model), smallest_sd=fit.info["smallest_sd"])
     _check_priors(data, fit)
     theta = data.pack({p.name: fit.params[p.name].values for p in model.parameters})
     data, limits = adapted(data, theta), ranges(data)
     weights = _weights(data, np.random.default_rng(seed), replications)
-    tasks = [Task(_weighted(data, w), limits, Start(k, theta), LONG, None) for k, w in enumerate(weights)]
+    tasks = [Task(data.bare().with_weights(w), limits, Start(k, theta), LONG, None) for k, w in enumerate(weights)]
     done: list[Start] = []
     try:
         with progress_bar(progress) as advance:
@@ -136,7 +137,7 @@ def bootstrap(
     return Bootstrap(_draws(data, [s.theta for s in good], fit), fit, len(done) - len(good))
 
 
-def _check_priors(data: Data, fit: Fit) -> None:
+def _check_priors(data: Target, fit: Fit) -> None:
     known, came = fit.info["priors"], {k: str(p) for k, p in data.priors.items()}
     if known != came:
         raise ValueError(
@@ -148,7 +149,7 @@ def _in_words(priors: Mapping[str, str]) -> str:
     return f"priors of {', '.join(f'{k}: {p}' for k, p in priors.items())}" if priors else "no priors"
 
 
-def _weights(data: Data, rng: np.random.Generator, replications: int) -> list[Array]:
+def _weights(data: Target, rng: np.random.Generator, replications: int) -> list[Array]:
     """How often each cluster, or each individual of a pattern, is drawn."""
     if data.clusters is not None:
         n = len(data.clusters)
@@ -157,13 +158,9 @@ def _weights(data: Data, rng: np.random.Generator, replications: int) -> list[Ar
     return [rng.multinomial(data.n_individuals, share).astype(float) for _ in range(replications)]
 
 
-def _weighted(data: Data, weight: Array) -> Data:
-    return replace(data, arrays={**data.arrays, "weight": Named(data.arrays["weight"].dims, weight)})
-
-
 def _run(tasks: list[Task], executor: Executor | None) -> Iterator[Start]:
     if executor is None:
-        functions.bind("gradient", tasks[0].data, tasks[0].mode)  # made before the clock starts
+        Objective(tasks[0].data, tasks[0].mode).log_likelihood.compile()  # before the clock starts
         began = time.perf_counter()
         yield run_start(tasks[0])
         left, tasks = (time.perf_counter() - began) * (len(tasks) - 1), tasks[1:]
@@ -174,7 +171,7 @@ def _run(tasks: list[Task], executor: Executor | None) -> Iterator[Start]:
     yield from submitted(executor, tasks, run_start)
 
 
-def _draws(data: Data, thetas: list[Array], fit: Fit) -> xr.Dataset:
+def _draws(data: Target, thetas: list[Array], fit: Fit) -> xr.Dataset:
     """Natural parameters of the replications in the labels of the fit, and what follows from them."""
     names = [p.name for p in data.model.parameters]
     values, data = data.natural(np.array(thetas)), data.on_user_scale()

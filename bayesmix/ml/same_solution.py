@@ -8,8 +8,8 @@ from itertools import permutations, product
 import numpy as np
 from numpy.typing import NDArray
 
-from bayesmix.data.dataset import Data
 from bayesmix.graph.posterior import CLASSES, tables
+from bayesmix.ml.objective import Target
 from bayesmix.ml.starts import ranges
 from bayesmix.spec import class_labels as labels
 from bayesmix.spec.factor_scales import reflected
@@ -23,7 +23,7 @@ MOST_ORDERED = 5
 """Classes of a variable that are tried in every order, at most."""
 
 
-def same_solution(data: Data, a: Array, b: Array) -> bool:
+def same_solution(data: Target, a: Array, b: Array) -> bool:
     """Whether two points of theta are one solution: the same but for the order of all classes and the signs of factors.
 
     What responses depend on is compared, and the sizes of classes and transitions. Far out, where a logit says that a
@@ -34,7 +34,7 @@ def same_solution(data: Data, a: Array, b: Array) -> bool:
     return any(_same_labelled(data, one, other) for other in _in_labels_of(data, b, here))
 
 
-def _in_labels_of(data: Data, theta: Array, pivot: Mapping[str, Array]) -> Iterator[Array]:
+def _in_labels_of(data: Target, theta: Array, pivot: Mapping[str, Array]) -> Iterator[Array]:
     """A point in the labels of another one; where nothing tells the classes of a variable apart, in every order."""
     model = data.model
     moved, orders = labels.relabelled(model, {k: x[None] for k, x in data.inside(theta).items()}, pivot)
@@ -51,7 +51,7 @@ def _in_labels_of(data: Data, theta: Array, pivot: Mapping[str, Array]) -> Itera
             continue
 
 
-def _same_labelled(data: Data, one: Array, other: Array) -> bool:
+def _same_labelled(data: Target, one: Array, other: Array) -> bool:
     limits, own = ranges(data), np.zeros(data.packing.size, dtype=bool)
     for t in (t for r in data.model.responses for t in (*r.predictor, *r.auxiliary)):
         i = data.packing.index[t.parameter.name]

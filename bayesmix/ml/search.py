@@ -17,9 +17,11 @@ import pytensor
 from numpy.typing import NDArray
 from scipy import optimize
 
-from bayesmix.data.dataset import Data
-from bayesmix.graph import functions, posterior
+from bayesmix.graph import posterior
+from bayesmix.graph.compile import LogLikelihood
+from bayesmix.graph.engines import COMPILEDIR
 from bayesmix.graph.nodes import adapted, is_adaptive, replaced
+from bayesmix.ml.objective import Objective, Target
 from bayesmix.ml.partition import partitioned
 from bayesmix.ml.starts import Ranges, ranges
 from bayesmix.parallel import one_blas_thread, processes, progress_bar, submitted
@@ -88,7 +90,7 @@ class Start:
 class Task:
     """A start, and all that is needed to run it anywhere."""
 
-    data: Data
+    data: Target
     limits: Ranges
     start: Start
     max_iterations: int
@@ -128,7 +130,7 @@ def run_start(task: Task) -> Start:
     )
 
 
-def collapsed(data: Data, limits: Ranges, theta: Array) -> str:
+def collapsed(data: Target, limits: Ranges, theta: Array) -> str:
     """The name of a residual SD that has run down to its floor; empty where there is none."""
     gone = limits.collapsed(theta)
     if limits.collapsing.any():
@@ -137,7 +139,7 @@ def collapsed(data: Data, limits: Ranges, theta: Array) -> str:
     return next((names[k] for k in np.flatnonzero(gone)), "") or _linear_variance(data, theta)
 
 
-def _on_one_value(data: Data, limits: Ranges, theta: Array) -> NDArray[np.bool_]:
+def _on_one_value(data: Target, limits: Ranges, theta: Array) -> NDArray[np.bool_]:
     """Which residual SDs near their floor are those of one answer, many times given, or of a handful of answers."""
     near, out = limits.collapsing & (theta < limits.lower + np.log(NEAR_FLOOR)), np.zeros(len(theta), dtype=bool)
     if not near.any():
@@ -154,7 +156,7 @@ def _on_one_value(data: Data, limits: Ranges, theta: Array) -> NDArray[np.bool_]
     return out
 
 
-def _class_weights(data: Data, theta: Array) -> dict[str, Array]:
+def _class_weights(data: Target, theta: Array) -> dict[str, Array]:
     """Posterior class probabilities of each pattern; of classes of clusters those of its cluster."""
     owner = data.arrays["cluster_of"].values if "cluster_of" in data.arrays else None
     found = posterior.class_posteriors(data, theta)
@@ -172,7 +174,7 @@ def _is_one_value(y: Array, w: Array) -> bool:
     return bool(each.sum() < HANDFUL or each.max() > 0.5 * each.sum())
 
 
-def _linear_variance(data: Data, theta: Array) -> str:
+def _linear_variance(data: Target, theta: Array) -> str:
     """The name of a residual variance, linear in covariates, that has run down to its floor for somebody."""
     for r in data.model.responses:
         if "variance_slope" in r.family.auxiliary:
@@ -205,12 +207,12 @@ def _ascend(task: Task, origin: Array) -> tuple[float, Array, int, str]:
 
 def _run(task: Task, origin: Array) -> tuple[float, Array, int, str]:
     """One L-BFGS run."""
-    evaluate, unit = functions.bind("gradient", task.data, task.mode), task.limits.unit
+    objective, unit = Objective(task.data, task.mode), task.limits.unit
     best: list = [-np.inf, origin, np.zeros_like(origin)]
 
-    def objective(step: Array) -> tuple[float, Array]:
+    def falling(step: Array) -> tuple[float, Array]:
         theta = origin + unit * step
-        value, gradient = evaluate(theta)
+        value, gradient = objective.value_and_gradient(theta)
         if task.soft:
             more, slope = task.limits.soft(theta, task.soft)
             value, gradient = value + more, gradient + slope
@@ -231,7 +233,7 @@ def _run(task: Task, origin: Array) -> tuple[float, Array, int, str]:
     with one_blas_thread(), np.errstate(all="ignore"):
         zero = np.zeros_like(origin)
         out = optimize.minimize(
-            objective, zero, jac=True, method="L-BFGS-B", bounds=bounds, options=options, callback=watch
+            falling, zero, jac=True, method="L-BFGS-B", bounds=bounds, options=options, callback=watch
         )
     value, theta, gradient = best
     if not np.isfinite(value):
@@ -240,7 +242,7 @@ def _run(task: Task, origin: Array) -> tuple[float, Array, int, str]:
     return value, theta, int(out.nit), "converged" if left < FINISHED else "unfinished"
 
 
-def coarser(data: Data) -> Data:
+def coarser(data: Target) -> Target:
     """The data for short runs: of many adaptive nodes for each unit, three a dimension rank starts as well."""
     methods = {
         k: Adaptive(COARSE)
@@ -262,7 +264,7 @@ class Search:
         Starts handed in, and solutions of simpler models, each with its origin.
     """
 
-    data: Data
+    data: Target
     n_starts: int
     n_finals: int
     rounds: int
@@ -277,7 +279,7 @@ class Search:
     at_once: bool = False
     """Whether every start goes to convergence: short runs would choose nothing."""
     limits: Ranges = field(init=False)
-    coarse: Data = field(init=False)
+    coarse: Target = field(init=False)
 
     def __post_init__(self) -> None:
         self.limits, self.coarse = ranges(self.data), coarser(self.data)
@@ -323,7 +325,7 @@ class Search:
         """Whether a model without classes is a regression, with normal random coefficients at most."""
         return not self.data.model.effects or {type(m) for m in self.data.nodes.values()} == {Exact}
 
-    def again(self, data: Data, found: list[Start]) -> list[Start]:
+    def again(self, data: Target, found: list[Start]) -> list[Start]:
         """The best starts once more on other nodes; what was reached on the old ones does not compare.
 
         Coarse nodes have maxima of their own where the logits of the classes are far out: these are brought back.
@@ -395,7 +397,7 @@ class Search:
 
     def _each(self, todo: list[Start], iterations: int, done: list[Start], tick: Callable) -> Iterator[Start]:
         data = self.coarse if iterations == SHORT else self.data
-        tasks = [Task(data, self.limits, s, iterations, self.mode, soft_weight(data, s)) for s in todo]
+        tasks = [Task(data.bare(), self.limits, s, iterations, self.mode, soft_weight(data, s)) for s in todo]
         try:
             for out in self._map(tasks):
                 done.append(out)
@@ -408,9 +410,9 @@ class Search:
     def _map(self, tasks: list[Task]) -> Iterator[Start]:
         """Run the tasks: the first here, to time it; the rest where it pays."""
         if self.executor is None and tasks:
-            if self.mode is None and functions.is_ready("gradient", self.data, "NUMBA"):
+            if self.mode is None and LogLikelihood(self.data, "NUMBA").is_ready:
                 self.mode, tasks = "NUMBA", [replace(t, mode="NUMBA") for t in tasks]
-            functions.bind("gradient", self.data, self.mode)  # made before the clock starts
+            LogLikelihood(self.data, self.mode).compile()  # before the clock starts
             began = time.perf_counter()
             yield run_start(tasks[0])
             last, tasks = time.perf_counter() - began, tasks[1:]
@@ -442,7 +444,7 @@ def _remove(done: list[Start], s: Start) -> None:
     done[:] = [d for d in done if d.seed != s.seed]
 
 
-def soft_weight(data: Data, start: Start) -> float:
+def soft_weight(data: Target, start: Start) -> float:
     """How strongly the SDs of a random start are held near those of the items at first: maxima are reached by each way.
 
     As so many further answers in each class, a share of those that there are for a class.
@@ -453,7 +455,7 @@ def soft_weight(data: Data, start: Start) -> float:
     return SOFT[start.seed % len(SOFT)] * float(data.counts.sum()) / classes
 
 
-def profile(data: Data, limits: Ranges, theta: Array) -> list[Array]:
+def profile(data: Target, limits: Ranges, theta: Array) -> list[Array]:
     """What tells the classes of a point apart, (class, feature) for each group of class variables, in natural units."""
     raw = {k: np.append(np.clip((theta - limits.center) / limits.unit, -FAR_OUT, FAR_OUT), 0.0)[i]
            for k, i in data.packing.index.items()}  # fmt: skip
@@ -503,7 +505,7 @@ def unseen_share(done: Sequence[Start]) -> float:
     return times.count(1) / max(sum(times), 1)
 
 
-def uncertain(data: Data, done: Sequence[Start]) -> bool:
+def uncertain(data: Target, done: Sequence[Start]) -> bool:
     """Whether there may well be a better end: the best was seldom reached, or ends are still new."""
     times = ends(done)
     if not data.model.classes:
@@ -530,18 +532,18 @@ def ranked(done: Sequence[Start]) -> list[Start]:
     )
 
 
-def _marker(data: Data) -> Path:
+def _marker(data: Target) -> Path:
     """A file that says numba has compiled this graph before, so that its cache is warm."""
     what = repr((structure(data.model), data.signature, pytensor.__version__, platform.python_version()))
-    return functions.COMPILEDIR / "bayesmix" / hashlib.sha256(what.encode()).hexdigest()[:24]
+    return COMPILEDIR / "bayesmix" / hashlib.sha256(what.encode()).hexdigest()[:24]
 
 
-def choose_mode(data: Data, seconds: float) -> str | None:
+def choose_mode(data: Target, seconds: float) -> str | None:
     """Numba where the remaining work (`seconds` on NumPy) is worth a compilation, else None."""
     marker = _marker(data)
     if seconds < (WORTH_LOADING if marker.exists() else WORTH_COMPILING):
         return None
-    functions.bind("gradient", data, "NUMBA")(ranges(data).center)
+    Objective(data, "NUMBA").value_and_gradient(ranges(data).center)
     marker.parent.mkdir(parents=True, exist_ok=True)
     marker.touch()
     return "NUMBA"

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from bayesmix.data.dataset import SMALLEST_SD, Data
 from bayesmix.graph.quantities import same_items
+from bayesmix.ml.objective import SMALLEST_SD, Target
 from bayesmix.spec.families import GUESS
 from bayesmix.spec.model import Model, Response, Term, terms
 from bayesmix.spec.parameters import Parameter, unconstrain
@@ -97,7 +97,7 @@ class Ranges:
         return ((theta >= self.upper) & (gradient >= 0)) | ((theta <= self.lower) & (gradient <= 0))
 
 
-def ranges(data: Data) -> Ranges:
+def ranges(data: Target) -> Ranges:
     """Ranges of the starts for these data."""
     raw = {
         p.name: [np.zeros(data.packing.shape(p)), np.ones(data.packing.shape(p)), 0.5] for p in data.model.parameters
@@ -139,7 +139,7 @@ def ranges(data: Data) -> Ranges:
     return Ranges(*parts, classes, lower, upper, collapsing)
 
 
-def _floors(data: Data) -> Iterator[tuple[Parameter, Array, bool]]:
+def _floors(data: Target) -> Iterator[tuple[Parameter, Array, bool]]:
     """Residual SDs, how small they may be, in the shape of their dims, and whether they vary over classes.
 
     Those that do have collapsed at a share of the item's own SD, or at the SD of a value between two neighbouring
@@ -175,7 +175,7 @@ def _of_classes(model: Model) -> Iterator[Parameter]:
     yield from (e.sd.parameter for e in model.effects if e.name in used and e.sd is not None)
 
 
-def _covariate_sds(t: Term, data: Data) -> Array:
+def _covariate_sds(t: Term, data: Target) -> Array:
     """SDs of a term's covariates, in the shape of its parameter; 1 for a constant."""
     x = data.arrays[t.covariates.name].values if t.covariates else np.ones((1, 1))
     sd = x.std(axis=0)
@@ -190,7 +190,7 @@ def _loadings(shape: tuple[int, ...], support: str) -> Array:
     return np.full(shape, np.log(0.7) if support == "positive" else 0.7)
 
 
-def _effect_ranges(data: Data, raw: dict[str, list]) -> None:
+def _effect_ranges(data: Target, raw: dict[str, list]) -> None:
     """Random intercepts and slopes of a normal response in its units; no regressions between effects yet."""
     scales = _effect_scales(data)
     for e in data.model.effects:
@@ -209,7 +209,7 @@ def _effect_ranges(data: Data, raw: dict[str, list]) -> None:
             raw[t.parameter.name][2] = 0.2
 
 
-def _effect_scales(data: Data) -> dict[str, float]:
+def _effect_scales(data: Target) -> dict[str, float]:
     """SDs with which random intercepts and slopes of normal responses begin."""
     out: dict[str, float] = {}
     for r in data.model.responses:
@@ -221,7 +221,7 @@ def _effect_scales(data: Data) -> dict[str, float]:
     return out
 
 
-def _answers(r: Response, data: Data) -> tuple[Array, Array]:
+def _answers(r: Response, data: Target) -> tuple[Array, Array]:
     """Answers to the items of a response wherever their parameters are the same, and how many gave each pattern.
 
     An item that was not asked on one occasion, or has one answer there, begins at the margin of all occasions.
@@ -230,7 +230,7 @@ def _answers(r: Response, data: Data) -> tuple[Array, Array]:
     return np.concatenate(each), np.tile(data.counts, len(each))
 
 
-def _response_ranges(r: Response, data: Data, raw: dict[str, list]) -> None:
+def _response_ranges(r: Response, data: Target, raw: dict[str, list]) -> None:
     """Intercepts, thresholds and SDs at the margins of the items."""
     y, counts = _answers(r, data)
     n_categories = [len(data.categories.get(i, ())) for i in r.items]
@@ -296,14 +296,16 @@ def _spread_over(margins: list, dims, shape, item_dim: str, inner_dim: str) -> A
     return np.broadcast_to(ordered.reshape(view), shape)
 
 
-def split_class(values: Mapping[str, Array], data: Data, dims: Collection[str], split: int, seed: int) -> Array | None:
+def split_class(
+    values: Mapping[str, Array], data: Target, dims: Collection[str], split: int, seed: int
+) -> Array | None:
     """A start for one class more: class `split` of the simpler solution, twice, a little apart.
 
     Parameters
     ----------
     values : mapping of str to array
         Natural parameters of the solution with K - 1 classes.
-    data : Data
+    data : Target
         The data prepared for the model with K classes.
     dims : collection of str
         The class variables, and the names under which occasions share them.

@@ -12,10 +12,12 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import optimize, stats
 
-from bayesmix.data.dataset import prepare
+from bayesmix.data.dataset import Dataset
 from bayesmix.graph.nodes import adapted
-from bayesmix.ml import estimation as ml
+from bayesmix.ml.estimation import estimate
+from bayesmix.ml.objective import Target
 from bayesmix.ml.search import LONG, Start, Task, run_start
+from bayesmix.ml.settings import Settings
 from bayesmix.ml.starts import ranges
 from bayesmix.parallel import quietly
 from bayesmix.results.estimates import derived_interval
@@ -114,19 +116,20 @@ def class_status(
     """
     check_model(model)
     c, loading = _random(model)
-    fit = fit or ml.fit(model, df, nodes=nodes, **settings)
+    rows = Dataset.encode(model, df)
+    fit = fit or estimate(rows, Settings(nodes=nodes, **settings))
     simpler, higher = _within(model), _between(model, c)
     settings = {k: v for k, v in settings.items() if k not in OF_THE_FIT}
     with quietly():
-        within = ml.fit(simpler, df, start=_shared(fit, simpler), **settings)
-        between = ml.fit(higher, df, **settings)
+        within = estimate(rows.under(simpler), Settings(start=_shared(fit, simpler), **settings))
+        between = estimate(rows.under(higher), Settings(**settings))
     own = loading.name.removesuffix("_loading")
     icc, error = (float(ds[f"{own}_icc"].values.ravel()[0]) for ds in (fit.derived, fit.derived_se))
     delta = derived_interval("_icc", np.array([icc]), np.array([error]))
     ratio = max(0.0, 2 * (fit.loglik - within.loglik))
     q = fit.n_parameters - within.n_parameters
     p = float(0.5 * stats.chi2.sf(ratio, 1) if q == 1 else stats.chi2.sf(ratio, q))
-    profile = _profile(model, df, fit, loading) if q == 1 else (math.nan, math.nan)
+    profile = _profile(rows, fit, loading) if q == 1 else (math.nan, math.nan)
     verdict, words = _judge(icc, profile, fit, within, between, ratio, p, q)
     rows = {"within": within, "within-between": fit, "between": between}
     table = pd.DataFrame(
@@ -173,7 +176,7 @@ def _shared(fit: Fit, model: Model) -> dict[str, Array]:
     return {p.name: fit.params[p.name].values for p in model.parameters}
 
 
-def _profile(model: Model, df: pd.DataFrame, fit: Fit, loading: Parameter) -> tuple[float, float]:
+def _profile(rows: Dataset, fit: Fit, loading: Parameter) -> tuple[float, float]:
     """Where the profile of the log-likelihood has fallen by 1.92, on the scale of the ICC."""
     here = {d: 0 for d in loading.dims}
     theta: list[Array] = []
@@ -185,9 +188,9 @@ def _profile(model: Model, df: pd.DataFrame, fit: Fit, loading: Parameter) -> tu
 
     def drop(log_sd: float) -> float:
         fixed = replace(loading, fixed=(*loading.fixed, Fixed(math.exp(log_sd), tuple(here.items()))))
-        held = prepare(_with_parameter(model, loading.name, fixed), df, nodes=fit.nodes)
+        held = Target.of(rows.under(_with_parameter(rows.model, loading.name, fixed)), fit.nodes)
         held = replace(held, smallest_sd=fit.info["smallest_sd"])
-        start = theta[-1] if theta else held.pack(_shared(fit, model) | {loading.name: first_at(math.exp(log_sd))})
+        start = theta[-1] if theta else held.pack(_shared(fit, rows.model) | {loading.name: first_at(math.exp(log_sd))})
         out = run_start(Task(adapted(held, start), ranges(held), Start(0, start), LONG, None))
         theta.append(out.theta)
         return 2 * (fit.loglik - out.loglik) - float(stats.chi2.ppf(1 - LEVEL, 1))

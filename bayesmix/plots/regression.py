@@ -12,15 +12,16 @@ import xarray as xr
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
-from bayesmix.data.dataset import Data, Named, prepare
 from bayesmix.data.design import design, missing_column
-from bayesmix.graph import functions
+from bayesmix.graph.compile import LogLikelihood
 from bayesmix.graph.nodes import adapted
+from bayesmix.graph.problem import Problem, prepare
 from bayesmix.graph.variance_components import of_effects
 from bayesmix.plots.style import COLOURS, bare
 from bayesmix.results.fit import Fit
 from bayesmix.spec.effect_sums import by_effect
 from bayesmix.spec.model import Covariates, Model, Term, check_model
+from bayesmix.spec.parameters import Named
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -321,7 +322,7 @@ class _Clusters:
 
     model: Model
     df: pd.DataFrame
-    data: Data
+    data: Problem
     between: Arrays
 
     @classmethod
@@ -366,7 +367,7 @@ class _Clusters:
         return xr.DataArray(total, dims=("cluster", *(d for d in p.dims if d != "individual")))
 
 
-def _between(model: Model, df: pd.DataFrame, data: Data) -> Iterator[tuple[str, xr.DataArray]]:
+def _between(model: Model, df: pd.DataFrame, data: Problem) -> Iterator[tuple[str, xr.DataArray]]:
     """Covariates of clusters by cluster, those of a slope too."""
     for t in _predictor(model):
         c = t.covariates
@@ -389,9 +390,9 @@ def _weights(where: _Clusters, fit: Fit, dims: Sequence[Any]) -> xr.DataArray | 
     return _posterior(where, adapted(data, theta), theta, names)
 
 
-def _posterior(where: _Clusters, data: Data, theta: Array, names: tuple[str, ...]) -> xr.DataArray:
+def _posterior(where: _Clusters, data: Problem, theta: Array, names: tuple[str, ...]) -> xr.DataArray:
     """P(classes | everything observed), by cluster."""
-    (found,) = functions.bind("probabilities", data, None, (("individual", *names),))(theta)
+    (found,) = LogLikelihood(data).posterior(theta, ("individual", *names))
     p = np.asarray(found)
     p = p / p.sum(axis=tuple(range(1, p.ndim)), keepdims=True)
     return where.by_cluster(xr.DataArray(p, dims=("individual", *names)))

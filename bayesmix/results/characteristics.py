@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from pytensor import config
 from pytensor import xtensor as px
 
-from bayesmix.data.dataset import category_constants
+from bayesmix.data.patterns import category_constants
+from bayesmix.graph.engines import pytensor_mode
 from bayesmix.graph.factor_variances import factors
-from bayesmix.graph.functions import pytensor_mode
 from bayesmix.graph.likelihood import response_table
 from bayesmix.parallel import COMPILING
 from bayesmix.results.estimates import kept, names_of

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from bayesmix.data.dataset import prepare
+from bayesmix.graph.problem import prepare
 from bayesmix.results.estimates import Values, kept, names_of, parts_of, values_of
 from bayesmix.results.fit import Fit
 from bayesmix.spec.model import Model

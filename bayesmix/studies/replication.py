@@ -12,8 +12,8 @@ import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
-from bayesmix.data.dataset import Named, prepare
 from bayesmix.graph.posterior import label, tables
+from bayesmix.graph.problem import prepare
 from bayesmix.graph.simulation import categories_of, simulate
 from bayesmix.ml import estimation as ml
 from bayesmix.parallel import Here, quietly
@@ -21,6 +21,7 @@ from bayesmix.results.comparison import compare
 from bayesmix.results.estimates import kept
 from bayesmix.results.fit import Fit, entry
 from bayesmix.spec.model import Model
+from bayesmix.spec.parameters import Named
 from bayesmix.studies.store import Record
 
 Array = NDArray[np.float64]

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-import inspect
 import os
 import time
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Executor
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 
-from bayesmix.data.dataset import prepare
-from bayesmix.ml import estimation as ml
+from bayesmix.graph.problem import prepare
+from bayesmix.ml.settings import Settings
 from bayesmix.parallel import Here, processes, progress_bar, submitted
 from bayesmix.results.fit import Fit
 from bayesmix.spec.model import Model, check_model
@@ -185,12 +185,10 @@ def _check_types(mappings: Mapping[str, Any], folder: Any, executor: Any) -> Non
 def _check_settings(seed, estimator, fit: Mapping, sample: Mapping) -> None:
     if sample and estimator == "ml":
         raise ValueError("sample= came with the estimator 'ml': give estimator='nuts', or leave it out.")
-    takes = inspect.signature(ml.fit).parameters
-    known = [k for k in takes if k not in (*OURS, "model", "df")]
+    known = [f.name for f in fields(Settings) if f.name not in OURS]
     if unknown := [k for k in fit if k not in known]:
         raise ValueError(f"fit= came with '{unknown[0]}': give some of {', '.join(known)}.")
-    checked = [k for k in inspect.signature(ml.check_settings).parameters if k != "seed"]
-    ml.check_settings(seed=seed, **{k: fit.get(k, takes[k].default) for k in checked})
+    Settings(seed=seed, **fit)
     if ours := [k for k in sample if k in OURS_OF_CHAINS]:
         raise ValueError(f"sample= came with '{ours[0]}', which the study gives itself: leave it out.")
     if sample:

@@ -13,7 +13,7 @@ from numpy.testing import assert_allclose
 import bayesmix as bm
 from bayesmix.bayes import datatree as draws
 from bayesmix.bayes import pymc_model
-from bayesmix.graph import functions
+from bayesmix.graph.engines import numpy_mode
 from bayesmix.spec import class_labels as labels
 
 ITEMS = ["a", "b", "c", "d", "e"]
@@ -37,7 +37,7 @@ def test_the_models_likelihood_is_the_fits(two_classes, family):
     made = pymc_model.build_from(data)
     exact = pymc_model.variables_at(data, {k: x.values for k, x in fit.params.items()})
     with made:
-        value = made["loglik"].eval({made[k]: v for k, v in exact.items()}, mode=functions.numpy_mode())
+        value = made["loglik"].eval({made[k]: v for k, v in exact.items()}, mode=numpy_mode())
     assert value == pytest.approx(fit.loglik, abs=1e-8)
 
 

@@ -11,7 +11,7 @@ from bayesmix.models import fma, lca, regression_mixture
 
 import bayesmix as bm
 from bayesmix.bayes import pymc_model
-from bayesmix.graph import functions
+from bayesmix.graph.engines import numpy_mode
 
 FEW = {"draws": 60, "tune": 120, "chains": 2, "cores": 1, "seed": 1, "progress": False}
 QUICK = {"starts": 3, "finals": 2, "rounds": 1, "progress": False}
@@ -49,7 +49,7 @@ def test_the_pymc_model_has_the_log_likelihood_of_the_fit_and_no_sampled_effects
     assert not any(v.name.startswith("z_") for v in made.free_RVs)
     values = pymc_model.variables_at(bm.prepare(model, df), {k: x.values for k, x in fit.params.items()})
     given = {made[k]: np.asarray(x) for k, x in values.items()}
-    assert made["loglik"].eval(given, mode=functions.numpy_mode()) == pytest.approx(fit.loglik, abs=1e-6)
+    assert made["loglik"].eval(given, mode=numpy_mode()) == pytest.approx(fit.loglik, abs=1e-6)
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ import bayesmix as bm
 from bayesmix.bayes import datatree as draws
 from bayesmix.bayes import pymc_model
 from bayesmix.bayes import sampling as bayes
+from bayesmix.data.dataset import Dataset
 
 ITEMS = ["a", "b", "c", "d", "e"]
 MODEL = lca(ITEMS, 2)
@@ -21,7 +22,7 @@ MODEL = lca(ITEMS, 2)
 @pytest.fixture(scope="module")
 def raw(two_classes, fitted):
     """Draws as the sampler returns them, with the model."""
-    data = pymc_model.prepared(MODEL, two_classes, "integrate", None, fitted)
+    data = pymc_model.prepared(Dataset.encode(MODEL, two_classes), "integrate", None, fitted)
     run = bayes._Run(data, None, None, None, {"draws": 20, "tune": 50, "cores": 1, "seed": 1, "progress_bar": False})
     return run.sampled([({k: x.values for k, x in fitted.params.items()}, 2)]), data
 
@@ -50,7 +51,7 @@ def test_a_step_that_fails_costs_its_own_result_and_says_so(step, raw, fitted, t
     what, others = STEPS[step]
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
-        tree = draws.assemble(drawn, made, data, fitted, two_classes)
+        tree = draws.assemble(drawn, made, data, fitted)
     assert any(f"{what} (RuntimeError: no luck today)" in str(w.message) for w in said)
     assert {"posterior", "posterior_raw", "sample_stats"} | others <= {*tree.children}
     assert tree["posterior"]["item_logit"].sizes["draw"] == 20
@@ -64,7 +65,7 @@ def test_an_interruption_after_sampling_keeps_the_draws(raw, fitted, two_classes
     (drawn, made), data = raw
     monkeypatch.setattr(draws, "_marginal", interrupted)
     with pytest.warns(UserWarning, match="draws are kept.*interrupted"):
-        tree = draws.assemble(drawn, made, data, fitted, two_classes)
+        tree = draws.assemble(drawn, made, data, fitted)
     assert {"posterior", "posterior_raw", "sample_stats"} <= {*tree.children}
     assert "prior" not in tree.children
 
@@ -77,7 +78,7 @@ def test_a_posterior_that_lost_something_is_shown_and_saved(raw, fitted, two_cla
     for step in ("_marginal", "_prior", "_data_groups", "diagnosed"):
         monkeypatch.setattr(draws, step, broken)
     with pytest.warns(UserWarning, match="draws are kept"):
-        tree = draws.assemble(drawn, made, data, fitted, two_classes)
+        tree = draws.assemble(drawn, made, data, fitted)
     tree.to_netcdf(tmp_path / "post.nc")
     assert "NOT MADE" in bm.report(tree)
     assert "item_logit" in repr(bm.compare(fitted, tree))
@@ -91,7 +92,7 @@ def test_a_users_variable_that_is_missing_costs_no_draw(raw, fitted, two_classes
     )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        tree = draws.assemble(with_gap, made, data, fitted, two_classes)
+        tree = draws.assemble(with_gap, made, data, fitted)
     assert tree["posterior"].sizes["draw"] == 20
     assert np.isnan(tree["posterior"]["own"]).all()
 

@@ -14,6 +14,7 @@ from scipy import integrate, stats
 
 import bayesmix as bm
 from bayesmix.bayes import mode_weights as heights
+from bayesmix.data.dataset import Dataset
 from bayesmix.data.priors import chosen, stated
 
 FEW = {"draws": 40, "tune": 100, "chains": 4, "cores": 1, "seed": 1, "progress": False}
@@ -35,7 +36,7 @@ def test_the_mass_of_a_mode_is_its_integral(n, mean):
     df = pd.DataFrame({"y": np.random.default_rng(n).normal(mean, 2.0, n)})
     model = regression_mixture("y ~ 1")
     fit = bm.fit(model, df, progress=False)
-    (found,) = heights.modes(model, df, [natural(fit.params)], chosen(None, model))
+    (found,) = heights.modes(Dataset.encode(model, df), [natural(fit.params)], chosen(None, model))
     known = {k: v.blocks[0].arguments for k, v in stated(bm.prepare(model, df), chosen(None, model)).items()}
     location = stats.norm(float(known["intercept"]["mu"]), float(known["intercept"]["sigma"]))
     scale = stats.halfnorm(scale=float(known["residual_sd"]["sigma"]))
@@ -92,7 +93,7 @@ def test_equal_solutions_are_named_as_such_and_not_as_too_short_chains(exchanged
         warnings.simplefilter("always")
         post = bm.sample(model, df, fit=with_solutions(fit, other), **FEW)
     words = [str(w.message) for w in said]
-    both = heights.modes(model, df, [natural(fit.params), natural(other)], chosen(None, model))
+    both = heights.modes(Dataset.encode(model, df), [natural(fit.params), natural(other)], chosen(None, model))
     assert heights.shares(both)[1] > heights.MATTERS
     assert any("exactly the log-likelihood" in w and "not identified" in w for w in words)
     assert not any("another mode" in w for w in words)
@@ -107,7 +108,7 @@ def test_a_lower_mode_is_said_with_its_height_and_share(exchanged, monkeypatch):
     lower = other["coefficient"].values[:, 0]
     monkeypatch.setattr(heights, "SAME", -1.0)
     own = {"coefficient": bm.Prior("Normal", mu=0, sigma=0.5 * np.abs(lower).max())}
-    found = heights.modes(model, df, [natural(fit.params), natural(other)], chosen(own, model))
+    found = heights.modes(Dataset.encode(model, df), [natural(fit.params), natural(other)], chosen(own, model))
     share = heights.shares(found)
     said = heights.words(found, share, np.array([4, 0]))
     assert len(said) == (share[1] >= heights.MATTERS)
@@ -124,7 +125,7 @@ def test_solutions_that_lead_to_one_mode_are_one(two_classes, fitted):
     turned["item_logit"] = turned["item_logit"].copy(data=turned["item_logit"].values[::-1])
     turned["class_logit"][0] = -turned["class_logit"][0]
     solutions = [natural(ds) for ds in (fitted.params, saddle, turned)]
-    assert len(heights.modes(model, two_classes, solutions, chosen(None, model))) == 1
+    assert len(heights.modes(Dataset.encode(model, two_classes), solutions, chosen(None, model))) == 1
     assert heights.others(with_solutions(fitted, fitted.params)) == []
 
 

@@ -11,7 +11,8 @@ from bayesmix.models import lca
 import bayesmix as bm
 from bayesmix.bayes import datatree as draws
 from bayesmix.bayes import node_audit, pymc_model
-from bayesmix.graph import functions
+from bayesmix.data.dataset import Dataset
+from bayesmix.graph.compile import LogLikelihood
 
 ITEMS = [f"u{k}" for k in range(5)]
 MODEL = lca(ITEMS, 2, cluster="g", effects="factor")
@@ -33,7 +34,7 @@ def small():
 def spread(small):
     """Draws whose effects vary more than at the maximum, as points of theta."""
     df, fit = small
-    data = draws.around(MODEL, df, None, fit)
+    data = draws.around(Dataset.encode(MODEL, df), None, fit)
     thetas = []
     for sd in (0.1, 0.3, 0.5, 0.8, 1.2):
         values = {k: x.values.copy() for k, x in fit.params.items()}
@@ -48,7 +49,7 @@ def test_the_audit_finds_draws_that_the_nodes_miss(spread, small):
     assert abs(found.differences[0]) < 0.01
     assert found.is_off
     fine = [bm.log_likelihood(MODEL, small[0], data.natural(t), nodes=bm.adaptive(31)) for t in thetas]
-    used = [functions.bind("total", data)(t) for t in thetas]
+    used = [LogLikelihood(data).value(t) for t in thetas]
     np.testing.assert_allclose(found.differences, np.subtract(fine, used), atol=0.01)
 
 

@@ -11,7 +11,7 @@ from bayesmix.models import fma, fma_gom, irt_3pl
 
 import bayesmix as bm
 from bayesmix.bayes import pymc_model
-from bayesmix.graph import functions
+from bayesmix.graph.engines import numpy_mode
 from bayesmix.spec import class_labels as labels
 
 ITEMS = [f"u{k}" for k in range(6)]
@@ -58,7 +58,7 @@ def test_the_models_likelihood_is_the_fits(name):
     pm_model = pymc_model.build_from(data)
     start = pymc_model.variables_at(data, truth)
     with pm_model:
-        value = pm_model["loglik"].eval({pm_model[k]: v for k, v in start.items()}, mode=functions.numpy_mode())
+        value = pm_model["loglik"].eval({pm_model[k]: v for k, v in start.items()}, mode=numpy_mode())
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # these nodes are coarse, in both
         right = bm.log_likelihood(model, df, truth, nodes=bm.trapezoid(7))

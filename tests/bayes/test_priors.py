@@ -16,8 +16,9 @@ import bayesmix as bm
 from bayesmix.bayes import datatree as draws
 from bayesmix.bayes import pymc_model
 from bayesmix.data import margins, priors
-from bayesmix.graph import functions
-from bayesmix.graph.penalty import penalty
+from bayesmix.graph.engines import numpy_mode
+from bayesmix.ml.objective import _penalty as penalty
+from declare import target
 
 QUICK = {"starts": 3, "finals": 2, "rounds": 1, "progress": False}
 FEW = {"draws": 60, "tune": 150, "chains": 2, "cores": 1, "seed": 1, "progress": False}
@@ -171,7 +172,7 @@ def random_values(data, seed: int) -> dict:
 def test_the_table_the_pymc_model_and_the_penalty_are_one_density(name, df):
     """Differences between two points: by SciPy from the table, by PyMC without Jacobians, by the penalty of a fit."""
     model = MODELS[name]
-    data, table = bm.prepare(model, df), bm.prior_table(model, df)
+    data, table = target(model, df), bm.prior_table(model, df)
     users = data.on_user_scale()
     both = [random_values(users, seed) for seed in (1, 2)]
     expected = np.diff([density(table, users, at_means(name, v, df)) for v in both])[0]
@@ -186,19 +187,19 @@ def test_the_table_the_pymc_model_and_the_penalty_are_one_density(name, df):
     for v in both:
         drawn = pymc_model.variables_at(data, v)
         point = {made.rvs_to_values[made[k]]: _forward(made, k, x) for k, x in drawn.items()}
-        found.append(float(of_prior.eval(point, mode=functions.numpy_mode(), on_unused_input="ignore")))
+        found.append(float(of_prior.eval(point, mode=numpy_mode(), on_unused_input="ignore")))
     assert np.diff(found)[0] == pytest.approx(expected, rel=2e-4)
 
 
 def _forward(made, name: str, x: np.ndarray) -> np.ndarray:
     """A variable's value on the scale of its transform."""
     transform = made.rvs_to_transforms[made[name]]
-    return x if transform is None else transform.forward(x, *made[name].owner.inputs).eval(mode=functions.numpy_mode())
+    return x if transform is None else transform.forward(x, *made[name].owner.inputs).eval(mode=numpy_mode())
 
 
 @pytest.mark.parametrize("name", ["lca", "lca two-level", "regression two-level", "regression variance", "fma"])
 def test_the_gradient_of_the_penalty_is_that_of_its_value(name, df):
-    data = replace(bm.prepare(MODELS[name], df), priors=priors.chosen(None, MODELS[name]))
+    data = replace(target(MODELS[name], df), priors=priors.chosen(None, MODELS[name]))
     theta = data.pack(random_values(data.on_user_scale(), 3))
     found = penalty(data)
     steps = 1e-5 * np.eye(len(theta))

@@ -11,7 +11,7 @@ from numpy.testing import assert_allclose
 from scipy.special import expit
 
 import bayesmix as bm
-from bayesmix.graph import functions
+from bayesmix.graph.compile import LogLikelihood
 from bayesmix.graph.nodes import adapted, renewed
 
 ITEMS = [f"u{k}" for k in range(6)]
@@ -100,7 +100,7 @@ def test_both_scales_have_one_likelihood(persons, name):
     found = []
     for one in (data, user, data.centred()):
         theta = one.pack(values)
-        found.append(float(functions.bind("total", on_fine_nodes(one, theta))(theta)))
+        found.append(float(LogLikelihood(on_fine_nodes(one, theta)).value(theta)))
     assert_allclose(found, found[0], rtol=1e-8)
 
 
@@ -232,7 +232,7 @@ def test_slopes_that_several_predictors_share_move_the_intercept_of_each(persons
         model = bm.Model("shared", (outcome(1, "y", "first"), outcome(2, "m", second)))
         data, rng = bm.prepare(model, df), np.random.default_rng(1)
         values = data.natural(0.3 * rng.normal(size=data.packing.size))
-        found = [functions.bind("total", d)(d.pack(values)) for d in (data, data.on_user_scale(), data.centred())]
+        found = [LogLikelihood(d).value(d.pack(values)) for d in (data, data.on_user_scale(), data.centred())]
         assert_allclose(found, float(found[0]), rtol=1e-9)
 
 
@@ -245,7 +245,7 @@ def test_a_factor_shifted_by_another_number_in_each_class_keeps_its_origin(perso
     effects = tuple(replace(e, mean=(by_class,)) if e is factor else e for e in model.effects)
     data = bm.prepare(replace(model, effects=effects), moved(persons, x=(5.0, 2.0)))
     values = data.natural(0.3 * np.random.default_rng(2).normal(size=data.packing.size))
-    found = [functions.bind("total", d)(d.pack(values)) for d in (data, data.on_user_scale())]
+    found = [LogLikelihood(d).value(d.pack(values)) for d in (data, data.on_user_scale())]
     assert_allclose(found[0], found[1], rtol=1e-9)
     assert not data.recoding.shifted
 

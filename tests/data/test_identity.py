@@ -12,12 +12,12 @@ from bayesmix.models.lta import lta
 from bayesmix.models.regression_mixture import regression_mixture
 
 import bayesmix as bm
-from bayesmix.data.dataset import prepare
 from bayesmix.data.identity import check_same, identity
+from bayesmix.graph.problem import prepare
 from bayesmix.results.estimates import kept
 from bayesmix.results.fit import read_tree, settings_of, stored_model
 from bayesmix.spec.serialize import encode
-from declare import frame
+from declare import frame, target
 
 ITEMS = ["b1", "b2", "b3"]
 DF = frame(0, clusters=12, rows=6)
@@ -81,7 +81,7 @@ def test_other_declarations_are_other_models(name):
 
 def test_priors_make_no_other_model():
     plain = MODELS["lca"]
-    data = prepare(plain, DF)
+    data = target(plain, DF)
     assert identity(replace(data, priors={"class_logit": bm.Prior("Normal", mu=0, sigma=1)})) == identity(data)
 
 

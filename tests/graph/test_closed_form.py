@@ -11,10 +11,10 @@ from pytensor import xtensor as px
 from scipy.stats import multivariate_normal
 
 import bayesmix as bm
-from bayesmix.data.dataset import prepare
-from bayesmix.graph.functions import pytensor_mode
+from bayesmix.graph.engines import pytensor_mode
 from bayesmix.graph.likelihood import gaussian_integral
 from bayesmix.graph.posterior import effect_posteriors
+from bayesmix.graph.problem import prepare
 from bayesmix.spec.parameters import lower
 from declare import random_values
 

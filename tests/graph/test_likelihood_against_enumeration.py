@@ -10,7 +10,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 import bayesmix as bm
-from bayesmix.graph.functions import bind, compiled
+from bayesmix.graph.compile import LogLikelihood, _compiled, _of_units
 from bayesmix.ml.polish import curvature
 from bayesmix.spec.model import LatentClass, Parameter, Response, Term
 from declare import (
@@ -28,6 +28,7 @@ from declare import (
     on_logits,
     oracle_for,
     random_values,
+    target,
 )
 
 RTOL = 1e-10
@@ -355,16 +356,16 @@ def test_gradient_is_the_difference_of_the_log_likelihood(declared, sampled):
     df = frame()
     data, given = give_effects(bm.prepare(declared(), df, NODES["gauss_hermite"], sampled))
     values = random_values(data, seed=2)
-    theta, gradient = data.pack(values), bind("gradient", data)
+    theta, gradient = data.pack(values), LogLikelihood(data).value_and_gradient
     value, slope = gradient(theta)
     assert_allclose(value, oracle_for(data, df, values, given).total(), rtol=RTOL)
     assert_allclose(slope, difference(lambda x: gradient(x)[0], theta), rtol=1e-8, atol=1e-8)
 
 
 def test_curvature_is_the_difference_of_gradients_and_scores_add_up():
-    data = bm.prepare(lta(), frame())
+    data = target(lta(), frame())
     theta = data.pack(random_values(data, seed=3))
-    c, gradient = curvature(data, theta), bind("gradient", data)
+    c, gradient = curvature(data, theta), LogLikelihood(data).value_and_gradient
     assert_allclose(-c.information, difference(lambda x: gradient(x)[1], theta), rtol=1e-6, atol=1e-6)
     assert_allclose(data.arrays["weight"].values @ c.scores, gradient(theta)[1], rtol=1e-6, atol=1e-6)
 
@@ -377,7 +378,7 @@ def test_units_weighted_add_up_to_the_total():
 
 def test_one_compiled_function_serves_every_size():
     made = {
-        id(compiled("units", bm.prepare(model([measure("nominal", "C")], [logits("C", size=k)]), frame(k))))
+        id(_compiled(_of_units, bm.prepare(model([measure("nominal", "C")], [logits("C", size=k)]), frame(k)), "NUMPY"))
         for k in (1, 2, 3)
     }
     assert len(made) == 1

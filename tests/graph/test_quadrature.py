@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
 import bayesmix as bm
-from bayesmix.graph.functions import bind
+from bayesmix.graph.compile import LogLikelihood
 from bayesmix.spec.quadrature import count_nodes, from_text
-from declare import frame
+from declare import frame, target
 
 METHODS = [bm.trapezoid(), bm.trapezoid(4, 2.0), bm.gauss_hermite(7), bm.monte_carlo(100)]
 
@@ -237,13 +237,13 @@ def test_nodes_that_are_given_and_too_few_are_said():
 def test_one_adaptive_node_is_the_approximation_of_laplace(level, sd):
     """The mode of each unit's integrand by a search on a fine grid, its curvature by differences."""
     model, df, values = far_out(level, sd)
-    data = bm.prepare(model, df, bm.trapezoid(4001, 8.0))
+    data = target(model, df, bm.trapezoid(4001, 8.0))
     theta = data.pack({k: np.asarray(v) for k, v in values.items()})
     z, log_weights = data.nodes[level].grid(1)
-    (weights,) = bind("probabilities", data, probes=((level, f"node_{level}"),))(theta)
+    (weights,) = LogLikelihood(data).posterior(theta, (level, f"node_{level}"))
     weights = weights / weights.sum(axis=1, keepdims=True)
     with np.errstate(divide="ignore"):
-        height = np.log(weights) + bind("units", data)(theta)[:, None] - log_weights - 0.5 * z[:, 0] ** 2
+        height = np.log(weights) + LogLikelihood(data).of_units(theta)[:, None] - log_weights - 0.5 * z[:, 0] ** 2
     top, step = height.argmax(axis=1), z[1, 0] - z[0, 0]
     beside = [height[np.arange(len(top)), top + k] for k in (-1, 0, 1)]
     curvature = -(beside[0] - 2 * beside[1] + beside[2]) / step**2

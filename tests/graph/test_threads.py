@@ -11,8 +11,10 @@ from numpy.testing import assert_allclose
 from threadpoolctl import threadpool_info
 
 import bayesmix as bm
-from bayesmix.data.dataset import prepare
-from bayesmix.graph import functions, penalty
+from bayesmix.graph import compile as compiled
+from bayesmix.graph.engines import numpy_mode
+from bayesmix.graph.problem import prepare
+from bayesmix.ml import objective
 from bayesmix.parallel import Shared, one_blas_thread, quietly
 from declare import frame, random_values
 
@@ -38,8 +40,8 @@ def model(request):
 
 @pytest.fixture
 def nothing_compiled(monkeypatch):
-    monkeypatch.setattr(functions, "_CACHE", {})
-    monkeypatch.setattr(penalty, "_CACHE", {})
+    monkeypatch.setattr(compiled, "_CACHE", {})
+    monkeypatch.setattr(objective, "_CACHE", {})
 
 
 @pytest.mark.parametrize("units", [False, True])
@@ -85,7 +87,7 @@ def test_a_function_in_use_is_copied_or_waited_for():
     import pytensor.tensor as pt
 
     x = pt.vector("x")
-    made = pytensor.function([x], (x**2).sum(), mode=functions.numpy_mode())
+    made = pytensor.function([x], (x**2).sum(), mode=numpy_mode())
     arrays = [np.full(50, k, dtype=float) for k in range(200)]
     for copies in (0, 2):
         assert in_threads(Shared(made, copies), arrays) == [50.0 * k**2 for k in range(200)]

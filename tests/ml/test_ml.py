@@ -13,14 +13,14 @@ from numpy.testing import assert_allclose
 from scipy import optimize
 
 import bayesmix as bm
-from bayesmix.graph import functions
+from bayesmix.graph.compile import LogLikelihood
 from bayesmix.graph.nodes import finer
-from bayesmix.ml import estimation as ml
-from bayesmix.ml import neighbours, search
+from bayesmix.ml import enumeration, neighbours, search
 from bayesmix.ml import polish as maximum
+from bayesmix.ml.objective import Objective
 from bayesmix.ml.starts import ranges
 from bayesmix.spec import class_labels as labels
-from declare import frame
+from declare import frame, target
 
 ITEMS = ["a", "b", "c", "d", "e"]
 
@@ -37,7 +37,7 @@ def test_the_estimate_is_near_the_truth(fitted):
 
 def test_the_gradient_is_zero_and_no_neighbour_is_better(two_classes, fitted):
     data = bm.prepare(lca(ITEMS, 2), two_classes)
-    evaluate, theta = functions.bind("gradient", data), theta_of(fitted, data)
+    evaluate, theta = LogLikelihood(data).value_and_gradient, theta_of(fitted, data)
     value, gradient = evaluate(theta)
     assert value == pytest.approx(fitted.loglik, abs=1e-9)
     assert np.abs(gradient).max() < 1e-4
@@ -47,7 +47,7 @@ def test_the_gradient_is_zero_and_no_neighbour_is_better(two_classes, fitted):
 
 def test_hessian_errors_are_those_of_a_numerical_hessian(two_classes, fitted):
     data = bm.prepare(lca(ITEMS, 2), two_classes)
-    evaluate, theta = functions.bind("gradient", data), theta_of(fitted, data)
+    evaluate, theta = LogLikelihood(data).value_and_gradient, theta_of(fitted, data)
     hessian = optimize.approx_fprime(theta, lambda t: evaluate(t)[1], 1e-6)
     expected = np.sqrt(np.diag(np.linalg.inv(-hessian)))
     index = data.packing.index["item_logit"]
@@ -55,9 +55,9 @@ def test_hessian_errors_are_those_of_a_numerical_hessian(two_classes, fitted):
 
 
 def test_robust_errors_are_the_sandwich_of_unit_scores(two_classes, fitted):
-    data = bm.prepare(lca(ITEMS, 2), two_classes)
+    data = target(lca(ITEMS, 2), two_classes)
     theta = theta_of(fitted, data)
-    units = functions.bind("units", data)
+    units = LogLikelihood(data).of_units
     step = 1e-6
     scores = np.stack([(units(theta + step * e) - units(theta - step * e)) / (2 * step) for e in np.eye(theta.size)], 1)
     c = maximum.curvature(data, theta)
@@ -165,20 +165,12 @@ def test_an_interruption_before_anything_is_finished_is_passed_on(two_classes, m
 
 
 def test_a_start_that_fails_is_a_row(two_classes, monkeypatch):
-    real = functions.bind
+    real = Objective.value_and_gradient
 
-    def bind(what, data, *rest):
-        inner = real(what, data, *rest)
-        state = {"n": 0}
+    def evaluate(self, theta):
+        return (np.nan, np.full_like(theta, np.nan)) if theta[0] == 123.0 else real(self, theta)
 
-        def evaluate(*theta):
-            state["n"] += 1
-            out = inner(*theta)
-            return (np.nan, np.full_like(theta[0], np.nan)) if theta[0][0] == 123.0 else out
-
-        return evaluate
-
-    monkeypatch.setattr(functions, "bind", bind)
+    monkeypatch.setattr(Objective, "value_and_gradient", evaluate)
     item = np.stack([np.zeros((2, 5)), np.full((2, 5), 0.5)], axis=-1)
     bad = {"class_logit": np.array([123.0, 0.0]), "item_logit": item}
     fit = bm.fit(lca(ITEMS, 2), two_classes, start=[bad])
@@ -268,14 +260,14 @@ def test_an_enumeration_does_not_search_again_for_the_solution_before(two_classe
 
 
 def test_an_interrupted_enumeration_keeps_the_finished_fits(two_classes, monkeypatch):
-    real = ml.fit
+    real = enumeration.estimate
 
-    def fit(model, *args, **settings):
-        if model.classes[0].size == 3:
+    def estimate(rows, settings):
+        if rows.model.classes[0].size == 3:
             raise KeyboardInterrupt
-        return real(model, *args, **settings)
+        return real(rows, settings)
 
-    monkeypatch.setattr(ml, "fit", fit)
+    monkeypatch.setattr(enumeration, "estimate", estimate)
     with pytest.warns(UserWarning, match="Interrupted at 3 classes"):
         found = bm.enumerate_classes(lca(ITEMS, 1), two_classes, range(1, 5), starts=4, finals=2)
     assert list(found.fits) == [1, 2]
@@ -373,12 +365,12 @@ def test_classes_come_in_the_order_of_given_parameters_with_their_standard_error
     assert found.loglik == pytest.approx(by_size.loglik, abs=1e-6)
     for name, x in wanted.items():
         assert found.params[name].values == pytest.approx(x, abs=1e-3)
-    data = bm.prepare(model, df)
+    data = target(model, df)
     theta = data.pack(values)
     covariance, _, _ = maximum.covariances(maximum.curvature(data, theta))
 
     def relabelled(point):
-        made = {k: x.values for k, x in functions.evaluate(data, point).items() if k in values}
+        made = {k: x.values for k, x in LogLikelihood(data).factors(point).items() if k in values}
         return data.pack(labels.permute(model, made, ("C",), order))
 
     change = np.stack([relabelled(theta + e) - relabelled(theta) for e in np.eye(len(theta))], axis=1)
@@ -429,7 +421,7 @@ def test_few_units_may_have_more_nodes_than_many():
     ],
 )  # fmt: skip
 def test_logits_of_classes_are_brought_back_and_their_scales_are_bounded(model, own, scale, most):
-    data = bm.prepare(model, frame())
+    data = target(model, frame())
     limits, names = ranges(data), data.packing.names()
     out, of_classes = limits.center + 100.0 * limits.unit, np.isin(names, [*own, scale])
     assert_allclose(limits.nearer(out), np.where(of_classes, limits.center + 3.0 * limits.unit, out))

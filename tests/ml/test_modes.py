@@ -10,7 +10,7 @@ from bayesmix.models.lca import lca
 from numpy.testing import assert_allclose
 
 import bayesmix as bm
-from bayesmix.graph.functions import bind
+from bayesmix.graph.compile import LogLikelihood
 from declare import W, effect, frame, logits, mean, measure, model, on_logits, random_values
 
 needs_jax = pytest.mark.skipif(not importlib.util.find_spec("jax"), reason="JAX is not installed")
@@ -35,7 +35,7 @@ def two_level():
 @cache
 def case(declared, mode):
     data = bm.prepare(declared(), frame(), bm.trapezoid(5))
-    return bind("gradient", data, mode)(data.pack(random_values(data, seed=1)))
+    return LogLikelihood(data, mode).value_and_gradient(data.pack(random_values(data, seed=1)))
 
 
 @pytest.mark.filterwarnings("ignore:PyTensor could not link to a BLAS:UserWarning")
@@ -63,4 +63,4 @@ def test_jax_serves_other_sizes():
     for classes, rows in ((2, 3), (3, 3), (2, 4)):
         data = bm.prepare(lca(["n3", "n2"], classes), frame(rows=rows), collapse=False)
         theta = data.pack(random_values(data, seed=1))
-        assert_allclose(bind("total", data, "JAX")(theta), bind("total", data)(theta), rtol=1e-12)
+        assert_allclose(LogLikelihood(data, "JAX").value(theta), LogLikelihood(data).value(theta), rtol=1e-12)

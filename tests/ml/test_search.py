@@ -18,6 +18,7 @@ from bayesmix.ml import polish as maximum
 from bayesmix.ml.partition import partitioned
 from bayesmix.ml.search import Search, Start, ends, ranked, similar, times_reached, unseen_share
 from bayesmix.ml.starts import ranges
+from declare import target
 
 BINARY = bm.bernoulli()
 
@@ -76,7 +77,7 @@ def test_a_sound_maximum_is_one_of_the_density(tied):
 def test_the_floor_is_a_share_of_the_items_sd_or_that_of_its_rounding():
     rng = np.random.default_rng(1)
     df = pd.DataFrame({"fine": rng.normal(0, 10, 300), "whole": rng.normal(50, 3, 300).round()})
-    data = bm.prepare(lca(list(df), 2, family=bm.normal(), variance="class"), df)
+    data = target(lca(list(df), 2, family=bm.normal(), variance="class"), df)
     limits = ranges(data)
     floor = data.inside(np.where(limits.collapsing, limits.lower, limits.center))["item_sd"]
     assert floor[0] == pytest.approx([0.01 * df["fine"].std(ddof=0), 1 / np.sqrt(12)])
@@ -104,7 +105,7 @@ def test_a_user_can_lower_the_floor(tied):
 )
 def test_residual_sds_by_class_have_a_floor_in_every_template(tied, declare):
     df = tied.assign(y=np.where(np.arange(400) % 40 < 3, 1.0, tied["a"] + tied["x"]))
-    data = bm.prepare(declare(), df)
+    data = target(declare(), df)
     limits = ranges(data)
     assert limits.collapsing.any()
     assert (np.exp(limits.lower[limits.collapsing]) > 1e-3).all()
@@ -147,7 +148,7 @@ def test_classes_far_apart_have_small_sds_and_are_sound():
 
 
 def test_equal_variances_have_no_floor(tied):
-    data = bm.prepare(lca(list("abcd"), 3, family=bm.normal()), tied)
+    data = target(lca(list("abcd"), 3, family=bm.normal()), tied)
     assert not ranges(data).collapsing.any()
 
 
@@ -219,7 +220,7 @@ def test_a_partition_has_rows_in_every_class(declare):
     df = pd.DataFrame({k: rng.integers(0, 2, 200) for k in "aefh"})
     df = df.assign(b=rng.integers(0, 3, 200), c=rng.normal(size=200), d=rng.poisson(30, 200), g=np.arange(200) % 20)
     df.loc[::9, "a"] = np.nan
-    data = bm.prepare(declare(), df)
+    data = target(declare(), df)
     limits = ranges(data)
     points = [partitioned(data, limits, seed) for seed in range(4)]
     for theta in points:
@@ -314,9 +315,9 @@ def test_a_way_by_one_class_more_and_back_is_a_start(answers):
     from bayesmix.ml.neighbours import detours
 
     model = lca(list("abcdef"), 3, family=BINARY)
-    data, fit = bm.prepare(model, answers), quiet(model, answers)
+    data, fit = target(model, answers), quiet(model, answers)
     theta = data.pack({k: x.values for k, x in fit.params.items()})
-    points = detours(data, answers, [theta], 0)
+    points = detours(data, [theta], 0)
     assert len(points) >= 4
     search = Search(data, 1, 5, 1, 0, None, None, False, [])
     found = search.more(points, [Start(0, theta, loglik=fit.loglik, status="converged")])
@@ -471,7 +472,7 @@ def test_an_interrupt_in_a_simpler_model_is_one_of_the_fit(answers, monkeypatch)
 def test_a_loading_that_underflows_is_at_its_boundary_and_ends_nothing(answers):
     """Zero is where the exponential of a loading's logarithm ends, and goes in again."""
     model = lca(list("abcdef"), 3, family=BINARY, cluster="g")
-    data = bm.prepare(model, answers)
+    data = target(model, answers)
     theta = ranges(data).center.copy()
     at = data.packing.index["cluster_loading"]
     theta[at[1, 1]] = -900.0
@@ -512,7 +513,7 @@ def test_a_solution_whose_last_steps_collapse_is_ranked_behind(monkeypatch):
     model = lca(list("abc"), 3, family=bm.normal(), variance="class")
     for seed in range(3):
         fit = quiet(model, df, seed=seed, budget=0, rounds=1)
-        data = bm.prepare(model, df)
+        data = target(model, df)
         limits = ranges(data)
         gone = limits.collapsed(data.pack({str(k): x.values for k, x in fit.params.items()})).any()
         assert gone == fit.starts["status"].iloc[0].startswith("collapsed")
@@ -522,7 +523,7 @@ def test_a_solution_whose_last_steps_collapse_is_ranked_behind(monkeypatch):
 def test_the_floor_counts_rows_and_not_patterns():
     df = pd.DataFrame({"y": [0.0] * 90 + [10.0, 20.5, 31.0] * 10})
     model = lca(["y"], 2, family=bm.normal(), variance="class")
-    data = bm.prepare(model, df)
+    data = target(model, df)
     limits = ranges(data)
     floor = data.inside(np.where(limits.collapsing, limits.lower, limits.center))["item_sd"]
     assert_allclose(floor, 0.25 * df["y"].std(ddof=0))  # a quarter of the SD, where answers are so coarse
@@ -532,8 +533,8 @@ def test_classes_around_frequent_answers_are_starts(tied):
     """From the solution with one class less: somebody is in the new class, which has the answer and its neighbours."""
     from bayesmix.ml.neighbours import Split, simpler_starts
 
-    data = bm.prepare(lca(list("abcd"), 3, family=bm.normal(), variance="class"), tied)
-    points = simpler_starts(data, tied, 0, Split())
+    data = target(lca(list("abcd"), 3, family=bm.normal(), variance="class"), tied)
+    points = simpler_starts(data, 0, Split())
     assert {o for o, _ in points} == {"simpler model", "answers"}
     around = [
         theta
@@ -551,5 +552,5 @@ def test_classes_around_frequent_answers_are_starts(tied):
 def test_common_variances_need_no_such_starts(tied):
     from bayesmix.ml.neighbours import Split, simpler_starts
 
-    data = bm.prepare(lca(list("abcd"), 3, family=bm.normal()), tied)
-    assert len(simpler_starts(data, tied, 0, Split())) == 2
+    data = target(lca(list("abcd"), 3, family=bm.normal()), tied)
+    assert len(simpler_starts(data, 0, Split())) == 2

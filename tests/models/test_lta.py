@@ -10,12 +10,12 @@ from bayesmix.models import lca, lta
 from numpy.testing import assert_allclose
 
 import bayesmix as bm
-from bayesmix.graph.functions import bind
+from bayesmix.graph.compile import LogLikelihood
 from bayesmix.graph.nodes import adapted
 from bayesmix.graph.posterior import paths, tables
 from bayesmix.ml.polish import covariances, curvature
 from bayesmix.spec.class_labels import groups, permute
-from declare import by_unit, evaluate, frame, give_effects, oracle_for, random_values
+from declare import by_unit, evaluate, frame, give_effects, oracle_for, random_values, target
 
 FALL, SPRING, SUMMER = ["b1", "b2"], ["b3", "b4"], ["n2", "o2"]
 THREE = [FALL, SPRING, SUMMER]
@@ -319,7 +319,7 @@ def test_tables_of_transitions_have_intervals_around_them(moved):
 def test_the_delta_method_is_the_slope_of_the_table(moved):
     """The standard error of a share, from a numeric gradient and the covariance behind the other errors."""
     model, df, fit = moved
-    data = bm.prepare(model, df)
+    data = target(model, df)
     theta = data.pack({k: v.values for k, v in fit.params.items()})
     names = data.packing.names()
 
@@ -399,7 +399,7 @@ def test_the_fit_does_not_depend_on_the_method_of_integration(moved):
     model, df, fit = moved
     data = bm.prepare(model, df, bm.trapezoid(31, 6))
     theta = data.pack({k: v.values for k, v in fit.params.items()})
-    assert float(bind("total", data)(theta)) == pytest.approx(fit.loglik, abs=0.05)
+    assert float(LogLikelihood(data).value(theta)) == pytest.approx(fit.loglik, abs=0.05)
 
 
 def test_classes_are_enumerated_over_all_occasions():

@@ -15,10 +15,10 @@ from scipy import special, stats
 
 import bayesmix as bm
 from bayesmix.graph import batches
-from bayesmix.graph.functions import bind
+from bayesmix.graph.compile import LogLikelihood
 from bayesmix.ml.enumeration import with_classes
 from bayesmix.ml.polish import curvature
-from declare import by_unit, evaluate, frame, give_effects, oracle_for, random_values
+from declare import by_unit, evaluate, frame, give_effects, oracle_for, random_values, target
 
 RTOL = 1e-10
 W = "per_adva + private + catholic + mean_ses"
@@ -114,14 +114,20 @@ def test_a_class_may_be_ruled_out_by_a_covariate_and_called_for_by_an_effect(fac
 def test_batches_of_clusters_add_up(monkeypatch, name):
     model, df = DECLARED[name](), data_frame()
     df = df.drop(index=df.index[[0, 3, 7, 11]])  # clusters of several sizes
-    data = bm.prepare(model, df, bm.adaptive(3))
+    data = target(model, df, bm.adaptive(3))
     theta = data.pack(random_values(data, seed=1))
     probes = (("cluster", "node_cluster"), ("individual", "C"))
 
     def everything():
         c = curvature(data, theta)
-        found = bind("probabilities", data, None, probes)(theta)
-        return [*bind("gradient", data)(theta), bind("total", data)(theta), c.information, c.scores, *found]
+        found = LogLikelihood(data).posterior(theta, *probes)
+        return [
+            *LogLikelihood(data).value_and_gradient(theta),
+            LogLikelihood(data).value(theta),
+            c.information,
+            c.scores,
+            *found,
+        ]
 
     whole = everything()
     assert not batches.batched(data)
@@ -238,7 +244,7 @@ def test_classes_of_a_two_level_regression_are_enumerated(schools):
 
 
 def test_enumerations_that_cannot_be_run_are_refused_at_once(schools, monkeypatch):
-    monkeypatch.setattr("bayesmix.ml.estimation.fit", lambda *_, **__: pytest.fail("a fit was begun"))
+    monkeypatch.setattr("bayesmix.ml.enumeration.estimate", lambda *_, **__: pytest.fail("a fit was begun"))
     several = regression_mixture("math ~ stud_ses", 3, cluster="school", effects="unrestricted")
     for given, df, words in (
         (regression_mixture("math ~ stud_ses", cluster="school"), schools, "declare it with classes=2"),

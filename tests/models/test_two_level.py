@@ -10,14 +10,14 @@ from numpy.testing import assert_allclose
 from scipy import stats
 
 import bayesmix as bm
-from bayesmix.graph import functions, posterior
-from bayesmix.graph.functions import bind
+from bayesmix.graph import posterior
+from bayesmix.graph.compile import LogLikelihood
 from bayesmix.graph.nodes import adapted, of_population
 from bayesmix.ml import polish as maximum
 from bayesmix.spec import class_labels as labels
 from bayesmix.spec.model import Covariates, Effect, LatentClass, Model, Response, Term
 from bayesmix.spec.parameters import Parameter
-from declare import evaluate, frame, oracle_for, random_values
+from declare import evaluate, frame, oracle_for, random_values, target
 
 COARSE = bm.trapezoid(3, 2.0)
 BINARY = ["b1", "b2", "b3"]
@@ -74,7 +74,7 @@ def test_adaptive_nodes_are_other_nodes_of_the_same_integral(name):
     values = random_values(plain, seed=5, scale=0.5)
     theta = plain.packing.pack(values)
     moving = adapted(bm.prepare(model, df, fine | {"cluster": bm.adaptive(15)}), theta)
-    assert_allclose(bind("units", moving)(theta), bind("units", plain)(theta), rtol=1e-5)
+    assert_allclose(LogLikelihood(moving).of_units(theta), LogLikelihood(plain).of_units(theta), rtol=1e-5)
 
 
 def test_adaptive_nodes_find_a_posterior_between_two_of_their_first_places():
@@ -85,7 +85,7 @@ def test_adaptive_nodes_find_a_posterior_between_two_of_their_first_places():
     theta = fine.packing.pack(_truth(4, 2.5))
     moving = adapted(moving, theta)
     assert moving.places["cluster"][1].min() < 0.1
-    assert_allclose(bind("units", moving)(theta), bind("units", fine)(theta), atol=0.02)
+    assert_allclose(LogLikelihood(moving).of_units(theta), LogLikelihood(fine).of_units(theta), atol=0.02)
 
 
 def _truth(items, sd):
@@ -165,7 +165,7 @@ def at_loading(model, value, df, name="cluster_loading", nodes=None):
     data = bm.prepare(model, df, nodes or bm.trapezoid(201, 6.0))
     values = random_values(data, seed=7)
     values[name][..., 0, 0] = value
-    return values, bind("total", data)(data.pack(values))
+    return values, LogLikelihood(data).value(data.pack(values))
 
 
 def test_effects_without_variance_are_single_level_lca():
@@ -384,12 +384,12 @@ def test_classes_of_two_levels_come_by_size_however_far_their_nodes_have_to_move
     }
     model = lca([f"u{k}" for k in range(6)], 2, cluster="g")
     df = bm.simulate(model, truth, n=2000, clusters=100, seed=3767178641)
-    data, turned = bm.prepare(model, df), np.array([1, 0])
+    data, turned = target(model, df), np.array([1, 0])
     top = maximum.polished(data, data.pack(truth))
-    made = {k: x.values for k, x in functions.evaluate(top.data, top.theta).items()}
+    made = {k: x.values for k, x in LogLikelihood(top.data).factors(top.theta).items()}
     other = data.pack(labels.permute(model, made, ("C",), turned))
     for theta, like, first in (
         (other, None, 1.5), (top.theta, labels.permute(model, truth, ("C",), turned), -1.5), (other, truth, 1.5)
     ):  # fmt: skip
         found = maximum.polished(data, theta, like)
-        assert functions.evaluate(data, found.theta)["item_logit"].values[0, 0, 1] == pytest.approx(first, abs=0.5)
+        assert LogLikelihood(data).factors(found.theta)["item_logit"].values[0, 0, 1] == pytest.approx(first, abs=0.5)

@@ -11,8 +11,9 @@ from bayesmix.models.regression_mixture import regression_mixture
 from numpy.testing import assert_allclose
 
 import bayesmix as bm
-from bayesmix.data.dataset import prepare
-from bayesmix.graph import functions, posterior
+from bayesmix.graph import posterior
+from bayesmix.graph.compile import LogLikelihood
+from bayesmix.graph.problem import prepare
 from declare import frame, random_values
 
 WAVES = [["b1", "b2"], ["b3", "b4"], ["b2x", "b3x"]]
@@ -62,7 +63,7 @@ def test_classes_of_individuals_and_of_their_clusters_count_together():
     model = regression_mixture("y1 ~ x", 2, cluster="g", cluster_classes=3)
     data, theta = prepared(model)
     within, between = (next(c for c in model.classes if c.level == k) for k in ("individual", "cluster"))
-    (joint,) = functions.bind("probabilities", data, probes=(("individual", between.name, within.name),))(theta)
+    (joint,) = LogLikelihood(data).posterior(theta, ("individual", between.name, within.name))
     marginal = posterior.class_posteriors(data, theta)
     assert_allclose(joint.sum(axis=1), marginal[within.name], atol=1e-10)
     assert_allclose(joint.sum(axis=2), marginal[between.name][data.arrays["cluster_of"].values], atol=1e-10)

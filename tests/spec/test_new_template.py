@@ -8,7 +8,7 @@ import pytest
 from scipy import special, stats
 
 import bayesmix as bm
-from bayesmix.graph import functions
+from bayesmix.graph.engines import numpy_mode
 
 TEMPLATE = '''
 """Counts of two classes in clusters: y_ij | c ~ Poisson(exp(tau_c + sd * z_j)), z_j ~ N(0, 1)."""
@@ -93,5 +93,5 @@ def test_it_is_fitted_and_audited(template, counts, truth):
 def test_it_is_a_pymc_model(template, counts, effects):
     made = bm.build(template("y", "g"), counts, effects=effects)
     point = made.initial_point()
-    assert np.isfinite(made.compile_logp(mode=functions.numpy_mode())(point))
+    assert np.isfinite(made.compile_logp(mode=numpy_mode())(point))
     assert ("z_cluster" in made.named_vars) == (effects == "sample")

@@ -13,8 +13,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy import special
 
 import bayesmix as bm
-from bayesmix.graph.functions import lower, numpy_mode
-from bayesmix.spec.parameters import Packing, Parameter, natural, natural_values, unconstrain
+from bayesmix.graph.engines import numpy_mode
+from bayesmix.spec.parameters import Packing, Parameter, lower, natural, natural_values, unconstrain
 
 COORDS = {"C": [1, 2, 3], "item": ["a", "b"], "threshold": [1, 2, 3, 4]}
 PARAMETERS = (

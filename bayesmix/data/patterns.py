@@ -1,0 +1,383 @@
+"""From rows to the graph's inputs: patterns with counts, named arrays, coords, the layout of theta.
+
+Nothing is computed for an individual that does not vary between individuals: rows that are equal in
+all that the model uses become one pattern with a count.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Self, cast
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from bayesmix.data.centering import Recoding, centred_columns, recoded
+from bayesmix.data.coding import Coding
+from bayesmix.data.dataset import Dataset
+from bayesmix.data.design import Design
+from bayesmix.data.items import Coded
+from bayesmix.spec.families import Nominal, Normal, Ordinal
+from bayesmix.spec.model import Model, Response, terms
+from bayesmix.spec.parameters import Named, Packing, natural_values, unconstrain
+
+Array = NDArray[np.float64]
+WORTH_MERGING = 1.5
+"""How many more patterns there are by cluster, from which they are merged over clusters where that is possible."""
+WORTH_SLOTS = 2.0
+"""How many slots a pattern there may be for clusters of different sizes."""
+
+
+@dataclass(frozen=True)
+class Patterns:
+    """A data set as the graph takes it, but for the nodes of its effects.
+
+    Attributes
+    ----------
+    arrays : dict of str to Named
+        Inputs of the graph by name.
+    coords : dict of str to list
+        Labels of every dim of the parameters.
+    categories : dict of str to list
+        The categories of each categorical item, in the order of their codes.
+    packing : Packing
+        Where each parameter's free entries stand in theta.
+    pattern_of : array of int
+        The pattern of each row of the data; -1 for a row without any answer, which is left out.
+    responses : dict of str to array
+        Coded responses of each pattern, (individual, item), NaN where missing.
+    counts : array
+        Individuals of each pattern.
+    clusters : list, optional
+        Labels of the clusters in the order of the dim `cluster`.
+    recoding : Recoding
+        From parameters on the scale of the arrays, on which covariates are centred and orthonormal, to the user's.
+    user_columns : dict of str to Named
+        The covariates as the user has them.
+    coding : Coding
+        How the items and covariates were coded, for other rows.
+    dataset : Dataset, optional
+        The rows that the patterns were made of; dropped where arrays alone are wanted.
+    """
+
+    model: Model
+    arrays: Mapping[str, Named]
+    coords: Mapping[str, Sequence]
+    categories: Mapping[str, list]
+    packing: Packing
+    pattern_of: NDArray[np.int64]
+    index: pd.Index
+    responses: Mapping[str, Array]
+    counts: Array
+    clusters: list | None = None
+    cluster_of_row: NDArray[np.int64] | None = None
+    recoding: Recoding = field(default_factory=Recoding)
+    user_columns: Mapping[str, Named] = field(default_factory=dict)
+    coding: Coding = field(default_factory=Coding)
+    dataset: Dataset | None = None
+
+    @classmethod
+    def of(cls, rows: Dataset, by_cluster: bool = False, collapse: bool = True) -> Self:
+        """Merge the rows into patterns and make the graph's inputs.
+
+        Parameters
+        ----------
+        rows : Dataset
+        by_cluster : bool
+            Keep individuals of different clusters apart: something that varies with them is computed for each.
+        collapse : bool
+            Merge equal rows (of each cluster, for a two-level model).
+
+        Raises
+        ------
+        ValueError
+            More classes than rows.
+        """
+        model, seen, freq, coded, designs = rows.model, rows.seen, rows.freq, rows.coded, rows.designs
+        labels, cluster = rows.clusters, rows.cluster_of_row
+        varies = cluster is not None and (by_cluster or _by_cluster(model))
+        keys = [c.y for c in coded.values()]
+        keys += [d.values for c, d in zip(model.covariates, designs.values(), strict=True) if c.level == "individual"]
+        keys += [cluster[:, None].astype(float)] if cluster is not None else []
+        first, pattern_of = _patterns(keys, seen, collapse)
+        merging = cluster is not None and collapse
+        if merging and not varies:
+            merged = _patterns(keys[:-1], seen, True)
+            varies = len(first) < WORTH_MERGING * len(merged[0])
+            first, pattern_of = (first, pattern_of) if varies else merged
+        slots = 0
+        if merging and varies:
+            first, pattern_of, slots = _in_slots(first, pattern_of, cast(NDArray, cluster))
+        counts = np.bincount(pattern_of[seen], weights=freq[seen], minlength=len(first))
+        responses = {name: np.where((counts > 0)[:, None], e.y[first], np.nan) for name, e in coded.items()}
+        arrays: dict[str, Named] = {}
+        for r in model.responses:
+            arrays |= _response_arrays(r, coded[r.name], responses[r.name])
+        for c in model.covariates:
+            d = designs[c.name].values
+            arrays[c.name] = Named((c.level, c.name), d[first] if c.level == "individual" else d)
+        if cluster is None or labels is None:
+            arrays["weight"] = Named(("individual",), counts)
+        elif varies:
+            arrays |= _members(counts, _owner(cluster[first], slots), len(labels), slots)
+        else:
+            arrays |= _merged(cluster[seen], pattern_of[seen], freq[seen], (len(labels), len(first)))
+        coords = _coords(model, coded, designs)
+        packing = Packing(model.parameters, coords, _absent(model, coded, coords))
+        columns = {c.name: arrays[c.name] for c in model.covariates}
+        weights = {"individual": counts, "cluster": np.ones(len(labels or ()))}
+        owner = arrays["cluster_of"].values if "cluster_of" in arrays else None
+        inside, recoding = recoded(model, columns, weights, packing, owner)
+        arrays |= inside
+        too_many = [c for c in model.classes if c.level != "item" and c.size > int(seen.sum())]
+        if too_many and not rows.follows:
+            raise ValueError(
+                f"{too_many[0].size} classes came for {int(seen.sum())} rows with an answer: ask for fewer classes."
+            )
+        return cls(
+            model=model,
+            arrays={k: Named(v.dims, np.asarray(v.values, order="C")) for k, v in arrays.items()},
+            coords=coords,
+            categories=rows.categories,
+            packing=packing,
+            pattern_of=pattern_of,
+            index=rows.index,
+            responses=responses,
+            counts=counts,
+            clusters=labels,
+            cluster_of_row=cluster,
+            recoding=recoding,
+            user_columns=columns,
+            coding=rows.coding,
+            dataset=rows,
+        )
+
+    def pack(self, values: Mapping[str, Array]) -> Array:
+        """Natural parameters on the user's scale to theta.
+
+        Raises
+        ------
+        ValueError
+            A parameter is missing, has another shape, or lies outside its support.
+        """
+        theta = self.packing.pack(values)
+        if self.recoding.is_identity:
+            return theta
+        given = {p.name: np.asarray(values[p.name], dtype=float) for p in self.model.parameters}
+        return self.packing.pack(self.recoding.to_inside(given))
+
+    def natural(self, theta: Array) -> dict[str, Array]:
+        """Every parameter on the user's natural scale; leading axes of theta are carried along."""
+        return self.recoding.to_user(self.inside(theta))
+
+    def user_theta(self, theta: Array) -> Array:
+        """The point of theta that stands for the same parameters in :meth:`on_user_scale`; leading axes likewise."""
+        out, there = np.array(theta, dtype=float), self.recoding.to_user(values := self.inside(theta))
+        for p in (p for p in self.model.parameters if there[p.name] is not values[p.name]):
+            i = self.packing.index[p.name]
+            out[..., i[i >= 0]] = unconstrain(there[p.name], p)[..., i >= 0]
+        return out
+
+    def inside(self, theta: Array) -> dict[str, Array]:
+        """Every parameter on its natural scale for centred, orthonormal covariates: what the graph takes."""
+        raw = self.packing.unpack_raw(theta)
+        return {p.name: natural_values(raw[p.name], p) for p in self.model.parameters}
+
+    def centred(self) -> Self:
+        """The data with covariates that are centred, in the user's units: intercepts are those at their means."""
+        recoding = self.recoding.centred()
+        owner = self.arrays["cluster_of"].values if "cluster_of" in self.arrays else None
+        columns = centred_columns(recoding, self.user_columns, owner)
+        return replace(self, arrays={**self.arrays, **columns}, recoding=recoding)
+
+    def on_user_scale(self) -> Self:
+        """The data with covariates as the user has them: theta is then that of the user's parameters."""
+        return replace(self, arrays={**self.arrays, **self.user_columns}, recoding=Recoding(), user_columns={})
+
+    @property
+    def unit(self) -> str:
+        """The dim over which the log-likelihood adds up."""
+        return "cluster" if self.clusters is not None else "individual"
+
+    @cached_property
+    def n_individuals(self) -> int:
+        """Individuals that enter the analysis, frequency weights counted."""
+        return round(float(self.counts.sum()))
+
+    @property
+    def n_clusters(self) -> int | None:
+        """Clusters that enter the analysis."""
+        return None if self.clusters is None else len(self.clusters)
+
+    @property
+    def cluster_sizes(self) -> Array | None:
+        """Individuals of each cluster."""
+        if self.clusters is None:
+            return None
+        counts = self.arrays["counts"]
+        if "cluster" in counts.dims:
+            return counts.values.sum(axis=1)
+        return np.bincount(self.arrays["cluster_of"].values, weights=counts.values, minlength=len(self.clusters))
+
+    @property
+    def n_left_out(self) -> int:
+        """Rows without any answer."""
+        return int((self.pattern_of < 0).sum())
+
+    @cached_property
+    def n_missing_patterns(self) -> int:
+        """How many patterns of missing and observed items occur."""
+        seen = np.concatenate([np.isnan(y) for y in self.responses.values()], axis=1)
+        return len(np.unique(seen[self.counts > 0], axis=0))
+
+    @property
+    def signature(self) -> tuple:
+        """Names, dims and types of the inputs: with the model's structure, the compiled function's key."""
+        return tuple((k, v.dims, str(v.values.dtype)) for k, v in self.arrays.items())
+
+    def values(self) -> dict[str, np.ndarray]:
+        """The inputs as plain arrays."""
+        return {k: v.values for k, v in self.arrays.items()}
+
+
+def _by_cluster(model: Model) -> bool:
+    """Whether a covariate of clusters stands in the predictor of something of individuals or of effects."""
+    below = [c for c in model.classes if c.level == "cluster"]
+    own = {t for c in below for t in c.predictor}
+    return any(t.covariates and t.covariates.level == "cluster" for t in terms(model) if t not in own)
+
+
+# items --------------------------------------------------------------------------------------------
+
+
+def _response_arrays(r: Response, coded: Coded, y: Array) -> dict[str, Named]:
+    item = r.item_dim
+    n_categories = [len(c) for c in coded.categories]
+    width, x = coded.width, y
+    out: dict[str, Named] = {}
+    if isinstance(r.family, Normal):
+        x = (y - coded.center) / coded.scale
+        out = {f"{r.name}:center": Named((item,), coded.center), f"{r.name}:scale": Named((item,), coded.scale)}
+    out |= category_constants(r, n_categories, width)
+    features = np.moveaxis(r.family.features(x, width), 0, -1)  # individuals last: sums over classes run along memory
+    return {f"{r.name}:features": Named((item, "feature", "individual"), features)} | out
+
+
+def category_constants(r: Response, n_categories: Sequence[int], width: int) -> dict[str, Named]:
+    """What a family needs to know of items with `n_categories`, of `width` at most: those that an item does not have.
+
+    Parameters
+    ----------
+    r : Response
+    n_categories : sequence of int
+        Of each of its items.
+    width : int
+        The most that an item of its dim of categories has.
+    """
+    item = r.item_dim
+    if isinstance(r.family, Nominal):
+        missing = np.arange(width) >= np.array(n_categories)[:, None]
+        return {f"{r.name}:missing_category": Named((item, "feature"), missing.astype(float))}
+    if isinstance(r.family, Ordinal):
+        over = np.arange(width - 1)[None, :] - np.array(n_categories)[:, None] + 2.0
+        return {
+            f"{r.name}:beyond": Named((item, "threshold"), np.maximum(over, 0.0)),
+            f"{r.name}:beyond_last": Named((), np.asarray(float(width))),
+        }
+    return {}
+
+
+# patterns, coords --------------------------------------------------------------------------
+
+
+def _patterns(keys: list[Array], seen, collapse: bool) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """First row of each pattern, and the pattern of each row (-1 where not seen)."""
+    rows = np.flatnonzero(seen)
+    pattern_of = np.full(len(seen), -1, dtype=np.int64)
+    if not collapse:
+        pattern_of[rows] = np.arange(len(rows))
+        return rows, pattern_of
+    wide = np.ascontiguousarray(np.column_stack(keys)[rows] + 0.0)
+    wide[np.isnan(wide)] = -np.inf
+    as_bytes = wide.view(np.dtype((np.void, wide.dtype.itemsize * wide.shape[1]))).ravel()
+    _, first, inverse = np.unique(as_bytes, return_index=True, return_inverse=True)
+    pattern_of[rows] = inverse
+    return rows[first], pattern_of
+
+
+def _in_slots(first, pattern_of, cluster) -> tuple[NDArray[np.int64], NDArray[np.int64], int]:
+    """Patterns of clusters in slots, as many for each as the largest has; none if most were empty."""
+    owner = cluster[first]
+    sizes = np.bincount(owner)
+    slots = int(sizes.max())
+    if len(sizes) * slots > WORTH_SLOTS * len(first):
+        return first, pattern_of, 0
+    order = np.argsort(owner, kind="stable")
+    at = np.empty(len(first), dtype=np.int64)
+    starts = np.concatenate([[0], np.cumsum(sizes)[:-1]])
+    at[order] = owner[order] * slots + np.arange(len(first)) - starts[owner[order]]
+    wide = np.full(len(sizes) * slots, first[0])
+    wide[at] = first
+    return wide, np.where(pattern_of >= 0, at[pattern_of], -1), slots
+
+
+def _members(counts: Array, owner: NDArray[np.int64], clusters: int, slots: int) -> dict[str, Named]:
+    """Individuals of each pattern, which belongs to one cluster."""
+    out = {"weight": Named(("cluster",), np.ones(clusters)), "counts": Named(("individual",), counts)}
+    out["cluster_of"] = Named(("individual",), owner)
+    return out | ({"square": Named(("cluster", "slot"), counts.reshape(-1, slots))} if slots else {})
+
+
+def _merged(cluster, pattern, freq, shape: tuple[int, int]) -> dict[str, Named]:
+    """Individuals of each pattern in each cluster."""
+    table = np.zeros(shape)
+    np.add.at(table, (cluster, pattern), freq)
+    return {"weight": Named(("cluster",), np.ones(shape[0])), "counts": Named(("cluster", "individual"), table)}
+
+
+def _owner(cluster: NDArray[np.int64], slots: int) -> NDArray[np.int64]:
+    """The cluster of each pattern; of empty slots too."""
+    return np.repeat(np.arange(len(cluster) // slots), slots) if slots else cluster
+
+
+def _coords(model: Model, coded: Mapping[str, Coded], designs: Mapping[str, Design]) -> dict[str, list]:
+    coords: dict[str, list] = {c.name: list(range(1, c.size + 1)) for c in model.classes}
+    for r in model.responses:
+        e = coded[r.name]
+        coords.setdefault(r.item_dim, list(r.labels or r.items))
+        if r.family.kind == "categorical":
+            same = all(c == e.categories[0] for c in e.categories)
+            labels = e.categories[0] if same else list(range(1, e.width + 1))
+            if len(labels) > len(coords.get(r.category_dim, [])):
+                coords[r.category_dim] = labels
+                coords[r.threshold_dim] = list(range(1, len(labels)))
+    for t in terms(model):
+        if t.covariates:
+            coords[t.covariates.name] = designs[t.covariates.name].columns
+        if t.effects and t.effect_dim in t.parameter.dims:
+            coords[t.effect_dim] = list(t.effects)
+        for shared, here in t.rename:
+            if here in coords:
+                coords.setdefault(shared, coords[here])
+    return coords
+
+
+def _absent(model: Model, coded: Mapping[str, Coded], coords) -> dict[str, NDArray[np.bool_]]:
+    """Entries of category logits and thresholds that an item with fewer categories does not have."""
+    out = {}
+    for r in model.responses:
+        n = np.array([len(c) for c in coded[r.name].categories])
+        for t in (*r.predictor, *r.auxiliary):
+            p = t.parameter
+            for dim, extra in ((r.category_dim, 0), (r.threshold_dim, 1)):
+                dims = t.dims
+                if dim in dims and r.item_dim in dims and r.family.kind == "categorical":
+                    gone = np.arange(len(coords[dim])) >= (n - extra)[:, None]
+                    axes = [dims.index(r.item_dim), dims.index(dim)]
+                    shape = [len(coords[d]) if i in axes else 1 for i, d in enumerate(p.dims)]
+                    gone = gone if axes[0] < axes[1] else gone.T
+                    out[p.name] = np.broadcast_to(gone.reshape(shape), [len(coords[d]) for d in p.dims])
+    return out

@@ -1,0 +1,125 @@
+"""What a search climbs: the log-likelihood plus the log density of priors, which is penalised maximum likelihood.
+
+The density is that of natural parameters, on the user's scale, of :mod:`bayesmix.data.priors`, whose variables NUTS
+samples.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, cast
+
+import numpy as np
+import pytensor
+import pytensor.tensor as pt
+from numpy.typing import NDArray
+from pytensor.compile.mode import Mode
+
+from bayesmix.data.priors import log_density, stated
+from bayesmix.graph.compile import LogLikelihood
+from bayesmix.graph.problem import Problem
+from bayesmix.parallel import COMPILING, Shared
+from bayesmix.spec.parameters import Prior, lower, natural
+
+Array = NDArray[np.float64]
+SMALLEST_SD = 0.01
+"""The floor of residual SDs that vary over classes, as a share of the item's own, where nothing else is asked for."""
+
+
+@dataclass(frozen=True)
+class Target(Problem):
+    """A problem whose parameters are to be estimated.
+
+    Attributes
+    ----------
+    priors : dict of str to Prior
+        Of parameters, that penalise the log-likelihood.
+    smallest_sd : float
+        The floor of residual SDs that vary over classes, as a share of the item's SD.
+    """
+
+    priors: Mapping[str, Prior] = field(default_factory=dict)
+    smallest_sd: float = SMALLEST_SD
+
+
+class Objective:
+    """The log-likelihood of a target plus the log density of its priors, as a function of theta.
+
+    Parameters
+    ----------
+    target : Target
+    mode : str or Mode, optional
+        The engine of the log-likelihood.
+    """
+
+    def __init__(self, target: Target, mode: str | Mode | None = None) -> None:
+        self.target, self.log_likelihood = target, LogLikelihood(target, mode)
+
+    def value(self, theta: Array) -> float:
+        """What is maximised."""
+        value = float(self.log_likelihood.value(theta))
+        return value if self._penalty is None else value + float(self._penalty(theta)[0])
+
+    def value_and_gradient(self, theta: Array) -> tuple[float, Array]:
+        """The same with its gradient."""
+        value, gradient = self.log_likelihood.value_and_gradient(theta)
+        if self._penalty is None:
+            return float(value), np.asarray(gradient)
+        more, slope = self._penalty(theta)
+        return float(value + more), np.asarray(gradient + slope)
+
+    @cached_property
+    def _penalty(self) -> Callable[[Array], list] | None:
+        return _penalty(self.target) if self.target.priors else None
+
+
+def compiled_objective(target: Target) -> Objective:
+    """The objective by numba where this process has compiled it already, else by NumPy."""
+    by_numba = Objective(target, "NUMBA")
+    return by_numba if by_numba.log_likelihood.is_ready else Objective(target)
+
+
+_CACHE: dict[tuple, Callable] = {}
+
+
+def _penalty(data: Target) -> Callable[[Array], list]:
+    """Make the log density of the priors of `data`, and its gradient, as a function of theta."""
+    users = data.on_user_scale()
+    found = stated(users, data.priors)
+    held = {k: (i.tobytes(), data.packing.fixed[k].tobytes()) for k, i in data.packing.index.items()}
+    # what is in units of the data is in the key too: another data set has other numbers
+    numbers = [str(found[k].numbers()) for k in sorted(found)]
+    key = (*sorted(data.priors.items()), data.model.parameters, *held.items(), *numbers)
+    if key not in _CACHE:
+        with COMPILING:
+            _CACHE[key] = Shared(_compiled(users, found))
+    return _CACHE[key] if data.recoding.is_identity else _inside(data, _CACHE[key])
+
+
+def _inside(data: Target, of_user: Callable[[Array], list]) -> Callable[[Array], list]:
+    """The penalty as a function of theta for centred covariates, from that for the user's."""
+    step = 1.0 if data.recoding.turn is None else 1e-5  # without a turn the way there is linear
+    apart = step * np.eye(data.packing.size)
+
+    def penalised(theta: Array) -> list:
+        value, gradient = of_user(data.user_theta(theta))
+        slopes = (data.user_theta(theta + apart) - data.user_theta(theta - apart)) / (2 * step)
+        return [value, slopes @ gradient]
+
+    return penalised
+
+
+def _compiled(data: Target, found: Any) -> Callable[[Array], list]:
+    theta = pt.vector("theta")
+    values = {
+        p.name: cast(
+            Any, natural(theta, p, pt.as_tensor(data.packing.index[p.name]), pt.as_tensor(data.packing.fixed[p.name]))
+        ).values
+        for p in data.model.parameters
+    }
+    total = lower(log_density(found, values))
+    outputs = cast(Any, [total, pt.grad(total, theta, disconnected_inputs="ignore")])
+    with pytensor.config.change_flags(cxx=""):
+        return cast(Any, pytensor.function([theta], outputs, mode="FAST_COMPILE", on_unused_input="ignore"))
