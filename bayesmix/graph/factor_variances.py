@@ -10,7 +10,7 @@ from pytensor import xtensor as px
 
 from bayesmix.graph.likelihood import Tensors
 from bayesmix.graph.variance_components import of_effects
-from bayesmix.spec.effect_sums import residuals, square
+from bayesmix.spec.effect_sums import square, walk
 from bayesmix.spec.families import Bernoulli, Ordinal, Tensor
 from bayesmix.spec.model import Effect, Model, Term
 
@@ -64,7 +64,7 @@ def of_factors(model: Model, values: Tensors, data: Tensors) -> Iterator[tuple[s
     for e in factors(model):
         if between := {k: x for k, x in parts[e.name].items() if k[0] == "cluster"}:
             yield f"{e.name}_icc", square(between) / square(parts[e.name])
-    unit = residuals(model.effects, values)
+    unit = {e.name: residual for e, _, residual in walk(model, values)}
     for one, other in combinations([e.name for e in factors(model) if e.standard], 2):
         both = [unit[one][k] * unit[other][k] for k in unit[one] if k in unit[other]]
         yield f"{one}_{other}_correlation", sum(both[1:], both[0])

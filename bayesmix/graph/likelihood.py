@@ -18,7 +18,7 @@ from typing import Any, cast
 import pytensor.tensor as pt
 from pytensor import xtensor as px
 
-from bayesmix.spec.effect_sums import on_residuals, residuals
+from bayesmix.spec.effect_sums import by_effect, parameter_of, walk
 from bayesmix.spec.families import TINY, Normal, Poisson, Tensor, log_softmax, logsumexp, stop_gradient
 from bayesmix.spec.model import Effect, LatentClass, Model, Predictor, Response, Term
 
@@ -32,14 +32,11 @@ Tensors = Mapping[str, Tensor]
 
 def term(t: Term, values: Tensors, data: Tensors, effects: Tensors) -> Tensor:
     """One summand: parameter . covariates . effects, over the dims that remain."""
-    out = values[t.parameter.name]
-    out = out.rename(dict(t.rename)) if t.rename else out
-    if t.effects and t.effect_dim in out.dims:
-        each = [out.isel({t.effect_dim: k}) * effects[e] for k, e in enumerate(t.effects)]
+    if t.effects:
+        each = [x * effects[e] for e, x in by_effect(t, values)]
         out = sum(each[1:], each[0])
-    elif t.effects:
-        (only,) = t.effects
-        out = out * effects[only]
+    else:
+        out = parameter_of(t, values)
     if t.covariates is not None:
         out = contract(data[t.covariates.name], out, (t.covariates.name,))
     return out
@@ -56,14 +53,11 @@ def predictor(terms: Predictor, values: Tensors, data: Tensors, effects: Tensors
 def effect_values(model: Model, values: Tensors, data: Tensors) -> dict[str, Tensor]:
     """Each effect at the nodes: mean + sd * z, (5), (10), (18), (25)."""
     out: dict[str, Tensor] = {}
-    of_factors = residuals(model.effects, values)
-    for level in ("cluster", "individual"):
-        for k, e in enumerate(model.effects_at(level)):
-            each = [data[f"z_{level}"].isel({f"effect_{level}": k})]
-            if e.standard:
-                each = [x * data[f"z_{level}"].isel({f"effect_{level}": i}) for (_, i), x in of_factors[e.name].items()]
-            mean = tuple(t for t in e.mean if not on_residuals(e, t, of_factors))
-            out[e.name] = _effect(replace(e, mean=mean), sum(each[1:], each[0]), values, data, out)
+    for e, mean, residual in walk(model, values):
+        z = [data[f"z_{level}"].isel({f"effect_{level}": k}) for level, k in residual]
+        if e.standard:
+            z = [x * each for x, each in zip(residual.values(), z, strict=True)]
+        out[e.name] = _effect(replace(e, mean=mean), sum(z[1:], z[0]), values, data, out)
     return out
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from pytensor import xtensor as px
 
 from bayesmix.graph.likelihood import Tensors, term
-from bayesmix.spec.effect_sums import Coefficients, add, by_effect, on_residuals, plain, residuals, square
+from bayesmix.spec.effect_sums import Coefficients, add, by_effect, plain, square, walk
 from bayesmix.spec.families import Normal, Tensor
 from bayesmix.spec.model import RANDOM, LatentClass, Model, Response, Term
 
@@ -24,16 +24,11 @@ def of_effects(model: Model, values: Tensors, data: Tensors) -> dict[str, Coeffi
     The values may be xarray's: what they have in common with PyTensor's named-dim tensors is all it takes.
     """
     out: dict[str, Coefficients] = {}
-    effects = sorted(model.effects, key=lambda e: e.level != "cluster")
-    unit, number = residuals(effects, values), {"cluster": 0, "individual": 0}
-    for e in effects:
+    for e, mean, residual in walk(model, values):
         mine: Coefficients = {}
-        for t in (t for t in e.mean if plain(t) and not on_residuals(e, t, unit)):
-            for parent, b in by_effect(t, values):
-                add(mine, out[parent], b)
-        own = unit.get(e.name, {(e.level, number[e.level]): cast(Any, 1.0)})
-        add(mine, own, cast(Any, 1.0) if e.sd is None else term(e.sd, values, data, {}))
-        number[e.level] += 1
+        for parent, b in (pair for t in filter(plain, mean) for pair in by_effect(t, values)):
+            add(mine, out[parent], b)
+        add(mine, residual, cast(Any, 1.0) if e.sd is None else term(e.sd, values, data, {}))
         out[e.name] = mine
     return out
 

@@ -6,10 +6,10 @@ z of its own, (5), (10), (15), R(24): a sum of the z's of all of them.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
-from bayesmix.spec.model import Effect, Term
+from bayesmix.spec.model import Effect, Model, Predictor, Term
 
 Coefficients = dict[tuple[str, int], Any]
 """By level and number of a standard normal effect: what multiplies it."""
@@ -20,9 +20,15 @@ def plain(t: Term) -> bool:
     return bool(t.effects) and t.covariates is None
 
 
+def parameter_of(t: Term, values: Mapping[str, Any]) -> Any:
+    """Look up the parameter of `t` in `values`, with its dims by their names there."""
+    x = values[t.parameter.name]
+    return x.rename(dict(t.rename)) if t.rename else x
+
+
 def by_effect(t: Term, values: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     """The effects of a term, each with its part of the parameter."""
-    x = values[t.parameter.name].rename(dict(t.rename)) if t.rename else values[t.parameter.name]
+    x = parameter_of(t, values)
     for k, e in enumerate(t.effects):
         yield e, x.isel({t.effect_dim: k}) if t.effect_dim in x.dims else x
 
@@ -44,17 +50,36 @@ def on_residuals(e: Effect, t: Term, factors: Collection[str]) -> bool:
     return e.standard and plain(t) and {*t.effects} <= {*factors}
 
 
-def residuals(effects: Iterable[Effect], values: Mapping[str, Any]) -> dict[str, Coefficients]:
-    """Residuals, with variance 1, of factors that are correlated with others, as sums of standard normal effects."""
-    out: dict[str, Coefficients] = {}
-    number = {"cluster": 0, "individual": 0}
-    for e in effects:
-        mine: Coefficients = {(e.level, number[e.level]): 1.0}
-        number[e.level] += 1
-        for t in (t for t in e.mean if on_residuals(e, t, out)):
-            for parent, b in by_effect(t, values):
-                add(mine, out[parent], b)
-        if e.standard:
-            size = square(mine) ** 0.5
-            out[e.name] = {k: x / size for k, x in mine.items()}
-    return out
+def walk(model: Model, values: Mapping[str, Any]) -> Iterator[tuple[Effect, Predictor, Coefficients]]:
+    """Go through the effects of `model` in the order in which they follow from each other, those of clusters first.
+
+    The one recursion behind every value of an effect: a reader evaluates the terms of the mean at the effects that it
+    has met and adds SD times residual, be it with tensors over nodes, with sums of normals or with plain numbers.
+
+    Parameters
+    ----------
+    model : Model
+        The declaration.
+    values : mapping of str to array
+        Natural values of the parameters, of any kind that has named dims.
+
+    Yields
+    ------
+    effect : Effect
+    mean : tuple of Term
+        The terms of its mean, without the regression of a factor's residual on those of others.
+    residual : dict
+        The residual, of variance 1, as a sum of standard normal effects: its own, and those of the factors with
+        which it is correlated.
+    """
+    residuals: dict[str, Coefficients] = {}
+    for level in ("cluster", "individual"):
+        for k, e in enumerate(model.effects_at(level)):
+            residual: Coefficients = {(level, k): 1.0}
+            regression = [t for t in e.mean if on_residuals(e, t, residuals)]
+            for parent, b in (pair for t in regression for pair in by_effect(t, values)):
+                add(residual, residuals[parent], b)
+            if e.standard:
+                size = square(residual) ** 0.5
+                residual = residuals[e.name] = {key: x / size for key, x in residual.items()}
+            yield e, tuple(t for t in e.mean if t not in regression), residual
