@@ -1,6 +1,6 @@
 """Priors on natural parameters: what the declaration or a user says, in the units of the data.
 
-A prior is taken literally. One whose name begins with ``Patterns`` is in units of the data instead: with the centre m
+A prior is taken literally. One whose name begins with ``Data`` is in units of the data instead: with the centre m
 and the unit s of the parameter (:func:`bayesmix.data.margins.units`), ``DataNormal(mu=a, sigma=b)`` is
 Normal(m + s a, s b).
 The random variables of the PyMC model and the penalty of a fit are made of the same :class:`Block` s, so that both
@@ -28,7 +28,7 @@ Array = NDArray[np.float64]
 Priors = Mapping[str, Prior | Literal["default"]] | Literal["default"]
 FREE, AT_MEANS = "_free", "_at_means"
 """End the names of variables: of free entries where others are fixed, of an intercept at the covariates' means."""
-OF_DATA = "Patterns"
+OF_DATA = "Data"
 """Begins the name of a prior in units of the data."""
 EXCHANGEABLE, TRIANGLE = "ExchangeableLogit", "CholeskyNormal"
 KINDS = {EXCHANGEABLE: "Normal", TRIANGLE: "HalfNormal"}
