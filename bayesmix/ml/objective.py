@@ -70,6 +70,11 @@ class Objective:
         more, slope = self._penalty(theta)
         return float(value + more), np.asarray(gradient + slope)
 
+    def compile(self) -> None:
+        """Compile everything now; priors that the target cannot have are refused here."""
+        self.log_likelihood.compile()
+        _ = self._penalty
+
     @cached_property
     def _penalty(self) -> Callable[[Array], list] | None:
         return _penalty(self.target) if self.target.priors else None

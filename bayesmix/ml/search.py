@@ -412,7 +412,7 @@ class Search:
         if self.executor is None and tasks:
             if self.mode is None and LogLikelihood(self.data, "NUMBA").is_ready:
                 self.mode, tasks = "NUMBA", [replace(t, mode="NUMBA") for t in tasks]
-            LogLikelihood(self.data, self.mode).compile()  # before the clock starts
+            Objective(self.data, self.mode).compile()  # before the clock starts
             began = time.perf_counter()
             yield run_start(tasks[0])
             last, tasks = time.perf_counter() - began, tasks[1:]

@@ -17,8 +17,8 @@ import bayesmix as bm
 from bayesmix.bayes import sampling as bayes
 from bayesmix.cli import arguments
 from bayesmix.cli import commands as cli
+from bayesmix.ml import enumeration, search
 from bayesmix.ml import estimation as ml
-from bayesmix.ml import search
 
 OF_SEARCH = ("simpler", "budget", "smallest_sd")
 RUN = ("--starts", "4", "--finals", "2", "--rounds", "1")
@@ -70,14 +70,14 @@ def test_a_fit_is_printed(data):
 
 @pytest.mark.parametrize("command", ["fit", "enumerate"])
 def test_settings_of_a_search_are_those_of_python(command, data, monkeypatch, tmp_path):
-    seen, real = [], ml.fit
-    takes = inspect.signature(ml.fit).parameters
+    seen, home = [], {"fit": ml, "enumerate": enumeration}[command]
+    takes, real = inspect.signature(ml.fit).parameters, home.estimate
 
-    def fit(*args, **settings):
-        seen.append(settings)
-        return real(*args, **settings)
+    def estimate(rows, settings):
+        seen.append(vars(settings))
+        return real(rows, settings)
 
-    monkeypatch.setattr(ml, "fit", fit)
+    monkeypatch.setattr(home, "estimate", estimate)
     words = (command, "lca", data, "--items", "a-e", "--classes", "2", "--missing", 9999)
     assert run(*words).exit_code == 0
     assert all(seen[-1][k] == takes[k].default for k in ("starts", "finals", "rounds", "seed", *OF_SEARCH))
