@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -15,6 +16,7 @@ from bayesmix.graph.problem import Problem
 from bayesmix.ml.objective import Target
 from bayesmix.spec.model import Covariates, Effect, LatentClass, Model, Parameter, Response, Term
 from bayesmix.spec.parameters import Named, natural_values, unconstrain
+from bayesmix.spec.serialize import encode
 from oracle import Oracle
 
 FAMILY = {
@@ -57,6 +59,11 @@ def frame(seed: int = 0, clusters: int = 4, rows: int = 4, missing: float = 0.15
     df["v"] = np.repeat(np.array(["in", "out"])[np.arange(clusters) % 2], rows)
     df["g"], df["f"] = np.repeat(np.arange(clusters) + 7, rows), rng.integers(1, 4, n)
     return df.sample(frac=1, random_state=seed).reset_index(drop=True)
+
+
+def carried(model: Model, **more) -> dict:
+    """The attrs of a posterior of a model."""
+    return {"bayesmix": json.dumps({"format": 2, "model": encode(model), **more})}
 
 
 # pieces of a declaration --------------------------------------------------------------------------

@@ -33,7 +33,7 @@ from bayesmix.parallel import Steps
 from bayesmix.results.diagnostics import diagnosed, words
 from bayesmix.results.fit import FORMAT, Fit
 from bayesmix.spec import class_labels as labels
-from bayesmix.spec.model import Model, parts
+from bayesmix.spec.model import Model
 from bayesmix.spec.quadrature import Adaptive, Nodes
 from bayesmix.spec.serialize import encode
 
@@ -86,7 +86,7 @@ def assemble(
     found = steps.run("diagnostics", lambda: diagnosed(groups, theta, fit.loglik, orders), {})
     found |= {"lost": steps.lost} if steps.lost else {}
     tree = xr.DataTree.from_dict({f"/{k}": v for k, v in groups.items()})
-    held = {"parts": parts(model), "categories": texts(data.categories), "about": _about(data, fit)}
+    held = {"categories": texts(data.categories), "about": _about(data, fit)}
     held |= {"identity": identity(data), "format": FORMAT, "model": encode(model)}
     tree.attrs["bayesmix"] = json.dumps(found | held)
     _warn([*steps.words(), *words(found, any("mode" in s or "solution" in s for s in said)), *said])

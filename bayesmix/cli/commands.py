@@ -649,10 +649,8 @@ def _write_classes(run: _Run, found: Fit, id_column: str | None) -> None:
 
 def _write_effects(run: _Run, found: Fit, id_column: str | None) -> None:
     """Random effects of clusters; factor scores and grades of membership of the rows."""
-    from bayesmix.results.estimates import factors_of
-
     scores = found.effects()
-    if names := [k for k in factors_of(found) if k in scores]:
+    if names := [e.name for e in found.model.factors if e.name in scores]:
         table = scores[[c for k in names for c in (k, f"{k}_sd")]].to_dataframe().rename_axis("row")
         if id_column:
             table.insert(0, id_column, run.df[id_column].to_numpy())
@@ -671,9 +669,10 @@ def _write_effects(run: _Run, found: Fit, id_column: str | None) -> None:
 
 def _write_occasions(run: _Run, found: Fit, id_column: str | None) -> None:
     """Transitions, what explains the classes, and the path of each row."""
-    from bayesmix.results.occasions import decomposition, transitions
+    from bayesmix.results.estimates import Estimates
+    from bayesmix.results.occasions import decomposition, entered, transitions
 
-    if any(str(k).endswith("_transition") for k in found.probabilities.data_vars):
+    if entered(Estimates.of(found)):
         run.write("transitions.csv", transitions(found).to_csv)
     if any("_explained" in str(k) for k in found.derived.data_vars):
         run.write("decomposition.csv", decomposition(found).to_csv)
@@ -693,11 +692,11 @@ def _agg() -> None:
 def _draw_fit(run: _Run, found: Fit) -> None:
     _agg()
     from bayesmix import plots
-    from bayesmix.plots.regression_diagram import is_regression
+    from bayesmix.plots.regression_diagram import is_simple_regression
     from bayesmix.results.comparison import compare
 
-    draw: dict[str, Callable] = {"classes.png": plots.classes} if any(c.size > 1 for c in run.model.classes) else {}
-    draw |= _of_regression(run) if is_regression(run.model) else {"profile.png": plots.profile}
+    draw: dict[str, Callable] = {"classes.png": plots.classes} if found.model.is_mixture else {}
+    draw |= _of_regression(run) if is_simple_regression(found.model) else {"profile.png": plots.profile}
     draw |= _of_factors(run, found)
     if any(str(k).endswith("_membership") for k in found.effect_scores):
         freq = None if run.model.freq is None else run.df[run.model.freq]
@@ -720,9 +719,8 @@ def _draw_fit(run: _Run, found: Fit) -> None:
 def _of_factors(run: _Run, found: Fit) -> dict[str, Callable]:
     """Items over their factors, and the factors' scores."""
     from bayesmix import plots
-    from bayesmix.results.estimates import factors_of
 
-    if not factors_of(found):
+    if not found.model.factors:
         return {}
     draw: dict[str, Callable] = {"scores.png": lambda fit: plots.scores(run.model, fit, run.df)}
     if any(r.family.finite and any(t.effects for t in r.predictor) for r in run.model.responses):
@@ -747,7 +745,7 @@ def _draw_diagram(run: _Run, result: Any) -> None:
     """The path diagram; without Graphviz, what it reads."""
     from bayesmix.plots.path_diagram import diagram
 
-    drawn = diagram(run.model, result)
+    drawn = diagram(result)
     try:
         run.write("diagram.svg", drawn.save)
     except ImportError as missing:

@@ -33,11 +33,11 @@ def check_same(one: Mapping[str, Any], other: Mapping[str, Any], names: tuple[st
     Raises
     ------
     ValueError
-        They are not; results of a version that kept no fingerprint are compared by their parameters alone.
+        They are not; without fingerprints their declarations are compared alone.
     """
     a, b = (x.get("identity") for x in (one, other))
     for what, words in (("model", "one model"), ("data", "the same data")):
-        same = a[what] == b[what] if a and b else what == "data" or one.get("parts") == other.get("parts")
+        same = a[what] == b[what] if a and b else what == "data" or one.get("declaration") == other.get("declaration")
         if not same:
             raise ValueError(
                 f"{names[0]} and {names[1]} are not of {words}: give those of one model, fitted to the same rows."

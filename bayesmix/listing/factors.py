@@ -15,10 +15,11 @@ import xarray as xr
 
 from bayesmix.layout import WIDTH, Section, make_table, number
 from bayesmix.listing.parameters import Rows, class_label
-from bayesmix.results.estimates import TINY, derived_interval, factors_of, kept, parts_of
+from bayesmix.results.estimates import TINY, Estimates, derived_interval
 from bayesmix.results.fit import Fit
+from bayesmix.spec.families import Ordinal
+from bayesmix.spec.model import Effect, Model, Response, Term
 
-Part = Mapping[str, Any]
 FAR = 100.0
 """SDs of the factor beyond which a difficulty is only said to be far off."""
 
@@ -28,31 +29,28 @@ FAR = 100.0
 
 def item_response(fit: Fit) -> list[Section]:
     """Discrimination a, difficulty b and guessing g of each item by class, with standard errors: (42), (49)-(50)."""
-    parts = [p for p in parts_of(fit) if p["kind"] == "response"]
-    found = [s for p in parts for s in _response(fit, p)]
-    if not found:
-        return []
-    return [Section("Item response parameters", [*found, _meaning(fit, parts)])]
+    tables = [table for r in fit.model.responses for table in _response(fit, r)]
+    return [Section("Item response parameters", [*tables, _meaning(fit.model)])] if tables else []
 
 
-def _response(fit: Fit, part: Part) -> Iterator[Any]:
+def _response(fit: Fit, r: Response) -> Iterator[Any]:
     """A table for each class on which the parameters depend."""
-    suffix = part["dims"]["item"].removeprefix("item")
+    suffix = r.item_dim.removeprefix("item")
     names = {"a": f"discrimination{suffix}", "b": f"difficulty{suffix}"}
     if any(n not in fit.derived for n in names.values()):
         return
     columns = {k: (fit.derived[n], fit.derived_se[n]) for k, n in names.items()}
-    guessing = [q["name"] for q in part["parameters"] if q["name"].startswith("guessing") and q["use"] == "auxiliary"]
-    for n in guessing:
-        columns["g"] = fit.params[n], fit.se[n].where(fit.free[n])
+    if guessing := r.auxiliary_term("guessing"):
+        name = guessing.parameter.name
+        columns["g"] = fit.params[name], fit.se[name].where(fit.free[name])
     head = {"a": "discrimination a", "b": "difficulty b", "g": "guessing g"}
-    b, on = columns["b"][0], _factor_of(fit, part)
+    b, on = columns["b"][0], _factor_of(fit, r)
     blocks: dict[str, list[tuple[str, ...]]] = {}
     for at in np.ndindex(b.shape):
         where = dict(zip(map(str, b.dims), at, strict=True))
-        if not _exists(fit, b, part, where):
+        if not _exists(fit, b, r, where):
             continue
-        label = _label(b, part, where, on)
+        label = _label(b, r, where, on)
         cells = [c for x, se in columns.values() for c in _cells(x, se, where)]
         blocks.setdefault(class_label(fit, b, at), []).append((*label, *cells))
     lead = ("item", *(["factor"] if on else []))
@@ -60,31 +58,30 @@ def _response(fit: Fit, part: Part) -> Iterator[Any]:
     yield from (make_table(heads, rows, left=len(lead), title=title) for title, rows in blocks.items())
 
 
-def _exists(fit: Fit, b: xr.DataArray, part: Part, where: Mapping[str, int]) -> bool:
+def _exists(fit: Fit, b: xr.DataArray, r: Response, where: Mapping[str, int]) -> bool:
     """Whether an item has this threshold."""
-    threshold, item = (part["dims"][k] for k in ("threshold", "item"))
-    if threshold not in where:
+    if r.threshold_dim not in where:
         return True
-    categories = kept(fit).get("categories", {}).get(str(b[item].values[where[item]]))
-    return categories is None or where[threshold] < len(categories) - 1
+    categories = Estimates.of(fit).categories.get(str(b[r.item_dim].values[where[r.item_dim]]))
+    return categories is None or where[r.threshold_dim] < len(categories) - 1
 
 
-def _label(b: xr.DataArray, part: Part, where: Mapping[str, int], on: Mapping[str, str]) -> tuple[str, ...]:
+def _label(b: xr.DataArray, r: Response, where: Mapping[str, int], on: Mapping[str, str]) -> tuple[str, ...]:
     """``A`` or ``A | 2``; the factor, where there are several."""
-    item, threshold = part["dims"]["item"], part["dims"]["threshold"]
-    name = str(b[item].values[where[item]])
-    shown = f"{name} | {b[threshold].values[where[threshold]]}" if threshold in where else name
-    return (shown, on[name]) if on else (shown,)
+    name = str(b[r.item_dim].values[where[r.item_dim]])
+    threshold = r.threshold_dim
+    label = f"{name} | {b[threshold].values[where[threshold]]}" if threshold in where else name
+    return (label, on[name]) if on else (label,)
 
 
-def _factor_of(fit: Fit, part: Part) -> dict[str, str]:
+def _factor_of(fit: Fit, r: Response) -> dict[str, str]:
     """The factor of each item; nothing where there is one factor."""
-    (q,) = [q for q in part["parameters"] if q["use"] == "predictor" and q.get("on")][:1] or [{}]
-    if not q.get("effects"):
+    loading = next((t for t in r.predictor if t.effects), None)
+    if loading is None or (effect := loading.loading_dim) is None:
         return {}
-    x, item = fit.params[q["name"]], part["dims"]["item"]
-    loads = (abs(x) > 0).any([d for d in x.dims if d not in (q["effects"], item)]).transpose(item, q["effects"])
-    names = [str(k) for k in x[q["effects"]].values]
+    x, item = fit.params[loading.parameter.name], r.item_dim
+    loads = (abs(x) > 0).any([d for d in x.dims if d not in (effect, item)]).transpose(item, effect)
+    names = [str(k) for k in x[effect].values]
     return {str(i): names[int(np.argmax(row))] for i, row in zip(loads[item].values, loads.values, strict=True)}
 
 
@@ -102,16 +99,19 @@ def _number(x: float) -> str:
     return f"{'>' if x > 0 else '<'} {math.copysign(FAR, x):.0f}" if abs(x) > FAR else number(x)
 
 
-def _meaning(fit: Fit, parts: list[Part]) -> str:
+def _meaning(model: Model) -> str:
     """What the parameters are."""
-    families = " ".join(fit.info.get("families", {}).values()).lower()
-    links = {"logit": "logistic", "probit": "normal"}
-    f = " or ".join(word for link, word in links.items() if link in families)
-    ordinal = any(p["family"] == "ordinal" for p in parts)
-    curve = "g + (1 - g) F(a (f - b))" if "guessing=true" in families else "F(a (f - b))"
+    families = [r.family for r in model.responses]
+    words = {"logit": "logistic", "probit": "normal"}
+    links = {getattr(f, "link", None) for f in families}
+    distribution = " or ".join(word for link, word in words.items() if link in links)
+    ordinal = any(isinstance(f, Ordinal) for f in families)
+    curve = "g + (1 - g) F(a (f - b))" if any("guessing" in f.auxiliary for f in families) else "F(a (f - b))"
     b = "threshold / loading" if ordinal else "-intercept / loading"
     above = "P(answer above its k-th category)" if ordinal else "P(y = 1)"
-    return f"{above} = {curve}, with f the factor and F the {f} distribution function;\na = loading, b = {b}."
+    return (
+        f"{above} = {curve}, with f the factor and F the {distribution} distribution function;\na = loading, b = {b}."
+    )
 
 
 # factors ------------------------------------------------------------------------------------------
@@ -119,37 +119,38 @@ def _meaning(fit: Fit, parts: list[Part]) -> str:
 
 def factors(fit: Fit) -> Section | None:
     """Means, SDs, regressions and correlations of the factors, their ICC, and what is fixed."""
-    names = factors_of(fit)
-    if not names:
+    effects = fit.model.factors
+    if not effects:
         return None
-    rows, parts = Rows(fit), {p["name"]: p for p in parts_of(fit) if p["kind"] == "effect"}
-    shown = [r for name in names for r in _parameters(fit, parts[name], rows)]
+    rows, names = Rows(fit), [e.name for e in effects]
+    parameters = [r for e in effects for r in _parameters(fit, e, rows)]
     further = [_derived(fit, k, title) for k, title in _quantities(fit, names)]
-    body: list[Any] = [make_table(("", *rows.head), shown)] if shown else []
+    body: list[Any] = [make_table(("", *rows.head), parameters)] if parameters else []
     body += [make_table(("", "estimate", "SE", "95% lower", "upper", ""), further)] if further else []
-    return Section(f"Factor{'s' if len(names) > 1 else ''} {', '.join(names)}", [*body, _fixed(fit, names, parts)])
+    return Section(f"Factor{'s' if len(names) > 1 else ''} {', '.join(names)}", [*body, _fixed(fit, names)])
 
 
-def _parameters(fit: Fit, part: Part, rows: Rows) -> Iterator[tuple[str, ...]]:
+def _parameters(fit: Fit, factor: Effect, rows: Rows) -> Iterator[tuple[str, ...]]:
     """Mean, SD and regressions on covariates; correlated residuals have correlations instead."""
-    for q in part["parameters"]:
-        if q.get("on") and all(e in factors_of(fit) for e in q["on"]):
+    names = [e.name for e in fit.model.factors]
+    for t in factor.terms:
+        if t.effects and all(e in names for e in t.effects):
             continue
-        x = fit.params[q["name"]]
-        for at, label in rows.entries(q["name"]):
-            yield (_word(fit, part["name"], q, x, at), *rows.cells(label))
+        for at, label in rows.entries(t.parameter.name):
+            yield (_word(fit, factor, t, at), *rows.cells(label))
 
 
-def _word(fit: Fit, factor: str, q: Part, x: xr.DataArray, at: tuple[int, ...]) -> str:
+def _word(fit: Fit, factor: Effect, t: Term, at: tuple[int, ...]) -> str:
     """``f on age``; ``mean of f, C = 1``; ``SD of f between schools``."""
+    x = fit.params[t.parameter.name]
     klass = class_label(fit, x, at).removeprefix("Class ")
-    if q["covariates"]:
-        of = q["covariates"]
-        word = f"{factor} on {x[of].values[at[x.dims.index(of)]]}"
-    elif q.get("on"):
-        word = f"SD of {factor} between clusters"
+    if t.covariates:
+        columns = t.covariates.name
+        word = f"{factor.name} on {x[columns].values[at[x.dims.index(columns)]]}"
+    elif t.effects:
+        word = f"SD of {factor.name} between clusters"
     else:
-        word = f"{'SD' if q['use'] == 'sd' else 'mean'} of {factor}"
+        word = f"{'SD' if t is factor.sd else 'mean'} of {factor.name}"
     return ", ".join(filter(None, [word, klass]))
 
 
@@ -174,21 +175,17 @@ def _derived(fit: Fit, name: str, title: str) -> tuple[str, ...]:
     return (title, number(float(x[0])), error, *map(number, ends), "" if some else "boundary")
 
 
-def _fixed(fit: Fit, names: list[str], parts: Mapping[str, Part]) -> str:
+def _fixed(fit: Fit, names: list[str]) -> str:
     """What is fixed to be identified."""
-    used = [q for n in names for q in parts[n]["parameters"]]
-    by_class = [q["name"] for q in used if not q["covariates"] and not q.get("on") and fit.params[q["name"]].ndim]
-    given = [k for k, some in {"given the covariates": any(q["covariates"] for q in used),
-                               "within clusters": any(_between(q, names) for q in used)}.items() if some]  # fmt: skip
+    of_factors = [t for e in fit.model.factors for t in e.terms]
+    by_class = any(not t.covariates and not t.effects and fit.params[t.parameter.name].ndim for t in of_factors)
+    between = any(t.effects and not any(e in names for e in t.effects) for t in of_factors)
+    given = {", given the covariates": any(t.covariates for t in of_factors), ", within clusters": between}
     what = "the factor has" if len(names) == 1 else "each factor has"
     last = ", in the last class where they vary by class" if by_class else ""
-    rest = "".join(f", {k}" for k in given)
-    said = (
+    rest = "".join(words for words, holds in given.items() if holds)
+    sentence = (
         f"Fixed: {what} mean 0 and SD 1{rest}{last}. No data tell location and scale of a factor from those of its "
         "items: intercepts (thresholds) and loadings are in its units."
     )
-    return textwrap.fill(said, WIDTH - 6)
-
-
-def _between(q: Part, names: list[str]) -> bool:
-    return bool(q.get("on")) and not any(e in names for e in q["on"])
+    return textwrap.fill(sentence, WIDTH - 6)

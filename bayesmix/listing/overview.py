@@ -28,9 +28,10 @@ from bayesmix.layout import (
 )
 from bayesmix.listing.factors import factors, item_response
 from bayesmix.listing.parameters import explained, odds, probability_scale, random_parts, results, transitions
-from bayesmix.listing.regression import equations, is_regression, outcome
-from bayesmix.results.estimates import TINY, factors_of, one_class, parts_of
+from bayesmix.listing.regression import equations, outcome
+from bayesmix.results.estimates import TINY
 from bayesmix.results.fit import Fit
+from bayesmix.spec.model import Model
 
 
 @runtime_checkable
@@ -105,7 +106,7 @@ def _any_sections(what: Fit | Listed | xr.DataTree, post: xr.DataTree | None) ->
 def _sections(fit: Fit, post: xr.DataTree | None) -> list[Section]:
     found = [
         _model(fit), _starts(fit), _fit(fit), _counts(fit), _classification(fit),
-        *(equations(fit) if is_regression(fit) else [*results(fit), *item_response(fit), factors(fit)]),
+        *(equations(fit) if fit.model.is_regression else [*results(fit), *item_response(fit), factors(fit)]),
         random_parts(fit), transitions(fit), explained(fit), probability_scale(fit), odds(fit), _quality(fit),
         _posterior(fit, post), _saved(fit),
     ]  # fmt: skip
@@ -119,13 +120,13 @@ def _model(fit: Fit) -> Section:
     info = fit.info
     errors = {"robust": "robust (sandwich)", "hessian": "inverse Hessian"}.get(info.get("standard_errors", ""), "-")
     size = {} if not fit.n_clusters else {"Average cluster size": number(fit.n_individuals / fit.n_clusters, 1)}
-    regression = is_regression(fit)
+    regression, factor_names = fit.model.is_regression, [e.name for e in fit.model.factors]
     integration = ", ".join(f"{method(v)} over effects of {k}s" for k, v in info.get("nodes", {}).items())
     rows = {
         "Model": info.get("model"),
-        "Class variables": "" if one_class(fit) else ", ".join(_variables(fit)),
-        "Factors": ", ".join(factors_of(fit)),
-        "Regression of": outcome(fit) if regression else None,
+        "Class variables": ", ".join(_variables(fit.model)) if fit.model.is_mixture else "",
+        "Factors": ", ".join(factor_names),
+        "Regression of": outcome(fit.model) if regression else None,
         "Items": None if regression else f"{len(info.get('items', []))}: {', '.join(map(str, info.get('items', [])))}",
         "Families": ", ".join(dict.fromkeys(family(f) for f in info.get("families", {}).values())),
         "Covariates": "; ".join(dict.fromkeys(info.get("covariates", {}).values())),
@@ -165,15 +166,10 @@ def _origins(fit: Fit) -> str:
     return ", ".join(f"{of[k]} {words}" for k, words in named.items() if k in of)
 
 
-def _variables(fit: Fit) -> list[str]:
-    """``C (2 classes)``."""
-    return [f"{k} ({n} classes{_whose(fit, k)})" for k, n in fit.info.get("classes", {}).items()]
-
-
-def _whose(fit: Fit, name: str) -> str:
-    """`` of clusters`` and the like, where not all are of individuals."""
-    levels = {p["name"]: p["level"] for p in parts_of(fit) if p["kind"] == "class"}
-    return "" if set(levels.values()) <= {"individual"} else f" of {levels.get(name, 'individual')}s"
+def _variables(model: Model) -> list[str]:
+    """``C (2 classes)``; ``C (2 classes of individuals)`` where there are others."""
+    several = any(c.level != "individual" for c in model.classes)
+    return [f"{c.name} ({c.size} classes{f' of {c.level}s' if several else ''})" for c in model.classes]
 
 
 def _starts(fit: Fit) -> Section:
@@ -262,7 +258,7 @@ def _fit(fit: Fit) -> Section:
 
 
 def _class_variables(fit: Fit) -> list[str]:
-    return [] if one_class(fit) else fit.class_variables
+    return fit.class_variables if fit.model.is_mixture else []
 
 
 def _counts(fit: Fit) -> Section:
@@ -400,7 +396,7 @@ def _saved(fit: Fit) -> Section | None:
     for dim, unit in (("row", "rows of the data"), ("cluster", "clusters")):
         if effects := [k for k in scores if f"{k}_sd" in scores and fit.effect_scores[k].dims == (dim,)]:
             n = fit.effect_scores.sizes[dim]
-            body += _scores(effects, factors_of(fit), f"of {n} {unit}, by fit.effects().")
+            body += _scores(effects, [e.name for e in fit.model.factors], f"of {n} {unit}, by fit.effects().")
     if "path" in fit.classes:
         body.append(f"Most likely paths of {fit.info.get('n_rows')} rows of the data, by fit.paths().")
     return Section("Saved", ["\n".join(body)]) if body else None

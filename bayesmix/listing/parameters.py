@@ -17,16 +17,9 @@ from rich.table import Table
 
 from bayesmix.layout import WIDTH, Section, make_table, number, p_value, percent, probability
 from bayesmix.results import occasions
-from bayesmix.results.estimates import (
-    TINY,
-    class_dims,
-    derived_interval,
-    derived_shown,
-    factors_of,
-    one_class,
-    parts_of,
-)
+from bayesmix.results.estimates import TINY, Estimates, derived_interval, derived_shown
 from bayesmix.results.fit import Fit, entry
+from bayesmix.spec.model import Effect, LatentClass, Response
 
 SHOWN_PATHS = 12
 
@@ -36,24 +29,31 @@ SHOWN_PATHS = 12
 
 def results(fit: Fit) -> list[Section]:
     """Parameters by level and class variable, item parameters by class; factors have a section of their own."""
-    own, single = factors_of(fit), one_class(fit)
-    parts = [p for p in parts_of(fit) if p["name"] not in own and not (single and p["kind"] == "class")]
-    rows, out, seen = Rows(fit), [], set()
-    responses = len({tuple(q["name"] for q in p["parameters"]) for p in parts if p["kind"] == "response"})
-    for part in sorted(parts, key=lambda p: (p["kind"] == "response", p["level"] == "cluster")):
-        names = [q["name"] for q in part["parameters"] if q["name"] not in seen]
-        seen.update(names)
-        tables = _by_class(fit, part, names, rows) if part["kind"] == "response" else [_flat(names, rows)]
-        if names:
-            out.append(Section(_part_title(part, responses, single), [*tables, *_reference_note(fit, part, names)]))
+    model = fit.model
+    effects = [e for e in model.effects if e not in model.factors]
+    latent = [*(model.classes if model.is_mixture else ()), *effects]
+    parts = [*sorted(latent, key=lambda part: part.level == "cluster"), *model.responses]
+    rows, out, listed = Rows(fit), [], set()
+    for part in parts:
+        names = [n for n in dict.fromkeys(t.parameter.name for t in part.terms) if n not in listed]
+        listed.update(names)
+        if names and isinstance(part, Response):
+            out.append(Section(_items_title(fit, part), [*_by_class(fit, part, names, rows), *_note(fit, part, names)]))
+        elif names:
+            out.append(Section(_latent_title(part), [_flat(names, rows)]))
     return out
 
 
-def _part_title(part: Mapping[str, Any], n: int, single: bool) -> str:
-    if part["kind"] == "response":
-        return f"Results: items{'' if single else ' by class'}" + (f" ({part['name']})" if n > 1 else "")
-    what = "class variable" if part["kind"] == "class" else "effect"
-    return f"Results: {part['level']} level, {what} {part['name']}"
+def _items_title(fit: Fit, r: Response) -> str:
+    """Title the items of `r`; its name where there are responses with other parameters."""
+    several = len(fit.model.distinct_responses) > 1
+    return f"Results: items{' by class' if fit.model.is_mixture else ''}" + (f" ({r.name})" if several else "")
+
+
+def _latent_title(part: LatentClass | Effect) -> str:
+    """Title what predicts a class variable or an effect."""
+    kind = "class variable" if isinstance(part, LatentClass) else "effect"
+    return f"Results: {part.level} level, {kind} {part.name}"
 
 
 def row_of(table: pd.DataFrame, label: str) -> dict[str, Any]:
@@ -88,14 +88,13 @@ class Rows:
 def _absent(fit: Fit, x: xr.DataArray) -> np.ndarray:
     """Entries of categories and thresholds that an item does not have."""
     out = xr.zeros_like(x, dtype=bool)
-    known = fit.info.get("categories", {})
-    for part in (p for p in parts_of(fit) if p["kind"] == "response"):
-        item = part["dims"]["item"]
-        for dim, less in ((part["dims"]["category"], 0), (part["dims"]["threshold"], 1)):
-            if item in x.dims and dim in x.dims:
-                n = [len(known.get(str(i), range(x.sizes[dim] + less))) - less for i in x[item].values]
+    categories = Estimates.of(fit).categories
+    for r in fit.model.responses:
+        for dim, less in ((r.category_dim, 0), (r.threshold_dim, 1)):
+            if r.item_dim in x.dims and dim in x.dims:
+                n = [len(categories.get(str(i), range(x.sizes[dim] + less))) - less for i in x[r.item_dim].values]
                 position = xr.DataArray(np.arange(x.sizes[dim]), dims=dim)
-                out = out | (position >= xr.DataArray(n, dims=item))
+                out = out | (position >= xr.DataArray(n, dims=r.item_dim))
     return out.transpose(*x.dims).values
 
 
@@ -103,14 +102,14 @@ def _flat(names: Sequence[str], rows: Rows) -> Group | Table:
     return make_table(("", *rows.head), [(label, *rows.cells(label)) for n in names for _, label in rows.entries(n)])
 
 
-def _by_class(fit: Fit, part: Mapping[str, Any], names: Sequence[str], rows: Rows) -> list[Group | Table]:
+def _by_class(fit: Fit, r: Response, names: Sequence[str], rows: Rows) -> list[Group | Table]:
     """One table a class (or combination of classes), then what does not depend on a class."""
     blocks: dict[str, list[tuple[str, ...]]] = {}
-    hidden, zeros = _references(fit, part, names), _no_loadings(fit, part)
+    hidden, zeros = _references(fit, r, names), _no_loadings(fit, r)
     for name in names:
         x = fit.params[name]
         first: set[str] = set()
-        for at, label in sorted(rows.entries(name), key=lambda pair: _item_position(x, part, pair[0])):
+        for at, label in sorted(rows.entries(name), key=lambda pair: _item_position(x, r, pair[0])):
             if name in zeros and zeros[name][at]:
                 continue
             if any(n == name and at[x.dims.index(d)] == k for n, d, k in hidden):
@@ -118,7 +117,7 @@ def _by_class(fit: Fit, part: Mapping[str, Any], names: Sequence[str], rows: Row
             block = class_label(fit, x, at)
             shown = "" if block in first else name
             first.add(block)
-            blocks.setdefault(block, []).append((shown, _item_label(fit, x, at, part), *rows.cells(label)))
+            blocks.setdefault(block, []).append((shown, _item_label(fit, x, at, r), *rows.cells(label)))
     order = sorted(blocks, key=lambda b: b == "")
     return [make_table(("parameter", "item", *rows.head), blocks[b], left=2, title=b or _rest(blocks)) for b in order]
 
@@ -127,55 +126,54 @@ def _rest(blocks: Mapping[str, Any]) -> str:
     return "All classes" if len(blocks) > 1 else ""
 
 
-def _item_position(x: xr.DataArray, part: Mapping[str, Any], at: tuple[int, ...]) -> tuple[int, ...]:
-    item = part["dims"]["item"]
-    return (at[x.dims.index(item)] if item in x.dims else 0, *at)
+def _item_position(x: xr.DataArray, r: Response, at: tuple[int, ...]) -> tuple[int, ...]:
+    """Order entries of `x` by the item of `r` first."""
+    return (at[x.dims.index(r.item_dim)] if r.item_dim in x.dims else 0, *at)
 
 
 def class_label(fit: Fit, x: xr.DataArray, at: tuple[int, ...]) -> str:
     """``Class C = 1``; nothing for what does not depend on a class."""
-    dims = [] if one_class(fit) else class_dims(parts_of(fit), x.dims)
+    dims = fit.model.class_dims(x.dims) if fit.model.is_mixture else ()
     inside = ", ".join(f"{d} = {x[d].values[at[x.dims.index(d)]]}" for d in dims)
     return f"Class {inside}" if inside else ""
 
 
-def _item_label(fit: Fit, x: xr.DataArray, at: tuple[int, ...], part: Mapping[str, Any]) -> str:
+def _item_label(fit: Fit, x: xr.DataArray, at: tuple[int, ...], r: Response) -> str:
     """``A = 2``: item and category; ``A | 1``: item and threshold; further dims by their labels."""
     where = {str(d): str(x[d].values[i]) for d, i in zip(x.dims, at, strict=True)}
-    item, category, threshold = (part["dims"][k] for k in ("item", "category", "threshold"))
-    out = where.pop(item, "")
-    if category in where:
-        known = fit.info.get("categories", {}).get(out)
-        position = at[x.dims.index(category)]
-        out += f" = {known[position] if known else where[category]}"
-        where.pop(category)
-    if threshold in where:
-        out += f" | {where.pop(threshold)}"
-    for d in class_dims(parts_of(fit), x.dims):
+    out = where.pop(r.item_dim, "")
+    if r.category_dim in where:
+        categories = Estimates.of(fit).categories.get(out)
+        label = where.pop(r.category_dim)
+        out += f" = {categories[at[x.dims.index(r.category_dim)]] if categories else label}"
+    if r.threshold_dim in where:
+        out += f" | {where.pop(r.threshold_dim)}"
+    for d in fit.model.class_dims(x.dims):
         where.pop(d, None)
     return ", ".join(filter(None, [out, *where.values()])) or "-"
 
 
-def _no_loadings(fit: Fit, part: Mapping[str, Any]) -> dict[str, np.ndarray]:
+def _no_loadings(fit: Fit, r: Response) -> dict[str, np.ndarray]:
     """Loadings that are fixed at zero, of items on factors that are not theirs."""
-    several = [q["name"] for q in part["parameters"] if len(q.get("on", ())) > 1]
+    several = [t.parameter.name for t in r.terms if len(t.effects) > 1]
     return {k: (fit.params[k].values == 0.0) & ~fit.free[k].transpose(*fit.params[k].dims).values for k in several}
 
 
-def _references(fit: Fit, part: Mapping[str, Any], names: Sequence[str]) -> list[tuple[str, str, int]]:
+def _references(fit: Fit, r: Response, names: Sequence[str]) -> list[tuple[str, str, int]]:
     """Reference categories: a whole category of a parameter fixed at zero."""
-    category, out = part["dims"].get("category"), []
+    category, out = r.category_dim, []
     for name in names:
         x, free = fit.params[name], fit.free[name]
         if category in x.dims and x.sizes[category] > 1:
             for k in range(x.sizes[category]):
                 if not free.isel({category: k}).any() and (x.isel({category: k}) == 0).all():
-                    out.append((name, str(category), k))
+                    out.append((name, category, k))
     return out
 
 
-def _reference_note(fit: Fit, part: Mapping[str, Any], names: Sequence[str]) -> list[str]:
-    hidden = _references(fit, part, names) if part["kind"] == "response" else []
+def _note(fit: Fit, r: Response, names: Sequence[str]) -> list[str]:
+    """Say which parameters of `r` have a reference category."""
+    hidden = _references(fit, r, names)
     return (
         [f"The first category of each item is the reference ({', '.join(n for n, _, k in hidden)} = 0, fixed)."]
         if hidden
@@ -203,7 +201,7 @@ def _random_of(fit: Fit, own: str, names: Sequence[str]) -> list[Any]:
     """The rows of the random parts with the loadings `<own>_loading`."""
     loading = fit.params[f"{own}_loading"]
     effects = [str(e) for e in loading[loading.dims[-2]].values]
-    level = next((p["level"] for p in parts_of(fit) if p["kind"] == "effect" and p["name"] in effects), "unit")
+    level = next((e.level for e in fit.model.effects if e.name in effects), "unit")
     rows = [row for n in names for row in _derived_rows(fit, n, len(effects))]
     head = ("", "estimate", "SE", "95% lower", "upper", "")
     return [make_table(head, rows, title=f"Effects of {level}s: {', '.join(effects)}")] if rows else []
@@ -228,12 +226,11 @@ def _derived_rows(fit: Fit, name: str, effects: int) -> list[tuple[str, ...]]:
 
 def transitions(fit: Fit) -> Section | None:
     """Transition probabilities with intervals, effects of the class before, and paths."""
-    names = [str(k) for k in fit.probabilities.data_vars if str(k).endswith("_transition")]
+    names = occasions.entered(Estimates.of(fit))
     if not names:
         return None
     table, body = occasions.transitions(fit), []
-    for name in names:
-        to = name.removesuffix("_transition")
+    for to in names:
         body.append(_transition_table(to, pd.DataFrame(table.xs(to, level="class variable"))))
     body.append(_paths(fit))
     note = "Averages over the population; 95% intervals by the delta method on the logit scale."
@@ -302,12 +299,11 @@ def _part_table(table: pd.DataFrame, head: str, shown: Callable[[float], str]):
 
 def probability_scale(fit: Fit) -> Section:
     """Class sizes, and item categories by class."""
-    parts, single, body = parts_of(fit), one_class(fit), []
-    sizes = [f"{p['name']}_probability" for p in parts if p["kind"] == "class"]
-    for name, p in fit.probabilities.data_vars.items():
-        if str(name).endswith("_transition") or (single and str(name) in sizes):
-            continue
-        items = [q for q in parts if q["kind"] == "response" and q["dims"]["item"] in p.dims]
+    model, body = fit.model, []
+    elsewhere = [f"{c.name}_transition" for c in model.classes]
+    elsewhere += [] if model.is_mixture else [f"{c.name}_probability" for c in model.classes]
+    for name, p in ((n, p) for n, p in fit.probabilities.data_vars.items() if n not in elsewhere):
+        items = [r for r in model.responses if r.item_dim in p.dims]
         if items:
             body.append(_item_probabilities(fit, str(name), items[0]))
         else:
@@ -327,11 +323,11 @@ def _plain_probabilities(fit: Fit, name: str) -> list[Group | Table]:
     return [make_table(("", "probability"), rows)]
 
 
-def _item_probabilities(fit: Fit, name: str, part: Mapping[str, Any]) -> list[Group | Table]:
+def _item_probabilities(fit: Fit, name: str, r: Response) -> list[Group | Table]:
     """Items and categories in the rows, classes in the columns, in as many tables as they need."""
     p, se = fit.probabilities[name], fit.probabilities_se[name]
-    item, category = part["dims"]["item"], part["dims"]["category"]
-    dims = class_dims(parts_of(fit), p.dims)
+    item, category = r.item_dim, r.category_dim
+    dims = fit.model.class_dims(p.dims)
     columns = list(np.ndindex(*(p.sizes[d] for d in dims)))
     heads = [", ".join(f"{d} = {p[d].values[i]}" for d, i in zip(dims, at, strict=True)) for at in columns]
     heads = ["probability"] if len(heads) == 1 else heads
@@ -352,15 +348,15 @@ def _item_probabilities(fit: Fit, name: str, part: Mapping[str, Any]) -> list[Gr
 
 def _category_label(fit: Fit, p: xr.DataArray, item: str, i: int, category: str, k: int) -> str:
     name = str(p[item].values[i])
-    known = fit.info.get("categories", {}).get(name)
-    return f"{name} = {known[k] if known and k < len(known) else p[category].values[k]}"
+    categories = Estimates.of(fit).categories.get(name)
+    return f"{name} = {categories[k] if categories and k < len(categories) else p[category].values[k]}"
 
 
 def odds(fit: Fit) -> Section | None:
     """exp(slope) of the class logits, with a 95% interval from the logit scale."""
     summary, rows = fit.summary(), []
-    for part in (p for p in parts_of(fit) if p["kind"] == "class"):
-        for name in [q["name"] for q in part["parameters"] if q["covariates"] is not None]:
+    for c in fit.model.classes:
+        for name in [t.parameter.name for t in c.terms if t.covariates]:
             x = fit.params[name]
             labels = [entry(name, x, at) for at in np.ndindex(x.shape)]
             for label in (k for k in labels if summary.loc[k, "free"]):

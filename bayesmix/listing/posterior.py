@@ -8,7 +8,7 @@ import xarray as xr
 from bayesmix.layout import Section, family, make_table, method, number, pairs
 from bayesmix.results.comparison import LEVEL, compare
 from bayesmix.results.diagnostics import rows
-from bayesmix.results.estimates import kept
+from bayesmix.results.estimates import Estimates
 
 COLUMNS = {
     "mean": "mean",
@@ -45,7 +45,7 @@ def sections(post: xr.DataTree) -> list[Section]:
 
 def _about(post: xr.DataTree):
     """What was sampled."""
-    d = kept(post).get("about", {})
+    d = Estimates.of(post).settings.get("about", {})
     nodes = ", ".join(f"{method(v)} over effects of {k}s" for k, v in d.get("nodes", {}).items())
     return pairs(
         {

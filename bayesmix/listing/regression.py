@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -17,66 +16,55 @@ from scipy import special
 
 from bayesmix.layout import Section, make_table, number, p_value, packed, percent
 from bayesmix.listing.parameters import Rows, class_label, row_of
-from bayesmix.results.estimates import TINY, class_dims, derived_interval, derived_shown, parts_of
+from bayesmix.results.estimates import TINY, derived_interval, derived_shown
 from bayesmix.results.fit import Fit, entry
-from bayesmix.spec.model import RANDOM
+from bayesmix.spec.model import RANDOM, Effect, LatentClass, Model, Response, Term
 
-Part = Mapping[str, Any]
 Cells = tuple[str, ...]
-Entry = tuple[str, xr.DataArray, tuple[int, ...], str]
-
-
-def is_regression(fit: Fit) -> bool:
-    """Whether each response is one item whose parameters are coefficients."""
-    parts = [p for p in parts_of(fit) if p["kind"] == "response"]
-    names = [(p["dims"]["item"], q["name"]) for p in parts for q in p["parameters"]]
-    return bool(parts) and not any(item in fit.params[name].dims for item, name in names)
+Entry = tuple[xr.DataArray, tuple[int, ...], str]
 
 
 def equations(fit: Fit) -> list[Section]:
     """The regression by class, random parts, then what predicts classes and factors."""
-    rows, parts = Rows(fit), parts_of(fit)
-    out = [_outcome(fit, p, rows) for p in parts if p["kind"] == "response"]
+    rows, model = Rows(fit), fit.model
+    out = [_outcome(fit, r, rows) for r in model.responses]
     out += [s for s in [_random(fit)] if s is not None]
-    out += [_class(fit, p, rows) for p in parts if p["kind"] == "class"]
-    return [*out, *(s for p in parts if p["kind"] == "effect" for s in _effect(fit, p, rows))]
+    out += [_class(fit, c, rows) for c in model.classes]
+    return [*out, *(s for e in model.effects for s in _effect(fit, e, rows))]
 
 
-def outcome(fit: Fit) -> str:
+def outcome(model: Model) -> str:
     """``math on female + stud_ses``."""
-    found = []
-    for p in (p for p in parts_of(fit) if p["kind"] == "response"):
-        right = [fit.info["covariates"][n] for n in _covariates(p, "predictor") if n.startswith("regressor")]
-        position = [q["kind"] for q in parts_of(fit)[: parts_of(fit).index(p)]].count("response")
-        left = str(fit.info["items"][position])
-        found.append(f"{left} on {right[0]}" if right else left)
-    return "; ".join(found)
+    return "; ".join(" on ".join([str(r.items[0]), *_formulas(r)[:1]]) for r in model.responses)
 
 
-def _covariates(part: Part, use: str) -> list[str]:
-    return [q["covariates"] for q in part["parameters"] if q["use"] == use and q["covariates"] and q["effects"] is None]
+def _formulas(r: Response) -> list[str]:
+    """List the formulas of the regression of `r` on covariates of individuals."""
+    found = [t.covariates for t in r.predictor if t.covariates and not t.effects]
+    return [c.formula for c in found if c.level == "individual" and c.times is None]
 
 
 # the regression -----------------------------------------------------------------------------------
 
 
-def _outcome(fit: Fit, part: Part, rows: Rows) -> Section:
+def _outcome(fit: Fit, r: Response, rows: Rows) -> Section:
     """Coefficients by class, then what all classes share: slopes of cluster covariates, residual variance."""
     blocks: dict[str, list[Cells]] = {}
-    for q in part["parameters"]:
-        for name, x, at, label in _free(fit, q["name"], rows):
-            shown, cells = _word(x, at, q, name, fit), rows.cells(label)
-            if q["use"] == "auxiliary" and name.endswith("_sd"):
-                shown, cells = "residual variance", _squared(fit, label, rows)
-            blocks.setdefault(_title(fit, x, at), []).append((shown, *cells))
-    title = outcome(fit)
+    for t in r.terms:
+        for x, at, label in _free(fit, t, rows):
+            word, cells = _word(fit, t, at, t in r.auxiliary), rows.cells(label)
+            if t is r.auxiliary_term("sigma"):
+                word, cells = "residual variance", _squared(label, rows)
+            blocks.setdefault(_title(fit, x, at), []).append((word, *cells))
+    title = outcome(fit.model)
     return Section(f"Results: regression of {title.partition(' on ')[0]}", _tables(blocks, rows.head))
 
 
-def _free(fit: Fit, name: str, rows: Rows) -> Iterator[Entry]:
+def _free(fit: Fit, t: Term, rows: Rows) -> Iterator[Entry]:
     """Entries that are estimated; the reference and what is fixed to be identified are not."""
+    name = t.parameter.name
     x, free = fit.params[name], fit.free[name].values
-    yield from ((name, x, at, label) for at, label in rows.entries(name) if free[at])
+    yield from ((x, at, label) for at, label in rows.entries(name) if free[at])
 
 
 def _tables(blocks: Mapping[str, list[Cells]], head: Sequence[str]) -> list[Group | Table]:
@@ -89,26 +77,28 @@ def _tables(blocks: Mapping[str, list[Cells]], head: Sequence[str]) -> list[Grou
 
 def _title(fit: Fit, x: xr.DataArray, at: tuple[int, ...]) -> str:
     """``Class C = 1 (58.2%)``."""
-    label, dims = class_label(fit, x, at), class_dims(parts_of(fit), x.dims)
+    label, dims = class_label(fit, x, at), fit.model.class_dims(x.dims)
     size = fit.probabilities.get(f"{dims[0]}_probability") if len(dims) == 1 else None
     if size is None or size.ndim != 1:
         return label
     return f"{label} ({percent(float(size.values[at[x.dims.index(dims[0])]]))})"
 
 
-def _word(x: xr.DataArray, at: tuple[int, ...], q: Part, name: str, fit: Fit) -> str:
+def _word(fit: Fit, t: Term, at: tuple[int, ...], auxiliary: bool = False) -> str:
     """``female``; ``female on mean_ses``; ``threshold 2``."""
-    classes = class_dims(parts_of(fit), x.dims)
+    name = t.parameter.name
+    x = fit.params[name]
+    classes = fit.model.class_dims(x.dims)
     inside = ", ".join(str(x[d].values[i]) for d, i in zip(x.dims, at, strict=True) if d not in classes)
     plain = name.replace("_", " ")
-    if q["covariates"] is None or q["effects"] is not None:
+    if t.covariates is None or t.effects:
         return f"{plain} {inside}".strip()
     if name.endswith("_on"):
         return f"{name.removesuffix('_on')} on {inside}"
-    return f"{plain.removesuffix(' slope')} on {inside}" if q["use"] == "auxiliary" else inside
+    return f"{plain.removesuffix(' slope')} on {inside}" if auxiliary else inside
 
 
-def _squared(fit: Fit, label: str, rows: Rows) -> Cells:
+def _squared(label: str, rows: Rows) -> Cells:
     """A variance by the estimate of its SD."""
     s = row_of(rows.summary, label)
     return _cells(float(s["estimate"]) ** 2, 2 * float(s["estimate"]) * float(s["se"]))
@@ -138,24 +128,22 @@ def _random(fit: Fit) -> Section | None:
             "It is the random intercept's share in the variance of individuals of the same class at given\n"
             "covariates, where those with random slopes are zero."
         )
-    behind = [q["name"] for p in parts_of(fit) for q in p["parameters"] if _behind(fit, p, q)]
+    behind = [t.parameter.name for e in fit.model.effects for t in e.terms if _behind(fit, e, t)]
     note.append(f"The parameters behind them, in fit.summary(): {packed(behind)}.")
-    title = f"Random effects of clusters ({fit.info.get('cluster')}): residual variances and covariances"
+    title = f"Random effects of clusters ({fit.model.cluster}): residual variances and covariances"
     return Section(title, [*body, "\n".join(note)])
 
 
-def _behind(fit: Fit, part: Part, q: Part) -> bool:
-    """Whether a parameter of an effect is an SD, or a regression on other effects, whose covariances are shown."""
-    known = "random_variance" in fit.derived and part["name"] in fit.derived[RANDOM]
-    return part["kind"] == "effect" and bool(known) and q["covariates"] is None
+def _behind(fit: Fit, e: Effect, t: Term) -> bool:
+    """Whether a term of an effect is an SD, or a regression on other effects, whose covariances are shown."""
+    return t.covariates is None and "random_variance" in fit.derived and bool(e.name in fit.derived[RANDOM])
 
 
 HEAD = ("estimate", "SE", "est/SE", "p", "95% lower", "upper", "")
 
 
 def _is_icc(fit: Fit, name: str) -> bool:
-    responses = [p["name"] for p in parts_of(fit) if p["kind"] == "response"]
-    return name.endswith("_icc") and name.removesuffix("_icc") in responses
+    return name in [f"{r.name}_icc" for r in fit.model.responses]
 
 
 def _matrices(fit: Fit) -> dict[str, list[str]]:
@@ -182,44 +170,45 @@ def _derived(fit: Fit, name: str) -> Iterator[tuple[str, Cells]]:
         cells = _cells(float(x.values[at]), float(se[at]))
         interval = ("-", "-") if cells[1] == "-" else tuple(number(float(end[at])) for end in ends)
         effects = [str(x[d].values[i]) for d, i in zip(x.dims, at, strict=True) if str(d).startswith(RANDOM)]
-        label = " with ".join(effects) or str(fit.info["items"][0])
+        label = " with ".join(effects) or str(fit.model.items[0])
         yield class_label(fit, x, at), (label, *cells[:4], *interval, cells[4])
 
 
 # classes and factors ------------------------------------------------------------------------------
 
 
-def _class(fit: Fit, part: Part, rows: Rows) -> Section:
+def _class(fit: Fit, c: LatentClass, rows: Rows) -> Section:
     """Logits against the last class: intercept, covariates, effects."""
-    variable, blocks, fixed = part["name"], {}, []
-    for q in part["parameters"]:
-        for name, x, at, label in _free(fit, q["name"], rows):
-            shown = _word(x, at, q, name, fit) if q["covariates"] else _effect_of(x, at, q)
-            blocks.setdefault(class_label(fit, x, at), []).append((shown, *rows.cells(label)))
-        x, free = fit.params[q["name"]], fit.free[q["name"]]
-        fixed += [entry(q["name"], x, tuple(at)) for at in np.argwhere((~free & (x == 1.0)).values)]
-    last = fit.params[part["parameters"][0]["name"]][variable].values[-1]
+    blocks, fixed = {}, []
+    for t in c.terms:
+        for x, at, label in _free(fit, t, rows):
+            word = _word(fit, t, at) if t.covariates else _effect_of(x, at, t)
+            blocks.setdefault(class_label(fit, x, at), []).append((word, *rows.cells(label)))
+        name = t.parameter.name
+        x, free = fit.params[name], fit.free[name]
+        fixed += [entry(name, x, tuple(at)) for at in np.argwhere((~free & (x == 1.0)).values)]
+    last = fit.params[c.terms[0].parameter.name][c.name].values[-1]
     note = [f"Fixed at 1: {', '.join(fixed)}."] if fixed else []
-    level = "" if part["level"] == "individual" else f" of {part['level']}s"
-    title = f"Results: class variable {variable}{level}, logits against {variable} = {last}"
+    level = "" if c.level == "individual" else f" of {c.level}s"
+    title = f"Results: class variable {c.name}{level}, logits against {c.name} = {last}"
     return Section(title, [*_tables(blocks, rows.head), *note])
 
 
-def _effect_of(x: xr.DataArray, at: tuple[int, ...], q: Part) -> str:
+def _effect_of(x: xr.DataArray, at: tuple[int, ...], t: Term) -> str:
     """The effect of a loading; ``intercept`` for a logit."""
-    dim = q["effects"]
-    if dim is None:
+    if not t.effects:
         return "intercept"
-    return str(x[dim].values[at[x.dims.index(dim)]]) if dim else q["name"]
+    dim = t.loading_dim
+    return str(x[dim].values[at[x.dims.index(dim)]]) if dim else t.parameter.name
 
 
-def _effect(fit: Fit, part: Part, rows: Rows) -> Iterator[Section]:
+def _effect(fit: Fit, e: Effect, rows: Rows) -> Iterator[Section]:
     """The regression of an effect on covariates; its SD and regressions on others where no variances are shown."""
-    used = [q for q in part["parameters"] if not _behind(fit, part, q)]
     shown = [
-        (_word(x, at, q, name, fit) if q["covariates"] else label, *rows.cells(label))
-        for q in used
-        for name, x, at, label in _free(fit, q["name"], rows)
+        (_word(fit, t, at) if t.covariates else label, *rows.cells(label))
+        for t in e.terms
+        if not _behind(fit, e, t)
+        for _, at, label in _free(fit, t, rows)
     ]
     if shown:
-        yield Section(f"Results: {part['level']} level, effect {part['name']}", _tables({"": shown}, rows.head))
+        yield Section(f"Results: {e.level} level, effect {e.name}", _tables({"": shown}, rows.head))

@@ -49,7 +49,7 @@ from bayesmix.ml.starts import ranges
 from bayesmix.parallel import Steps, quietly
 from bayesmix.results.estimates import TINY
 from bayesmix.results.fit import Fit, row_coords, same_maximum
-from bayesmix.spec.model import Model, parts
+from bayesmix.spec.model import Model
 from bayesmix.spec.quadrature import Nodes
 
 Array = NDArray[np.float64]
@@ -565,7 +565,6 @@ def _info(data: Target, search: Search, standard_errors: str) -> dict[str, Any]:
         "classes": {c.name: c.size for c in model.classes},
         "covariates": {c.name: c.formula for c in model.covariates},
         "families": {r.name: str(r.family) for r in model.responses},
-        "parts": parts(model),
         "identity": identity(data),
         "cluster": model.cluster,
         "freq": model.freq,

@@ -28,7 +28,7 @@ from bayesmix.ml.starts import ranges
 from bayesmix.parallel import processes, progress_bar, submitted
 from bayesmix.results.fit import Fit
 from bayesmix.spec import class_labels as labels
-from bayesmix.spec.model import Model, check_model, parts
+from bayesmix.spec.model import Model, check_model
 from bayesmix.spec.quadrature import whole
 
 Array = NDArray[np.float64]
@@ -115,7 +115,8 @@ def bootstrap(
     if not isinstance(fit, Fit):
         raise TypeError(f"The fit came as {type(fit).__name__}, expected what bm.fit returns: fit the model first.")
     data = Target.of(Dataset.encode(model, df), fit.nodes)
-    check_same(fit.info, {"identity": identity(data), "parts": parts(model)}, ("The fit", "the model and data"))
+    names = "The fit", "the model and data"
+    check_same({**fit.info, "declaration": fit.model}, {"identity": identity(data), "declaration": model}, names)
     data = replace(data, priors=checked(priors, model), smallest_sd=fit.info["smallest_sd"])
     _check_priors(data, fit)
     theta = data.pack({p.name: fit.params[p.name].values for p in model.parameters})

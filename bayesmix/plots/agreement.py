@@ -12,9 +12,10 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from bayesmix.plots.style import COLOURS, bare
-from bayesmix.results.estimates import class_dims, kept, parts_of
+from bayesmix.results.estimates import Estimates
 from bayesmix.results.fit import Fit
-from bayesmix.results.responses import category_labels, item_probabilities, responses, stacked
+from bayesmix.results.responses import category_labels, item_probabilities, stacked
+from bayesmix.spec.model import Response
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -72,9 +73,10 @@ def against(
     """
     import matplotlib.pyplot as plt
 
-    both = _named(_binary(x, "first"), names, 0), _named(_binary(y, "second"), names, 1)
+    results = Estimates.of(x), Estimates.of(y)
+    both = _named(_binary(results[0], "first"), names, 0), _named(_binary(results[1], "second"), names, 1)
     _check_same_items(*(b.table for b in both))
-    _check_same_categories(x, y, list(both[0].table.index))
+    _check_same_categories(*results, list(both[0].table.index))
     (x_label, p), (y_label, q) = (b.of(_class_of(b.table, klass)) for b in both)
     points = np.column_stack([p, q.loc[p.index]])
     texts = _item_labels(list(p.index), labels)
@@ -91,31 +93,30 @@ def against(
     return ax
 
 
-def _binary(result: Fit | xr.DataTree, which: str) -> _Binary:
-    """The probabilities that a result holds; the parts of several families below one another."""
-    tables, said = [], []
-    for part in responses(result):
-        if part["family"] in ("normal", "poisson") or (found := item_probabilities(result, part)) is None:
+def _binary(estimates: Estimates, which: str) -> _Binary:
+    """Gather the probabilities that `estimates` hold, those of several families below one another."""
+    model, tables, titles = estimates.model, [], []
+    for r in model.distinct_responses:
+        if not r.family.finite or (table := item_probabilities(estimates, r)) is None:
             continue
-        item, category = part["dims"]["item"], part["dims"]["category"]
-        wide = stacked(found.value, class_dims(parts_of(result), found.value.dims), category, item)
-        _check_two_categories(result, wide, item, category)
+        wide = stacked(table.value, model.class_dims(table.value.dims), r.category_dim, r.item_dim)
+        _check_two_categories(estimates, wide, r)
         index, columns = ([str(k) for k in wide[d].values] for d in wide.dims[1:])
         tables.append(pd.DataFrame(wide.values[1], index, columns))
-        said.append(category_labels(result, wide, item, category)[1])
+        titles.append(category_labels(estimates, wide, r)[1])
     if not tables:
         raise ValueError(
             f"There is nothing to draw: the {which} result has no item probabilities by class (items with "
             "covariates of their own have none that hold for everybody)."
         )
-    axis = said[0] if len(set(said)) == 1 else "P(category 2)"
-    return _Binary(kept(result).get("model", "posterior"), axis, pd.concat(tables))
+    axis = titles[0] if len(set(titles)) == 1 else "P(category 2)"
+    return _Binary(estimates.title, axis, pd.concat(tables))
 
 
-def _check_two_categories(result: Fit | xr.DataTree, x: xr.DataArray, item: str, category: str) -> None:
-    known = kept(result).get("categories", {})
-    for i in map(str, x[item].values):
-        if (n := len(known.get(i, x[category].values))) != 2:
+def _check_two_categories(estimates: Estimates, x: xr.DataArray, r: Response) -> None:
+    """Refuse a table `x` of `r` with an item that is not binary."""
+    for i in map(str, x[r.item_dim].values):
+        if (n := len(estimates.categories.get(i, x[r.category_dim].values))) != 2:
             raise ValueError(f"Item '{i}' has {n} categories: only binary items are drawn against each other.")
 
 
@@ -133,10 +134,10 @@ def _check_same_items(x: pd.DataFrame, y: pd.DataFrame) -> None:
             raise ValueError(f"The items differ: {', '.join(alone)} only in the {where} result. Fit both to the same.")
 
 
-def _check_same_categories(x: Fit | xr.DataTree, y: Fit | xr.DataTree, items: Sequence[str]) -> None:
-    known = [kept(r).get("categories", {}) for r in (x, y)]
+def _check_same_categories(x: Estimates, y: Estimates, items: Sequence[str]) -> None:
+    """Refuse `items` that are coded otherwise in `x` than in `y`."""
     for i in items:
-        one, other = (k.get(i) for k in known)
+        one, other = x.categories.get(i), y.categories.get(i)
         if one and other and one != other:
             raise ValueError(
                 f"Item '{i}' has the categories {', '.join(one)} in the first result and {', '.join(other)} in the "

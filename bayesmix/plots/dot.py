@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import xarray as xr
 
-from bayesmix.results.estimates import Values, errors_of, values_of
-from bayesmix.results.fit import Fit
+from bayesmix.results.estimates import Estimate
 
 MOST = 3
 """An arrow with more coefficients than this has no numbers."""
@@ -36,27 +36,28 @@ def arrow(start: str, end: str, label: str = "", looks: str = "") -> str:
 class Shown:
     """Numbers of a solution as text; nothing without one."""
 
-    result: Fit | xr.DataTree | None
+    estimates: Mapping[str, Estimate]
 
     def coefficient(self, name: str, select: dict[str, int] | None = None) -> str:
         """``0.44 (0.10)``: entries that are not zero, MOST at most, by their labels where there are several."""
-        found = None if self.result is None else values_of(self.result, name)
-        if found is None or self.result is None:
+        if name not in self.estimates:
             return ""
-        chosen = {d: k for d, k in (select or {}).items() if d in found.value.dims}
-        x = found.value.isel(chosen)
-        se = errors_of(self.result, name).transpose(*found.value.dims).isel(chosen)
+        whole = self.estimates[name]
+        dims = whole.value.dims
+        chosen = {d: k for d, k in (select or {}).items() if d in dims}
+        entries = whole.map(lambda x: x.transpose(*dims).isel(chosen))
+        x, se = entries.value, entries.se.values
         at = [i for i in np.ndindex(x.shape) if x.values[i] != 0.0 and not np.isnan(x.values[i])]
         if not 0 < len(at) <= MOST:
             return ""
-        return "\n".join(_labelled(x, i, len(at)) + number(float(x.values[i]), float(se.values[i])) for i in at)
+        return "\n".join(_labelled(x, i, len(at)) + number(float(x.values[i]), float(se[i])) for i in at)
 
     def sizes(self, name: str) -> str:
         """``56% / 44%``."""
-        found: Values | None = None if self.result is None else values_of(self.result, f"{name}_probability")
-        if found is None or found.value.ndim != 1 or found.value.size > 5:
+        p = self.estimates.get(f"{name}_probability")
+        if p is None or p.value.ndim != 1 or p.value.size > 5:
             return ""
-        return " / ".join(f"{p:.0%}" for p in found.value.values)
+        return " / ".join(f"{share:.0%}" for share in p.value.values)
 
 
 def _labelled(x: xr.DataArray, at: tuple[int, ...], several: int) -> str:

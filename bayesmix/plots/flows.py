@@ -11,8 +11,9 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from bayesmix.plots.style import COLOURS
-from bayesmix.results.estimates import names_of, parts_of, values_of
+from bayesmix.results.estimates import Estimates
 from bayesmix.results.fit import Fit
+from bayesmix.results.occasions import entered
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -43,7 +44,7 @@ def transitions(result: Fit | xr.DataTree) -> Axes:
     """
     import matplotlib.pyplot as plt
 
-    steps = list(_steps(result))
+    steps = list(_steps(Estimates.of(result)))
     if not steps:
         raise ValueError("There is nothing to draw: no class variable of the model depends on another one beside it.")
     n = len(steps) + 1
@@ -63,26 +64,20 @@ def transitions(result: Fit | xr.DataTree) -> Axes:
     return ax
 
 
-def _steps(result: Fit | xr.DataTree) -> Iterator[xr.DataArray]:
+def _steps(estimates: Estimates) -> Iterator[xr.DataArray]:
     """P(C_t-1, C_t) of each pair of occasions, from the sizes of the first and the transitions."""
-    names, joint = [p["name"] for p in parts_of(result) if p["kind"] == "class"], None
-    known = set(names_of(result))
-    for before, name in pairwise(names):
-        if f"{name}_transition" not in known:
+    joint = None
+    with_transitions = entered(estimates)
+    for before, name in pairwise(c.name for c in estimates.model.classes):
+        if name not in with_transitions:
             continue
-        move = _mean(result, f"{name}_transition")
+        move = estimates[f"{name}_transition"].value
         if joint is None:
-            joint = _mean(result, f"{before}_probability")
+            joint = estimates[f"{before}_probability"].value
         if before not in move.dims:
             continue
         joint = joint.sum([d for d in joint.dims if d not in move.dims]) * move
         yield joint.sum([d for d in joint.dims if d not in (before, name)]).transpose(before, name)
-
-
-def _mean(result: Fit | xr.DataTree, name: str) -> xr.DataArray:
-    found = values_of(result, name)
-    assert found is not None
-    return found.value
 
 
 def _bar(ax: Axes, t: int, size: xr.DataArray) -> None:

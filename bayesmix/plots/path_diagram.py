@@ -14,8 +14,8 @@ import xarray as xr
 
 from bayesmix.files import written
 from bayesmix.plots.dot import CLASS, EFFECT, Shown, arrow, node, quoted
-from bayesmix.plots.regression_diagram import is_regression, statements
-from bayesmix.results.estimates import names_of
+from bayesmix.plots.regression_diagram import is_simple_regression, statements
+from bayesmix.results.estimates import Estimates
 from bayesmix.results.fit import Fit
 from bayesmix.spec.model import LatentClass, Model, Predictor, Response, Term, check_model
 
@@ -56,7 +56,7 @@ class Diagram:
         return self._drawn("svg").decode()
 
 
-def diagram(model: Model, result: Fit | xr.DataTree | None = None) -> Diagram:
+def diagram(what: Model | Fit | xr.DataTree) -> Diagram:
     """Draw a model as a path diagram.
 
     Circles are latent (classes, random effects), boxes observed (items, covariates); what lives in
@@ -65,12 +65,11 @@ def diagram(model: Model, result: Fit | xr.DataTree | None = None) -> Diagram:
 
     Parameters
     ----------
-    model : Model
-        What a template returns.
-    result : Fit or xarray.DataTree, optional
-        Its solution: coefficients with standard errors (posterior means with SDs) on the arrows that
-        have no more than three, class sizes and SDs in the circles. Between two classes the arrow has
-        gamma of (9), (13): a logit given the class before, less that given its last class.
+    what : Model, Fit or xarray.DataTree
+        What a template returns; or a result, its fit or posterior: coefficients with standard errors
+        (posterior means with SDs) then stand on the arrows that have no more than three, class sizes and
+        SDs in the circles. Between two classes the arrow has gamma of (9), (13): a logit given the class
+        before, less that given its last class.
 
     Returns
     -------
@@ -78,17 +77,19 @@ def diagram(model: Model, result: Fit | xr.DataTree | None = None) -> Diagram:
 
     Raises
     ------
-    ValueError
-        The result is of another model.
+    TypeError
+        Neither a model nor a result.
     """
-    check_model(model)
-    if result is not None and (gone := [p.name for p in model.parameters if p.name not in names_of(result)]):
-        raise ValueError(f"The result has no parameter '{gone[0]}': it is not a solution of this model.")
-    shown = Shown(result)
+    if isinstance(what, (Fit, xr.DataTree)):
+        estimates = Estimates.of(what)
+        model, shown = estimates.model, Shown(estimates)
+    else:
+        check_model(what)
+        model, shown = what, Shown({})
     lines = [
         'digraph model { rankdir=TB; newrank=true; nodesep=0.55; ranksep=0.75; fontname="Helvetica"; fontsize=11;',
         '  node [fontname="Helvetica", fontsize=11, margin="0.08,0.05"]; edge [fontname="Helvetica", fontsize=10];',
-        *(statements(model, shown) if is_regression(model) else (*_boxes(model, shown), *_arrows(model, shown))),
+        *(statements(model, shown) if is_simple_regression(model) else (*_boxes(model, shown), *_arrows(model, shown))),
         "}",
     ]
     return Diagram("\n".join(lines) + "\n")
@@ -129,7 +130,7 @@ def _class(c: LatentClass, shown: Shown) -> str:
 
 
 def _effect(e: Any, shown: Shown) -> str:
-    sd = shown.coefficient(e.sd.parameter.name) if e.sd is not None else "1" if shown.result is not None else ""
+    sd = shown.coefficient(e.sd.parameter.name) if e.sd is not None else "1" if shown.estimates else ""
     label = e.name + (f"\nSD {sd}" if sd else "")
     return node(e.name, EFFECT, label)
 

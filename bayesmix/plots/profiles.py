@@ -6,7 +6,7 @@ Matplotlib's pyplot and returns Axes.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -16,9 +16,10 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from bayesmix.plots.style import COLOURS, MARKERS, bare, item_ticks, legend
-from bayesmix.results.estimates import Values, check_result, class_dims, kept, parts_of, values_of
+from bayesmix.results.estimates import Estimate, Estimates
 from bayesmix.results.fit import Fit
-from bayesmix.results.responses import category_labels, item_probabilities, responses, stacked
+from bayesmix.results.responses import category_labels, item_probabilities, stacked
+from bayesmix.spec.model import Response
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -73,53 +74,51 @@ def profile(result: Fit | xr.DataTree) -> NDArray[Any]:
     ValueError
         The solution has no item parameters that depend on a class.
     """
-    panels = [c for p in responses(result) for c in _response_curves(result, p)]
+    estimates = Estimates.of(result)
+    panels = [c for r in estimates.model.distinct_responses for c in _response_curves(estimates, r)]
     if not panels:
         raise ValueError("There is nothing to draw: the result has no item probabilities or means by class.")
     axes = _grid(len(panels), max(len(c.items) for c in panels), len(panels[0].classes))
     for ax, curves in zip(axes, panels, strict=True):
         _draw_curves(ax, curves)
-    legend(axes, _class_labels(result, panels[0]))
+    legend(axes, _class_labels(estimates, panels[0]))
     return axes
 
 
-def _response_curves(result: Fit | xr.DataTree, part: Mapping[str, Any]) -> list[_Curves]:
-    if part["family"] in ("normal", "poisson"):
-        return _mean_curves(result, part)
-    found = item_probabilities(result, part)
-    if found is None:
+def _response_curves(estimates: Estimates, r: Response) -> list[_Curves]:
+    """Gather what `estimates` say of the items of `r`: a panel of category probabilities, or of means."""
+    if not r.family.finite:
+        return _mean_curves(estimates, r)
+    table = item_probabilities(estimates, r)
+    if table is None:
         return []
-    item, category = part["dims"]["item"], part["dims"]["category"]
-    variables = class_dims(parts_of(result), found.value.dims)
-    table = found.map(lambda x: stacked(x, variables, category, item))
-    labels = category_labels(result, table.value, item, category)
+    variables = estimates.model.class_dims(table.value.dims)
+    labels = category_labels(estimates, table.value, r)
+    table = table.map(lambda x: stacked(x, variables, r.category_dim, r.item_dim))
     items, classes = ([str(i) for i in table.value[d].values] for d in table.value.dims[1:])
-    head, variable = part["name"] if len(responses(result)) > 1 else "", "".join(variables)
+    head = r.name if len(estimates.model.distinct_responses) > 1 else ""
+    ends = [x.values for x in (table.value, table.lower, table.upper)]
     return [
-        _Curves(head, labels[k], items, classes, *(x.values[k] for x in table), (-0.03, 1.03), variable)
+        _Curves(head, labels[k], items, classes, *(x[k] for x in ends), (-0.03, 1.03), "".join(variables))
         for k in ([1] if len(labels) == 2 else range(len(labels)))
     ]
 
 
-def _mean_curves(result: Fit | xr.DataTree, part: Mapping[str, Any]) -> list[_Curves]:
-    """Means of normal items, rates of Poisson items: the intercepts of the predictor."""
-    item = part["dims"]["item"]
-    names = [
-        q["name"]
-        for q in part["parameters"]
-        if q["use"] == "predictor" and q["covariates"] is None and q["effects"] is None
-    ]
-    found = [v for v in (values_of(result, n) for n in names) if v is not None and item in v.value.dims]
-    if len(found) != 1:
+def _mean_curves(estimates: Estimates, r: Response) -> list[_Curves]:
+    """Gather means of normal items, or rates of counts: the intercepts of the predictor of `r`."""
+    names = [t.parameter.name for t in r.predictor if not (t.covariates or t.effects)]
+    intercepts = [estimates[n] for n in names if n in estimates and r.item_dim in estimates[n].value.dims]
+    if len(intercepts) != 1:
         return []
-    classes = class_dims(parts_of(result), found[0].value.dims)
+    classes = estimates.model.class_dims(intercepts[0].value.dims)
     if not classes:
         return []
-    table = found[0].map(lambda x: stacked(x, classes, item))
-    table = table.map(np.exp) if part["family"] == "poisson" else table
-    axis = "rate" if part["family"] == "poisson" else "mean"
+    table = intercepts[0].map(lambda x: stacked(x, classes, r.item_dim))
+    ends = [x.values for x in (table.value, table.lower, table.upper)]
+    counts = r.family.kind == "count"
+    ends = [np.exp(x) for x in ends] if counts else ends
     items, labels = ([str(i) for i in table.value[d].values] for d in table.value.dims)
-    return [_Curves(part["name"], axis, items, labels, *(x.values for x in table), None, "".join(classes))]
+    return [_Curves(r.name, "rate" if counts else "mean", items, labels, *ends, None, "".join(classes))]
 
 
 def _grid(panels: int, items: int, classes: int) -> NDArray[Any]:
@@ -163,9 +162,9 @@ def _draw_curves(ax: Axes, c: _Curves) -> None:
     bare(ax)
 
 
-def _class_labels(result: Fit | xr.DataTree, c: _Curves) -> list[str]:
+def _class_labels(estimates: Estimates, c: _Curves) -> list[str]:
     """``Class 1 (44%)`` where the class variable has sizes of its own, which do not depend on another one."""
-    sizes = values_of(result, f"{c.variable}_probability")
+    sizes = estimates.get(f"{c.variable}_probability")
     if sizes is not None and sizes.value.ndim == 1:
         return [f"Class {k} ({p:.0%})" for k, p in zip(c.classes, sizes.value.values, strict=True)]
     return [k if "=" in k else f"Class {k}" for k in c.classes]
@@ -198,11 +197,11 @@ def memberships(
     ValueError
         The model has no grades of membership, or frequency weights are missing or too few.
     """
-    check_result(result)
+    estimates = Estimates.of(result)
     import matplotlib.pyplot as plt
 
     table = _membership_means(result, name)
-    weight = _row_weights(kept(result).get("freq"), freq, len(table))
+    weight = _row_weights(estimates.model.freq, freq, len(table))
     used = table.notna().all(axis=1).to_numpy()
     table, weight = table[used], weight[used]
     columns = min(table.shape[1], 4)
@@ -278,8 +277,9 @@ def classes(result: Fit | xr.DataTree) -> NDArray[Any]:
     """
     import matplotlib.pyplot as plt
 
-    names = [p["name"] for p in parts_of(result) if p["kind"] == "class"]
-    found = {n: v for n in names if (v := values_of(result, f"{n}_probability")) is not None and v.value.ndim == 1}
+    estimates = Estimates.of(result)
+    names = [c.name for c in estimates.model.classes]
+    found = {n: v for n in names if (v := estimates.get(f"{n}_probability")) is not None and v.value.ndim == 1}
     if not found:
         raise ValueError("There is nothing to draw: the result has no class probabilities.")
     heights = [0.7 + 0.34 * v.value.size for v in found.values()]
@@ -292,7 +292,7 @@ def classes(result: Fit | xr.DataTree) -> NDArray[Any]:
     return axes.ravel()
 
 
-def _draw_sizes(ax: Axes, name: str, v: Values) -> None:
+def _draw_sizes(ax: Axes, name: str, v: Estimate) -> None:
     p, y = v.value.values, np.arange(v.value.size)
     bars = np.maximum(np.nan_to_num(np.stack([p - v.lower.values, v.upper.values - p])), 0.0)
     ax.barh(y, p, height=0.62, color=COLOURS[5], edgecolor="none")

@@ -13,7 +13,6 @@ from itertools import combinations
 import numpy as np
 
 from bayesmix.plots.dot import CLASS, EFFECT, Shown, arrow, node, number, quoted
-from bayesmix.results.estimates import errors_of, values_of
 from bayesmix.spec.effect_sums import plain
 from bayesmix.spec.formulas import parse_terms
 from bayesmix.spec.model import RANDOM, Covariates, Model, Response, Term
@@ -46,11 +45,10 @@ class _Coefficient:
         return "intercept" if self.name == "1" else f"slope of\n{self.name}"
 
 
-def is_regression(model: Model) -> bool:
-    """Whether it has one outcome with coefficients, and no latent variables of items or individuals beside classes."""
-    r = model.responses[0]
-    used = [t for t in (*r.predictor, *r.auxiliary) if r.item_dim in t.parameter.dims]
-    return len(model.items) == 1 and not (used or model.classes_at("item") or model.effects_at("individual"))
+def is_simple_regression(model: Model) -> bool:
+    """Tell whether `model` is a regression of one outcome, with no effects of individuals and no classes of items."""
+    latent = model.classes_at("item") or model.effects_at("individual")
+    return model.is_regression and len(model.items) == 1 and not latent
 
 
 def statements(model: Model, shown: Shown) -> Iterator[str]:
@@ -142,18 +140,18 @@ def _residual(r: Response, shown: Shown) -> str:
         estimate = shown.coefficient(t.parameter.name)
         of = f" {t.covariates.formula}" if t.covariates else ""
         out.append(f"{said}{of} {estimate}".strip() if estimate.count("\n") < 1 else f"{said}{of}\n{estimate}")
-    return "\n".join(k for k in out if shown.result is not None or " on " in k)
+    return "\n".join(k for k in out if shown.estimates or " on " in k)
 
 
 def _sd(shown: Shown, effect: str | None) -> str:
     """``SD 0.92 (0.27)``, given the covariates of clusters."""
-    found = None if shown.result is None or effect is None else values_of(shown.result, "random_variance")
-    if found is None or shown.result is None or effect not in found.value[RANDOM]:
+    variances = shown.estimates.get("random_variance")
+    if variances is None or effect is None or effect not in variances.value[RANDOM]:
         return ""
-    x = found.value.sel({RANDOM: effect})
-    if x.size > 1:
+    variance = variances.map(lambda x: x.sel({RANDOM: effect}))
+    if variance.value.size > 1:
         return ""
-    sd, se = float(np.sqrt(x)), float(errors_of(shown.result, "random_variance").sel({RANDOM: effect}))
+    sd, se = float(np.sqrt(variance.value)), float(variance.se)
     return f"SD {number(sd, se / (2 * sd) if sd > 0 else np.nan)}"
 
 
@@ -229,9 +227,7 @@ def _levels(model: Model, found: list[_Coefficient]) -> Iterator[str]:
 
 
 def _correlation(shown: Shown, a: str, b: str) -> str:
-    found = None if shown.result is None else values_of(shown.result, "random_correlation")
-    if found is None or shown.result is None:
+    if "random_correlation" not in shown.estimates:
         return ""
-    at = {RANDOM: a, f"{RANDOM}_": b}
-    x, se = found.value.sel(at), errors_of(shown.result, "random_correlation").sel(at)
-    return "" if x.size > 1 or np.isnan(float(x)) else number(float(x), float(se))
+    r = shown.estimates["random_correlation"].map(lambda x: x.sel({RANDOM: a, f"{RANDOM}_": b}))
+    return "" if r.value.size > 1 or np.isnan(float(r.value)) else number(float(r.value), float(r.se))

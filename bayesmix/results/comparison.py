@@ -19,16 +19,14 @@ from bayesmix.data.identity import check_same
 from bayesmix.results.estimates import (
     ITEM_RESPONSE,
     Z95,
-    Parts,
-    class_dims,
+    Estimates,
     derived_interval,
     derived_shown,
     is_derived,
-    kept,
-    parts_of,
     probability_interval,
 )
 from bayesmix.results.fit import Fit, entry
+from bayesmix.spec.model import Model
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -141,17 +139,24 @@ def compare(fit: Fit | None = None, post: xr.DataTree | None = None, published: 
         raise ValueError("Neither a fit nor a posterior came: give bm.compare(fit, post), or one of them.")
     _check_kinds(fit, post, published)
     if fit is not None and post is not None:
-        check_same(fit.info, kept(post), ("The fit", "the posterior"))
-    variables = list(_variables(fit, post))
+        check_same(_identities(fit), _identities(post), ("The fit", "the posterior"))
+    model = Estimates.of(cast(Any, post if fit is None else fit)).model
+    variables = list(_variables(model, fit, post))
     frames = [_rows(v, fit, post) for v in variables]
     frames = [f for f in frames if len(f)]
     wide = pd.concat(frames)
     wide["published"] = _published(published or {}, variables, wide.index)
-    settings = ("parts", "categories", "about", "identity", "format", "model")
-    found = {} if post is None else {k: v for k, v in kept(post).items() if k not in settings}
+    settings = ("categories", "about", "identity", "format", "model")
+    found = {} if post is None else {k: v for k, v in Estimates.of(post).settings.items() if k not in settings}
     names = ["scale", "variable", "panel", "row"]
     table = wide[[*ML, *BAYES, "published"]].astype(float)
-    return Comparison(table, wide[names], _loglik(fit, post), found, _pictured(variables, fit, post))
+    return Comparison(table, wide[names], _loglik(fit, post), found, _pictured(model, variables))
+
+
+def _identities(result: Fit | xr.DataTree) -> Mapping[str, Any]:
+    """Collect what tells whether `result` is of the same model and data as another one."""
+    estimates = Estimates.of(result)
+    return {**estimates.settings, "declaration": estimates.model}
 
 
 def _check_kinds(fit: object, post: object, published: object) -> None:
@@ -186,19 +191,26 @@ class _Variable:
         return [at for at in np.ndindex(self.shape.shape) if self.shown[at]]
 
 
-def _variables(fit: Fit | None, post: xr.DataTree | None) -> Iterator[_Variable]:
-    parts = parts_of(fit if fit is not None else post)  # pyright: ignore[reportArgumentType]
-    for name, scale, x in _shapes(fit, post, parts):
-        roles = [_dim(parts, x, role) for role in ("item", "category", "threshold")]
-        yield _Variable(name, scale, x, _shown(name, scale, x, fit, parts), class_dims(parts, x.dims), *roles)
+def _variables(model: Model, fit: Fit | None, post: xr.DataTree | None) -> Iterator[_Variable]:
+    """Describe each parameter and each quantity that follows from them, with the entries to show."""
+    items, categories, thresholds = _response_dims(model)
+    for name, scale, x in _shapes(model, fit, post):
+        roles = [_first_of(x, among) for among in (items, categories, thresholds)]
+        yield _Variable(name, scale, x, _shown(name, scale, x, fit, categories), model.class_dims(x.dims), *roles)
 
 
-def _dim(parts: Parts, x: xr.DataArray, role: str) -> str | None:
-    known = {p["dims"][role] for p in parts if p["kind"] == "response"}
-    return next((str(d) for d in x.dims if d in known), None)
+def _response_dims(model: Model) -> tuple[set[str], set[str], set[str]]:
+    """Collect the dims of items, of categories and of thresholds in `model`."""
+    r = model.responses
+    return {one.item_dim for one in r}, {one.category_dim for one in r}, {one.threshold_dim for one in r}
 
 
-def _shapes(fit: Fit | None, post: xr.DataTree | None, parts: Parts) -> Iterator[tuple[str, str, xr.DataArray]]:
+def _first_of(x: xr.DataArray, among: set[str]) -> str | None:
+    """Find the first dim of `x` that is `among` some; None where there is none."""
+    return next((str(d) for d in x.dims if d in among), None)
+
+
+def _shapes(model: Model, fit: Fit | None, post: xr.DataTree | None) -> Iterator[tuple[str, str, xr.DataArray]]:
     """Name, scale and an array with the dims and coords of each variable."""
     if fit is not None:
         yield from ((str(k), "parameter", x) for k, x in fit.params.data_vars.items())
@@ -207,30 +219,29 @@ def _shapes(fit: Fit | None, post: xr.DataTree | None, parts: Parts) -> Iterator
         return
     assert post is not None
     draws = post["posterior"].to_dataset()
-    known = list(dict.fromkeys(q["name"] for p in parts for q in p["parameters"]))
-    sizes = [f"{p['name']}_probability" for p in parts if p["kind"] == "class"]
+    known = [p.name for p in model.parameters]
+    sizes = [f"{c.name}_probability" for c in model.classes]
     rest = [str(k) for k in draws.data_vars if "_probability" in str(k) and k not in (*known, *sizes)]
     yield from ((k, "parameter", draws[k].std(("chain", "draw"))) for k in known if k in draws)
     derived = [str(k) for k in draws.data_vars if is_derived(str(k)) and k not in known]
     yield from ((k, "derived", draws[k].mean(("chain", "draw"))) for k in derived)
-    yield from ((k, "probability", _moving(draws[k], parts)) for k in (*sizes, *rest) if k in draws)
+    yield from ((k, "probability", _moving(draws[k], model)) for k in (*sizes, *rest) if k in draws)
 
 
-def _moving(draws: xr.DataArray, parts: Parts) -> xr.DataArray:
+def _moving(draws: xr.DataArray, model: Model) -> xr.DataArray:
     """Posterior means, classes before items; NaN where no draw differs: a category that an item does not have."""
     out = draws.mean(("chain", "draw")).where(draws.std(("chain", "draw")) > 0)
-    rest = [d for d in (_dim(parts, out, role) for role in ("item", "category")) if d]
-    return out.transpose(*class_dims(parts, out.dims), *rest)
+    rest = [d for d in (_first_of(out, among) for among in _response_dims(model)[:2]) if d]
+    return out.transpose(*model.class_dims(out.dims), *rest)
 
 
-def _shown(name: str, scale: str, x: xr.DataArray, fit: Fit | None, parts: Parts) -> np.ndarray:
+def _shown(name: str, scale: str, x: xr.DataArray, fit: Fit | None, categories: set[str]) -> np.ndarray:
     """Free entries of a parameter; of probabilities those that exist, of two categories the second."""
     if scale == "parameter":
         return fit.free[name].transpose(*x.dims).values if fit is not None else x.values > 0
     if scale == "derived":
         return derived_shown(name, x)
     out = cast(xr.DataArray, ~np.isnan(x))
-    categories = {p["dims"]["category"] for p in parts if p["kind"] == "response"}
     for d in (str(d) for d in x.dims if d in categories):
         two = out.sum(d) == 2
         first = xr.DataArray(np.arange(x.sizes[d]) == 0, dims=d)
@@ -241,7 +252,7 @@ def _shown(name: str, scale: str, x: xr.DataArray, fit: Fit | None, parts: Parts
 # what the picture shows ---------------------------------------------------------------------------
 
 
-def _pictured(variables: Sequence[_Variable], fit: Fit | None, post: xr.DataTree | None) -> tuple[str, ...]:
+def _pictured(model: Model, variables: Sequence[_Variable]) -> tuple[str, ...]:
     """Items' parameters or probabilities, or the equations as in the listing: outcome, random parts, classes."""
     of_items = [v.name for v in variables if v.name.startswith(("guessing", *ITEM_RESPONSE))]
     if any(v.name in of_items for v in variables if v.scale == "derived"):
@@ -249,15 +260,12 @@ def _pictured(variables: Sequence[_Variable], fit: Fit | None, post: xr.DataTree
     sizes = [v for v in variables if v.scale == "probability"]
     if any(v.item for v in sizes):
         return tuple(v.name for v in sizes)
-    parts = parts_of(fit if fit is not None else post)  # pyright: ignore[reportArgumentType]
-    of = {
-        kind: [q for p in parts if p["kind"] == kind for q in p["parameters"]]
-        for kind in ("response", "class", "effect")
-    }
     random = [v.name for v in variables if v.name in ("random_variance", "random_correlation")]
-    said = [q["name"] for q in of["effect"] if random and (q["use"] == "sd" or q["effects"] is not None)]
-    order = [*(v.name for v in sizes), *(q["name"] for q in of["response"]), *random]
-    return tuple(dict.fromkeys([*order, *(q["name"] for q in (*of["class"], *of["effect"]) if q["name"] not in said)]))
+    # SDs of effects and regressions of one on another: what the variances and correlations are made of
+    behind = [t.parameter.name for e in model.effects for t in e.terms if random and (t is e.sd or t.effects)]
+    order = [*(v.name for v in sizes), *(t.parameter.name for r in model.responses for t in r.terms), *random]
+    further = [t.parameter.name for part in (*model.classes, *model.effects) for t in part.terms]
+    return tuple(dict.fromkeys([*order, *(name for name in further if name not in behind)]))
 
 
 # the rows of a variable ---------------------------------------------------------------------------

@@ -1,39 +1,27 @@
-"""What a solution holds, be it a fit or a posterior: its parts, its values with intervals."""
+"""What a result says, be it a fit or a posterior: its model, its quantities with intervals."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from bayesmix.results.fit import Fit
-from bayesmix.spec.model import RANDOM
+from bayesmix.results.fit import Fit, settings_of, stored_model
+from bayesmix.spec.model import Model
 
 Array = NDArray[np.float64]
-Parts = Sequence[Mapping[str, Any]]
 Z95 = 1.959964
 TINY = 1e-6
 """A probability nearer to 0 or 1 is at its boundary and has no standard error."""
 
 ITEM_RESPONSE = ("discrimination", "difficulty")
 """How the names of a and b of items begin."""
-
-
-def parts_of(result: Fit | xr.DataTree) -> Parts:
-    """What each parameter belongs to (`bayesmix.spec.model.parts`), as the fit or the posterior kept it."""
-    return kept(result).get("parts", [])
-
-
-def factors_of(result: Fit | xr.DataTree) -> list[str]:
-    """Effects of individuals that responses load on."""
-    parts = parts_of(result)
-    used = {e for p in parts if p["kind"] == "response" for q in p["parameters"] for e in q.get("on", ())}
-    return [p["name"] for p in parts if p["kind"] == "effect" and p["level"] == "individual" and p["name"] in used]
 
 
 def check_result(result: object) -> None:
@@ -49,25 +37,6 @@ def check_result(result: object) -> None:
             f"The result came as {type(result).__name__}, expected a fit (of bm.fit) or a posterior (of bm.sample): "
             "give one of these."
         )
-
-
-def kept(result: Fit | xr.DataTree) -> Mapping[str, Any]:
-    """The settings that a fit or a posterior carries with it."""
-    check_result(result)
-    return result.info if isinstance(result, Fit) else json.loads(result.attrs.get("bayesmix", "{}"))
-
-
-def one_class(result: Fit | xr.DataTree) -> bool:
-    """Whether there is nothing to say of classes: every variable has one."""
-    return all(n == 1 for n in kept(result).get("classes", {"none": 1}).values())
-
-
-def class_dims(parts: Parts, dims: Iterable[Any]) -> tuple[str, ...]:
-    """The dims that run over latent classes: all but items, categories, covariates and effects."""
-    other = {d for p in parts for d in p["dims"].values()}
-    other |= {q[k] for p in parts for q in p["parameters"] for k in ("covariates", "effects") if q[k]}
-    other |= {RANDOM, f"{RANDOM}_"}
-    return tuple(str(d) for d in dims if d not in other)
 
 
 def probability_interval(p: Array, se: Array) -> tuple[Array, Array]:
@@ -117,62 +86,166 @@ def derived_interval(name: str, x: Array, se: Array) -> tuple[Array, Array]:
     return x / factor, x * factor
 
 
+# what a fit or a posterior says -------------------------------------------------------------------
+
+
 @dataclass(frozen=True)
-class Values:
-    """A quantity with a 95% interval."""
+class Estimate:
+    """A quantity with its standard error (or posterior SD) and a 95% interval."""
 
     value: xr.DataArray
+    se: xr.DataArray
     lower: xr.DataArray
     upper: xr.DataArray
 
-    def __iter__(self) -> Iterator[xr.DataArray]:
-        yield from (self.value, self.lower, self.upper)
-
-    def map(self, change: Callable[[xr.DataArray], xr.DataArray]) -> Values:
-        """The same of a monotone function of it."""
-        return Values(*map(change, self))
+    def map(self, arrange: Callable[[xr.DataArray], xr.DataArray]) -> Estimate:
+        """Apply `arrange`, which selects, stacks or transposes, to each array."""
+        return Estimate(*map(arrange, (self.value, self.se, self.lower, self.upper)))
 
 
-def values_of(result: Fit | xr.DataTree, name: str) -> Values | None:
-    """A probability table or a parameter by its name, with intervals; None where there is none.
+class Estimates(ABC, Mapping[str, Estimate]):
+    """Parameters, probabilities and derived quantities of a result by name, be it a fit or a posterior.
 
-    Of a fit: from standard errors (NaN at a boundary). Of a posterior: mean and equal-tailed interval.
+    Of a fit: estimates with intervals from standard errors (NaN at a boundary). Of a posterior: means, SDs and
+    equal-tailed intervals.
+
+    Attributes
+    ----------
+    model : Model
+        The declaration.
+    settings : mapping
+        What the result carries with it beside its numbers.
     """
-    check_result(result)
-    if not isinstance(result, Fit):
-        draws = result["posterior"].to_dataset().get(name)
-        if draws is None:
-            return None
-        ends = draws.quantile([0.025, 0.975], ("chain", "draw")).drop_vars("quantile")
-        return Values(draws.mean(("chain", "draw")), ends[0], ends[1])
-    if name in result.probabilities:
-        x, se = result.probabilities[name], result.probabilities_se[name]
-        lower, upper = probability_interval(x.values, se.values)
-        return Values(x, x.copy(data=lower), x.copy(data=upper))
-    if name in result.params:
-        x, half = result.params[name], Z95 * result.se[name]
-        return Values(x, x - half, x + half)
-    if name in result.derived:
-        x, se = result.derived[name], result.derived_se[name]
+
+    @staticmethod
+    def of(result: Fit | xr.DataTree) -> Estimates:
+        """Read `result`, a fit or a posterior.
+
+        Raises
+        ------
+        TypeError
+            Neither of them.
+        """
+        check_result(result)
+        return _OfFit(result) if isinstance(result, Fit) else _OfPosterior(result)
+
+    @property
+    @abstractmethod
+    def model(self) -> Model:
+        """The declaration."""
+
+    @property
+    @abstractmethod
+    def settings(self) -> Mapping[str, Any]:
+        """What the result carries with it beside its numbers."""
+
+    @property
+    @abstractmethod
+    def title(self) -> str:
+        """What the result is called in a picture of several."""
+
+    @property
+    def categories(self) -> Mapping[str, list[str]]:
+        """The categories of each categorical item."""
+        return self.settings.get("categories", {})
+
+    @property
+    @abstractmethod
+    def names(self) -> list[str]:
+        """Names of all quantities, in the order of the result."""
+
+    @abstractmethod
+    def __getitem__(self, name: str) -> Estimate: ...
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.names)
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.names
+
+
+class _OfFit(Estimates):
+    """Estimates with standard errors."""
+
+    def __init__(self, fit: Fit) -> None:
+        self._fit = fit
+
+    @property
+    def model(self) -> Model:
+        return self._fit.model
+
+    @property
+    def title(self) -> str:
+        return self.model.name
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        return self._fit.info
+
+    @property
+    def names(self) -> list[str]:
+        fit = self._fit
+        return [str(k) for ds in (fit.params, fit.derived, fit.probabilities) for k in ds.data_vars]
+
+    def __getitem__(self, name: str) -> Estimate:
+        fit = self._fit
+        if name in fit.probabilities:
+            x, se = fit.probabilities[name], fit.probabilities_se[name]
+            lower, upper = probability_interval(x.values, se.values)
+            return Estimate(x, se, x.copy(data=lower), x.copy(data=upper))
+        if name in fit.params:
+            x, se = fit.params[name], fit.se[name]
+            return Estimate(x, se, x - Z95 * se, x + Z95 * se)
+        x, se = fit.derived[name], fit.derived_se[name]
         lower, upper = derived_interval(name, x.values, se.values)
-        return Values(x, x.copy(data=lower), x.copy(data=upper))
-    return None
+        return Estimate(x, se, x.copy(data=lower), x.copy(data=upper))
+
+
+class _OfPosterior(Estimates):
+    """Posterior means, SDs and equal-tailed intervals."""
+
+    def __init__(self, post: xr.DataTree) -> None:
+        self._post = post
+
+    @cached_property
+    def model(self) -> Model:
+        return stored_model(self.settings, "The posterior", "bm.sample")
+
+    @property
+    def title(self) -> str:
+        return "posterior"
+
+    @cached_property
+    def settings(self) -> Mapping[str, Any]:
+        return settings_of(self._post)
+
+    @cached_property
+    def _draws(self) -> xr.Dataset:
+        return self._post["posterior"].to_dataset()
+
+    @property
+    def names(self) -> list[str]:
+        return [str(k) for k in self._draws.data_vars]
+
+    def __getitem__(self, name: str) -> Estimate:
+        draws, over = self._draws[name], ("chain", "draw")
+        ends = draws.quantile([0.025, 0.975], over).drop_vars("quantile")
+        return Estimate(draws.mean(over), draws.std(over), ends[0], ends[1])
+
+
+def kept(result: Fit | xr.DataTree) -> Mapping[str, Any]:
+    """What `result` carries with it beside its numbers."""
+    return Estimates.of(result).settings
 
 
 def names_of(result: Fit | xr.DataTree) -> list[str]:
-    """Names of all that :func:`values_of` knows."""
-    check_result(result)
-    if isinstance(result, Fit):
-        return [str(k) for ds in (result.params, result.derived, result.probabilities) for k in ds.data_vars]
-    return [str(k) for k in result["posterior"].data_vars]
+    """Names of all quantities of `result`."""
+    return Estimates.of(result).names
 
 
-def errors_of(result: Fit | xr.DataTree, name: str) -> xr.DataArray:
-    """Standard errors, or posterior SDs, of what :func:`values_of` returns."""
-    if not isinstance(result, Fit):
-        return result["posterior"].to_dataset()[name].std(("chain", "draw"))
-    homes = ((result.params, result.se), (result.derived, result.derived_se))
-    for values, errors in (*homes, (result.probabilities, result.probabilities_se)):
-        if name in values:
-            return errors[name]
-    raise KeyError(name)
+def values_of(result: Fit | xr.DataTree, name: str) -> Estimate | None:
+    """The quantity `name` of `result`; None where there is none."""
+    return Estimates.of(result).get(name)

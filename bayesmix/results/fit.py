@@ -471,6 +471,8 @@ def stored_model(settings: Mapping[str, Any], where: str, function: str) -> Mode
     ValueError
         It was saved by another version, or its model has a family that this program does not know.
     """
+    if not settings:
+        raise ValueError(f"{where} does not say of which model it is: give what {function} returns, with its attrs.")
     version = settings.get("format", 1) if "model" in settings else 1
     if version != FORMAT:
         raise ValueError(

@@ -6,12 +6,13 @@ Of a fit or of a posterior.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
-from bayesmix.results.estimates import errors_of, names_of, values_of
+from bayesmix.results.estimates import Estimate, Estimates
 from bayesmix.results.fit import Fit
 
 COLUMNS = ("value", "se", "lower", "upper")
@@ -39,7 +40,8 @@ def transitions(result: Fit | xr.DataTree) -> pd.DataFrame:
     ValueError
         The model has no transitions.
     """
-    rows = [row for n in names_of(result) if n.endswith("_transition") for row in _transition_rows(result, n)]
+    estimates = Estimates.of(result)
+    rows = [row for name in entered(estimates) for row in _transition_rows(estimates, name)]
     if not rows:
         raise ValueError("There are no transitions: no class variable of the model depends on another one beside it.")
     return pd.DataFrame(rows, columns=["class variable", "from", "to", *COLUMNS]).set_index(
@@ -47,25 +49,25 @@ def transitions(result: Fit | xr.DataTree) -> pd.DataFrame:
     )
 
 
-def _transition_rows(result: Fit | xr.DataTree, name: str) -> Iterator[tuple]:
-    to = name.removesuffix("_transition")
-    for at, labels, cells in _cells(result, name):
+def entered(estimates: Estimates) -> list[str]:
+    """List the class variables that depend on another one beside them, of which `estimates` has transitions."""
+    return [c.name for c in estimates.model.classes if f"{c.name}_transition" in estimates]
+
+
+def _transition_rows(estimates: Estimates, to: str) -> Iterator[tuple]:
+    """Make the rows of the class variable `to`: classes left, class entered, cells."""
+    for labels, cells in _cells(estimates[f"{to}_transition"]):
         left = [labels[d] for d in labels if d != to]
         yield (to, left[0] if len(left) == 1 else tuple(left), labels[to], *cells)
-        del at
 
 
-def _cells(result: Fit | xr.DataTree, name: str) -> Iterator[tuple]:
-    """Position, labels by dim, and (value, error, lower, upper) of each entry."""
-    found = values_of(result, name)
-    if found is None:
-        return
-    dims = found.value.dims
-    arrays = [found.value, errors_of(result, name), found.lower, found.upper]
-    tables = [x.transpose(*dims).values for x in arrays]
-    for at in np.ndindex(found.value.shape):
-        labels = {str(d): found.value[d].values[i].item() for d, i in zip(dims, at, strict=True)}
-        yield at, labels, [float(x[at]) for x in tables]
+def _cells(x: Estimate) -> Iterator[tuple[dict[str, Any], list[float]]]:
+    """Yield labels by dim, and value, error, lower and upper end, of each entry of `x`."""
+    dims = x.value.dims
+    tables = [array.transpose(*dims).values for array in (x.value, x.se, x.lower, x.upper)]
+    for at in np.ndindex(x.value.shape):
+        labels = {str(d): x.value[d].values[i].item() for d, i in zip(dims, at, strict=True)}
+        yield labels, [float(table[at]) for table in tables]
 
 
 def decomposition(result: Fit | xr.DataTree) -> pd.DataFrame:
@@ -95,7 +97,8 @@ def decomposition(result: Fit | xr.DataTree) -> pd.DataFrame:
         The model has no random effects of clusters on the classes of two occasions, or covariates of
         individuals on them, on which the shares would depend.
     """
-    rows = [row for n in names_of(result) for row in _parts(result, n)]
+    estimates = Estimates.of(result)
+    rows = [row for name in estimates for row in _parts(estimates, name)]
     if not rows:
         raise ValueError(
             "There is nothing to decompose: it takes class variables of several occasions with random effects of "
@@ -105,7 +108,8 @@ def decomposition(result: Fit | xr.DataTree) -> pd.DataFrame:
     return table.set_index(["class variable", "class", "part"]).sort_index(level=[0, 1], sort_remaining=False)
 
 
-def _parts(result: Fit | xr.DataTree, name: str) -> Iterator[tuple]:
+def _parts(estimates: Estimates, name: str) -> Iterator[tuple]:
+    """Make the rows of the quantity `name`, where it is a share of a variance or an effect along a path."""
     for mark in ("_explained", "_effect_of_"):
         variable, found, rest = name.partition(mark)
         if not found:
@@ -113,6 +117,6 @@ def _parts(result: Fit | xr.DataTree, name: str) -> Iterator[tuple]:
         part = (mark + rest).strip("_").replace("_via_", " via ").replace("explained_by_", "explained by ")
         part = part.replace("effect_of_", "effect of ").replace("_alone", " alone")
         part = part.replace("_beyond_", " beyond ").replace("_", ", ")
-        for _, labels, cells in _cells(result, name):
+        for labels, cells in _cells(estimates[name]):
             if cells[0] != 0.0:  # the reference class
                 yield (variable, labels[variable], part, *cells)

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
 from bayesmix.graph.problem import prepare
-from bayesmix.results.estimates import Values, kept, names_of, parts_of, values_of
-from bayesmix.results.fit import Fit
-from bayesmix.spec.model import Model
+from bayesmix.results.estimates import Estimate, Estimates
+from bayesmix.spec.model import Model, Response
 
 
 def stacked(x: xr.DataArray, classes: Sequence[str], *first: str) -> xr.DataArray:
@@ -30,27 +28,22 @@ def stacked(x: xr.DataArray, classes: Sequence[str], *first: str) -> xr.DataArra
     return xr.DataArray(values, dims=(*first, "class"), coords={d: x[d].values for d in first} | {"class": labels})
 
 
-def responses(result: Fit | xr.DataTree) -> list[Mapping[str, Any]]:
-    """The parts of a solution that are responses; of occasions that share their parameters the first."""
-    found: dict[tuple, Mapping[str, Any]] = {}
-    for p in (p for p in parts_of(result) if p["kind"] == "response"):
-        found.setdefault(tuple(q["name"] for q in p["parameters"]), p)
-    return list(found.values())
+def item_probabilities(estimates: Estimates, r: Response) -> Estimate | None:
+    """Find the table of the response `r` among `estimates`: its own, or that of all; None where there is none."""
+    own = f"item_probability_{r.name}"
+    return estimates.get(own if own in estimates else "item_probability")
 
 
-def item_probabilities(result: Fit | xr.DataTree, part: Mapping[str, Any]) -> Values | None:
-    """The table of a response: its own, or that of all."""
-    own = f"item_probability_{part['name']}"
-    return values_of(result, own if own in names_of(result) else "item_probability")
+def category_labels(estimates: Estimates, x: xr.DataArray, r: Response) -> list[str]:
+    """Name the categories of `x`, a table of `r`.
 
-
-def category_labels(result: Fit | xr.DataTree, x: xr.DataArray, item: str, category: str) -> list[str]:
-    """``P(answer = yes)`` where all items have the same categories, else ``P(category 2)``."""
-    numbers = range(1, x.sizes[category] + 1)
-    known = kept(result).get("categories", {})
-    same = all(known.get(str(i)) == known.get(str(x[item].values[0])) for i in x[item].values)
-    if same and (known or list(x[category].values) != list(numbers)):
-        return [f"P(answer = {k})" for k in x[category].values]
+    ``P(answer = yes)`` where all items have the same categories, else ``P(category 2)``.
+    """
+    numbers = range(1, x.sizes[r.category_dim] + 1)
+    categories, items = estimates.categories, list(map(str, x[r.item_dim].values))
+    same = all(categories.get(i) == categories.get(items[0]) for i in items)
+    if same and (categories or list(x[r.category_dim].values) != list(numbers)):
+        return [f"P(answer = {k})" for k in x[r.category_dim].values]
     return [f"P(category {k})" for k in numbers]
 
 

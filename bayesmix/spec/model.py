@@ -12,7 +12,7 @@ depends on a class, and a transition on the class before.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import dataclass, field, fields, is_dataclass
 from numbers import Integral
 from typing import Any, Literal
@@ -83,6 +83,11 @@ class Term:
         """The dims of the parameter by their names here."""
         return tuple(dict(self.rename).get(d, d) for d in self.parameter.dims)
 
+    @property
+    def loading_dim(self) -> str | None:
+        """The dim of the parameter that runs over its effects; None without one, as of a single effect."""
+        return self.effect_dim if self.effects and self.effect_dim in self.parameter.dims else None
+
 
 Predictor = tuple[Term, ...]
 
@@ -121,6 +126,15 @@ class Response:
     threshold_dim: str = "threshold"
     labels: tuple[str, ...] = field(default=(), metadata=DATA)
 
+    @property
+    def terms(self) -> Predictor:
+        """Those of the predictor, then those of the family's further parameters."""
+        return (*self.predictor, *self.auxiliary)
+
+    def auxiliary_term(self, name: str) -> Term | None:
+        """The term of the family's further parameter `name`, such as ``"guessing"``; None where it has none."""
+        return dict(zip(self.family.auxiliary, self.auxiliary, strict=True)).get(name)
+
 
 @dataclass(frozen=True)
 class LatentClass:
@@ -140,6 +154,11 @@ class LatentClass:
         if isinstance(self.size, Integral) and not isinstance(self.size, bool):
             object.__setattr__(self, "size", int(self.size))
 
+    @property
+    def terms(self) -> Predictor:
+        """Those of the predictor."""
+        return self.predictor
+
 
 @dataclass(frozen=True)
 class Effect:
@@ -157,6 +176,11 @@ class Effect:
     mean: Predictor = ()
     sd: Term | None = None
     standard: bool = False
+
+    @property
+    def terms(self) -> Predictor:
+        """Those of the mean, then that of the SD."""
+        return (*self.mean, *(() if self.sd is None else (self.sd,)))
 
 
 @dataclass(frozen=True)
@@ -210,6 +234,40 @@ class Model:
         return tuple(c for c in self.classes if c.level == level)
 
     @property
+    def factors(self) -> tuple[Effect, ...]:
+        """Effects of individuals that responses load on."""
+        loaded = {name for r in self.responses for t in r.terms for name in t.effects}
+        return tuple(e for e in self.effects_at("individual") if e.name in loaded)
+
+    @property
+    def distinct_responses(self) -> tuple[Response, ...]:
+        """The responses; of occasions that share their parameters the first."""
+        by_parameters: dict[tuple[str, ...], Response] = {}
+        for r in self.responses:
+            by_parameters.setdefault(tuple(t.parameter.name for t in r.terms), r)
+        return tuple(by_parameters.values())
+
+    @property
+    def is_mixture(self) -> bool:
+        """Whether a class variable has more than one class."""
+        return any(c.size > 1 for c in self.classes)
+
+    @property
+    def is_regression(self) -> bool:
+        """Whether the parameters of the responses are coefficients: none belongs to an item."""
+        return not any(r.item_dim in t.parameter.dims for r in self.responses for t in r.terms)
+
+    def class_dims(self, dims: Iterable[Hashable]) -> tuple[str, ...]:
+        """Those of `dims` that run over latent classes: all but items, categories, covariates and effects."""
+        other = {RANDOM, f"{RANDOM}_"}
+        for r in self.responses:
+            other |= {r.item_dim, r.category_dim, r.threshold_dim}
+        for t in terms(self):
+            other |= {t.covariates.name} if t.covariates else set()
+            other |= {t.loading_dim} if t.loading_dim else set()
+        return tuple(str(d) for d in dims if d not in other)
+
+    @property
     def two_level(self) -> bool:
         """Whether the likelihood is a product over clusters."""
         return self.cluster is not None
@@ -233,15 +291,8 @@ def check_model(model: object) -> None:
 
 def terms(model: Model) -> Iterator[Term]:
     """Every term of the model: classes, effects, then responses."""
-    for c in model.classes:
-        yield from c.predictor
-    for e in model.effects:
-        yield from e.mean
-        if e.sd is not None:
-            yield e.sd
-    for r in model.responses:
-        yield from r.predictor
-        yield from r.auxiliary
+    for part in (*model.classes, *model.effects, *model.responses):
+        yield from part.terms
 
 
 def structure(value: Any) -> Any:
@@ -252,40 +303,6 @@ def structure(value: Any) -> Any:
     if isinstance(value, tuple):
         return tuple(structure(v) for v in value)
     return value
-
-
-def parts(model: Model) -> list[dict[str, Any]]:
-    """What each parameter belongs to, in plain values that a saved fit can hold.
-
-    One entry a class variable, effect and response: `kind`, `name`, `level`, `dims` and `parameters`
-    (name, `use`, the dims of the covariates and effects that it multiplies, or None, and `on`, those effects).
-    """
-
-    def used(predictor: Predictor, use: str) -> list[dict[str, Any]]:
-        return [
-            {
-                "name": t.parameter.name,
-                "use": use,
-                "covariates": t.covariates.name if t.covariates else None,
-                "effects": (t.effect_dim if t.effect_dim in t.parameter.dims else "") if t.effects else None,
-                "on": list(t.effects),
-            }
-            for t in predictor
-        ]
-
-    out: list[dict[str, Any]] = [
-        {"kind": "class", "name": c.name, "level": c.level, "dims": {}, "parameters": used(c.predictor, "predictor")}
-        for c in model.classes
-    ]
-    for e in model.effects:
-        parameters = used(e.mean, "predictor") + used((e.sd,) if e.sd else (), "sd")
-        out.append({"kind": "effect", "name": e.name, "level": e.level, "dims": {}, "parameters": parameters})
-    for r in model.responses:
-        dims = {"item": r.item_dim, "category": r.category_dim, "threshold": r.threshold_dim}
-        parameters = used(r.predictor, "predictor") + used(r.auxiliary, "auxiliary")
-        head = {"kind": "response", "name": r.name, "level": "individual", "family": type(r.family).__name__.lower()}
-        out.append({**head, "dims": dims, "parameters": parameters})
-    return out
 
 
 def _duplicates(names) -> list[str]:
@@ -323,12 +340,12 @@ def _check(model: Model) -> None:
 def _check_order(model: Model) -> None:
     level_of: dict[str, Level] = {}
     for e in model.effects:
-        _check_predictor((*e.mean, *([e.sd] if e.sd else [])), level_of, f"Effect '{e.name}'", e.level)
+        _check_predictor(e.terms, level_of, f"Effect '{e.name}'", e.level)
         level_of[e.name] = e.level
     for c in model.classes:
         _check_predictor(c.predictor, level_of, f"Class '{c.name}'", c.level)
     for r in model.responses:
-        _check_predictor((*r.predictor, *r.auxiliary), level_of, f"Response '{r.name}'", "item")
+        _check_predictor(r.terms, level_of, f"Response '{r.name}'", "item")
 
 
 def _check_predictor(predictor: Predictor, level_of: dict[str, Level], what: str, level: str) -> None:

@@ -19,6 +19,7 @@ from bayesmix.cli import arguments
 from bayesmix.cli import commands as cli
 from bayesmix.ml import enumeration, search
 from bayesmix.ml import estimation as ml
+from declare import carried
 
 OF_SEARCH = ("simpler", "budget", "smallest_sd")
 RUN = ("--starts", "4", "--finals", "2", "--rounds", "1")
@@ -340,7 +341,7 @@ def posterior_of(fit) -> xr.DataTree:
         for k, x in fit.params.items()
     }
     tree = xr.DataTree.from_dict({"/posterior": xr.Dataset(values).assign_coords(chain=[0, 1], draw=range(20))})
-    tree.attrs["bayesmix"] = json.dumps({"max_rhat": 1.0, "chains": 2, "draws": 20, "parts": fit.info["parts"]})
+    tree.attrs = carried(fit.model, max_rhat=1.0, chains=2, draws=20)
     return tree
 
 

@@ -1,7 +1,5 @@
 """Curves and information of items are the formulas of item response theory; scores are the fit's."""
 
-import json
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -12,8 +10,7 @@ from scipy import special, stats
 import bayesmix as bm
 from bayesmix import plots
 from bayesmix.data.dataset import texts
-from bayesmix.spec.model import parts
-from bayesmix.spec.serialize import encode
+from declare import carried
 
 ITEMS = ["p", "q", "r", "s"]
 TAU, A, G = np.array([0.5, -1.0, 0.0, 1.2]), np.array([1.5, 0.8, 2.2, 1.1]), np.array([0.2, 0.1, 0.25, 0.05])
@@ -34,7 +31,7 @@ def solved(model, df: pd.DataFrame, scores: xr.Dataset | None = None, **values) 
     params = {p.name: (p.dims, np.broadcast_to(values[p.name], data.packing.shape(p))) for p in model.parameters}
     dims = {d for p in model.parameters for d in p.dims}
     ds = xr.Dataset(params, coords={d: data.coords[d] for d in dims})
-    info = {"parts": parts(model), "categories": texts(data.categories), "model": model.name}
+    info = {"categories": texts(data.categories), "model": model.name}
     empty = dict.fromkeys(("probabilities", "probabilities_se", "derived", "derived_se", "classes", "se_hessian"), none)
     return bm.Fit(
         model=model, params=ds, se=0.1 * xr.ones_like(ds), free=xr.ones_like(ds, dtype=bool),
@@ -52,7 +49,7 @@ def drawn_around(fit: bm.Fit, spread: float = 0.1) -> xr.DataTree:
     }
     tree = xr.DataTree.from_dict({"/posterior": xr.Dataset(noise, coords=fit.params.coords)})
     tree["posterior"] = tree["posterior"].to_dataset().assign_coords(chain=[0, 1], draw=range(30))
-    tree.attrs["bayesmix"] = json.dumps({**fit.info, "format": 2, "model": encode(fit.model)})
+    tree.attrs = carried(fit.model, categories=fit.info["categories"])
     return tree
 
 

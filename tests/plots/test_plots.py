@@ -1,6 +1,5 @@
 """What is drawn is what was estimated; labels and legends leave the data alone."""
 
-import json
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -66,7 +65,7 @@ def test_a_posterior_is_drawn_by_its_means_and_quantiles(fitted):
             )
         }
     )
-    tree.attrs["bayesmix"] = json.dumps({"parts": fitted.info["parts"]})
+    tree.attrs = declare.carried(fitted.model)
     tree["posterior"] = tree["posterior"].to_dataset().assign_coords(C=[1, 2], category=[0, 1])
     (ax,) = plots.profile(tree)
     assert np.array(drawn(ax)) == pytest.approx(p.mean(axis=(0, 1)))
@@ -184,6 +183,7 @@ def test_memberships_of_a_posterior_are_averaged_over_its_draws(graded):
     p = np.random.default_rng(0).uniform(size=(2, 10, 30))
     drawn = xr.Dataset({"C_membership": (("chain", "draw", "row", "C"), np.stack([p, 1 - p], -1))})
     tree = xr.DataTree.from_dict({"/latent": drawn.assign_coords(C=[1, 2], row=range(30))})
+    tree.attrs = declare.carried(gom(list("abcdef"), 2))
     axes = plots.memberships(tree)
     expected, _ = np.histogram(p.mean(axis=(0, 1)), np.linspace(0, 1, 21))
     assert [b.get_height() for b in axes[0].patches] == list(expected)
@@ -195,7 +195,9 @@ def test_many_classes_have_their_memberships_in_rows_of_four():
     drawn = xr.Dataset(
         {"C_membership": (("chain", "draw", "row", "C"), p)}, coords={"C": range(1, 6), "row": range(30)}
     )
-    axes = plots.memberships(xr.DataTree.from_dict({"/latent": drawn}))
+    tree = xr.DataTree.from_dict({"/latent": drawn})
+    tree.attrs = declare.carried(gom(list("abcdef"), 5))
+    axes = plots.memberships(tree)
     assert [ax.get_title()[:5] for ax in axes] == [f"C = {k}" for k in range(1, 6)]
     assert len(axes[0].figure.axes) == 5
 
@@ -272,7 +274,7 @@ def test_a_posterior_is_drawn_against_a_fit_by_its_means(fitted):
     held = xr.Dataset({"item_probability": (("chain", "draw", "C", "item", "category"), np.stack([1 - p, p], -1))})
     held = held.assign_coords(C=[1, 2], item=list("abcde"), category=[0, 1])
     tree = xr.DataTree.from_dict({"/posterior": held})
-    tree.attrs["bayesmix"] = json.dumps({"parts": fitted.info["parts"], "categories": fitted.info["categories"]})
+    tree.attrs = declare.carried(fitted.model, categories=fitted.info["categories"])
     ax = plots.against(fitted, tree, klass=2)
     assert points(ax) == pytest.approx(np.column_stack([probability(fitted, 2), p.mean(axis=(0, 1))[1]]))
     assert ax.get_ylabel() == "posterior: P(answer = 1), class 2"
@@ -366,6 +368,9 @@ def test_classes_differ_by_more_than_colour():
 
 def test_nothing_to_draw_is_said():
     empty = xr.DataTree.from_dict({"/posterior": xr.Dataset({"x": (("chain", "draw"), np.zeros((1, 4)))})})
+    with pytest.raises(ValueError, match=r"does not say of which model it is: give what bm\.sample returns"):
+        plots.profile(empty)
+    empty.attrs = declare.carried(gom(list("abc"), 2))
     with pytest.raises(ValueError, match="nothing to draw"):
         plots.profile(empty)
     with pytest.raises(ValueError, match="no class probabilities"):

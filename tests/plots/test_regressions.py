@@ -1,7 +1,5 @@
 """What follows from a regression mixture, its listing and its pictures: the numbers are those of the model."""
 
-import json
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -16,8 +14,7 @@ import bayesmix as bm
 from bayesmix import plots
 from bayesmix.graph.posterior import derive, tables
 from bayesmix.plots.regression import coefficients
-from bayesmix.spec.model import parts
-from declare import random_values
+from declare import carried, random_values
 
 W = "mean_ses"
 
@@ -342,7 +339,7 @@ def drawn_about(fit, draws: int = 50) -> xr.DataTree:
     held = {k: (("chain", "draw", *x.dims), x.values + free[k] * noise[k]) for k, x in whole.items()}
     ds = xr.Dataset(held, coords=coords | {d: whole[d].values for d in whole.dims})
     tree = xr.DataTree.from_dict({"/posterior": ds})
-    tree.attrs["bayesmix"] = json.dumps({"parts": fit.info["parts"]})
+    tree.attrs = carried(fit.model)
     return tree
 
 
@@ -417,7 +414,7 @@ def posterior_of(model, df, values: dict, z: np.ndarray | None) -> xr.DataTree:
     if z is not None:
         ds["z_cluster"] = (("chain", "draw", "cluster", "effect_cluster"), z)
     tree = xr.DataTree.from_dict({"/posterior": ds.assign_coords(draw=range(3))})
-    tree.attrs["bayesmix"] = json.dumps({"parts": parts(model)})
+    tree.attrs = carried(model)
     return tree
 
 
@@ -585,7 +582,7 @@ def test_curves_that_cannot_be_drawn_are_explained(mixture, conventional, fitted
 
 def test_the_diagram_has_filled_circles_and_broken_arrows(mixture):
     _, fit = mixture
-    dot = plots.diagram(MIXTURE, fit).dot
+    dot = plots.diagram(fit).dot
     assert '"place female" [shape=point, width=0.13' in dot
     assert '"place stud_ses" [shape=point, width=0.01' in dot
     assert '"C" -> "place female" [style=dashed];' in dot
@@ -601,7 +598,7 @@ def test_the_diagram_has_filled_circles_and_broken_arrows(mixture):
 
 def test_two_random_coefficients_are_joined_by_an_arrow(conventional):
     _, fit = conventional
-    dot = plots.diagram(CONVENTIONAL, fit).dot
+    dot = plots.diagram(fit).dot
     assert '"between 1" -> "between female" [dir=both' in dot
     assert "dashed" not in dot
     single = plots.diagram(regression_mixture("math ~ female", 2, "female")).dot

@@ -1,7 +1,5 @@
 """ML beside Bayes beside what was published: the table, its intervals, its verdict, its picture."""
 
-import json
-
 import arviz as az
 import numpy as np
 import pandas as pd
@@ -12,6 +10,7 @@ from bayesmix.models.lca import lca
 import bayesmix as bm
 from bayesmix.results.comparison import compare
 from bayesmix.results.estimates import probability_interval
+from declare import carried
 
 ROWS = 11, 7  # free parameters; class probabilities and one probability an item and class
 ITEM = "item_logit[1, a, 1]"
@@ -41,8 +40,7 @@ def drawn(fitted):
             "/log_likelihood": xr.Dataset({"loglik": (("chain", "draw", "row"), loglik)}),
         }
     )
-    held = {"max_rhat": 1.0, "min_ess_bulk": 180.0, "chains": 2, "draws": 100, "parts": fitted.info["parts"]}
-    tree.attrs["bayesmix"] = json.dumps(held)
+    tree.attrs = carried(fitted.model, max_rhat=1.0, min_ess_bulk=180.0, chains=2, draws=100)
     return tree
 
 
