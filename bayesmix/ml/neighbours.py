@@ -18,6 +18,7 @@ from bayesmix.graph import posterior
 from bayesmix.ml.objective import Target
 from bayesmix.ml.partition import of_memberships, partitioned
 from bayesmix.ml.search import LONG, Search, Start, Task, run_start, soft_weight, sound
+from bayesmix.ml.settings import Settings
 from bayesmix.ml.starts import NEAR, Ranges, ranges, split_class
 from bayesmix.spec import class_labels as labels
 from bayesmix.spec.model import LatentClass, Model, Predictor
@@ -79,7 +80,7 @@ def _solved(model: Model, like: Target, seed: int) -> tuple[list[Array], Target]
     data = _under(model, like, nodes)
     collapsing = ranges(data).collapsing.any()
     given = simpler_starts(data, seed, Split()) if collapsing else []
-    search = Search(data, FEW_STARTS, FEW_FINALS, 1, seed, None, None, False, given)
+    search = Search(data, Settings(FEW_STARTS, FEW_FINALS, 1, seed, progress=False, budget=np.inf), given)
     found = search.run()
     if search.interrupted:  # the user means the whole fit, and nothing of its own is finished
         raise KeyboardInterrupt

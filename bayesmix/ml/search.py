@@ -7,8 +7,7 @@ import platform
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Executor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
 
@@ -23,6 +22,7 @@ from bayesmix.graph.engines import COMPILEDIR
 from bayesmix.graph.nodes import adapted, is_adaptive, replaced
 from bayesmix.ml.objective import Objective, Target
 from bayesmix.ml.partition import partitioned
+from bayesmix.ml.settings import Settings
 from bayesmix.ml.starts import Ranges, ranges
 from bayesmix.parallel import one_blas_thread, processes, progress_bar, submitted
 from bayesmix.results.fit import ALONE, same_maximum
@@ -258,40 +258,39 @@ class Search:
 
     Attributes
     ----------
-    budget : float
-        Seconds, from the beginning, within which further rounds look for what has not been seen yet.
+    data : Target
+        What is climbed; :meth:`again` puts it on other nodes.
+    settings : Settings
+        What was asked for.
     given : list of (str, array)
         Starts handed in, and solutions of simpler models, each with its origin.
+    mode, executor
+        The engine, and where starts run: those asked for, else chosen by the time that the first start takes.
+    seconds : float
+        How long it has taken.
+    interrupted : bool
     """
 
     data: Target
-    n_starts: int
-    n_finals: int
-    rounds: int
-    seed: int
-    mode: str | None
-    executor: Executor | None
-    progress: bool
+    settings: Settings
     given: Sequence[tuple[str, Array]]
-    budget: float = np.inf
     interrupted: bool = False
     seconds: float = 0.0
-    at_once: bool = False
-    """Whether every start goes to convergence: short runs would choose nothing."""
-    limits: Ranges = field(init=False)
-    coarse: Target = field(init=False)
 
     def __post_init__(self) -> None:
+        self.mode, self.executor = self.settings.mode, self.settings.executor
         self.limits, self.coarse = ranges(self.data), coarser(self.data)
+        self.at_once = self._one_maximum()
+        """Whether every start goes to convergence: short runs would choose nothing."""
+        few = min(self.settings.starts, 4) if self.data.model.effects else 2
+        asked = (self.settings.starts, self.settings.finals, self.settings.rounds)
+        self.n_starts, self.n_finals, self.rounds = (few, few, 1) if self.at_once else asked
 
     def run(self) -> list[Start]:
         """Every start, the best first. Interrupted, those that are finished."""
         began = time.perf_counter()
         rounds = self.rounds * (MORE_ROUNDS if self.rounds > 1 else 1)
-        seeds = np.random.SeedSequence(self.seed).generate_state(self.n_starts * rounds).tolist()
-        if all(c.size == 1 for c in self.data.model.classes) and self._one_maximum():
-            few = min(self.n_starts, 4) if self.data.model.effects else 2
-            self.n_starts, self.n_finals, self.rounds, self.at_once, rounds = few, few, 1, True, 1
+        seeds = np.random.SeedSequence(self.settings.seed).generate_state(self.n_starts * rounds).tolist()
         done: list[Start] = []
         try:
             with self._bar() as advance:
@@ -317,12 +316,14 @@ class Search:
         replicated = times_reached(done) > 1
         if replicated and unseen_share(done) <= UNSEEN:
             return True
-        if mostly_collapse(done) and self.budget > 0:  # ways by one class more find what is sound sooner
-            return seconds > 0.5 * self.budget
-        return seconds > self.budget and (replicated or rounds >= self.rounds)
+        if mostly_collapse(done) and self.settings.budget > 0:  # ways by one class more find what is sound sooner
+            return seconds > 0.5 * self.settings.budget
+        return seconds > self.settings.budget and (replicated or rounds >= self.rounds)
 
     def _one_maximum(self) -> bool:
-        """Whether a model without classes is a regression, with normal random coefficients at most."""
+        """Whether the model is a regression without classes, with normal random coefficients at most."""
+        if any(c.size > 1 for c in self.data.model.classes):
+            return False
         return not self.data.model.effects or {type(m) for m in self.data.nodes.values()} == {Exact}
 
     def again(self, data: Target, found: list[Start]) -> list[Start]:
@@ -393,7 +394,7 @@ class Search:
     @property
     def left(self) -> float:
         """Seconds of the budget that are left."""
-        return self.budget - self.seconds
+        return self.settings.budget - self.seconds
 
     def _each(self, todo: list[Start], iterations: int, done: list[Start], tick: Callable) -> Iterator[Start]:
         data = self.coarse if iterations == SHORT else self.data
@@ -428,7 +429,7 @@ class Search:
         yield from submitted(self.executor, tasks, run_start)
 
     def _bar(self):
-        return progress_bar(self.progress)
+        return progress_bar(self.settings.progress)
 
 
 def _twice_each(finals: list[Start]) -> set[int]:

@@ -15,8 +15,7 @@ from scipy import optimize
 import bayesmix as bm
 from bayesmix.graph.compile import LogLikelihood
 from bayesmix.graph.nodes import finer
-from bayesmix.ml import enumeration, neighbours, search
-from bayesmix.ml import polish as maximum
+from bayesmix.ml import enumeration, neighbours, newton, search
 from bayesmix.ml.objective import Objective
 from bayesmix.ml.starts import ranges
 from bayesmix.spec import class_labels as labels
@@ -60,7 +59,7 @@ def test_robust_errors_are_the_sandwich_of_unit_scores(two_classes, fitted):
     units = LogLikelihood(data).of_units
     step = 1e-6
     scores = np.stack([(units(theta + step * e) - units(theta - step * e)) / (2 * step) for e in np.eye(theta.size)], 1)
-    c = maximum.curvature(data, theta)
+    c = newton.curvature(data, theta)
     assert c.scores == pytest.approx(scores, abs=1e-6)
     bread = np.linalg.inv(c.information)
     sandwich = bread @ (scores.T * data.counts) @ scores @ bread
@@ -367,7 +366,7 @@ def test_classes_come_in_the_order_of_given_parameters_with_their_standard_error
         assert found.params[name].values == pytest.approx(x, abs=1e-3)
     data = target(model, df)
     theta = data.pack(values)
-    covariance, _, _ = maximum.covariances(maximum.curvature(data, theta))
+    covariance, _, _ = newton.covariances(newton.curvature(data, theta))
 
     def relabelled(point):
         made = {k: x.values for k, x in LogLikelihood(data).factors(point).items() if k in values}

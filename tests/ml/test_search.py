@@ -13,10 +13,11 @@ from scipy.stats import norm, poisson
 
 import bayesmix as bm
 from bayesmix.graph import posterior
+from bayesmix.ml import assemble
 from bayesmix.ml import estimation as ml
-from bayesmix.ml import polish as maximum
 from bayesmix.ml.partition import partitioned
 from bayesmix.ml.search import Search, Start, ends, ranked, similar, times_reached, unseen_share
+from bayesmix.ml.settings import Settings
 from bayesmix.ml.starts import ranges
 from declare import target
 
@@ -319,7 +320,7 @@ def test_a_way_by_one_class_more_and_back_is_a_start(answers):
     theta = data.pack({k: x.values for k, x in fit.params.items()})
     points = detours(data, [theta], 0)
     assert len(points) >= 4
-    search = Search(data, 1, 5, 1, 0, None, None, False, [])
+    search = Search(data, Settings(1, 5, 1, 0, progress=False), [])
     found = search.more(points, [Start(0, theta, loglik=fit.loglik, status="converged")])
     assert {s.origin for s in found} == {"random", "detour"}
     assert max(s.loglik for s in found if s.origin == "detour") == pytest.approx(fit.loglik, abs=1e-4)
@@ -395,15 +396,15 @@ def test_the_solutions_that_were_seen_are_kept(answers, tmp_path):
 @pytest.mark.parametrize(
     ("where", "what", "lost"),
     [
-        (maximum, "polished", "the last digits"),
-        (maximum, "covariances", "standard errors"),
+        (ml, "polished", "the last digits"),
+        (assemble, "covariances", "standard errors"),
         (posterior, "derive", "probabilities"),
-        (ml, "_class_table", "class probabilities"),
-        (ml, "_effect_table", "random effects"),
+        (assemble, "_class_table", "class probabilities"),
+        (assemble, "_effect_table", "random effects"),
         (ml, "audited", "the audit"),
-        (ml, "_with_ends", "the ends"),
-        (ml, "_distinct", "a comparison"),
-        (ml, "_solutions", "other solutions"),
+        (assemble, "_with_ends", "the ends"),
+        (assemble, "_distinct", "a comparison"),
+        (assemble, "_solutions", "other solutions"),
     ],
 )
 def test_a_step_that_fails_after_the_search_costs_its_own_result(answers, monkeypatch, tmp_path, where, what, lost):

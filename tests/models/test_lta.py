@@ -13,7 +13,7 @@ import bayesmix as bm
 from bayesmix.graph.compile import LogLikelihood
 from bayesmix.graph.nodes import adapted
 from bayesmix.graph.posterior import paths, tables
-from bayesmix.ml.polish import covariances, curvature
+from bayesmix.ml.newton import covariances, curvature
 from bayesmix.spec.class_labels import groups, permute
 from declare import by_unit, evaluate, frame, give_effects, oracle_for, random_values, target
 

@@ -17,7 +17,7 @@ import bayesmix as bm
 from bayesmix.graph import batches
 from bayesmix.graph.compile import LogLikelihood
 from bayesmix.ml.enumeration import with_classes
-from bayesmix.ml.polish import curvature
+from bayesmix.ml.newton import curvature
 from declare import by_unit, evaluate, frame, give_effects, oracle_for, random_values, target
 
 RTOL = 1e-10

@@ -13,7 +13,7 @@ import bayesmix as bm
 from bayesmix.graph import posterior
 from bayesmix.graph.compile import LogLikelihood
 from bayesmix.graph.nodes import adapted, of_population
-from bayesmix.ml import polish as maximum
+from bayesmix.ml import polish
 from bayesmix.spec import class_labels as labels
 from bayesmix.spec.model import Covariates, Effect, LatentClass, Model, Response, Term
 from bayesmix.spec.parameters import Parameter
@@ -385,11 +385,11 @@ def test_classes_of_two_levels_come_by_size_however_far_their_nodes_have_to_move
     model = lca([f"u{k}" for k in range(6)], 2, cluster="g")
     df = bm.simulate(model, truth, n=2000, clusters=100, seed=3767178641)
     data, turned = target(model, df), np.array([1, 0])
-    top = maximum.polished(data, data.pack(truth))
+    top = polish.polished(data, data.pack(truth))
     made = {k: x.values for k, x in LogLikelihood(top.data).factors(top.theta).items()}
     other = data.pack(labels.permute(model, made, ("C",), turned))
     for theta, like, first in (
         (other, None, 1.5), (top.theta, labels.permute(model, truth, ("C",), turned), -1.5), (other, truth, 1.5)
     ):  # fmt: skip
-        found = maximum.polished(data, theta, like)
+        found = polish.polished(data, theta, like)
         assert LogLikelihood(data).factors(found.theta)["item_logit"].values[0, 0, 1] == pytest.approx(first, abs=0.5)

@@ -1,0 +1,371 @@
+"""From a maximum to a :class:`~bayesmix.results.fit.Fit`: errors, tables, what the search says of itself."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from numpy.typing import NDArray
+
+from bayesmix.data.dataset import texts
+from bayesmix.data.identity import identity
+from bayesmix.graph import posterior
+from bayesmix.graph.compile import LogLikelihood
+from bayesmix.graph.nodes import ROUGH, in_words
+from bayesmix.graph.posterior import Derived
+from bayesmix.graph.problem import Problem
+from bayesmix.ml.newton import at_zero, covariances
+from bayesmix.ml.objective import Target
+from bayesmix.ml.polish import Top, ended, polish_once
+from bayesmix.ml.same_solution import same_solution
+from bayesmix.ml.search import (
+    Search,
+    Start,
+    collapsed,
+    ends,
+    ranked,
+    sound,
+    unseen_share,
+)
+from bayesmix.ml.starts import ranges
+from bayesmix.parallel import Steps
+from bayesmix.results.estimates import TINY
+from bayesmix.results.fit import Fit, row_coords, same_maximum
+
+Array = NDArray[np.float64]
+DOUBTFUL = 0.5
+"""An estimated share of unseen ends that is said."""
+MOST_SOLUTIONS, ALIKE = 12, 0.05
+"""So many different solutions are kept; they are compared where their log-likelihoods differ by no more."""
+HUGE = 8.0
+"""An SD of class logits at which classes hardly vary within a cluster: an ICC of 0.95."""
+
+
+def assemble(top: Top, found: list[Start], search: Search, audit: Mapping, steps: Steps) -> Fit:
+    """The Fit of a maximum: a step that fails costs what it would have made, never the solution."""
+    data, theta, value = top.data, top.theta, top.value
+    errors = steps.run("standard errors", partial(_errors, top)) or _no_errors(len(theta))
+    chosen = errors.robust if search.settings.chosen_errors == "robust" else errors.inverse
+    made = steps.run("probabilities and what follows from the parameters", partial(posterior.derive, data, theta))
+    natural, probability, further = made or (posterior.parameters_alone(data, theta), Derived({}, {}), Derived({}, {}))
+    found = steps.run("the ends of other starts", partial(_with_ends, top, found), found)
+    names = [p.name for p in data.model.parameters]
+    shown = _existing(probability.dataset(), data)
+    free = xr.Dataset({n: natural.values[n].copy(data=data.packing.index[n] >= 0) for n in names})
+    other = steps.run("a comparison of the solutions", partial(_distinct, data, found), found[:1])
+    quality = {
+        **errors.quality,
+        "equal_solutions": max(sum(same_maximum(s.loglik, value) for s in other), 1),
+        "interrupted": search.interrupted,
+        **_of_search(found),
+        **audit,
+    }
+    out = Fit(
+        model=data.model,
+        params=natural.dataset()[names],
+        se=_blank(natural.standard_errors(chosen), free, errors.boundary, data)[names],
+        se_hessian=_blank(natural.standard_errors(errors.inverse), free, errors.boundary, data)[names],
+        probabilities=shown,
+        probabilities_se=_inside(shown, probability.standard_errors(chosen)),
+        derived=further.dataset(),
+        derived_se=_moving(further.standard_errors(chosen)),
+        loglik=value if not data.priors else _unpenalised(data, theta),
+        n_parameters=data.packing.size,
+        n_individuals=data.n_individuals,
+        n_clusters=data.n_clusters,
+        starts=_starts_table(found),
+        classes=steps.run("class probabilities", partial(_class_table, data, theta), xr.Dataset()),
+        effect_scores=steps.run("random effects and factor scores", partial(_effect_table, data, theta), xr.Dataset()),
+        free=free,
+        quality=quality | {"failed": steps.lost},
+        info=_info(data, search),
+        solutions=steps.run("other solutions", partial(_solutions, data, other), xr.Dataset()),
+    )
+    _warn(out)
+    return out
+
+
+@dataclass(frozen=True)
+class _Errors:
+    """Covariance matrices of theta, which entries have no error, and what they say of the maximum."""
+
+    robust: Array
+    inverse: Array
+    boundary: NDArray[np.bool_]
+    quality: Mapping[str, Any]
+
+
+def _errors(top: Top) -> _Errors:
+    c = top.curvature
+    robust, inverse, boundary = covariances(c)
+    boundary |= at_zero(top.data, top.theta)
+    eigen = c.spectrum[0]
+    quality = {
+        "condition": float(eigen[0] / eigen[-1]) if len(eigen) else 1.0,
+        "gradient": float(np.abs(c.gradient).max(initial=0.0)),
+        "decrement": float(c.gradient @ inverse @ c.gradient),
+        "scaling": float(np.trace(robust @ c.information) / max(int((~boundary).sum()), 1)),
+        "boundary": [n for n, b in zip(top.data.packing.names(), boundary, strict=True) if b],
+    }
+    return _Errors(robust, inverse, boundary, quality)
+
+
+def _no_errors(n: int) -> _Errors:
+    """Where there are no standard errors."""
+    unknown = np.full((n, n), np.nan)
+    quality = dict.fromkeys(("condition", "gradient", "decrement", "scaling"), float("nan")) | {"boundary": []}
+    return _Errors(unknown, unknown, np.zeros(n, dtype=bool), quality)
+
+
+def _of_search(found: list[Start]) -> dict[str, Any]:
+    """How much of what there is to find was found: different ends, the best one's share, collapsed starts."""
+    finals, times = [s for s in found if np.isfinite(s.loglik)], ends(found)
+    return {
+        "ends": len(times),
+        "reached": times[0] if times else 0,
+        "counted": sum(times),
+        "unseen": unseen_share(found),
+        "collapsed": sum(bool(s.collapsed) for s in finals),
+        "unfinished": sum(s.status == "unfinished" for s in finals),
+    }
+
+
+def _unpenalised(data: Target, theta: Array) -> float:
+    """The log-likelihood without the priors."""
+    return float(LogLikelihood(data).value(theta))
+
+
+def _with_ends(top: Top, found: list[Start]) -> list[Start]:
+    """The best start with the value at its end; those that agreed with it with theirs, where that set them apart."""
+    finals = sound(found)
+    if not finals or not same_maximum(top.value, finals[0].loglik):
+        return found
+    moved = {id(finals[0]): at_end(top.data, finals[0], top)}
+    agreed = [s for s in finals[1:] if same_maximum(s.loglik, finals[0].loglik)]
+    for s in [s for s in agreed if not same_maximum(s.loglik, top.value)][:4]:
+        moved[id(s)] = at_end(top.data, s, ended(polish_once(top.data, s.theta)))
+    return ranked([moved.get(id(s), s) for s in found])
+
+
+def _distinct(data: Target, found: list[Start]) -> list[Start]:
+    """The best of the different solutions among the ends, the order of the classes apart."""
+    kept: list[Start] = []
+    for s in sound(found):
+        near = [k for k in kept if abs(k.loglik - s.loglik) < ALIKE]
+        if len(kept) < MOST_SOLUTIONS and not any(same_solution(data, s.theta, k.theta) for k in near):
+            kept.append(s)
+    return kept if data.model.classes or data.model.effects else kept[:1]
+
+
+def _solutions(data: Problem, kept: list[Start]) -> xr.Dataset:
+    """Natural parameters and log-likelihoods of the different solutions, over the dim `solution`."""
+    if not kept:
+        return xr.Dataset()
+    values = data.natural(np.array([s.theta for s in kept]))
+    out = {p.name: (("solution", *p.dims), values[p.name]) for p in data.model.parameters}
+    coords = {d: list(data.coords[d]) for p in data.model.parameters for d in p.dims}
+    return xr.Dataset(out | {"loglik": ("solution", [s.loglik for s in kept])}, coords=coords)
+
+
+def _blank(se: xr.Dataset, free: xr.Dataset, boundary, data: Problem) -> xr.Dataset:
+    """No standard error for what is fixed or at a boundary."""
+    out = {}
+    for name, i in data.packing.index.items():
+        at_edge = np.where(i >= 0, np.append(boundary, False)[i], False)
+        out[name] = se[name].where(free[name] & ~xr.DataArray(at_edge, dims=se[name].dims))
+    return xr.Dataset(out)
+
+
+def _inside(p: xr.Dataset, se: xr.Dataset) -> xr.Dataset:
+    """No standard error for a probability of 0 or 1."""
+    return se.where((p > TINY) & (p < 1 - TINY))
+
+
+def _moving(se: xr.Dataset) -> xr.Dataset:
+    """No standard error for what does not move with any parameter: a reference class, an SD at its boundary."""
+    return se.where(se > 1e-12)
+
+
+def _existing(ds: xr.Dataset, data: Problem) -> xr.Dataset:
+    """Categories that an item does not have are missing, not zero."""
+    out = ds
+    for r in data.model.responses:
+        for name in ds.data_vars:
+            if r.item_dim in ds[name].dims and r.category_dim in ds[name].dims:
+                n = xr.DataArray([len(data.categories[i]) for i in r.items], dims=r.item_dim)
+                position = xr.DataArray(np.arange(ds.sizes[r.category_dim]), dims=r.category_dim)
+                out = out.assign({name: ds[name].where(position < n)})
+    return out
+
+
+def _class_table(data: Problem, theta: Array) -> xr.Dataset:
+    single, out = _unmerged(data), {}
+    for name, p in posterior.class_posteriors(single, theta).items():
+        level = next(c.level for c in data.model.classes if c.name == name)
+        values = p if level == "cluster" else np.where((single.pattern_of >= 0)[:, None], p[single.pattern_of], np.nan)
+        out[f"{name}_posterior"] = xr.DataArray(values, dims=("row" if level == "individual" else "cluster", name))
+    ds = xr.Dataset(out | _path_table(single, theta) | _joint_entropy(single, theta))
+    if "row" in ds.dims:
+        ds = ds.assign_coords(row_coords(data.index) | {"weight": ("row", data.rows.freq)})
+    if data.clusters is not None and "cluster" in ds.dims:
+        ds = ds.assign_coords(cluster=data.clusters)
+    return ds.assign_coords({c.name: list(data.coords[c.name]) for c in data.model.classes if c.name in ds.dims})
+
+
+def _path_table(data: Problem, theta: Array) -> dict[str, Any]:
+    """The most likely path of each row, its probability, that of no move, and how many go each path."""
+    if (found := posterior.paths(data, theta)) is None:
+        return {}
+    names = [c.name for c in data.model.classes_at("individual")]
+    rows, seen = data.pattern_of, data.pattern_of >= 0
+    labels = np.stack([np.asarray(data.coords[n])[found.path[:, k]] for k, n in enumerate(names)], axis=1)
+    path = xr.DataArray(np.where(seen[:, None], labels[rows], 0), dims=("row", "occasion"), coords={"occasion": names})
+    out = {"path": path}
+    for name, x in (("path_probability", found.probability), ("stayed_probability", found.stayed)):
+        out[name] = xr.DataArray(np.where(seen, x[rows], np.nan), dims="row")
+    if found.joint is not None:
+        out["path_counts"] = xr.DataArray(np.tensordot(data.counts, found.joint, 1), dims=names)
+    return out
+
+
+def _joint_entropy(data: Problem, theta: Array) -> dict[str, Any]:
+    """The entropy of all class variables together, of each row or cluster; nothing for one class variable."""
+    if (found := posterior.joint_entropy(data, theta)) is None:
+        return {}
+    unit, x = found
+    rows = data.pattern_of
+    return {"joint_entropy": ("cluster", x) if unit == "cluster" else ("row", np.where(rows >= 0, x[rows], np.nan))}
+
+
+def _unmerged(data: Problem) -> Problem:
+    """Data in which no pattern stands for individuals of different clusters."""
+    own = not data.model.two_level or "cluster_of" in data.arrays
+    return data if own else data.uncollapsed()
+
+
+def _membership_table(data: Problem, theta: Array) -> dict[str, Any]:
+    """Grades of membership of the rows: posterior mean, SD and 95% interval."""
+    rows, out = data.pattern_of, {}
+    for name, found in posterior.memberships(data, theta).items():
+        shown = {"": found.mean(), "_sd": found.sd(), "_lower": found.quantile(0.025), "_upper": found.quantile(0.975)}
+        for ending, x in shown.items():
+            out[f"{name}_membership{ending}"] = (("row", name), np.where((rows >= 0)[:, None], x[rows], np.nan))
+    return out
+
+
+def _effect_table(data: Problem, theta: Array) -> xr.Dataset:
+    data, out = _unmerged(data), {}
+    for name, (mean, sd) in posterior.effect_posteriors(data, theta).items():
+        level = next(e.level for e in data.model.effects if e.name == name)
+        rows = data.pattern_of if level == "individual" else None
+        dim = "row" if level == "individual" else "cluster"
+        for key, x in ((name, mean), (f"{name}_sd", sd)):
+            values = x if rows is None else np.where(rows >= 0, x[rows], np.nan)
+            out[key] = (dim, values)
+    ds = xr.Dataset(out | _membership_table(data, theta))
+    ds = ds.assign_coords(row_coords(data.index)) if "row" in ds.dims else ds
+    coords = {**data.coords, "cluster": data.clusters}
+    return ds.assign_coords({k: v for k, v in coords.items() if k in ds.dims})
+
+
+def _starts_table(found: list[Start]) -> pd.DataFrame:
+    rows = [(s.seed, s.short, s.loglik, s.iterations, s.status, s.origin) for s in found]
+    return pd.DataFrame(rows, columns=["seed", "short", "loglik", "iterations", "status", "origin"])
+
+
+def _info(data: Target, search: Search) -> dict[str, Any]:
+    model = data.model
+    versions = {k: importlib.metadata.version(k) for k in ("pytensor", "numpy", "scipy", "pandas", "xarray")}
+    return {
+        "model": model.name,
+        "items": list(model.items),
+        "classes": {c.name: c.size for c in model.classes},
+        "covariates": {c.name: c.formula for c in model.covariates},
+        "families": {r.name: str(r.family) for r in model.responses},
+        "identity": identity(data),
+        "cluster": model.cluster,
+        "freq": model.freq,
+        "categories": texts(data.categories),
+        "coding": data.coding.plain(),
+        "n_rows": len(data.pattern_of),
+        "n_left_out": data.n_left_out,
+        "n_patterns": int((data.counts > 0).sum()),
+        "n_missing_patterns": data.n_missing_patterns,
+        "starts": search.n_starts,
+        "finals": search.n_finals,
+        "rounds": search.rounds,
+        "seed": search.settings.seed,
+        "budget": float(search.settings.budget),
+        "smallest_sd": float(data.smallest_sd),
+        "standard_errors": search.settings.chosen_errors,
+        "priors": {k: str(p) for k, p in data.priors.items()},
+        "mode": search.mode or "NUMPY",
+        "nodes": {k: str(v) for k, v in data.nodes.items()},
+        "seconds": round(search.seconds, 3),
+        "versions": versions | {"python": platform.python_version()},
+    }
+
+
+def _of_starts(out: Fit) -> list[str]:
+    """What a user should know of the search."""
+    q, said = out.quality, []
+    if out.collapsed:
+        gone = out.starts["status"].str.removeprefix("collapsed: ").iloc[0]
+        return [
+            f"Every start collapsed: {gone} has run down to its floor, where a class of a few equal answers has a "
+            "density as high as the floor lets it, and the log-likelihood means nothing. Take variance='equal', fewer "
+            "classes, or more starts (starts=, budget=)."
+        ]
+    if q["reached"] < 2 and q["collapsed"] > 0.5 * len(out.starts) and not q["interrupted"]:
+        said.append(
+            f"The best log-likelihood ({out.loglik:.3f}) was reached by one start only; {q['collapsed']} of "
+            f"{len(out.starts)} collapsed: a class of a few equal answers drew them to the floor of a residual SD. "
+            "Take variance='equal' or fewer classes, or ask for more starts (starts=, budget=)."
+        )
+    elif q["reached"] < 2 and not q["interrupted"]:
+        said.append(
+            f"The best log-likelihood ({out.loglik:.3f}) was reached by one start only, of "
+            f"{len(out.starts)}: it may be a local maximum. Ask for more starts (starts=, rounds=, budget=)."
+        )
+    elif q["unseen"] > DOUBTFUL and not q["interrupted"]:
+        said.append(
+            f"The best log-likelihood ({out.loglik:.3f}) was reached {q['reached']} times, but of {q['counted']} ends "
+            f"{q['ends']} were different, and an estimated {q['unseen']:.0%} of all starts would end where none has "
+            "ended yet: it may be a local maximum. Ask for more starts (starts=, rounds=, budget=)."
+        )
+    return said
+
+
+def _warn(out: Fit) -> None:
+    level, q = 4, out.quality
+    for said in _of_starts(out):
+        warnings.warn(said, stacklevel=level)
+    if q["failed"]:
+        each = "; ".join(f"{what} ({why})" for what, why in q["failed"].items())
+        warnings.warn(f"The solution is kept, but this could not be made of it: {each}.", stacklevel=level)
+    if abs(out.quality.get("audit", 0.0)) > ROUGH:
+        wide = [str(k) for k, x in out.derived.data_vars.items() if str(k).endswith("_sd") and float(x.max()) > HUGE]
+        better = {"cluster_sd": "a class of clusters (bm.class_status)", "class_sd": "classes of individuals (lca)"}
+        hint = f"; {wide[0]} is huge: {better.get(wide[0], 'classes')} may be the better model" if wide else ""
+        warnings.warn(f"{in_words(out.quality)}{hint}.", stacklevel=level)
+    if out.quality["equal_solutions"] > 1:
+        warnings.warn(
+            f"{out.quality['equal_solutions']} different solutions have the same best log-likelihood: the model is "
+            "not identified by these data; simplify it.",
+            stacklevel=level,
+        )
+
+
+def at_end(data: Target, s: Start, top: Top) -> Start:
+    """A start with the value at its end, collapsed or sound."""
+    gone = collapsed(data, ranges(data), top.theta)
+    status = f"collapsed: {gone}" if gone else s.status
+    return replace(s, loglik=top.value, theta=top.theta, collapsed=gone, status=status)
