@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future, as_completed
@@ -124,19 +125,49 @@ def quietly() -> Iterator[None]:
         _QUIET.reset(token)
 
 
-class Here(Executor):
-    """An executor that runs what it is given at once and where it stands: no processes are started."""
+WORTH_PROCESSES = 20.0
+"""Seconds of remaining work from which processes pay: each takes some to start and to make its graphs."""
+
+
+class SerialExecutor(Executor):
+    """Run each task synchronously in this process."""
 
     def submit(self, fn: Callable, /, *args: Any, **kwargs: Any) -> Future:
-        """What the function returned; an exception goes up as it is."""
+        """Call `fn`: its result as a finished future; an exception goes up as it is."""
         out: Future = Future()
         out.set_result(fn(*args, **kwargs))
         return out
 
 
-def submitted(executor: Executor, tasks: Sequence[Any], run: Callable) -> Iterator[Any]:
-    """Run the tasks in an executor, each result as it is finished; what waits is dropped when nobody asks on."""
-    if isinstance(executor, Here):
+def run_all(run: Callable, tasks: Sequence[Any], executor: Executor | None, kinds: int = 1) -> Iterator[Any]:
+    """Call `run` on each of `tasks`, which are of so many `kinds` by turns, and hand on each result as it is finished.
+
+    Without an `executor` the first tasks run in this process: one of each kind, then one of each that is timed, as the
+    first may have had to make its graphs; by these times processes pay for the rest or not.
+    """
+    if executor is None:
+        yield from map(run, tasks[:kinds])
+        seconds, timed, tasks = 0.0, tasks[kinds : 2 * kinds], tasks[2 * kinds :]
+        for task in timed:
+            began = time.perf_counter()
+            result = run(task)
+            seconds += time.perf_counter() - began
+            yield result
+        executor = executor_for(seconds / max(len(timed), 1) * len(tasks))
+    yield from submitted(executor, tasks, run)
+
+
+def executor_for(seconds: float, worth_processes: float = WORTH_PROCESSES) -> Executor | None:
+    """Choose processes for so many `seconds` of work where they pay; else none, this process."""
+    return processes() if seconds > worth_processes and (os.cpu_count() or 1) > 1 else None
+
+
+def submitted(executor: Executor | None, tasks: Sequence[Any], run: Callable) -> Iterator[Any]:
+    """Call `run` on `tasks` in `executor`, or in this process, and hand on each result as it is finished.
+
+    What still waits is dropped when nobody asks for more.
+    """
+    if executor is None or isinstance(executor, SerialExecutor):
         yield from map(run, tasks)
         return
     futures = [executor.submit(run, t) for t in tasks]

@@ -517,9 +517,9 @@ def _executor(workers: int | None) -> Any:
         return None
     if isinstance(workers, bool) or not isinstance(workers, int) or workers < 1:
         raise ValueError(f"workers came as {workers!r}: give a whole number of at least 1.")
-    from bayesmix.parallel import Here, processes
+    from bayesmix.parallel import SerialExecutor, processes
 
-    return Here() if workers == 1 else processes(workers)
+    return SerialExecutor() if workers == 1 else processes(workers)
 
 
 @app.command("compare")

@@ -6,9 +6,8 @@ again and no category or cluster can get lost.
 
 from __future__ import annotations
 
-import time
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 
@@ -22,18 +21,16 @@ from bayesmix.data.identity import check_same, identity
 from bayesmix.data.priors import Priors, checked
 from bayesmix.graph import posterior
 from bayesmix.graph.nodes import adapted
-from bayesmix.ml.objective import Objective, Target
+from bayesmix.ml.objective import Target
 from bayesmix.ml.search import LONG, Start, Task, run_start
 from bayesmix.ml.starts import ranges
-from bayesmix.parallel import processes, progress_bar, submitted
+from bayesmix.parallel import progress_bar, run_all
 from bayesmix.results.fit import Fit
 from bayesmix.spec import class_labels as labels
 from bayesmix.spec.model import Model, check_model
 from bayesmix.spec.quadrature import whole
 
 Array = NDArray[np.float64]
-WORTH_PROCESSES = 20.0
-"""Seconds of remaining work from which processes pay."""
 
 
 @dataclass(frozen=True)
@@ -127,7 +124,7 @@ def bootstrap(
     try:
         with progress_bar(progress) as advance:
             tick = advance("bootstrap", replications)
-            for out in _run(tasks, executor):
+            for out in run_all(run_start, tasks, executor):
                 done.append(out)
                 tick()
     except KeyboardInterrupt:
@@ -157,19 +154,6 @@ def _weights(data: Target, rng: np.random.Generator, replications: int) -> list[
         return [np.bincount(rng.integers(0, n, n), minlength=n).astype(float) for _ in range(replications)]
     share = data.counts / data.counts.sum()
     return [rng.multinomial(data.n_individuals, share).astype(float) for _ in range(replications)]
-
-
-def _run(tasks: list[Task], executor: Executor | None) -> Iterator[Start]:
-    if executor is None:
-        Objective(tasks[0].data, tasks[0].mode).compile()  # before the clock starts
-        began = time.perf_counter()
-        yield run_start(tasks[0])
-        left, tasks = (time.perf_counter() - began) * (len(tasks) - 1), tasks[1:]
-        if left < WORTH_PROCESSES:
-            yield from map(run_start, tasks)
-            return
-        executor = processes()
-    yield from submitted(executor, tasks, run_start)
 
 
 def _draws(data: Target, thetas: list[Array], fit: Fit) -> xr.Dataset:

@@ -24,7 +24,7 @@ from bayesmix.ml.objective import Objective, Target
 from bayesmix.ml.partition import partitioned
 from bayesmix.ml.settings import Settings
 from bayesmix.ml.starts import Ranges, ranges
-from bayesmix.parallel import one_blas_thread, processes, progress_bar, submitted
+from bayesmix.parallel import executor_for, one_blas_thread, progress_bar, submitted
 from bayesmix.results.fit import ALONE, same_maximum
 from bayesmix.spec.class_labels import groups
 from bayesmix.spec.families import LEAST_VARIANCE
@@ -421,11 +421,7 @@ class Search:
             if self.mode is None and (chosen := choose_mode(self.data, left)) is not None:
                 self.mode, left = chosen, left / 10
                 tasks = [replace(t, mode=chosen) for t in tasks]
-            if left > WORTH_PROCESSES and len(tasks) > 1:
-                self.executor = processes()
-        if self.executor is None:
-            yield from map(run_start, tasks)
-            return
+            self.executor = executor_for(left, WORTH_PROCESSES) if len(tasks) > 1 else None
         yield from submitted(self.executor, tasks, run_start)
 
     def _bar(self):

@@ -16,7 +16,7 @@ from bayesmix.graph.posterior import label, tables
 from bayesmix.graph.problem import prepare
 from bayesmix.graph.simulation import categories_of, simulate
 from bayesmix.ml import estimation as ml
-from bayesmix.parallel import Here, quietly
+from bayesmix.parallel import SerialExecutor, quietly
 from bayesmix.results.comparison import compare
 from bayesmix.results.estimates import kept
 from bayesmix.results.fit import Fit, entry
@@ -124,7 +124,7 @@ def _fitted(plan: Plan, name: str, df: pd.DataFrame, seed: int) -> Fit:
     """The maximum with its classes in the order of the population's, which is one of the starts."""
     known, whole = plan.true_parameters(name, df)
     settings = {"start": known if whole else None, "budget": 0.0, **plan.fit, "like": known, "seed": seed}
-    fit = ml.fit(plan.models[name], df, executor=Here(), progress=False, **settings)
+    fit = ml.fit(plan.models[name], df, executor=SerialExecutor(), progress=False, **settings)
     if fit.quality["interrupted"]:
         raise KeyboardInterrupt
     if fit.collapsed:

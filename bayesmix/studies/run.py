@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import time
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import fields
 from pathlib import Path
@@ -17,15 +15,13 @@ import pandas as pd
 
 from bayesmix.graph.problem import prepare
 from bayesmix.ml.settings import Settings
-from bayesmix.parallel import Here, processes, progress_bar, submitted
+from bayesmix.parallel import progress_bar, run_all
 from bayesmix.results.fit import Fit
 from bayesmix.spec.model import Model, check_model
 from bayesmix.studies.replication import Covariates, Job, Plan, replicate
 from bayesmix.studies.store import Folder, Record
 from bayesmix.studies.summary import Study, in_order
 
-WORTH_PROCESSES = 20.0
-"""Seconds of remaining work from which processes pay."""
 OURS = ("seed", "progress", "executor", "like")
 """Settings of a fit that the study gives."""
 OURS_OF_CHAINS = ("fit", "seed", "progress", "relabel", "pm_model")
@@ -123,17 +119,19 @@ def study(
     found = in_order(kept.records() if kept else (), info)
     there = {(r["replication"], r["model"]) for r in found}
     jobs = [(plan, r, name) for r in range(replications) for name in plan.models if (r, name) not in there]
-    new = _finished(jobs, executor, kept, progress, bool(found))
+    new = _finished(jobs, len(plan.models), executor, kept, progress, bool(found))
     return Study(in_order([*found, *new], info), info, plan)
 
 
-def _finished(jobs: list[Job], executor: Executor | None, folder: Folder | None, progress: bool, some: bool):
+def _finished(
+    jobs: list[Job], kinds: int, executor: Executor | None, folder: Folder | None, progress: bool, some: bool
+):
     """The jobs' records, each kept as soon as it is there; interrupted, those that are."""
     out: list[Record] = []
     try:
         with progress_bar(progress) as advance:
             tick = advance("fits", len(jobs))
-            for record in _run(jobs, executor):
+            for record in run_all(replicate, jobs, executor, kinds):
                 if folder:
                     folder.keep(record)
                 out.append(record)
@@ -144,20 +142,6 @@ def _finished(jobs: list[Job], executor: Executor | None, folder: Folder | None,
         again = "the same call goes on from here" if folder else "with folder= the next call would go on from here"
         warnings.warn(f"Interrupted: {len(jobs) - len(out)} fits are left out; {again}.", stacklevel=3)
     return out
-
-
-def _run(jobs: list[Job], executor: Executor | None) -> Iterator[Record]:
-    """Here while it is not known how long a replication takes; then in processes, if that pays."""
-    if executor is None and jobs:
-        models = len(jobs[0][0].models)
-        warm, timed, rest = jobs[:models], jobs[models : 2 * models], jobs[2 * models :]
-        yield from map(replicate, warm)  # graphs are made
-        began = time.perf_counter()
-        yield from map(replicate, timed)
-        left = (time.perf_counter() - began) / max(len(timed), 1) * len(rest)
-        jobs, executor = rest, processes() if left > WORTH_PROCESSES and (os.cpu_count() or 1) > 1 else Here()
-    if executor is not None:
-        yield from submitted(executor, jobs, replicate)
 
 
 # what came ----------------------------------------------------------------------------------------

@@ -40,7 +40,7 @@ TWO, ONE = lca(ITEMS, 2, family=BINARY), lca(ITEMS, 1, family=BINARY)
 
 def study(models=None, *, population=TWO, params=TRUTH, n=200, replications=4, executor=None, **settings):
     """A small study, in this process."""
-    given = {"fit": FIT, "executor": executor or parallel.Here()} | settings
+    given = {"fit": FIT, "executor": executor or parallel.SerialExecutor()} | settings
     return bm.study(population, params, models, n=n, replications=replications, **given)
 
 
@@ -220,10 +220,10 @@ def counted(monkeypatch) -> list[int]:
 KILLED = """
 import numpy as np, bayesmix as bm
 from bayesmix.models import lca
-from bayesmix.parallel import Here
+from bayesmix.parallel import SerialExecutor
 truth = {{"class_logit": np.array([-0.4, 0.0]), "item_intercept": np.array({sides})}}
 bm.study(lca(list("abcd"), 2, family=bm.bernoulli()), truth, n=200, replications=200, folder={folder!r},
-         fit={{"starts": 2, "finals": 1, "rounds": 1}}, executor=Here())
+         fit={{"starts": 2, "finals": 1, "rounds": 1}}, executor=SerialExecutor())
 """
 
 
@@ -622,7 +622,7 @@ def test_the_study_of_the_readme_is_understood(tmp_path):
     (tmp_path / "s.toml").write_text(text, encoding="utf-8")
     arguments = read_study(tmp_path / "s.toml").arguments
     assert list(arguments["models"]) == ["one class", "two classes"]
-    assert bm.study(**arguments | {"replications": 1, "executor": parallel.Here()}).failures.empty
+    assert bm.study(**arguments | {"replications": 1, "executor": parallel.SerialExecutor()}).failures.empty
 
 
 def test_a_replication_of_which_every_start_collapses_is_a_failure():
