@@ -21,6 +21,7 @@ from .results.comparison import compare as compare
 from .results.fit import Fit as Fit
 from .results.occasions import decomposition as decomposition
 from .results.occasions import transitions as transitions
+from .results.regression import coefficients as coefficients
 from .spec.families import Family as Family
 from .spec.families import bernoulli as bernoulli
 from .spec.families import nominal as nominal
@@ -70,6 +71,7 @@ __all__ = [
     "bootstrap",
     "build",
     "class_status",
+    "coefficients",
     "compare",
     "decomposition",
     "enumerate_classes",

@@ -737,7 +737,7 @@ def _of_regression(run: _Run) -> dict[str, Callable]:
     if run.model.responses[0].family.kind != "categorical":
         draw["outcome.png"] = lambda fit: plots.outcome(fit, run.df)
     if any(t.effects and t.covariates for t in run.model.responses[0].predictor):
-        draw["random_effects.png"] = lambda fit: [plots.random_effects(run.model, fit, run.df)]
+        draw["random_effects.png"] = lambda fit: [plots.random_effects(fit, run.df)]
     return draw
 
 

@@ -30,6 +30,8 @@ CONSTANT = ""
 """Stands for the constant among the columns beside a design matrix."""
 DEPENDENT = 1e-9
 """A column of which this share of its SD is left, the others taken out, is a combination of them."""
+ROUNDING = 1e-13
+"""An SD that is this share of its mean is the rounding of a constant."""
 
 
 @dataclass(frozen=True)
@@ -597,6 +599,8 @@ def _least_squares(b: Array, x: Array, w: Array) -> Array:
         return center[None, :]
     mean = (w @ rest) / w.sum()
     sd = np.sqrt(w @ (rest - mean) ** 2 / w.sum())
+    # what is constant in these rows, such as a covariate of clusters in a single cluster, has no slope: not 0 / 0
+    sd = np.where(sd > ROUNDING * np.abs(mean), sd, 1.0)
     root = np.sqrt(w)[:, None]
     slopes = np.linalg.lstsq(root * (rest - mean) / sd, root * (x - center), rcond=1e-10)[0] / sd[:, None]
     return np.concatenate([center[None, :] - mean @ slopes, slopes])

@@ -207,6 +207,14 @@ def _normalised(p: Array) -> Array:
     return np.asarray(p) / np.where(total > 0, total, 1.0)
 
 
+def effects_at_nodes(data: Problem, theta: Array, mode=None) -> dict[str, xr.DataArray]:
+    """Evaluate each effect at the nodes, or at the values that were sampled, of `data`: on the user's scale."""
+    made = LogLikelihood(data, mode).effects(theta)
+    named = {e.name: made[f"effect:{e.name}"] for e in data.model.effects}
+    at_nodes = {k: xr.DataArray(x.values, dims=x.dims) for k, x in named.items()}
+    return data.recoding.effects_to_user(at_nodes, data.natural(theta))
+
+
 def effect_posteriors(data: Problem, theta: Array, mode=None) -> dict[str, tuple[Array, Array]]:
     """EAP and posterior SD of each integrated effect at its level: sums over the posterior of the nodes.
 
@@ -215,10 +223,7 @@ def effect_posteriors(data: Problem, theta: Array, mode=None) -> dict[str, tuple
     effects, and for its square.
     """
     out: dict[str, tuple[Array, Array]] = {}
-    made = LogLikelihood(data, mode).effects(theta)
-    named = {e.name: made[f"effect:{e.name}"] for e in data.model.effects}
-    at_nodes = {k: xr.DataArray(x.values, dims=x.dims) for k, x in named.items()}
-    at_nodes = data.recoding.effects_to_user(at_nodes, data.natural(theta))
+    at_nodes = effects_at_nodes(data, theta, mode)
     for e in data.model.effects:
         if not {f"log_weight_{e.level}", f"curve_{e.level}"} & {*data.arrays}:
             continue

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
 
@@ -12,24 +11,19 @@ import xarray as xr
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
-from bayesmix.data.design import design, missing_column
-from bayesmix.graph.compile import LogLikelihood
-from bayesmix.graph.nodes import adapted
-from bayesmix.graph.problem import Problem, prepare
-from bayesmix.graph.variance_components import of_effects
+from bayesmix.data.design import missing_column
 from bayesmix.plots.style import COLOURS, bare
+from bayesmix.results.estimates import Estimates
 from bayesmix.results.fit import Fit
-from bayesmix.spec.effect_sums import by_effect
-from bayesmix.spec.model import Covariates, Model, Term, check_model
-from bayesmix.spec.parameters import Named
+from bayesmix.results.regression import check_two_level_regression, coefficients
+from bayesmix.spec.model import Model
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 Array = NDArray[np.float64]
-Arrays = Mapping[str, xr.DataArray]
-MOST_GROUPS, MOST_BINS, DRAWS = 4, 40, 100
-"""Values of a covariate and bins that a histogram shows; draws of a posterior that are averaged."""
+MOST_GROUPS, MOST_BINS = 4, 40
+"""Values of a covariate and bins that a histogram shows."""
 
 
 # the outcome by class -----------------------------------------------------------------------------
@@ -224,21 +218,16 @@ def _draw_observed(ax: Axes, o: _Outcome, bins: list[float]) -> None:
 # coefficients of clusters -------------------------------------------------------------------------
 
 
-def random_effects(
-    model: Model, result: Fit | xr.DataTree, df: pd.DataFrame, slope: str | None = None, intercept: str = "1"
-) -> Axes:
+def random_effects(result: Fit | xr.DataTree, df: pd.DataFrame, slope: str | None = None, intercept: str = "1") -> Axes:
     """A coefficient of each cluster against its intercept: Figs 6 and 8 of the 2009 paper.
 
-    Expected a posteriori: beta_kj of R(11)-R(12), R(20)-R(22), the fixed part, covariates of clusters and u_kj
-    together. What depends on classes is averaged over the individuals of the cluster, each in each class
-    with its posterior probability.
+    The means of :func:`bayesmix.coefficients`: beta_kj of R(11)-R(12), R(20)-R(22), the fixed part, covariates of
+    clusters and u_kj together, averaged over classes.
 
     Parameters
     ----------
-    model : Model
-        What the template returned.
     result : Fit or xarray.DataTree
-        Its solution, or a posterior with sampled effects.
+        Of a two-level regression; a posterior with sampled effects.
     df : pandas.DataFrame
         The data.
     slope, intercept : str
@@ -256,168 +245,48 @@ def random_effects(
         The model has no random slope, or no such coefficient, or it is the same in all clusters; the
         posterior has no sampled effects.
     """
-    check_model(model)
+    model = Estimates.of(result).model
+    slope = slope or _first_slope(model)
+    table = coefficients(result, df)
     import matplotlib.pyplot as plt
 
-    slope = slope or _first_slope(model)
-    found = coefficients(model, result, df)
-    y, x = (_varying(found, k) for k in (slope, intercept))
+    y, x = (_varying(table, k) for k in (slope, intercept))
     _, ax = plt.subplots(figsize=(5.8, 4.8), layout="constrained")
     ax.axhline(0.0, color="0.35", linewidth=1.0, linestyle="--", zorder=1)
     ax.plot(x, y, "o", color=COLOURS[0], markersize=5 if len(x) < 300 else 3.5, alpha=0.7, markeredgewidth=0)
     above = int((y > 0).sum())
-    said = f"{'intercept' if slope == '1' else f'slope of {slope}'} above zero in {above} of {len(y)} clusters"
-    ax.set_title(f"{said} ({above / len(y):.0%})", fontsize="medium")
-    ends = "" if not model.classes else ", averaged over classes"
-    ax.set(xlabel=f"{_said(intercept)}{ends}", ylabel=f"{_said(slope)}{ends}")
+    what = "intercept" if slope == "1" else f"slope of {slope}"
+    ax.set_title(f"{what} above zero in {above} of {len(y)} clusters ({above / len(y):.0%})", fontsize="medium")
+    ending = "" if not model.classes else ", averaged over classes"
+    ax.set(xlabel=f"{_axis(intercept)}{ending}", ylabel=f"{_axis(slope)}{ending}")
     bare(ax, "both")
     return ax
 
 
-def _said(k: str) -> str:
-    return "random intercept" if k == "1" else f"random slope of {k}"
+def _axis(term: str) -> str:
+    """Word the label of the axis of the coefficient of `term`."""
+    return "random intercept" if term == "1" else f"random slope of {term}"
 
 
 def _first_slope(model: Model) -> str:
-    drawn = [c for t in _predictor(model) if t.effects and t.covariates for c in t.covariates.only or () if c != "1"]
-    if not drawn:
+    """Find the first column of the regression of `model` that has a random slope."""
+    check_two_level_regression(model)
+    predictor = model.responses[0].predictor
+    random = [c for t in predictor if t.effects and t.covariates for c in t.covariates.only or () if c != "1"]
+    if not random:
         raise ValueError(
             "The model has no random slope: declare one, e.g. random='1 + female', or name a coefficient that "
             "covariates of clusters or classes move, slope='female'."
         )
-    return drawn[0]
+    return random[0]
 
 
-def _varying(found: pd.DataFrame, k: str) -> Array:
-    if k not in found:
-        raise ValueError(f"'{k}' is no coefficient of the regression: there are {', '.join(found.columns)}.")
-    if np.ptp(found[k]) < 1e-9 * max(1.0, float(np.abs(found[k]).max())):
-        raise ValueError(f"The coefficient of '{k}' is the same in all clusters: there is nothing to draw.")
-    return found[k].to_numpy()
-
-
-def _predictor(model: Model) -> tuple[Term, ...]:
-    if len(model.items) != 1 or not model.two_level:
-        raise ValueError("Coefficients of clusters belong to a regression with a cluster column.")
-    return model.responses[0].predictor
-
-
-def coefficients(model: Model, result: Fit | xr.DataTree, df: pd.DataFrame) -> pd.DataFrame:
-    """Coefficients of the clusters, a row a cluster: see :func:`random_effects`."""
-    _predictor(model)
-    where = _Clusters.of(model, df)
-    if isinstance(result, Fit):
-        _check_rows(result, df)
-        effects = {str(k): v for k, v in result.effects().data_vars.items() if v.dims == ("cluster",)}
-        found = where.coefficients({str(k): v for k, v in result.params.items()}, effects)
-        means = {k: where.averaged(x, _weights(where, result, x.dims)) for k, x in found.items()}
-        return pd.DataFrame(means, index=pd.Index(where.data.clusters or (), name=model.cluster))
-    each = list(_at_draws(where, result))
-    return sum(each[1:], each[0]) / len(each)
-
-
-@dataclass(frozen=True)
-class _Clusters:
-    """The data of a regression and the design matrices of its cluster covariates."""
-
-    model: Model
-    df: pd.DataFrame
-    data: Problem
-    between: Arrays
-
-    @classmethod
-    def of(cls, model: Model, df: pd.DataFrame) -> _Clusters:
-        data = prepare(model, df, sampled=tuple({e.level for e in model.effects}), collapse=False).on_user_scale()
-        return cls(model, df, data, dict(_between(model, df, data)))
-
-    def coefficients(self, values: Arrays, effects: Arrays) -> dict[str, xr.DataArray]:
-        """Sums over the terms of the predictor; dims are the cluster and classes."""
-        out: dict[str, xr.DataArray] = {}
-        for t in _predictor(self.model):
-            x = values[t.parameter.name]
-            if t.effects:
-                x = sum((part * effects[e] for e, part in by_effect(t, values)), xr.DataArray(0.0))
-            for k, part in self._columns(t, x):
-                out[k] = out[k] + part if k in out else part
-        return out
-
-    def _columns(self, t: Term, x: xr.DataArray) -> Iterator[tuple[str, xr.DataArray]]:
-        """What a term adds to which coefficient."""
-        if t.covariates is None:
-            yield "1", x
-        elif t.covariates.name in self.between:
-            yield t.covariates.times or "1", (x * self.between[t.covariates.name]).sum(t.covariates.name)
-        else:
-            for k, column in enumerate(self.data.coords[t.covariates.name]):
-                yield str(column), x.isel({t.covariates.name: k}, drop=True)
-
-    def averaged(self, x: xr.DataArray, weights: xr.DataArray | None) -> Array:
-        """Over classes, by cluster."""
-        x = x if weights is None else (x * weights).sum([d for d in weights.dims if d != "cluster"])
-        return np.broadcast_to(x.values, len(self.data.clusters or ())).astype(float)
-
-    def by_cluster(self, p: xr.DataArray) -> xr.DataArray:
-        """Means over the individuals of each cluster."""
-        n, of = len(self.data.clusters or ()), self.data.cluster_of_row[self.data.pattern_of >= 0]  # pyright: ignore
-        counts = self.data.counts
-        flat = p.transpose("individual", ...).values
-        total = np.zeros((n, *flat.shape[1:]))
-        np.add.at(total, of, flat * counts.reshape(-1, *[1] * (flat.ndim - 1)))
-        total /= np.bincount(of, counts, n).reshape(-1, *[1] * (flat.ndim - 1))
-        return xr.DataArray(total, dims=("cluster", *(d for d in p.dims if d != "individual")))
-
-
-def _between(model: Model, df: pd.DataFrame, data: Problem) -> Iterator[tuple[str, xr.DataArray]]:
-    """Covariates of clusters by cluster, those of a slope too."""
-    for t in _predictor(model):
-        c = t.covariates
-        if c is not None and (c.level == "cluster" or c.times):
-            plain = Covariates(c.name, c.formula, "cluster")
-            values = design(plain, df, data.pattern_of >= 0, data.cluster_of_row).values
-            yield c.name, xr.DataArray(values, dims=("cluster", c.name), coords={c.name: data.coords[c.name]})
-
-
-def _weights(where: _Clusters, fit: Fit, dims: Sequence[Any]) -> xr.DataArray | None:
-    """Posterior probabilities of the classes among `dims` in each cluster."""
-    names = tuple(c.name for c in where.model.classes if c.name in dims)
-    if not names:
-        return None
-    if len(names) == 1:
-        p, _ = _probabilities(fit, where.df, names[0])
-        return where.by_cluster(xr.DataArray(p[where.data.pattern_of >= 0], dims=("individual", *names)))
-    data = prepare(where.model, where.df, nodes=fit.nodes or None, collapse=False)
-    theta = data.pack({str(k): v.values for k, v in fit.params.items()})
-    return _posterior(where, adapted(data, theta), theta, names)
-
-
-def _posterior(where: _Clusters, data: Problem, theta: Array, names: tuple[str, ...]) -> xr.DataArray:
-    """P(classes | everything observed), by cluster."""
-    (found,) = LogLikelihood(data).posterior(theta, ("individual", *names))
-    p = np.asarray(found)
-    p = p / p.sum(axis=tuple(range(1, p.ndim)), keepdims=True)
-    return where.by_cluster(xr.DataArray(p, dims=("individual", *names)))
-
-
-def _at_draws(where: _Clusters, post: xr.DataTree) -> Iterator[pd.DataFrame]:
-    """The coefficients at some of the draws, the effects as they were drawn."""
-    group = "posterior_raw" if "posterior_raw" in post.children else "posterior"
-    drawn = post[group].to_dataset()
-    if "z_cluster" not in drawn:
-        raise ValueError("The posterior has no sampled effects: give bm.sample(..., effects='sample'), or the fit.")
-    flat = drawn.stack(draws=("chain", "draw"), create_index=False).transpose("draws", ...)  # noqa: PD013
-    model, data = where.model, where.data
-    for s in np.unique(np.linspace(0, flat.sizes["draws"] - 1, DRAWS).astype(int)):
-        values = {p.name: flat[p.name].isel(draws=s).drop_vars(["chain", "draw"]) for p in model.parameters}
-        z = flat["z_cluster"].isel(draws=s).values
-        effects = {
-            e: sum((x * xr.DataArray(z[:, k], dims="cluster") for (_, k), x in parts.items()), xr.DataArray(0.0))
-            for e, parts in of_effects(model, values, {}).items()  # pyright: ignore[reportArgumentType]
-        }
-        here = replace(data, arrays={**data.arrays, "z_cluster": Named(data.arrays["z_cluster"].dims, z)})
-        theta = data.packing.pack({k: v.values for k, v in values.items()})
-        found = where.coefficients(values, effects)
-        means = {}
-        for k, x in found.items():
-            names = tuple(c.name for c in model.classes if c.name in x.dims)
-            means[k] = where.averaged(x, _posterior(where, here, theta, names) if names else None)
-        yield pd.DataFrame(means, index=pd.Index(data.clusters or (), name=model.cluster))
+def _varying(table: pd.DataFrame, term: str) -> Array:
+    """Read the means of the coefficient of `term` off `table`, which :func:`bayesmix.coefficients` returned."""
+    terms = [k for k in table if f"{k} sd" in table]
+    if term not in terms:
+        raise ValueError(f"'{term}' is no coefficient of the regression: there are {', '.join(terms)}.")
+    x = table[term].to_numpy()
+    if np.ptp(x) < 1e-9 * max(1.0, float(np.abs(x).max())):
+        raise ValueError(f"The coefficient of '{term}' is the same in all clusters: there is nothing to draw.")
+    return x

@@ -28,7 +28,6 @@ WITH_A_MODEL = {
     "item_curves": bm.plots.item_curves,
     "information": bm.plots.information,
     "scores": bm.plots.scores,
-    "random_effects": bm.plots.random_effects,
 }
 OF_RESULTS = {
     "compare": bm.compare,
@@ -40,6 +39,8 @@ OF_RESULTS = {
     "memberships": bm.plots.memberships,
     "transitions' picture": bm.plots.transitions,
     "outcome": lambda x: bm.plots.outcome(x, None),
+    "coefficients": lambda x: bm.coefficients(x, None),
+    "random_effects": lambda x: bm.plots.random_effects(x, None),
     "enumeration": bm.plots.enumeration,
     "study": bm.plots.study,
 }

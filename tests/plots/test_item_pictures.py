@@ -9,8 +9,7 @@ from scipy import special, stats
 
 import bayesmix as bm
 from bayesmix import plots
-from bayesmix.data.dataset import texts
-from declare import carried
+from solved import drawn_around, solved
 
 ITEMS = ["p", "q", "r", "s"]
 TAU, A, G = np.array([0.5, -1.0, 0.0, 1.2]), np.array([1.5, 0.8, 2.2, 1.1]), np.array([0.2, 0.1, 0.25, 0.05])
@@ -23,34 +22,6 @@ def answers(items, categories: int = 2, n: int = 40) -> pd.DataFrame:
     df = pd.DataFrame(rng.integers(0, categories, (n, len(items))), columns=list(items))
     df.iloc[:categories] = np.arange(categories)[:, None]
     return df
-
-
-def solved(model, df: pd.DataFrame, scores: xr.Dataset | None = None, **values) -> bm.Fit:
-    """A solution with the given values, which nothing was fitted for."""
-    data, none = bm.prepare(model, df), xr.Dataset()
-    params = {p.name: (p.dims, np.broadcast_to(values[p.name], data.packing.shape(p))) for p in model.parameters}
-    dims = {d for p in model.parameters for d in p.dims}
-    ds = xr.Dataset(params, coords={d: data.coords[d] for d in dims})
-    info = {"categories": texts(data.categories), "model": model.name}
-    empty = dict.fromkeys(("probabilities", "probabilities_se", "derived", "derived_se", "classes", "se_hessian"), none)
-    return bm.Fit(
-        model=model, params=ds, se=0.1 * xr.ones_like(ds), free=xr.ones_like(ds, dtype=bool),
-        starts=pd.DataFrame({"loglik": [-1.0]}), loglik=-1.0, n_parameters=1, n_individuals=len(df), n_clusters=None,
-        info=info, effect_scores=none if scores is None else scores, **empty,
-    )  # fmt: skip
-
-
-def drawn_around(fit: bm.Fit, spread: float = 0.1) -> xr.DataTree:
-    """A posterior of 2 x 30 draws around a solution."""
-    rng = np.random.default_rng(1)
-    noise = {
-        k: (("chain", "draw", *x.dims), x.values + spread * rng.normal(size=(2, 30, *x.shape)))
-        for k, x in fit.params.items()
-    }
-    tree = xr.DataTree.from_dict({"/posterior": xr.Dataset(noise, coords=fit.params.coords)})
-    tree["posterior"] = tree["posterior"].to_dataset().assign_coords(chain=[0, 1], draw=range(30))
-    tree.attrs = carried(fit.model, categories=fit.info["categories"])
-    return tree
 
 
 def lines(ax) -> np.ndarray:

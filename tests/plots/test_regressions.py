@@ -1,5 +1,7 @@
 """What follows from a regression mixture, its listing and its pictures: the numbers are those of the model."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -13,8 +15,8 @@ from scipy.special import expit, softmax
 import bayesmix as bm
 from bayesmix import plots
 from bayesmix.graph.posterior import derive, tables
-from bayesmix.plots.regression import coefficients
 from declare import carried, random_values
+from solved import posterior_of
 
 W = "mean_ses"
 
@@ -381,14 +383,14 @@ def test_random_effects_are_school_averages_over_the_classes(mixture):
     value = {k: x.values for k, x in fit.params.items()}
     x = p @ value["intercept"] + value["intercept_on"] * w + u["u_intercept"].values
     y = p @ value["coefficient"][:, 0] + value["female_on"] * w + u["u_female"].values
-    ax = plots.random_effects(MIXTURE, fit, df)
+    ax = plots.random_effects(fit, df)
     points = [np.asarray(v, dtype=float) for v in ax.lines[1].get_data()]
     assert points[0] == pytest.approx(x, abs=1e-4)
     assert points[1] == pytest.approx(y, abs=1e-4)
     assert ax.get_title() == f"slope of female above zero in {(y > 0).sum()} of 30 clusters ({(y > 0).mean():.0%})"
     assert list(ax.lines[0].get_ydata()) == [0.0, 0.0]
     assert ax.get_ylabel() == "random slope of female, averaged over classes"
-    other = plots.random_effects(MIXTURE, fit, df, slope="stud_ses", intercept="female")
+    other = plots.random_effects(fit, df, slope="stud_ses", intercept="female")
     assert np.asarray(other.lines[1].get_data()[1]) == pytest.approx(p @ value["coefficient"][:, 1], abs=1e-4)
 
 
@@ -396,7 +398,7 @@ def test_random_effects_of_a_conventional_model_are_best_linear_predictors(conve
     df, fit = conventional
     v = {k: x.values for k, x in fit.params.items()}
     cov = fit.derived["random_covariance"].values
-    found = coefficients(CONVENTIONAL, fit, df)
+    found = bm.coefficients(fit, df)
     for school, rows in df.groupby("school"):
         z, w = np.column_stack([np.ones(len(rows)), rows["female"]]), rows[W].iloc[0]
         fixed = np.array([v["intercept"] + v["intercept_on"][0] * w, v["coefficient"][0] + v["female_on"][0] * w])
@@ -405,24 +407,11 @@ def test_random_effects_of_a_conventional_model_are_best_linear_predictors(conve
         assert found.loc[school, ["1", "female"]].to_numpy(dtype=float) == pytest.approx(expected_here, abs=1e-4)
 
 
-def posterior_of(model, df, values: dict, z: np.ndarray | None) -> xr.DataTree:
-    """Draws that are all the same but for the effects, (chain, draw, cluster, effect)."""
-    coords, draws = bm.prepare(model, df).coords, (1, 3)
-    held = {p.name: (("chain", "draw", *p.dims), np.broadcast_to(values[p.name], (*draws, *np.shape(values[p.name]))))
-            for p in model.parameters}  # fmt: skip
-    ds = xr.Dataset(held, coords={d: coords[d] for p in model.parameters for d in p.dims} | {"chain": [0]})
-    if z is not None:
-        ds["z_cluster"] = (("chain", "draw", "cluster", "effect_cluster"), z)
-    tree = xr.DataTree.from_dict({"/posterior": ds.assign_coords(draw=range(3))})
-    tree.attrs = carried(model)
-    return tree
-
-
 def test_random_effects_of_a_posterior_are_averaged_over_its_draws(mixture):
     df, fit = mixture
     v = {str(k): np.asarray(x) for k, x in fit.params.items()}
     z = np.random.default_rng(0).normal(size=(1, 3, 30, 3))
-    found = coefficients(MIXTURE, posterior_of(MIXTURE, df, v, z), df)
+    found = bm.coefficients(posterior_of(MIXTURE, df, v, z), df)
     school = pd.factorize(df["school"])[0]
     w, x = df.groupby("school")[W].first().to_numpy(), df[["female", "stud_ses"]].to_numpy()
     total = np.zeros(30)
@@ -441,7 +430,7 @@ def test_random_effects_of_a_posterior_are_averaged_over_its_draws(mixture):
     assert found["female"].to_numpy() == pytest.approx(total, rel=1e-8)
     assert list(found.index) == list(df.groupby("school").groups)
     with pytest.raises(ValueError, match=r"no sampled effects: give bm.sample\(..., effects='sample'\)"):
-        plots.random_effects(MIXTURE, posterior_of(MIXTURE, df, v, None), df)
+        plots.random_effects(posterior_of(MIXTURE, df, v, None), df)
 
 
 def test_classes_of_both_levels_are_weighed_jointly():
@@ -454,7 +443,7 @@ def test_classes_of_both_levels_are_weighed_jointly():
     start = {k: np.asarray(v) for k, v in truth.items()}
     with pytest.warns(UserWarning, match="one start only"):
         fit = bm.fit(model, df, starts=1, finals=1, rounds=1, start=start)
-    found = coefficients(model, fit, df)
+    found = bm.coefficients(fit, df)
     v, y, x = (
         {str(k): a.transpose(..., *[d for d in ("D", "C") if d in a.dims]).values for k, a in fit.params.items()},
         df["math"].to_numpy(),
@@ -474,11 +463,11 @@ def test_coefficients_that_cannot_be_drawn_are_explained(mixture, conventional, 
     df, fit = mixture
     plain = regression_mixture("math ~ female", cluster="school")
     with pytest.raises(ValueError, match=r"no random slope: declare one, e\.g\. random='1 \+ female'"):
-        plots.random_effects(plain, fit, df)
+        plots.random_effects(replace(fit, model=plain), df)
     with pytest.raises(ValueError, match="'age' is no coefficient of the regression: there are 1, female, stud_ses"):
-        plots.random_effects(MIXTURE, fit, df, slope="age")
+        plots.random_effects(fit, df, slope="age")
     with pytest.raises(ValueError, match="belong to a regression with a cluster column"):
-        plots.random_effects(lca(list("abcde"), 2), fitted, two_classes, slope="x")
+        plots.random_effects(fitted, two_classes, slope="x")
 
 
 # class curves -------------------------------------------------------------------------------------
