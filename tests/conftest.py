@@ -47,4 +47,4 @@ def fitted(two_classes):
 @pytest.fixture(scope="session")
 def sampled(two_classes, fitted):
     """Its posterior."""
-    return bm.sample(lca(ITEMS, 2), two_classes, fit=fitted, draws=500, tune=500, seed=5, progress=False)
+    return bm.sample(fitted, two_classes, draws=500, tune=500, seed=5, progress=False)

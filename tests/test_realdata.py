@@ -93,7 +93,7 @@ def test_lca_of_patterns_with_frequencies_meets_the_published_loglikelihoods():
 def test_nuts_agrees_with_maximum_likelihood(file, items, k):
     df, model = read(file), lca(items, k)
     fit = bm.fit(model, df)
-    post = bm.sample(model, df, fit=fit, draws=1500, seed=1, progress=False)
+    post = bm.sample(fit, df, draws=1500, seed=1, progress=False)
     found = json.loads(post.attrs["bayesmix"])
     assert found["max_rhat"] < 1.01
     assert found["min_ess_bulk"] > 400

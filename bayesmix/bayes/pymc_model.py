@@ -21,7 +21,7 @@ from bayesmix.graph import likelihood, posterior
 from bayesmix.graph.compile import placeholder
 from bayesmix.graph.nodes import of_population
 from bayesmix.graph.problem import Problem, prepare
-from bayesmix.results.fit import Fit
+from bayesmix.results.fit import Fit, model_and_fit
 from bayesmix.spec import parameters as params
 from bayesmix.spec.families import Tensor
 from bayesmix.spec.model import Model, check_model
@@ -38,20 +38,20 @@ is no place to start."""
 
 
 def build(
-    model: Model,
+    model: Model | Fit,
     df: pd.DataFrame,
     *,
     priors: Priors | None = None,
     effects: Effects = "integrate",
     nodes: Nodes | None = None,
-    fit: Fit | None = None,
 ) -> pm.Model:
     """The model as a `pm.Model`: named parameters, dims, coords, stated priors, the graph's likelihood.
 
     Parameters
     ----------
-    model : Model
-        The declaration.
+    model : Model or Fit
+        The declaration; or its solution, under which adaptive nodes are then put at the posterior of the effects.
+        Without it a grid that is the same for all units stands in for adaptive nodes.
     df : pandas.DataFrame
         One row an individual.
     priors : mapping of str to Prior, optional
@@ -60,9 +60,6 @@ def build(
         Sum random effects out at nodes, or sample them (non-centred) with the parameters.
     nodes : Nodes, optional
         The nodes where effects are integrated.
-    fit : Fit, optional
-        Where adaptive nodes are put: at the posterior of the effects under this solution. Without it
-        a grid that is the same for all units stands in for adaptive nodes.
 
     Returns
     -------
@@ -76,6 +73,7 @@ def build(
     ValueError, TypeError
         Bad data, or a prior for no parameter.
     """
+    model, fit = model_and_fit(model)
     return build_from(prepared(Dataset.encode(model, df), effects, nodes, fit), priors)
 
 

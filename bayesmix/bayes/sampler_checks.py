@@ -52,20 +52,24 @@ def check_settings(effects: Any, nuts: Mapping[str, Any], pm_model: Any, priors:
 
 
 def check_fit(fit: Fit, data: Problem) -> None:
-    """Whether a fit is one of this model and has its shapes."""
-    if not isinstance(fit, Fit):
-        raise TypeError(f"fit came as {type(fit).__name__}: give what bm.fit returns, or leave it out.")
+    """Refuse `data` that cannot be those of `fit`: other shapes of its parameters, another number of individuals.
+
+    Raises
+    ------
+    ValueError
+        They are others.
+    """
     known = {p.name: data.packing.shape(p) for p in data.model.parameters}
     came = {str(k): x.shape for k, x in fit.params.data_vars.items()}
     if wrong := [k for k in {**known, **came} if known.get(k) != came.get(k)]:
         raise ValueError(
-            f"fit= is of another model or other data: '{wrong[0]}' has the shape {came.get(wrong[0], 'none')} there, "
-            f"expected {known.get(wrong[0], 'none')}; give the fit of this model to these data, or leave it out."
+            f"The fit is of another model or other data: '{wrong[0]}' has the shape {came.get(wrong[0], 'none')} "
+            f"there, expected {known.get(wrong[0], 'none')}; give the fit of these data, or the model alone."
         )
     if fit.n_individuals != data.n_individuals or fit.n_clusters != data.n_clusters:
         raise ValueError(
-            f"fit= is of other data: {fit.n_individuals} individuals there, {data.n_individuals} here; give the fit "
-            "of this model to these data, or leave it out."
+            f"The fit is of other data: {fit.n_individuals} individuals there, {data.n_individuals} here; give the "
+            "fit of these data, or the model alone."
         )
 
 

@@ -24,8 +24,8 @@ from bayesmix.graph.problem import Problem
 from bayesmix.ml.estimation import estimate
 from bayesmix.ml.settings import Settings
 from bayesmix.parallel import Steps
-from bayesmix.results.fit import Fit
-from bayesmix.spec.model import Model, check_model
+from bayesmix.results.fit import Fit, model_and_fit, refuse_fit_beside
+from bayesmix.spec.model import Model
 from bayesmix.spec.parameters import Prior
 from bayesmix.spec.quadrature import Nodes
 from bayesmix.spec.serialize import encode
@@ -34,10 +34,9 @@ Array = NDArray[np.float64]
 
 
 def sample(
-    model: Model,
+    model: Model | Fit,
     df: pd.DataFrame,
     *,
-    fit: Fit | None = None,
     draws: int = 1000,
     tune: int = 1000,
     chains: int = 4,
@@ -56,13 +55,13 @@ def sample(
 
     Parameters
     ----------
-    model, df, effects, nodes, priors
+    model : Model or Fit
+        The declaration, or its maximum-likelihood solution: chains start near it, draws are relabelled to it. Of a
+        model it is made first, with the priors that came. Other solutions that its search has seen are weighed as
+        modes of the posterior (Laplace) and get chains of their own in proportion, or are spoken of.
+    df, effects, nodes, priors
         As in :func:`build`. Nodes that are left out are audited at draws, and where they are too coarse draws are
         made again with finer ones that stand over these draws.
-    fit : Fit, optional
-        The maximum-likelihood solution: chains start near it, draws are relabelled to it. Left out,
-        it is made first, with the priors that came. Other solutions that its search has seen are weighed as modes of
-        the posterior (Laplace) and get chains of their own in proportion, or are spoken of.
     draws, tune, chains, cores, seed
         Of NUTS.
     relabel : bool
@@ -83,7 +82,8 @@ def sample(
         Groups `posterior`, `posterior_raw`, `sample_stats`, `log_likelihood` (marginal: one value a
         unit), `observed_data`, `constant_data`, `posterior_predictive`, `prior`.
     """
-    check_model(model)
+    refuse_fit_beside(nuts, "bm.sample(fit, df)")
+    model, fit = model_and_fit(model)
     encode(model)  # a model that cannot be kept with its draws is refused before they are made
     check_sampler(draws, tune, chains, seed, cores)
     check_settings(effects, nuts, pm_model, priors)

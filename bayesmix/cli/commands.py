@@ -770,7 +770,7 @@ def _sample(run: _Run, data: Path, found: Fit, settings: dict[str, Any], method:
         from bayesmix.listing.overview import report
         from bayesmix.results.comparison import compare
 
-        post = bayes.sample(run.model, run.df, fit=found, nodes=method, **settings)
+        post = bayes.sample(found, run.df, nodes=method, **settings)
         try:
             with unbroken():
                 run.write("posterior.nc", post.to_netcdf)  # before anything that may fail is made of it

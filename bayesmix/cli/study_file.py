@@ -9,7 +9,7 @@
     classes = 2
     n = 500                 # and clusters = 50; or data = "covariates.csv", one row an individual
 
-    [population.params]     # or fit = "folder/fit.nc" above: the population is an estimated model
+    [population.params]     # or, above, fit = "folder/fit.nc" alone: the population is an estimated model
     class_logit = [0.4, 0.0]
     ...
 
@@ -73,11 +73,11 @@ def read_study(path: Path) -> StudyFile:
         raise ValueError(f"{path.name} has no [population]: give its model, params and n there.")
     own = {k: tables["population"].pop(k, None) for k in OF_POPULATION}
     population = tables["population"]
-    model = _model(population, "[population]")
+    model, params = _population(own, population, path.parent)
     models, truth = _models(tables["models"], population)
     arguments = {
         "population": model,
-        "params": _params(own, path.parent),
+        "params": params,
         "models": models or None,
         "truth": truth,
         "df": None if own["data"] is None else read_table(path.parent / _text(own["data"], "data")),
@@ -184,7 +184,9 @@ def _words(value: Any) -> list[str]:
 # parameters and settings --------------------------------------------------------------------------
 
 
-def _params(own: Mapping[str, Any], folder: Path) -> Any:
+def _population(own: Mapping[str, Any], template: Mapping[str, Any], folder: Path) -> tuple[Any, Any]:
+    """Find what data are drawn from: the model of a `template` and its parameters, or a saved fit of `folder` alone."""
+    declared = _model(template, "[population]") if template or own["fit"] is None else None
     if (own["fit"] is None) == (own["params"] is None):
         came = "neither" if own["fit"] is None else "both"
         raise ValueError(
@@ -192,13 +194,19 @@ def _params(own: Mapping[str, Any], folder: Path) -> Any:
             'an estimated model, fit = "folder/fit.nc".'
         )
     if own["params"] is not None:
-        return _table(own["params"], "[population.params]")
+        return declared, _table(own["params"], "[population.params]")
     from bayesmix.results.fit import Fit
 
     path = folder / _text(own["fit"], "[population] fit")
     if not path.is_file():
         raise ValueError(f"[population] fit names '{own['fit']}', and there is no such file: give a saved fit.")
-    return Fit.load(path)
+    fit = Fit.load(path)
+    if declared not in (None, fit.model):
+        raise ValueError(
+            f"[population] declares another model than '{own['fit']}' is a fit of: leave all but the fit out, which "
+            "knows its model."
+        )
+    return fit, None
 
 
 def _with_nodes(settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -25,7 +25,7 @@ from bayesmix.graph.problem import Problem, prepare
 from bayesmix.graph.quantities import response_table
 from bayesmix.graph.variance_components import random_names
 from bayesmix.spec import class_labels as labels
-from bayesmix.spec.model import RANDOM, Model
+from bayesmix.spec.model import RANDOM, Model, Solution, model_and_params
 from bayesmix.spec.parameters import Named
 from bayesmix.spec.quadrature import Nodes
 
@@ -37,9 +37,9 @@ MOST_PATHS = 30_000_000
 
 
 def log_likelihood(
-    model: Model,
+    model: Model | Solution,
     df: pd.DataFrame,
-    params: Mapping[str, Any],
+    params: Mapping[Any, Any] | None = None,
     *,
     nodes: Nodes | None = None,
     units: bool = False,
@@ -48,11 +48,14 @@ def log_likelihood(
 
     Parameters
     ----------
-    model, df
-        As for a fit.
-    params : mapping of str to array
-        Every parameter on its natural scale. `Fit.params` know how the fitted rows were coded (categories, levels,
-        centres of transformations), and any other rows are coded so: a single one, or rows without some category.
+    model : Model or Fit
+        The declaration; or a fit, for its model at its parameters.
+    df : pandas.DataFrame
+        One row an individual.
+    params : mapping of str to array, optional
+        Every parameter on its natural scale; those of the fit if left out. `Fit.params` know how the fitted rows were
+        coded (categories, levels, centres of transformations), and any other rows are coded so: a single one, or rows
+        without some category.
     nodes : Nodes, optional
         How random effects are integrated. Left out, finer nodes are taken while these change the log-likelihood by
         more than 0.01. A change by more than 0.1 from the nodes that were used to finer ones is said.
@@ -70,9 +73,7 @@ def log_likelihood(
         Bad data or parameters; rows with a category or level that the fit did not see, or, for plain arrays, rows
         that do not tell which of its categories an item has.
     """
-    if not isinstance(params, Mapping):
-        hint = "give its .params" if hasattr(params, "params") else "give a mapping, such as fit.params"
-        raise TypeError(f"params came as {type(params).__name__}, expected values of parameters by name: {hint}.")
+    model, params = model_and_params(model, params)
     data = prepare(model, df, nodes=nodes, coding=coding_of(model, params, df))
     check_coords(params, model, data.coords)
     theta = data.pack({k: np.asarray(v) for k, v in params.items()})

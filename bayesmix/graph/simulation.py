@@ -16,7 +16,7 @@ from bayesmix.data.dataset import check_coords, coding_of, n_categories
 from bayesmix.graph.compile import LogLikelihood, constants_of
 from bayesmix.graph.problem import Problem, prepare
 from bayesmix.spec.families import Ordinal
-from bayesmix.spec.model import Model, Response, check_model, terms
+from bayesmix.spec.model import Model, Response, Solution, model_and_params, terms
 from bayesmix.spec.parameters import Named
 from bayesmix.spec.quadrature import whole
 
@@ -25,8 +25,8 @@ LEVELS = ("cluster", "individual", "item")
 
 
 def simulate(
-    model: Model,
-    params: Mapping[str, Any],
+    model: Model | Solution,
+    params: Mapping[Any, Any] | None = None,
     n: int | None = None,
     *,
     df: pd.DataFrame | None = None,
@@ -38,10 +38,10 @@ def simulate(
 
     Parameters
     ----------
-    model : Model
-        The declaration.
-    params : mapping of str to array
-        Every parameter on its natural scale, with the dims it declares (a `Fit.params` will do).
+    model : Model or Fit
+        The declaration; or a fit, for its model at its parameters.
+    params : mapping of str to array, optional
+        Every parameter on its natural scale, with the dims it declares; those of the fit if left out.
     n : int
         Number of individuals; left out, the rows of `df`.
     df : pandas.DataFrame, optional
@@ -49,7 +49,7 @@ def simulate(
     clusters : int, optional
         Number of clusters of (nearly) equal size, if `df` does not bring their labels.
     categories : mapping of str to sequence, optional
-        Categories of items, in the order of the parameters; those of the fit for `Fit.params`, else 0, 1, ...
+        Categories of items, in the order of the parameters; those of the fit, else 0, 1, ...
     seed : int
         For ``numpy.random.default_rng``.
 
@@ -64,10 +64,7 @@ def simulate(
     ValueError
         No n, covariates missing, or parameters of another shape.
     """
-    check_model(model)
-    if not isinstance(params, Mapping):
-        hint = "give its .params" if hasattr(params, "params") else "give a mapping, such as fit.params"
-        raise TypeError(f"params came as {type(params).__name__}, expected values of parameters by name: {hint}.")
+    model, params = model_and_params(model, params)
     if not whole(seed, 0):
         raise ValueError(f"seed came as {seed!r}: give a whole number of at least 0.")
     rng = np.random.default_rng(seed)

@@ -27,7 +27,6 @@ from bayesmix.ml.starts import ranges
 from bayesmix.parallel import progress_bar, run_all
 from bayesmix.results.fit import Fit
 from bayesmix.spec import class_labels as labels
-from bayesmix.spec.model import Model, check_model
 from bayesmix.spec.quadrature import whole
 
 Array = NDArray[np.float64]
@@ -64,9 +63,8 @@ class Bootstrap:
 
 
 def bootstrap(
-    model: Model,
-    df: pd.DataFrame,
     fit: Fit,
+    df: pd.DataFrame,
     *,
     priors: Priors | None = None,
     replications: int = 200,
@@ -78,10 +76,10 @@ def bootstrap(
 
     Parameters
     ----------
-    model, df
-        As for the fit.
     fit : Fit
         The solution; every replication starts from it and has its labels.
+    df : pandas.DataFrame
+        Its data.
     priors : mapping of str to Prior, or "default", optional
         Those of the fit, where it has some.
     replications : int
@@ -100,20 +98,19 @@ def bootstrap(
     Raises
     ------
     ValueError
-        Fewer than two replications, a seed that is none, or a fit of another model, other data or other priors.
+        Fewer than two replications, a seed that is none, or other data or other priors than those of the fit.
     KeyboardInterrupt
         Interrupted before two replications were finished.
     """
-    check_model(model)
+    if not isinstance(fit, Fit):
+        raise TypeError(f"The fit came as {type(fit).__name__}, expected what bm.fit returns: bm.bootstrap(fit, df).")
     if not whole(replications, 2):
         raise ValueError(f"replications came as {replications!r}: give a whole number of at least 2.")
     if not whole(seed, 0):
         raise ValueError(f"seed came as {seed!r}: give a whole number of at least 0.")
-    if not isinstance(fit, Fit):
-        raise TypeError(f"The fit came as {type(fit).__name__}, expected what bm.fit returns: fit the model first.")
+    model = fit.model
     data = Target.of(Dataset.encode(model, df), fit.nodes)
-    names = "The fit", "the model and data"
-    check_same({**fit.info, "declaration": fit.model}, {"identity": identity(data), "declaration": model}, names)
+    check_same(fit.info, {"identity": identity(data)}, ("The fit", "the data"))
     data = replace(data, priors=checked(priors, model), smallest_sd=fit.info["smallest_sd"])
     _check_priors(data, fit)
     theta = data.pack({p.name: fit.params[p.name].values for p in model.parameters})

@@ -21,8 +21,8 @@ from bayesmix.ml.settings import Settings
 from bayesmix.ml.starts import ranges
 from bayesmix.parallel import quietly
 from bayesmix.results.estimates import derived_interval
-from bayesmix.results.fit import Fit
-from bayesmix.spec.model import LatentClass, Model, Predictor, check_model
+from bayesmix.results.fit import Fit, model_and_fit, refuse_fit_beside
+from bayesmix.spec.model import LatentClass, Model, Predictor
 from bayesmix.spec.parameters import Fixed, Parameter
 from bayesmix.spec.quadrature import Nodes
 
@@ -77,9 +77,8 @@ class ClassStatus:
 
 
 def class_status(
-    model: Model,
+    model: Model | Fit,
     df: pd.DataFrame,
-    fit: Fit | None = None,
     *,
     nodes: Nodes | None = None,
     **settings: Any,
@@ -88,12 +87,11 @@ def class_status(
 
     Parameters
     ----------
-    model : Model
-        Two-level, with random class logits of clusters (4)-(5): ``bm.models.lca(..., cluster=...)``.
+    model : Model or Fit
+        Two-level, with random class logits of clusters (4)-(5): ``bm.models.lca(..., cluster=...)``; or its
+        solution, which is made otherwise.
     df : pandas.DataFrame
         The data.
-    fit : Fit, optional
-        Its solution; left out, it is made.
     nodes
         As for the fit.
     **settings
@@ -114,7 +112,8 @@ def class_status(
     log(pi^2 / 3), so that the delta method is taken there; near a bound the profile likelihood, which
     needs no scale, is the one to read.
     """
-    check_model(model)
+    refuse_fit_beside(settings, "bm.class_status(fit, df)")
+    model, fit = model_and_fit(model)
     c, loading = _random(model)
     rows = Dataset.encode(model, df)
     fit = fit or estimate(rows, Settings(nodes=nodes, **settings))

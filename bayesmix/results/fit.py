@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy import special
 
 from bayesmix.files import as_path, written
-from bayesmix.spec.model import Model
+from bayesmix.spec.model import Model, check_model
 from bayesmix.spec.quadrature import Nodes, from_text
 from bayesmix.spec.serialize import decode, encode
 
@@ -445,6 +445,33 @@ class Fit:
             return cls(**parts, model=cast(Model, model), starts=starts, **rest)
         except (KeyError, TypeError, ValueError):
             raise ValueError(f"'{path}' is not a fit saved by bayesmix: give a file written by Fit.save.") from None
+
+
+def model_and_fit(model: Model | Fit) -> tuple[Model, Fit | None]:
+    """Split a fit that came in the place of `model` into its model and the fit.
+
+    Raises
+    ------
+    TypeError
+        Neither a model nor a fit.
+    """
+    if isinstance(model, Fit):
+        return model.model, model
+    check_model(model)
+    return model, None
+
+
+def refuse_fit_beside(settings: Mapping[str, Any], call: str) -> None:
+    """Answer a ``fit=`` among `settings` beside a model by the `call` that takes its place.
+
+    Raises
+    ------
+    TypeError
+        It came.
+    """
+    if "fit" in settings:
+        came = type(settings["fit"]).__name__
+        raise TypeError(f"fit came as {came} beside the model: a fit knows its model, give it alone, {call}.")
 
 
 def settings_of(tree: xr.DataTree) -> dict[str, Any]:

@@ -12,10 +12,10 @@ depends on a class, and a transition on the class before.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
 from numbers import Integral
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from bayesmix.spec.families import Family
 from bayesmix.spec.parameters import DATA, Parameter
@@ -287,6 +287,37 @@ def check_model(model: object) -> None:
     raise TypeError(
         f"The model came as {came}, expected what a template returns: bm.models.lca(['u1', 'u2', 'u3'], 2) or so."
     )
+
+
+class Solution(Protocol):
+    """What knows its model and its parameters: a fit."""
+
+    @property
+    def model(self) -> Model:
+        """The declaration."""
+        ...
+
+    @property
+    def params(self) -> Mapping[Any, Any]:
+        """Every parameter on its natural scale."""
+        ...
+
+
+def model_and_params(model: Model | Solution, params: Mapping[Any, Any] | None) -> tuple[Model, Mapping[Any, Any]]:
+    """Split a fit that came in the place of `model` into its model and its parameters, unless `params` came too.
+
+    Raises
+    ------
+    TypeError
+        Neither a model nor a fit, or no parameters by name.
+    """
+    declared = getattr(model, "model", model)
+    check_model(declared)
+    params = getattr(model, "params", None) if params is None else params
+    if not isinstance(params, Mapping):
+        hint = "give its .params" if hasattr(params, "params") else "give a mapping, or a fit in place of the model"
+        raise TypeError(f"params came as {type(params).__name__}, expected values of parameters by name: {hint}.")
+    return declared, params
 
 
 def terms(model: Model) -> Iterator[Term]:

@@ -108,7 +108,7 @@ def _estimated(plan: Plan, replication: int, name: str) -> dict[str, Any]:
         from bayesmix.bayes import sampling as bayes
 
         settings = {"cores": 1, **plan.sample, "seed": seed, "progress": False}
-        post = bayes.sample(model, df, fit=fit, **settings)
+        post = bayes.sample(fit, df, **settings)
         if post["posterior"].sizes["draw"] < plan.sample.get("draws", 1000):
             raise KeyboardInterrupt
     return _rows(fit, post, plan.true_values(name, df)) | {"fit": _of_fit(fit)} | _of_chains(post)

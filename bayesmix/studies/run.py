@@ -16,8 +16,8 @@ import pandas as pd
 from bayesmix.graph.problem import prepare
 from bayesmix.ml.settings import Settings
 from bayesmix.parallel import progress_bar, run_all
-from bayesmix.results.fit import Fit
-from bayesmix.spec.model import Model, check_model
+from bayesmix.results.fit import Fit, model_and_fit
+from bayesmix.spec.model import Model
 from bayesmix.studies.replication import Covariates, Job, Plan, replicate
 from bayesmix.studies.store import Folder, Record
 from bayesmix.studies.summary import Study, in_order
@@ -28,8 +28,8 @@ OURS_OF_CHAINS = ("fit", "seed", "progress", "relabel", "pm_model")
 
 
 def study(
-    population: Model,
-    params: Fit | Mapping[str, Any],
+    population: Model | Fit,
+    params: Mapping[str, Any] | None = None,
     models: Model | Mapping[str, Model] | None = None,
     *,
     n: int | None = None,
@@ -54,10 +54,10 @@ def study(
 
     Parameters
     ----------
-    population : Model
-        The model that data are drawn from.
-    params : Fit or mapping of str to array
-        Its parameters on their natural scales, as :func:`bayesmix.simulate` takes them.
+    population : Model or Fit
+        The model that data are drawn from; or a fit, for its model at its parameters.
+    params : mapping of str to array, optional
+        Its parameters on their natural scales, as :func:`bayesmix.simulate` takes them; those of the fit if left out.
     models : Model or mapping of str to Model, optional
         What is fitted to each data set, by name; the population's own model if left out.
     n, df, clusters, categories
@@ -102,15 +102,15 @@ def study(
     KeyboardInterrupt
         Interrupted before any replication was finished.
     """
-    check_model(population)
+    population, solution = model_and_fit(population)
     _check(replications, seed, n, clusters, estimator)
     mappings = {"truth": truth, "fit": fit, "sample": sample, "categories": categories}
     _check_types(mappings, folder, executor)
     _check_settings(seed, estimator, fit or {}, sample or {})
     plan = Plan(
-        population, _parameters(params, population), _named(models, population),
+        population, _parameters(params, solution, population), _named(models, population),
         {k: _arrays(v) for k, v in (truth or {}).items()}, n, df, clusters,
-        _categories(params) if categories is None else categories, estimator, seed, fit or {}, sample or {},
+        _categories(solution) if categories is None else categories, estimator, seed, fit or {}, sample or {},
     )  # fmt: skip
     info = _described(plan, replications)
     kept = Folder(Path(folder)) if folder is not None else None
@@ -188,24 +188,26 @@ def _arrays(values: Mapping[Any, Any]) -> dict[str, Any]:
         raise ValueError(f"Parameters are arrays of numbers, and one came as something else: {error}") from None
 
 
-def _parameters(params: Fit | Mapping[str, Any], population: Model) -> dict[str, Any]:
-    if not isinstance(params, (Fit, Mapping)):
+def _parameters(params: object, solution: Fit | None, population: Model) -> dict[str, Any]:
+    """Gather the parameters of `population`: `params`, or those of `solution`, as arrays by name."""
+    if params is None and solution is not None:
+        params = solution.params
+    if isinstance(params, Fit):
+        raise TypeError("params came as a fit beside its model: give the fit alone, bm.study(fit, n=...).")
+    if not isinstance(params, Mapping):
         raise TypeError(
             f"params came as {type(params).__name__}, expected a fit, or values of the population's parameters by "
-            "name: give one of these."
+            "name: bm.study(fit, n=...), or bm.study(model, {...}, n=...)."
         )
-    out, known = (
-        _arrays(dict(params.params if isinstance(params, Fit) else params)),
-        [p.name for p in population.parameters],
-    )
+    out, known = _arrays(dict(params)), [p.name for p in population.parameters]
     if unknown := [k for k in out if k not in known]:
         raise ValueError(f"A value came for '{unknown[0]}'; the population's parameters are {', '.join(known)}.")
     return out
 
 
-def _categories(params: Fit | Mapping[str, Any]) -> dict[str, Sequence]:
-    """Of a fit: as many categories as each item had."""
-    return {k: range(len(v)) for k, v in params.info.get("categories", {}).items()} if isinstance(params, Fit) else {}
+def _categories(solution: Fit | None) -> dict[str, Sequence]:
+    """Number the categories of each item of a fit; none without one."""
+    return {} if solution is None else {k: range(len(v)) for k, v in solution.info.get("categories", {}).items()}
 
 
 def _named(models: Model | Mapping[str, Model] | None, population: Model) -> dict[str, Model]:

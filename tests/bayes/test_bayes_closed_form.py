@@ -45,7 +45,7 @@ def test_the_pymc_model_has_the_log_likelihood_of_the_fit_and_no_sampled_effects
         warnings.simplefilter("ignore")
         fit = bm.fit(model, df, **QUICK)
     assert all("Exact" in v for v in fit.info["nodes"].values())
-    made = bm.build(model, df, fit=fit)
+    made = bm.build(fit, df)
     assert not any(v.name.startswith("z_") for v in made.free_RVs)
     values = pymc_model.variables_at(bm.prepare(model, df), {k: x.values for k, x in fit.params.items()})
     given = {made[k]: np.asarray(x) for k, x in values.items()}
@@ -62,7 +62,7 @@ def test_they_are_sampled_near_the_estimate(name, effects, df):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         fit = bm.fit(model, df, **QUICK)
-        post = bm.sample(model, df, fit=fit, effects=effects, **FEW)
+        post = bm.sample(fit, df, effects=effects, **FEW)
     assert ("z_cluster" in post["posterior"]) == (effects == "sample")
     table = bm.compare(fit, post).parameters
     assert ((table["mean"] - table["ml"]).abs() < 3 * table["sd"] + 0.05).all()
@@ -75,7 +75,7 @@ def test_numba_samples_a_closed_form_too(df):
     fit = bm.fit(model, df, **QUICK)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        post = bm.sample(model, df, fit=fit, backend="numba", **FEW)
+        post = bm.sample(fit, df, backend="numba", **FEW)
     table = bm.compare(fit, post).parameters
     assert ((table["mean"] - table["ml"]).abs() < 3 * table["sd"] + 0.05).all()
 
@@ -90,7 +90,7 @@ def test_items_of_several_families_have_every_group(df):
     model = lca(list(families), 2, family=families)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        post = bm.sample(model, d, fit=bm.fit(model, d, **QUICK), **FEW)
+        post = bm.sample(bm.fit(model, d, **QUICK), d, **FEW)
     assert {"posterior", "posterior_predictive", "log_likelihood", "prior", "observed_data"} <= {*post.children}
     assert {f"y_{k}" for k in ("bernoulli", "ordinal", "normal", "poisson")} == {
         *post["posterior_predictive"].data_vars

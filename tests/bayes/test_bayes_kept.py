@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -117,7 +118,7 @@ def test_a_users_variable_that_is_missing_costs_no_draw(raw, fitted, two_classes
 )
 def test_senseless_settings_are_refused(settings, words, two_classes, fitted):
     with pytest.raises((ValueError, TypeError), match=words) as caught:
-        bm.sample(MODEL, two_classes, **{"fit": fitted, **settings})
+        bm.sample(MODEL if "fit" in settings else fitted, two_classes, **settings)
     assert str(caught.value).endswith(".")
 
 
@@ -127,22 +128,22 @@ def test_a_fit_of_another_model_or_of_other_data_is_refused(two_classes, fitted)
         warnings.simplefilter("ignore")
         three, few = (bm.fit(m, two_classes, **quick) for m in (lca(ITEMS, 3), lca(ITEMS[:4], 2)))
     with pytest.raises(ValueError, match=r"'class_logit' has the shape \(3,\) there, expected \(2,\)"):
-        bm.sample(MODEL, two_classes, fit=three)
+        bm.sample(replace(three, model=MODEL), two_classes)
     with pytest.raises(ValueError, match="600 individuals there, 500 here"):
-        bm.sample(MODEL, two_classes.iloc[:500], fit=fitted)
+        bm.sample(fitted, two_classes.iloc[:500])
     with pytest.raises(ValueError, match="of another model"):
-        bm.sample(MODEL, two_classes, fit=few)
+        bm.sample(replace(few, model=MODEL), two_classes)
 
 
 def test_a_pymc_model_of_other_data_is_refused(two_classes, fitted):
     other = two_classes.sample(frac=1, replace=True, random_state=1)
     with pytest.raises(ValueError, match="built from other data"):
-        bm.sample(MODEL, two_classes, fit=fitted, pm_model=bm.build(MODEL, other))
+        bm.sample(fitted, two_classes, pm_model=bm.build(MODEL, other))
     with pytest.raises(ValueError, match="of another model"):
-        bm.sample(MODEL, two_classes, fit=fitted, pm_model=bm.build(lca(ITEMS, 2, family=bm.bernoulli()), two_classes))
+        bm.sample(fitted, two_classes, pm_model=bm.build(lca(ITEMS, 2, family=bm.bernoulli()), two_classes))
     made, own = bm.build(MODEL, two_classes), {"class_logit": bm.Prior("Normal", mu=0, sigma=1)}
     with pytest.raises(ValueError, match=r"give the priors to bm\.build"):
-        bm.sample(MODEL, two_classes, fit=fitted, pm_model=made, priors=own)
+        bm.sample(fitted, two_classes, pm_model=made, priors=own)
 
 
 def test_an_extended_pymc_model_is_sampled(two_classes, fitted):
@@ -153,6 +154,6 @@ def test_an_extended_pymc_model_is_sampled(two_classes, fitted):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         few = {"draws": 20, "tune": 50, "chains": 2, "cores": 1, "progress": False}
-        post = bm.sample(MODEL, two_classes, fit=fitted, pm_model=made, **few)
+        post = bm.sample(fitted, two_classes, pm_model=made, **few)
     np.testing.assert_allclose(post["posterior_raw"]["first"], 2 * post["posterior_raw"]["class_logit"][..., 0])
     assert "first" in post["posterior"]

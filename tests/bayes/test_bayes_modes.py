@@ -91,7 +91,7 @@ def test_equal_solutions_are_named_as_such_and_not_as_too_short_chains(exchanged
     model, df, fit, other = exchanged
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
-        post = bm.sample(model, df, fit=with_solutions(fit, other), **FEW)
+        post = bm.sample(with_solutions(fit, other), df, **FEW)
     words = [str(w.message) for w in said]
     both = heights.modes(Dataset.encode(model, df), [natural(fit.params), natural(other)], chosen(None, model))
     assert heights.shares(both)[1] > heights.MATTERS
@@ -137,7 +137,7 @@ def test_modes_that_hardly_matter_are_not_spoken_of():
 
 
 def test_chains_of_several_modes_are_one_posterior(exchanged):
-    model, df, fit, other = exchanged
-    post = quietly(bm.sample, model, df, fit=with_solutions(fit, other), **FEW)
+    _, df, fit, other = exchanged
+    post = quietly(bm.sample, with_solutions(fit, other), df, **FEW)
     assert post["posterior"]["chain"].values.tolist() == [0, 1, 2, 3]
     assert post["log_likelihood"].sizes["chain"] == post["sample_stats"].sizes["chain"] == 4

@@ -68,7 +68,7 @@ def test_coarse_nodes_are_mended_once_or_said(given, small, monkeypatch):
     monkeypatch.setattr(node_audit, "OFF", -1.0)
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
-        post = bm.sample(MODEL, df, fit=fit, nodes=bm.trapezoid(15) if given else None, **FEW)
+        post = bm.sample(fit, df, nodes=bm.trapezoid(15) if given else None, **FEW)
     words = " ".join(str(w.message) for w in said)
     assert ("sampling again with nodes that stand over these draws" in words) != given
     assert ("take more (nodes=)" in words) == given
@@ -79,7 +79,7 @@ def test_the_log_likelihoods_of_units_are_those_of_fresh_nodes(small):
     df, fit = small
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        post = bm.sample(MODEL, df, fit=fit, **FEW)
+        post = bm.sample(fit, df, **FEW)
     total = post["log_likelihood"]["loglik"].sum("cluster").values
     for at in ((0, 3), (1, 20)):
         values = {

@@ -67,11 +67,11 @@ def test_the_models_likelihood_is_the_fits(name):
 
 @pytest.fixture(scope="module")
 def sampled():
-    model, df, fit = made("FMA", 600, bm.trapezoid(15), **APART)
+    _, df, fit = made("FMA", 600, bm.trapezoid(15), **APART)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         few = {"draws": 300, "tune": 300, "chains": 2, "seed": 1, "progress": False}
-        return fit, bm.sample(model, df, fit=fit, nodes=bm.trapezoid(15), **few)
+        return fit, bm.sample(fit, df, nodes=bm.trapezoid(15), **few)
 
 
 def test_a_factor_mixture_is_sampled_near_its_estimate(sampled):
@@ -146,7 +146,7 @@ def test_chains_agree(name, effects, draws, chains):
         warnings.simplefilter("ignore")
         fit = bm.fit(model, df, nodes=nodes, progress=False)
         settings = {"draws": draws, "tune": 1000, "chains": chains, "seed": 1, "progress": False}
-        post = bm.sample(model, df, fit=fit, effects=effects, nodes=nodes, **settings)
+        post = bm.sample(fit, df, effects=effects, nodes=nodes, **settings)
     both, found = bm.compare(fit, post).parameters, json.loads(post.attrs["bayesmix"])
     print(f"\n{name} {effects}: R-hat {found['max_rhat']:.4f}, ESS {found['min_ess_bulk']:.0f}")
     assert found["max_rhat"] < 1.01

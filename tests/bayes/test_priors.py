@@ -291,7 +291,7 @@ def test_a_fit_and_a_posterior_with_a_users_prior_agree(line):
     line = line.assign(x=line["x"] - 2015)
     own = {"intercept": bm.Prior("Normal", mu=80, sigma=1)}
     fit = bm.fit(LINE, line, priors=own, progress=False)
-    post = quietly_sampled(LINE, line, fit=fit, priors=own, draws=200)
+    post = quietly_sampled(fit, line, priors=own, draws=200)
     assert float(post["prior"]["intercept"].std()) == pytest.approx(1, abs=0.2)
     assert float(post["posterior"]["intercept"].mean()) == pytest.approx(float(fit.params["intercept"]), abs=0.5)
 

@@ -125,6 +125,18 @@ def test_a_fit_is_not_its_parameters(fitted):
 
 
 @pytest.mark.parametrize("name", MODELS)
+def test_a_fit_stands_for_its_model_and_its_parameters(name, fitted):
+    model, df, fit = fitted(name)
+    nodes = bm.trapezoid(21) if model.effects else None
+    assert bm.log_likelihood(fit, df, nodes=nodes) == bm.log_likelihood(model, df, fit.params, nodes=nodes)
+    given = {"df": df.drop(columns=list(model.items)), "seed": 2}
+    pd.testing.assert_frame_equal(bm.simulate(fit, **given), bm.simulate(model, fit.params, **given))
+    if name == "nominal":
+        other = fit.params * 0.5
+        assert bm.log_likelihood(fit, df, other) == bm.log_likelihood(model, df, other) < fit.loglik
+
+
+@pytest.mark.parametrize("name", MODELS)
 def test_simulated_rows_have_the_categories_of_the_fit_and_are_read_as_they_were(name, fitted):
     model, df, fit = fitted(name)
     new = bm.simulate(model, fit.params, df=df.drop(columns=list(model.items)), seed=2)

@@ -1,6 +1,7 @@
 """What is not of the kind that was expected: every public function says what came, what was expected and what to do."""
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -20,8 +21,7 @@ WITH_A_MODEL = {
     "prior_table": lambda m, fit, df: bm.prior_table(m, df),
     "simulate": lambda m, fit, df: bm.simulate(m, fit.params, n=9),
     "enumerate_classes": lambda m, fit, df: bm.enumerate_classes(m, df, [1, 2]),
-    "bootstrap": lambda m, fit, df: bm.bootstrap(m, df, fit),
-    "study": lambda m, fit, df: bm.study(m, fit, n=9),
+    "study": lambda m, fit, df: bm.study(m, fit.params, n=9),
     "class_status": lambda m, fit, df: bm.class_status(m, df),
     "diagram": lambda m, fit, df: bm.plots.diagram(m),
     "class_curves": lambda m, fit, df: bm.plots.class_curves(m, fit, df=df),
@@ -58,15 +58,20 @@ OTHERS = {
     "numbers as text": (lambda fit, df: bm.enumerate_classes(MODEL, df, "1-3"), "classes came as '1-3', of which '1'"),
     "no numbers": (lambda fit, df: bm.enumerate_classes(MODEL, df, [1, 1.5]), r"of which 1\.5 is no whole number"),
     "a template": (lambda fit, df: bm.enumerate_classes(lca, df, [1]), "the template lca itself: give a function"),
-    "no fit": (lambda fit, df: bm.bootstrap(MODEL, df, 3), "fit came as int, expected what bm.fit returns"),
-    "bootstrap's seed": (lambda fit, df: bm.bootstrap(MODEL, df, fit, seed=-1), "seed came as -1"),
+    "no fit": (lambda fit, df: bm.bootstrap(3, df), "fit came as int, expected what bm.fit returns"),
+    "bootstrap's seed": (lambda fit, df: bm.bootstrap(fit, df, seed=-1), "seed came as -1"),
     "published": (lambda fit, df: bm.compare(fit, published={"C_probability[1]": "x"}), "came as 'x', expected"),
     "study's params": (lambda fit, df: bm.study(MODEL, 3, n=9), "params came as int, expected a fit, or values"),
-    "study's models": (lambda fit, df: bm.study(MODEL, fit, ["lca"], n=9), "models= came as something else"),
-    "study's folder": (lambda fit, df: bm.study(MODEL, fit, n=9, folder=3), "folder came as 3, expected a path"),
-    "study's fit": (lambda fit, df: bm.study(MODEL, fit, n=9, fit=3), "fit came as 3, expected a mapping"),
-    "study's truth": (lambda fit, df: bm.study(MODEL, fit, n=9, truth=3), "truth came as 3, expected a mapping"),
-    "study's executor": (lambda fit, df: bm.study(MODEL, fit, n=9, executor=3), "executor came as 3"),
+    "study's models": (lambda fit, df: bm.study(fit, models=["lca"], n=9), "models= came as something else"),
+    "study's folder": (lambda fit, df: bm.study(fit, n=9, folder=3), "folder came as 3, expected a path"),
+    "study's fit": (lambda fit, df: bm.study(fit, n=9, fit=3), "fit came as 3, expected a mapping"),
+    "study's truth": (lambda fit, df: bm.study(fit, n=9, truth=3), "truth came as 3, expected a mapping"),
+    "study's executor": (lambda fit, df: bm.study(fit, n=9, executor=3), "executor came as 3"),
+    "a model for a fit": (lambda fit, df: bm.bootstrap(MODEL, df), r"came as Model, .*: bm\.bootstrap\(fit, df\)"),
+    "sample's fit": (lambda fit, df: bm.sample(MODEL, df, fit=fit), r"give it alone, bm\.sample\(fit, df\)"),
+    "status' fit": (lambda fit, df: bm.class_status(MODEL, df, fit=fit), r"give it alone, bm\.class_status\(fit, df\)"),
+    "study's fit beside": (lambda fit, df: bm.study(MODEL, fit, n=9), r"give the fit alone, bm\.study\(fit, n="),
+    "no params": (lambda fit, df: bm.log_likelihood(MODEL, df), "params came as NoneType, .* or a fit in place of the"),
     "a path to read": (lambda fit, df: bm.Fit.load(3), "path came as 3, expected text or a pathlib.Path"),
     "a path to write": (lambda fit, df: fit.save(3), "path came as 3"),
     "a study's path": (lambda fit, df: bm.Study.load(3), "path came as 3"),
@@ -103,7 +108,7 @@ def test_settings_of_another_kind_are_named(call, words, fitted, two_classes):
 
 def test_a_bootstrap_refuses_a_fit_of_another_model_or_other_data(fitted, two_classes):
     other = lca(["a", "b", "c", "d"], 2)
-    assert "not of one model" in said(bm.bootstrap, other, two_classes, fitted)
-    assert "not of the same data" in said(bm.bootstrap, MODEL, two_classes.head(300), fitted)
+    assert "not of one model" in said(bm.bootstrap, replace(fitted, model=other), two_classes)
+    assert "not of the same data" in said(bm.bootstrap, fitted, two_classes.head(300))
     shuffled = two_classes.sample(frac=1, random_state=np.random.RandomState(0))
-    assert len(bm.bootstrap(MODEL, shuffled, fitted, replications=2, progress=False).draws["replication"]) == 2
+    assert len(bm.bootstrap(fitted, shuffled, replications=2, progress=False).draws["replication"]) == 2

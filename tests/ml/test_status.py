@@ -95,9 +95,9 @@ def test_bootstrap_errors_are_near_the_robust_ones_and_do_not_depend_on_the_work
     model = lca(ITEMS, 2, cluster="g")
     df = bm.simulate(model, truth(1.2), n=600, clusters=60, seed=4)
     fit = bm.fit(model, df, starts=6, finals=3)
-    found = bm.bootstrap(model, df, fit, replications=60, seed=1, progress=False)
+    found = bm.bootstrap(fit, df, replications=60, seed=1, progress=False)
     with ThreadPoolExecutor(1) as executor:
-        again = bm.bootstrap(model, df, fit, replications=60, seed=1, executor=executor, progress=False)
+        again = bm.bootstrap(fit, df, replications=60, seed=1, executor=executor, progress=False)
     assert found.draws.sizes["replication"] == 60
     assert_allclose(found.draws["item_logit"], again.draws["item_logit"])
     ratio = (found.se["item_logit"] / fit.se["item_logit"]).values
@@ -107,7 +107,7 @@ def test_bootstrap_errors_are_near_the_robust_ones_and_do_not_depend_on_the_work
 
 
 def test_bootstrap_of_a_single_level_model_draws_individuals(two_classes, fitted):
-    found = bm.bootstrap(lca(ITEMS, 2), two_classes, fitted, replications=40, progress=False)
+    found = bm.bootstrap(fitted, two_classes, replications=40, progress=False)
     ratio = (found.se["item_logit"] / fitted.se["item_logit"]).values
     assert np.nanmedian(ratio) == pytest.approx(1.0, abs=0.25)
 
@@ -124,18 +124,18 @@ def test_an_interrupted_bootstrap_keeps_what_is_finished(two_classes, fitted, mo
 
     monkeypatch.setattr(module, "run_start", run)
     with pytest.warns(UserWarning, match="5 of 40 replications are kept"):
-        found = bm.bootstrap(lca(ITEMS, 2), two_classes, fitted, replications=40, progress=False)
+        found = bm.bootstrap(fitted, two_classes, replications=40, progress=False)
     assert found.draws.sizes["replication"] == 5
 
 
 def test_a_bootstrap_has_the_priors_and_the_floor_of_its_fit(two_classes):
     model, given = lca(ITEMS, 2), {"item_logit": bm.Prior("Normal", mu=0, sigma=0.5)}
     fit = bm.fit(model, two_classes, starts=6, finals=3, priors=given)
-    found = bm.bootstrap(model, two_classes, fit, priors=given, replications=5, progress=False)
+    found = bm.bootstrap(fit, two_classes, priors=given, replications=5, progress=False)
     assert_allclose(found.draws["item_logit"].mean("replication"), fit.params["item_logit"], atol=0.15)
     for priors in (None, {"item_logit": bm.Prior("Normal", mu=0, sigma=1)}):
         with pytest.raises(ValueError, match=r"The fit has priors of item_logit: Normal.*give those of the fit"):
-            bm.bootstrap(model, two_classes, fit, priors=priors, replications=5)
+            bm.bootstrap(fit, two_classes, priors=priors, replications=5)
 
 
 def test_a_bootstrap_leaves_out_what_has_collapsed():
@@ -146,13 +146,13 @@ def test_a_bootstrap_leaves_out_what_has_collapsed():
         warnings.simplefilter("ignore", UserWarning)
         fit = bm.fit(model, df, starts=4, finals=2, rounds=1, budget=0, smallest_sd=1e-4)
     assert fit.params["item_sd"].min() < 0.01 * y.std()
-    found = bm.bootstrap(model, df, fit, replications=8, progress=False)
+    found = bm.bootstrap(fit, df, replications=8, progress=False)
     assert found.failed == 0
     assert found.draws["item_sd"].min("C").max() < 0.01 * y.std()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
         fit = bm.fit(model, df, starts=4, finals=2, rounds=1, budget=0, smallest_sd=0.0035)
-    found = bm.bootstrap(model, df, fit, replications=30, progress=False)
+    found = bm.bootstrap(fit, df, replications=30, progress=False)
     assert found.failed + found.draws.sizes["replication"] == 30
     assert found.draws["item_sd"].min() > 0.0035 * y.std()
 
@@ -168,4 +168,4 @@ def test_settings_of_the_model_itself_are_not_those_of_simpler_ones():
 
 def test_one_replication_is_refused(two_classes, fitted):
     with pytest.raises(ValueError, match="whole number of at least 2"):
-        bm.bootstrap(lca(ITEMS, 2), two_classes, fitted, replications=1)
+        bm.bootstrap(fitted, two_classes, replications=1)

@@ -189,7 +189,7 @@ def test_effects_integrated_and_sampled_have_the_same_posterior(declared):
         warnings.simplefilter("ignore")
         fit = bm.fit(model, df)
         for effects in ("integrate", "sample"):
-            post = bm.sample(model, df, fit=fit, effects=effects, chains=2, seed=1, progress=False)
+            post = bm.sample(fit, df, effects=effects, chains=2, seed=1, progress=False)
             table = bm.compare(fit, post).parameters
             means.append(table["mean"])
             errors.append(table["sd"] / np.sqrt(table["ess_bulk"]))

@@ -147,8 +147,7 @@ def test_covariates_may_be_drawn_anew_and_averages_are_those_of_each_data_set():
 
 
 def test_an_estimated_model_is_a_population(fitted):
-    model = lca(["a", "b", "c", "d", "e"], 2)
-    found = study(population=model, params=fitted, replications=2, n=300)
+    found = study(population=fitted, params=None, replications=2, n=300)
     table = found.summary()
     assert table.loc["class_logit[1]", "population"] == fitted.params["class_logit"].values[0]
 
@@ -395,7 +394,7 @@ def test_nuts_has_posterior_means_sds_and_intervals():
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         fit = bm.fit(TWO, df, seed=seed, start=TRUTH, like=TRUTH, **FIT)
-        post = bm.sample(TWO, df, fit=fit, seed=seed, cores=1, progress=False, **few)["posterior"]
+        post = bm.sample(fit, df, seed=seed, cores=1, progress=False, **few)["posterior"]
     draws = post["item_intercept"].sel(C=1, item="b").values.ravel()
     row = found.replications.set_index("entry").loc["item_intercept[1, b]"]
     assert row["estimate"] == pytest.approx(draws.mean())
@@ -533,6 +532,23 @@ def test_a_population_may_be_a_saved_fit_with_covariates_from_a_file(tmp_path):
     assert done.exit_code == 0, done.output
     table = pd.read_csv(tmp_path / "out" / "summary.csv", index_col="entry")
     assert table.loc["class_slope[1, x]", "population"] == pytest.approx(fit.params["class_slope"].values[0, 0])
+
+
+def test_a_saved_fit_knows_the_model_of_a_population(tmp_path, fitted):
+    from bayesmix.cli.study_file import read_study
+
+    fitted.save(tmp_path / "fit.nc")
+    path = tmp_path / "s.toml"
+    path.write_text('[population]\nfit = "fit.nc"\nn = 50\n', encoding="utf-8")
+    found = read_study(path)
+    assert found.arguments["population"].model == fitted.model
+    assert found.arguments["params"] is None
+    other = '[population]\nmodel = "lca"\nitems = "a,b"\nclasses = 2\nfit = "fit.nc"\nn = 50\n'
+    path.write_text(other, encoding="utf-8")
+    with pytest.raises(
+        ValueError, match=r"declares another model than 'fit\.nc' is a fit of: leave all but the fit out"
+    ):
+        read_study(path)
 
 
 def changed(old, new=""):
