@@ -16,6 +16,7 @@ from .ml.resampling import Bootstrap as Bootstrap
 from .ml.resampling import bootstrap as bootstrap
 from .ml.status import ClassStatus as ClassStatus
 from .ml.status import class_status as class_status
+from .results.class_logits import class_curves as class_curves
 from .results.comparison import Comparison as Comparison
 from .results.comparison import compare as compare
 from .results.fit import Fit as Fit
@@ -70,6 +71,7 @@ __all__ = [
     "bernoulli",
     "bootstrap",
     "build",
+    "class_curves",
     "class_status",
     "coefficients",
     "compare",

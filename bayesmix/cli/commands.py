@@ -704,7 +704,7 @@ def _draw_fit(run: _Run, found: Fit) -> None:
     if "path" in found.classes:
         draw["transitions.png"] = lambda fit: [plots.transitions(fit)]
     if any(c.effects for k in run.model.classes_at("individual") for c in k.predictor):
-        draw["class_curves.png"] = lambda fit: plots.class_curves(run.model, fit, df=run.df)
+        draw["class_curves.png"] = lambda fit: plots.class_curves(fit, df=run.df)
     for name, make in draw.items():
         try:
             figure = make(found)[0].figure

@@ -8,9 +8,11 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from bayesmix.data.dataset import coding_of
 from bayesmix.graph.problem import prepare
 from bayesmix.results.estimates import Estimate, Estimates
-from bayesmix.spec.model import Model, Response
+from bayesmix.results.fit import Fit
+from bayesmix.spec.model import Response
 
 
 def stacked(x: xr.DataArray, classes: Sequence[str], *first: str) -> xr.DataArray:
@@ -47,9 +49,12 @@ def category_labels(estimates: Estimates, x: xr.DataArray, r: Response) -> list[
     return [f"P(category {k})" for k in numbers]
 
 
-def covariate_means(model: Model, df: pd.DataFrame) -> dict[str, xr.DataArray]:
-    """Of the columns of each design matrix: over individuals, or over clusters."""
-    data, out = prepare(model, df, sampled=tuple({e.level for e in model.effects}), collapse=False), {}
+def covariate_means(result: Fit | xr.DataTree, df: pd.DataFrame) -> dict[str, xr.DataArray]:
+    """Average the columns of each design matrix of `result` over the individuals, or the clusters, of `df`."""
+    model = Estimates.of(result).model
+    coding = coding_of(model, result.params, df) if isinstance(result, Fit) else None
+    sampled = tuple({e.level for e in model.effects})  # no nodes are made that nobody looks at
+    data, out = prepare(model, df, sampled=sampled, collapse=False, coding=coding), {}
     for c in model.covariates:
         x = data.user_columns[c.name].values
         weight = data.counts if c.level == "individual" else np.ones(len(x))

@@ -489,7 +489,7 @@ def answers(n: int = 60) -> pd.DataFrame:
 def test_a_class_curve_is_logistic_and_steepens_to_a_step(variance):
     model, df = lca(list("abcde"), 2, cluster="room"), answers()
     values = {"class_logit": [0.4, 0.0], "cluster_loading": [[variance**0.5, 0.0]], "item_logit": SIDES}
-    (ax,) = plots.class_curves(model, posterior_of(model, df, values, None))
+    (ax,) = plots.class_curves(posterior_of(model, df, values, None))
     t = np.linspace(-3, 3, 601)
     p = expit(0.4 + variance**0.5 * t)
     assert curves(ax) == pytest.approx(np.stack([p, 1 - p]))
@@ -509,7 +509,7 @@ def test_other_effects_are_averaged_given_the_one_drawn():
     }
     result = posterior_of(model, df, values, None)
     for name, own, rest in (("u1", 0, 1), ("u2", 1, 0)):
-        (ax,) = plots.class_curves(model, result, effect=name)
+        (ax,) = plots.class_curves(result, effect=name)
         z = stats.norm.ppf((np.arange(20000) + 0.5) / 20000)
         for point, t in ((0, -3.0), (400, 1.0)):
             logits = np.array([0.3, 0.1, 0.0]) + t * loading[own] + z[:, None] * loading[rest]
@@ -522,18 +522,18 @@ def test_a_transition_has_a_curve_for_each_class_left():
         "C1_logit": [0.2, 0.0], "C1_loading": [[1.0, 0.0]], "C2_logit": [[1.0, 0.0], [-1.0, 0.0]],
         "C2_loading": [[1.0, 0.0]], "alpha1_sd": 1.5, "alpha2_on_alpha1": 0.6, "alpha2_sd": 0.5, "item_logit": SIDES,
     }  # fmt: skip
-    axes = plots.class_curves(model, posterior_of(model, df, values, None), name="C2")
+    axes = plots.class_curves(posterior_of(model, df, values, None), name="C2")
     assert [ax.get_title() for ax in axes] == ["C1 = 1", "C1 = 2"]
     t, sd = np.linspace(-3, 3, 601), np.sqrt(0.6**2 * 1.5**2 + 0.5**2)
     for ax, base in zip(axes, (1.0, -1.0), strict=True):
         assert curves(ax)[0] == pytest.approx(expit(base + sd * t))
-    (first,) = plots.class_curves(model, posterior_of(model, df, values, None))
+    (first,) = plots.class_curves(posterior_of(model, df, values, None))
     assert curves(first)[0] == pytest.approx(expit(0.2 + 1.5 * t))
 
 
 def test_a_regression_mixture_has_curves_at_its_covariates(mixture):
     df, fit = mixture
-    (ax,) = plots.class_curves(MIXTURE, fit, df=df)
+    (ax,) = plots.class_curves(fit, df=df)
     v = {k: x.values for k, x in fit.params.items()}
     w = df.groupby("school")[W].first().mean()
     base = (
@@ -544,26 +544,26 @@ def test_a_regression_mixture_has_curves_at_its_covariates(mixture):
     sd = np.sqrt(float(fit.derived["random_variance"].sel(random_part="f")))
     assert curves(ax)[0] == pytest.approx(expit(base + sd * np.linspace(-3, 3, 601)))
     assert ax.get_xlabel().endswith("(covariates at their means)")
-    (at_zero,) = plots.class_curves(MIXTURE, fit)
+    (at_zero,) = plots.class_curves(fit)
     assert curves(at_zero)[0, 300] == pytest.approx(expit(v["class_logit"][0]))
 
 
 def test_curves_that_cannot_be_drawn_are_explained(mixture, conventional, fitted):
     df, fit = mixture
     with pytest.raises(ValueError, match="No class variable of the model has random logits"):
-        plots.class_curves(lca(list("abcde"), 2), fitted)
+        plots.class_curves(fitted)
     with pytest.raises(ValueError, match="The logits of C do not depend on 'u_female': give one of f"):
-        plots.class_curves(MIXTURE, fit, effect="u_female")
+        plots.class_curves(fit, effect="u_female")
     with pytest.raises(ValueError, match="'D' has no random logits; C has them"):
-        plots.class_curves(MIXTURE, fit, name="D")
-    with pytest.raises(ValueError, match="no parameter 'class_logit': it is not a solution of this model"):
-        plots.class_curves(MIXTURE, conventional[1])
+        plots.class_curves(fit, name="D")
+    with pytest.raises(TypeError, match="The result came as Model, expected a fit"):
+        plots.class_curves(MIXTURE, fit)
     model, values = lca(list("abcde"), 2, cluster="g"), {"class_logit": [0.4, 0.0], "item_logit": SIDES}
     flat = posterior_of(model, answers(), values | {"cluster_loading": [[1.0, 0.0]]}, None)
-    assert len(plots.class_curves(model, flat)) == 1
+    assert len(plots.class_curves(flat)) == 1
     still = TRUTH | {"f_sd": 0.0, "f_on": [0.0, 0.0]}
     with pytest.raises(ValueError, match="The variance of 'f' is zero"):
-        plots.class_curves(MIXTURE, posterior_of(MIXTURE, df, still, None))
+        plots.class_curves(posterior_of(MIXTURE, df, still, None))
 
 
 # the path diagram ---------------------------------------------------------------------------------
