@@ -15,7 +15,7 @@ from bayesmix.graph.compile import LogLikelihood
 from bayesmix.graph.problem import Problem
 from bayesmix.ml.objective import Target
 from bayesmix.spec.model import Covariates, Effect, LatentClass, Model, Parameter, Response, Term
-from bayesmix.spec.parameters import Named, natural_values, unconstrain
+from bayesmix.spec.parameters import Named
 from bayesmix.spec.serialize import encode
 from oracle import Oracle
 
@@ -141,7 +141,7 @@ def random_values(data: Problem, seed: int, scale: float = 0.8) -> dict:
         for f in p.fixed:
             x[tuple(dict(f.positions).get(d, slice(None)) for d in p.dims)] = f.value
         if p.name in data.packing.absent:
-            x = natural_values(np.where(data.packing.absent[p.name], 0.0, unconstrain(x, p)), p)
+            x = p.domain.forward(np.where(data.packing.absent[p.name], 0.0, p.domain.inverse(x)))
         out[p.name] = x
     return out
 

@@ -34,6 +34,7 @@ from bayesmix.results.diagnostics import diagnosed, words
 from bayesmix.results.fit import FORMAT, Fit
 from bayesmix.spec import class_labels as labels
 from bayesmix.spec.model import Model
+from bayesmix.spec.parameters import Parameter
 from bayesmix.spec.quadrature import Adaptive, Nodes
 from bayesmix.spec.serialize import encode
 
@@ -186,18 +187,23 @@ def _near(data: Problem, fit: Fit) -> list[Array]:
     """
     values = {p.name: fit.params[p.name].values for p in data.model.parameters}
     out, scales = [values], units(data)
-    spread = [p for p in data.model.parameters if p.support in ("sd", "cholesky") and p.name in fit.se]
+    spread = [p for p in data.model.parameters if p.name in fit.se and _sds(data, p).any()]
     for sign in (1.0, -1.0):
         moved = dict(values)
         for p in spread:
             se = np.where(np.isfinite(fit.se[p.name].values), fit.se[p.name].values, 0.5 * scales[p.name][1])
             free = (data.packing.index[p.name] >= 0) & (values[p.name] >= 0)
-            free &= (np.eye(*free.shape[-2:]) > 0) if p.support == "cholesky" else True
+            free &= _sds(data, p)
             moved[p.name] = np.where(
                 free, np.maximum(values[p.name] + sign * 3 * se, 0.3 * values[p.name]), values[p.name]
             )
         out.append(moved)
     return [data.pack(v) for v in out]
+
+
+def _sds(data: Problem, p: Parameter) -> NDArray[np.bool_]:
+    """Mark the entries of the parameter `p` that are SDs of effects."""
+    return p.domain.effect_sds(data.packing.shape(p))
 
 
 def _more(method: Adaptive, effects: int) -> Nodes:

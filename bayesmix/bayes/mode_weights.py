@@ -139,14 +139,7 @@ def _volume(data: Target, theta: Array, gradient) -> float:
 
 def _log_stretch(x: Array, p: Parameter, data: Target) -> float:
     """The log derivative of natural parameters with respect to theta."""
-    free = data.packing.index[p.name] >= 0
-    if p.support == "positive":
-        return float(np.log(x[free]).sum())
-    if p.support == "ordered":
-        return float(np.log(np.maximum(np.diff(x, axis=-1), 1e-300))[free[..., 1:]].sum())
-    if p.support == "cholesky":
-        return float(np.log(np.maximum(x, 1e-300))[free & (np.eye(*x.shape[-2:]) > 0)].sum())
-    return 0.0
+    return float(p.domain.log_slope(x)[data.packing.index[p.name] >= 0].sum())
 
 
 def shares(found: Sequence[Mode]) -> Array:

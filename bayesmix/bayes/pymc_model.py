@@ -25,16 +25,11 @@ from bayesmix.results.fit import Fit, model_and_fit
 from bayesmix.spec import parameters as params
 from bayesmix.spec.families import Tensor
 from bayesmix.spec.model import Model, check_model
-from bayesmix.spec.parameters import Named, Parameter, Prior, fixed_values
+from bayesmix.spec.parameters import Named, Parameter, Prior
 from bayesmix.spec.quadrature import Adaptive, Nodes
 
 Array = NDArray[np.float64]
 Effects = Literal["integrate", "sample"]
-INSIDE = 0.02, 0.98
-"""Chains start with probabilities in between."""
-MAX_STEP, LEAST = 4.0, 0.05
-"""Chains start no further than this many natural units from the margins, SDs and gaps no smaller than that: a boundary
-is no place to start."""
 
 
 def build(
@@ -209,12 +204,7 @@ def _prior_rows(known: Stated, data: Problem) -> list[tuple[str, str, str, str, 
 
 def _in_words(b: Block) -> list[tuple[tuple, str]]:
     """Positions of a block's entries and their priors in numbers."""
-    ends = {"sd": " above 0", "positive": " above 0", "probability": " within 0 and 1", "ordered": ", in order"}
-    cut = (
-        ""
-        if b.support not in ends or (b.support != "ordered" and is_within(b.distribution, b.support))
-        else ends[b.support]
-    )
+    cut = b.support.ends_in_words if b.support.is_ordered or not is_within(b.distribution, b.support) else ""
     size = int(np.prod(b.shape))
     if b.mixing is not None:
         sd = b.mixing[0, 0] / np.sqrt(2.0) * np.broadcast_to(b.scale, b.shape).ravel()
@@ -247,7 +237,8 @@ def _variables(data: Problem, found: Mapping[str, Stated]) -> dict[str, Any]:
 
 def fixed_entries(data: Problem, p: Parameter) -> Array:
     """Fixed entries on the natural scale, where the others are to be filled in."""
-    return fixed_values(data.packing.fixed[p.name], p)
+    fixed = data.packing.held[p.name]
+    return np.where(np.isnan(fixed), p.domain.forward(data.packing.fixed[p.name]), fixed)
 
 
 # where chains start -----------------------------------------------------------------------------
@@ -271,27 +262,10 @@ def initial_point(
     out: dict[str, Any] = {}
     for name, own in found.items():
         moved = values[name] + own.shift(values)
-        moved = _away_from_ends(moved, own.parameter, *margins[name])
+        moved = own.parameter.domain.moderate(moved, *margins[name])  # a boundary is no place to start
         for b in (b for b in own.blocks if b.name in names):
             out[b.name] = b.start(moved)
     return out
-
-
-def _away_from_ends(x: Array, p: Parameter, centre: Array, unit: Array) -> Array:
-    """Natural values no further than MAX_STEP units from the margins, and inside of what the parameter can be."""
-    if p.support == "probability":
-        return np.clip(x, *INSIDE)
-    if p.support in ("positive", "sd"):
-        return np.clip(x, LEAST * unit, MAX_STEP * unit)
-    if p.support == "ordered":
-        x = np.clip(x, -2 * MAX_STEP, 2 * MAX_STEP)
-        return x[..., :1] + np.concatenate(
-            [np.zeros_like(x[..., :1]), np.cumsum(np.maximum(np.diff(x, axis=-1), LEAST), axis=-1)], axis=-1
-        )
-    x = np.clip(x, centre - MAX_STEP * unit, centre + MAX_STEP * unit)
-    if p.support == "cholesky":
-        return np.where(np.eye(*x.shape[-2:]) > 0, np.maximum(x, LEAST), x)
-    return x
 
 
 def check_effects(effects: Any) -> None:

@@ -428,7 +428,7 @@ class _Plan:
     def may_scale(self, t: Term) -> bool:
         """Whether the slopes of all columns are free together, or fixed at zero together."""
         assert t.covariates is not None
-        if t.parameter.support != "real":
+        if not t.parameter.domain.is_linear:
             return False
         free = np.moveaxis(self._free(t.parameter), t.parameter.dims.index(t.covariates.name), -1)
         zero = (self.packing.fixed[t.parameter.name] == 0).all()
@@ -463,9 +463,7 @@ class _Plan:
         for t, sign in self._intercepts(where):
             if not set(dims) <= set(t.dims) or self._shared(t) - {*shared}:
                 continue
-            free = self._free(t.parameter)
-            if t.parameter.support == "ordered":
-                free = np.broadcast_to(free[..., :1], free.shape)  # with the first threshold all of them move
+            free = t.parameter.domain.shiftable(self._free(t.parameter))
             if (_aligned(possible, dims, t.dims) & ~free).any():
                 continue
             return Absorber(t.parameter, t.dims, sign)
@@ -473,7 +471,7 @@ class _Plan:
 
     def _intercepts(self, where: _Where) -> Iterator[tuple[Term, float]]:
         predictor = next(some for w, some in _predictors(self.model) if w == where)
-        yield from ((t, 1.0) for t in predictor if not (t.effects or t.covariates) and t.parameter.support == "real")
+        yield from ((t, 1.0) for t in predictor if not (t.effects or t.covariates) and t.parameter.domain.is_linear)
         for r in (r for r in self.model.responses if where == _Where("response", r.name)):
             for name, t in zip(r.family.auxiliary, r.auxiliary, strict=True):
                 if name == "threshold" and not (t.effects or t.covariates):
@@ -645,7 +643,7 @@ def _with_turn(
     plain = all(not (e.sd and (e.sd.covariates or e.sd.effects)) and not e.standard for e in effects)
     uses = [s for _, some in _predictors(model) for s in some if set(s.effects) & {*t.effects}]
     alone = all(s is t or s in [m for e in effects for m in e.mean] for s in uses)
-    if t.parameter.support != "unit" or recoding.turn or not (plain and alone and {*t.effects} <= {*names}):
+    if not t.parameter.domain.is_identity or recoding.turn or not (plain and alone and {*t.effects} <= {*names}):
         return recoding, raw
     w, x = weights[c.level], raw.values
     mean = (w @ x) / w.sum()

@@ -100,7 +100,7 @@ def at_means(data: Patterns) -> dict[str, AtMeans]:
             continue
         direct = [Path((_slope(t, data),)) for t in predictor if t.covariates and not t.effects]
         loaded = [path for t in predictor if t.effects and not t.covariates for path in _loaded(t, paths)]
-        held = p.support == "ordered" and p.fixed  # fixed thresholds stand where the covariates are zero
+        held = p.domain.is_ordered and p.fixed  # fixed thresholds stand where the covariates are zero
         if all(x.dims <= {*p.dims} for x in direct) and not held:
             found = (*direct, *(x for x in loaded if x.dims <= {*p.dims}))
             out |= {p.name: AtMeans(sign, found)} if found else {}

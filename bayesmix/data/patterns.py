@@ -22,7 +22,7 @@ from bayesmix.data.design import Design
 from bayesmix.data.items import Coded
 from bayesmix.spec.families import Nominal, Normal, Ordinal
 from bayesmix.spec.model import Model, Response, terms
-from bayesmix.spec.parameters import Named, Packing, natural_values, unconstrain
+from bayesmix.spec.parameters import Named, Packing
 
 Array = NDArray[np.float64]
 WORTH_MERGING = 1.5
@@ -178,13 +178,13 @@ class Patterns:
         out, there = np.array(theta, dtype=float), self.recoding.to_user(values := self.inside(theta))
         for p in (p for p in self.model.parameters if there[p.name] is not values[p.name]):
             i = self.packing.index[p.name]
-            out[..., i[i >= 0]] = unconstrain(there[p.name], p)[..., i >= 0]
+            out[..., i[i >= 0]] = p.domain.inverse(there[p.name])[..., i >= 0]
         return out
 
     def inside(self, theta: Array) -> dict[str, Array]:
         """Every parameter on its natural scale for centred, orthonormal covariates: what the graph takes."""
         raw = self.packing.unpack_raw(theta)
-        return {p.name: natural_values(raw[p.name], p) for p in self.model.parameters}
+        return {p.name: p.domain.forward(raw[p.name]) for p in self.model.parameters}
 
     def centred(self) -> Self:
         """The data with covariates that are centred, in the user's units: intercepts are those at their means."""

@@ -23,6 +23,7 @@ from bayesmix.data.margins import units
 from bayesmix.data.patterns import Patterns
 from bayesmix.spec.model import Model, terms
 from bayesmix.spec.parameters import Parameter, Prior
+from bayesmix.spec.supports import Positive, Real, Support
 
 Array = NDArray[np.float64]
 Priors = Mapping[str, Prior | Literal["default"]] | Literal["default"]
@@ -86,18 +87,18 @@ def _good(p: Parameter, prior: Any, model: Model) -> Prior:
             "give bm.Prior('Normal', mu=0, sigma=2) or so."
         )
     kind = prior.distribution.removeprefix(OF_DATA)
-    if (kind == TRIANGLE) != (p.support == "cholesky"):
+    if (kind == TRIANGLE) != p.domain.is_triangular:
         raise ValueError(
             f"The prior of '{p.name}' came as {prior}: loadings of correlated effects, and only these, have "
             "bm.Prior('CholeskyNormal', sigma=1.5)."
         )
-    if kind == EXCHANGEABLE and (p.support != "real" or _reference(p, model) is None):
+    if kind == EXCHANGEABLE and (not p.domain.is_linear or _reference(p, model) is None):
         raise ValueError(
             f"The prior of '{p.name}' came as {prior}, which is one of logits against a reference category; "
             "give bm.Prior('Normal', mu=0, sigma=2) or so."
         )
     try:
-        _tried(prior, p.support)
+        _tried(prior, p.domain)
     except Exception as error:
         raise ValueError(
             f"The prior of '{p.name}' came as {prior}, which PyMC does not take ({_first_line(error)}): give the name "
@@ -111,7 +112,7 @@ def _first_line(error: Exception) -> str:
     return str(error).strip().split("\n")[0].rstrip(".")
 
 
-def _tried(prior: Prior, support: str) -> None:
+def _tried(prior: Prior, support: Support) -> None:
     """Evaluate the density once: PyMC looks at names when it makes a distribution, at values when it runs."""
     import pymc as pm  # two seconds, and seldom wanted in a fit
 
@@ -137,7 +138,7 @@ def _pymc(prior: Prior) -> tuple[str, dict[str, float]]:
 def _limited(
     distribution: str,
     arguments: Mapping[str, Any],
-    support: str,
+    support: Support,
     shape: tuple[int, ...],
     name: str | None = None,
     dims: tuple[str, ...] | None = None,
@@ -146,10 +147,9 @@ def _limited(
     import pymc as pm
 
     kind = getattr(pm, distribution)
-    ends = {"positive": (0.0, None), "sd": (0.0, None), "probability": (0.0, 1.0)}.get(support)
-    if ends and not is_within(distribution, support):
+    if not is_within(distribution, support):
         one = kind.dist(**arguments)
-        further = {"lower": ends[0], "upper": ends[1], "shape": shape}
+        further = {"lower": support.bounds[0], "upper": support.bounds[1], "shape": shape}
         return pm.Truncated(name, one, dims=dims, **further) if name else pm.Truncated.dist(one, **further)
     return kind(name, **arguments, shape=shape, dims=dims) if name else kind.dist(**arguments, shape=shape)
 
@@ -161,13 +161,14 @@ def _bounded() -> tuple[type, ...]:
     return BoundedContinuous, PositiveContinuous, UnitContinuous
 
 
-def is_within(distribution: str, support: str) -> bool:
+def is_within(distribution: str, support: Support) -> bool:
     """Whether a distribution ends where the support of a parameter does."""
     import pymc as pm
 
+    if support.bounds == (None, None):
+        return True
     _, positive, unit = _bounded()
-    ends = (unit,) if support == "probability" else (unit, positive)
-    return support in ("real", "ordered") or issubclass(getattr(pm, distribution), ends)
+    return issubclass(getattr(pm, distribution), (unit, positive) if support.bounds[1] is None else unit)
 
 
 # what a parameter's prior is ----------------------------------------------------------------------
@@ -186,7 +187,7 @@ class Block:
         One axis; for thresholds and logits against a reference two, a row each vector.
     distribution, arguments
         PyMC's, in the units of the data.
-    support : str
+    support : Support
     mixing : array, optional
         The Cholesky factor of an exchangeable prior: entries = `scale` * (z @ mixing') with z ~ N(0, 1).
     """
@@ -196,13 +197,13 @@ class Block:
     shape: tuple[int, ...]
     distribution: str
     arguments: Mapping[str, Any]
-    support: str
+    support: Support
     scale: Array
     mixing: Array | None = None
 
     def variable(self, dims: tuple[str, ...] | None = None) -> Any:
         """The random variable of the current PyMC model, with dims if it is the whole parameter."""
-        if self.support == "ordered":
+        if self.support.is_ordered:
             return self._ordered()
         return _limited(self.distribution, self.arguments, self.support, self.shape, self.name, dims)
 
@@ -237,10 +238,10 @@ class Block:
         import pymc as pm
 
         value = self.initial(x)
-        if self.support == "ordered" or self.mixing is not None:
+        if self.support.is_ordered or self.mixing is not None:
             return value + (0.1 * pm.Normal.dist(0, 1, shape=value.shape) if self.mixing is not None else 0.0)
         value = self._inside(value)
-        free = self.support == "real" and not issubclass(getattr(pm, self.distribution), _bounded())
+        free = self.support.is_linear and not issubclass(getattr(pm, self.distribution), _bounded())
         return value + 0.1 * self.scale * pm.Normal.dist(0, 1, shape=value.shape) if free else value
 
     def _inside(self, value: Array) -> Array:
@@ -334,19 +335,20 @@ def _blocks(p: Parameter, data: Patterns, prior: Prior, centre: Array, unit: Arr
         used = (
             {k: m + s * v if k == "mu" else s * v for k, v in given.items()} if in_units and mixing is None else given
         )
-        support = "positive" if ending == f"{FREE}_diagonal" else "real" if p.support == "cholesky" else p.support
+        support = p.domain
+        if p.domain.is_triangular:
+            support = Positive() if ending == f"{FREE}_diagonal" else Real()
         return Block(p.name + (AT_MEANS if centred else "") + ending, at, shape, of, used, support, own, mixing)
 
-    if p.support == "cholesky":
+    if p.domain.is_triangular:
         diagonal = np.broadcast_to(np.eye(free.shape[-2], free.shape[-1], dtype=bool), free.shape)
         for ending, some, of in (("diagonal", free & diagonal, "HalfNormal"), ("beside", free & ~diagonal, "Normal")):
             if some.any():
                 given = arguments if ending == "diagonal" else {"mu": 0.0, **arguments}
                 yield block(f"{FREE}_{ending}", np.nonzero(some), (int(some.sum()),), given, None, of)
-    elif p.support == "ordered" or kind == EXCHANGEABLE:
-        yield from _vectors(
-            free, len(p.dims) - 1 if p.support == "ordered" else _reference(p, data.model), block, arguments, kind
-        )
+    elif p.domain.is_ordered or kind == EXCHANGEABLE:
+        axis = len(p.dims) - 1 if p.domain.is_ordered else _reference(p, data.model)
+        yield from _vectors(free, axis, block, arguments, kind)
     elif free.any():
         at = np.nonzero(free) if free.ndim else ()
         yield block("" if free.all() else FREE, at, free.shape if free.all() else (int(free.sum()),), arguments)

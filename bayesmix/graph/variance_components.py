@@ -123,4 +123,4 @@ def _intercepts(r: Response, t: Term) -> list[str]:
     if t.covariates is None:
         return list(t.effects) if t.parameter.fixed else []
     only = t.covariates.only or ()
-    return [t.effects[only.index("1")]] if "1" in only and t.parameter.support == "unit" else []
+    return [t.effects[only.index("1")]] if "1" in only and t.parameter.domain.is_identity else []

@@ -148,7 +148,7 @@ def _bound(model: Model, name: str) -> str | None:
     """A parameter of the logits with an effect for each class but the last; one effect may be a factor."""
     own = [t for c in model.classes if c.name == name for t in c.predictor if t.effects]
     several = [t.parameter.name for t in own if len(t.effects) > 1]
-    cholesky = [p.name for p in model.parameters if p.support == "cholesky" and p.dims[-1] == name]
+    cholesky = [p.name for p in model.parameters if p.domain.is_triangular and p.dims[-1] == name]
     return next(iter([*cholesky, *several]), None)
 
 

@@ -134,7 +134,7 @@ def _with_effects(data: Target, solution: Values) -> list[Array]:
 
 def _free(data: Target, p: Parameter) -> bool:
     """Whether all entries of a parameter are estimated, so that it may be made smaller as a whole."""
-    return p.support != "unit" and bool((data.packing.index[p.name] >= 0).all())
+    return not p.domain.is_identity and bool((data.packing.index[p.name] >= 0).all())
 
 
 # one class more or less ---------------------------------------------------------------------------

@@ -135,7 +135,7 @@ def at_zero(data: Target, theta: Array) -> NDArray[np.bool_]:
     small, out = np.abs(theta) < ZERO * ranges(data).unit, np.zeros(len(theta), dtype=bool)
     for p in data.model.parameters:
         i = data.packing.index[p.name]
-        if p.support == "sd":
+        if p.domain.is_effect_sd:
             out[i[i >= 0]] = small[i[i >= 0]]
     return out
 

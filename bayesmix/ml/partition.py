@@ -16,7 +16,7 @@ from bayesmix.ml.objective import Target
 from bayesmix.ml.starts import Ranges
 from bayesmix.spec.families import one_hot
 from bayesmix.spec.model import LatentClass, Response, Term
-from bayesmix.spec.parameters import Parameter, unconstrain
+from bayesmix.spec.parameters import Parameter
 
 Array = NDArray[np.float64]
 SPREAD_OUT = 0.2
@@ -69,7 +69,7 @@ def _of_parts(data: Target, parts: dict[str, Array], narrowest: float) -> tuple[
     for p, values in (*_margins(data, parts, narrowest), *_sizes(data, parts)):
         index = data.packing.index[p.name]
         with np.errstate(all="ignore"):
-            raw = unconstrain(values, p)
+            raw = p.domain.inverse(values)
         usable = (index >= 0) & np.isfinite(raw)
         places.append(index[usable])
         found.append(raw[usable])

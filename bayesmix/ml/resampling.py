@@ -159,7 +159,7 @@ def _draws(data: Target, thetas: list[Array], fit: Fit) -> xr.Dataset:
     values, data = data.natural(np.array(thetas)), data.on_user_scale()
     values, _ = labels.relabelled(data.model, values, {n: fit.params[n].values for n in names})
     out = {n: (("replication", *fit.params[n].dims), v) for n, v in values.items()}
-    values |= {p.name: np.maximum(values[p.name], 1e-300) for p in data.model.parameters if p.support == "positive"}
+    values |= {p.name: p.domain.reachable(values[p.name]) for p in data.model.parameters}
     each = [data.packing.pack({n: v[k] for n, v in values.items()}) for k in range(len(thetas))]
     out |= posterior.tables_of(data, np.array(each), ("replication",))
     return xr.Dataset(out, coords=fit.params.coords.merge(fit.derived.coords).coords)

@@ -12,15 +12,15 @@ from bayesmix.graph.quantities import same_items
 from bayesmix.ml.objective import SMALLEST_SD, Target
 from bayesmix.spec.families import GUESS
 from bayesmix.spec.model import Model, Response, Term, terms
-from bayesmix.spec.parameters import Parameter, unconstrain
+from bayesmix.spec.parameters import Parameter
 
 Array = NDArray[np.float64]
 START_SD = 0.4
 """SDs of random intercepts begin at this share of the SD of a normal response."""
 MOST = 50.0
 """The largest SD, or scale, of a class logit: of more than that a cluster's individuals are in one class anyway."""
-NEVER = 1e-9
-"""A probability at its boundary."""
+LOADING = 0.7
+"""Loadings begin at this size."""
 BEGIN = 0.8
 """Residual SDs begin at this share of the item's own."""
 LOG_BEGIN = -np.log(BEGIN)
@@ -107,7 +107,9 @@ def ranges(data: Target) -> Ranges:
             raw[t.parameter.name][1] = raw[t.parameter.name][1] / _covariate_sds(t, data)
             raw[t.parameter.name][2] = 0.2
         elif t.effects:
-            raw[t.parameter.name][0] = _loadings(data.packing.shape(t.parameter), t.parameter.support)
+            raw[t.parameter.name][0] = t.parameter.domain.inverse(
+                t.parameter.domain.loadings(data.packing.shape(t.parameter), LOADING)
+            )
     _effect_ranges(data, raw)
     for r in data.model.responses:
         _response_ranges(r, data, raw)
@@ -118,19 +120,14 @@ def ranges(data: Target) -> Ranges:
         for name, i in data.packing.index.items():
             flat[i[i >= 0]] = full[name][i >= 0]
         parts.append(flat)
-    classes, upper = np.zeros(data.packing.size, dtype=bool), np.full(data.packing.size, np.inf)
-    lower = -upper
-    for p in _of_classes(data.model):
+    classes = np.zeros(data.packing.size, dtype=bool)
+    lower, upper = np.zeros(data.packing.size), np.zeros(data.packing.size)
+    of_classes = {p.name for p in _of_classes(data.model)}
+    for p in data.model.parameters:
         i = data.packing.index[p.name]
-        classes[i[i >= 0]] = True
-        logs = np.eye(*i.shape[-2:]) > 0 if p.support == "cholesky" else p.support == "positive"
-        log = np.broadcast_to(logs, i.shape)
-        if p.support in ("sd", "positive", "cholesky"):
-            upper[i[i >= 0]] = np.where(log, np.log(MOST), MOST)[i >= 0]
-            lower[i[i >= 0]] = np.where(log, -np.inf, -MOST)[i >= 0]
-    for p in (p for p in data.model.parameters if p.support == "probability"):
-        i = data.packing.index[p.name]
-        lower[i[i >= 0]], upper[i[i >= 0]] = NEVER, 1.0 - NEVER
+        classes[i[i >= 0]] = p.name in of_classes
+        ends = p.domain.search_bounds(i.shape, MOST if p.name in of_classes else np.inf)
+        lower[i[i >= 0]], upper[i[i >= 0]] = (x[i >= 0] for x in ends)
     collapsing = np.zeros(data.packing.size, dtype=bool)
     for p, floor, by_class in _floors(data):
         i = data.packing.index[p.name]
@@ -183,19 +180,12 @@ def _covariate_sds(t: Term, data: Target) -> Array:
     return np.where(sd > 1e-12, sd, 1.0).reshape([-1 if i == axis else 1 for i in range(len(t.parameter.dims))])
 
 
-def _loadings(shape: tuple[int, ...], support: str) -> Array:
-    """Loadings of 0.7 on the optimiser's scale; none between effects."""
-    if support == "cholesky":
-        return np.broadcast_to(np.eye(shape[-2], shape[-1]) * np.log(0.7), shape)
-    return np.full(shape, np.log(0.7) if support == "positive" else 0.7)
-
-
 def _effect_ranges(data: Target, raw: dict[str, list]) -> None:
     """Random intercepts and slopes of a normal response in its units; no regressions between effects yet."""
     scales = _effect_scales(data)
     for e in data.model.effects:
         own = scales.get(e.name, 1.0)
-        if e.sd is not None and e.sd.parameter.support == "sd":
+        if e.sd is not None and e.sd.parameter.domain.is_effect_sd:
             first = np.full(data.packing.shape(e.sd.parameter), own if e.name in scales else 0.7)
             raw[e.sd.parameter.name] = [first, first, 0.3]
         for t in e.mean:
@@ -255,7 +245,7 @@ def _response_ranges(r: Response, data: Target, raw: dict[str, list]) -> None:
             filled = [np.concatenate([m, m[-1] + np.arange(1, shape[-1] - len(m) + 1)]) for m in margins]
             values = _spread_over(filled, p.dims, shape, r.item_dim, r.threshold_dim)
             noise = np.where(np.arange(shape[-1]) == 0, 1.0, 0.2)
-            raw[p.name] = [unconstrain(values, p), np.ones(shape), np.broadcast_to(noise, shape)]
+            raw[p.name] = [p.domain.inverse(values), np.ones(shape), np.broadcast_to(noise, shape)]
         elif name == "sigma" and (alone or r.item_dim in p.dims):
             raw[p.name] = [np.log(BEGIN * _over_items(sd, p.dims, shape, r.item_dim)), np.ones(shape), 0.1]
         elif name == "guessing":
@@ -319,7 +309,7 @@ def split_class(
     wide = {}
     for p in data.model.parameters:
         x = np.asarray(values[p.name], dtype=float)
-        if p.support == "cholesky" and p.dims[-1] in dims:
+        if p.domain.is_triangular and p.dims[-1] in dims:
             x = _split_loadings(x, split, data.packing.shape(p)[-2])
         else:
             for axis in (k for k, d in enumerate(p.dims) if d in dims):

@@ -142,7 +142,7 @@ def _random(model: Model) -> tuple[LatentClass, Parameter]:
     of_clusters = {e.name for e in model.effects_at("cluster")}
     for c in model.classes_at("individual"):
         for t in c.predictor:
-            if t.parameter.support == "cholesky" and set(t.effects) <= of_clusters:
+            if t.parameter.domain.is_triangular and set(t.effects) <= of_clusters:
                 return c, t.parameter
     raise ValueError(
         "The model has no classes of individuals with random logits of clusters: declare it with "

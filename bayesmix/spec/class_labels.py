@@ -39,7 +39,9 @@ def groups(model: Model) -> list[tuple[str, ...]]:
 def _told_apart(p: Parameter, group: set[str]) -> bool:
     """Whether fixed entries say which class is which: more than a reference for logits, or for a factor's scale."""
     named = [(f.value, k, len(f.positions)) for f in p.fixed for d, k in f.positions if d in group]
-    return any(k != -1 or value not in (0.0, 1.0) or (value == 1.0 and p.support != "sd") for value, k, _ in named)
+    return any(
+        k != -1 or value not in (0.0, 1.0) or (value == 1.0 and not p.domain.is_effect_sd) for value, k, _ in named
+    )
 
 
 def common(model: Model, name: str) -> list[str]:
@@ -75,15 +77,8 @@ def permute(model: Model, values: Mapping[str, Array], dims: tuple[str, ...], or
                 if dim in dims and fixed.value == 0.0 and len(fixed.positions) == 1:
                     axis = p.dims.index(dim) - len(p.dims)
                     x = x - np.take(x, [position], axis=axis)
-        out[p.name] = _retriangled(x) if p.support == "cholesky" and set(p.dims) & set(dims) else x
+        out[p.name] = p.domain.canonical(x) if set(p.dims) & set(dims) else x
     return _with_effects(model, out, dims)
-
-
-def _retriangled(x: Array) -> Array:
-    """Loadings (..., effect, class) of the same covariance matrix in Cholesky form: effects are rotated."""
-    rotation, triangle = np.linalg.qr(x[..., : x.shape[-2]])
-    sign = np.where(np.diagonal(triangle, axis1=-2, axis2=-1) < 0, -1.0, 1.0)
-    return np.triu(sign[..., None] * (np.swapaxes(rotation, -1, -2) @ x))
 
 
 def _with_effects(model: Model, values: dict[str, Array], dims: tuple[str, ...]) -> dict[str, Array]:
@@ -95,7 +90,7 @@ def _with_effects(model: Model, values: dict[str, Array], dims: tuple[str, ...])
     names = [e.name for e in effects]
     turn: Array | None = None
     for c in (c for c in model.classes if c.name in dims):
-        for t in (t for t in c.predictor if t.effects and t.parameter.support == "unit"):
+        for t in (t for t in c.predictor if t.effects and t.parameter.domain.is_identity):
             x = values[t.parameter.name]
             n = len(t.effects)
             square = np.swapaxes(x[..., :n], -1, -2)
@@ -168,12 +163,11 @@ def _columns(p: Parameter, values: Mapping[str, Array], dims: tuple[str, ...]) -
     x = np.asarray(values[p.name])
     lead = x.ndim - len(p.dims)
     x = np.moveaxis(x, p.dims.index(hit[0]) + lead, lead)
-    return [_squash(x.reshape(*x.shape[: lead + 1], -1), p.support)]
+    return [_squash(p.domain.comparable(x.reshape(*x.shape[: lead + 1], -1)))]
 
 
-def _squash(x: Array, support: str) -> Array:
+def _squash(x: Array) -> Array:
     """Bounded near zero, so that a logit of 15 and one of 30 are the same."""
-    x = np.log(x) if support == "positive" else x
     return np.sign(x) * np.log1p(np.abs(x))
 
 

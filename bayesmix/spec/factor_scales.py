@@ -72,8 +72,8 @@ def _terms_with(model: Model, e: Effect) -> Iterator[Term]:
 def _symmetric(model: Model, e: Effect) -> bool:
     """Whether all that the effect multiplies, and its mean, may be negated; an SD of clusters' part has no sign."""
     times = [t.parameter for t in _terms_with(model, e)]
-    plus = [t.parameter for t in e.mean if t.parameter.support != "sd"]
-    return all(p.support == "real" and all(f.value == 0 for f in p.fixed) for p in (*times, *plus))
+    plus = [t.parameter for t in e.mean if not t.parameter.domain.is_effect_sd]
+    return all(p.domain.is_linear and all(f.value == 0 for f in p.fixed) for p in (*times, *plus))
 
 
 def _turning(model: Model, e: Effect) -> Iterator[tuple[Parameter, tuple[int, int] | None]]:
@@ -82,7 +82,7 @@ def _turning(model: Model, e: Effect) -> Iterator[tuple[Parameter, tuple[int, in
         dims = t.parameter.dims
         at = (dims.index(t.effect_dim) - len(dims), t.effects.index(e.name)) if t.effect_dim in dims else None
         yield t.parameter, at
-    yield from ((t.parameter, None) for t in e.mean if t.parameter.support == "real")
+    yield from ((t.parameter, None) for t in e.mean if t.parameter.domain.is_linear)
 
 
 def _times(x: Array, p: Parameter, at: tuple[int, int] | None, factor: Array) -> Array:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, cast
+from typing import Any
 
 import numpy as np
 import pytensor.tensor as pt
@@ -18,17 +18,14 @@ from numpy.typing import NDArray
 from pytensor import xtensor as px
 from pytensor.graph.rewriting.utils import rewrite_graph
 
+from bayesmix.spec.supports import SUPPORTS, Support, SupportName, check_support
+
 DATA = {"data": True}
 """Metadata of a field that is data to the compiled graph (a size, a column name), not its structure."""
 
-Support = Literal["real", "positive", "sd", "probability", "ordered", "cholesky", "unit"]
 Array = NDArray[np.float64]
-CLOSEST = 1e-17
-"""Between thresholds that are the same in floating point: no response falls between them."""
 SAME = 1e-6
 """How far a value may be from that at which an entry is fixed: by rounding, or relabelling."""
-SMALLEST = 1e-300
-"""A diagonal loading that stands for zero."""
 
 
 @dataclass(frozen=True)
@@ -103,12 +100,10 @@ class Parameter:
     dims : tuple of str
         Its named dims. For an `ordered` parameter the last dim is the ordered one.
     support : {"real", "positive", "sd", "probability", "ordered", "cholesky", "unit"}
-        Natural scale; the optimiser sees x, log x, x of either sign, x within bounds, or (x_1, log differences). The
-        `sd` of an effect may be zero: of either sign to the optimiser, the log-likelihood is smooth there and zero
-        is no trap, as minus infinity is to a logarithm; so may a probability. A `cholesky` parameter
-        holds loadings on standard normal effects, (..., effect, variable): variable v loads on the
-        effects 1..v only, on the v-th positively (its logarithm is what the optimiser sees), so that
-        the covariance matrix of the variables has one such matrix of loadings.
+        Which values it may take: any; above zero; an SD of an effect, zero or more; from 0 to 1; increasing along the
+        last dim; loadings of correlated effects, (..., effect, variable), triangular with a positive diagonal;
+        loadings by which the first variables are the effects themselves. Each is a class of
+        :mod:`bayesmix.spec.supports`.
     prior : Prior
         Stated on the natural scale.
     fixed : tuple of Fixed
@@ -117,73 +112,24 @@ class Parameter:
 
     name: str
     dims: tuple[str, ...] = ()
-    support: Support = "real"
+    support: SupportName = "real"
     prior: Prior = field(default=Prior("Normal", mu=0.0, sigma=2.0), metadata=DATA)
     fixed: tuple[Fixed, ...] = field(default=(), metadata=DATA)
 
+    def __post_init__(self) -> None:
+        check_support(self.support, self.name)
 
-def constrain(x, parameter: Parameter):
-    """Unconstrained to natural scale, on a named-dim tensor."""
-    if parameter.support == "positive":
-        return px.math.exp(x)
-    if parameter.support == "sd":
-        return px.math.abs(x)
-    if parameter.support == "ordered":
-        dim = parameter.dims[-1]
-        first, rest = x.isel({dim: slice(0, 1)}), x.isel({dim: slice(1, None)})
-        return cast(Any, px.concat([first, px.math.exp(rest)], dim=dim)).cumsum(dim)
-    if parameter.support == "cholesky":
-        rows, columns = x.values.shape[-2:]
-        diagonal: Any = px.as_xtensor(pt.eye(rows, columns), dims=parameter.dims[-2:])
-        return px.math.where(diagonal > 0, px.math.exp(x), x)
-    return x
-
-
-def fixed_values(raw: Array, parameter: Parameter) -> Array:
-    """Fixed entries, entry by entry, from the unconstrained to the natural scale, in NumPy."""
-    if parameter.support == "positive":
-        return np.exp(raw)
-    if parameter.support == "cholesky":
-        return np.where(np.eye(*raw.shape[-2:]) > 0, np.exp(raw), raw)
-    return raw
-
-
-def natural_values(raw: Array, parameter: Parameter) -> Array:
-    """Unconstrained to natural scale, in NumPy."""
-    if parameter.support == "ordered":
-        return np.cumsum(np.concatenate([raw[..., :1], np.exp(raw[..., 1:])], axis=-1), axis=-1)
-    if parameter.support == "sd":
-        return np.abs(raw)
-    return fixed_values(raw, parameter)
-
-
-def unconstrain(value: Array, parameter: Parameter) -> Array:
-    """Natural to unconstrained scale, in NumPy: the inverse of :func:`constrain`."""
-    value = np.asarray(value, dtype=float)
-    if parameter.support == "positive":
-        with np.errstate(divide="ignore"):
-            return np.log(value)
-    if parameter.support == "sd":
-        return np.where(value < 0, np.nan, value)
-    if parameter.support == "probability":
-        return np.where((value < 0) | (value > 1), np.nan, value)
-    if parameter.support == "ordered":
-        gap = np.diff(value, axis=-1)
-        gap = np.where(gap == 0.0, CLOSEST, gap)  # an empty category, at its boundary
-        return np.concatenate([value[..., :1], np.log(gap)], axis=-1)
-    if parameter.support == "cholesky":
-        # a loading at its boundary, zero, is where the exponential of its logarithm underflows
-        at_least = np.where(value == 0, SMALLEST, value)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return np.where(np.eye(*value.shape[-2:]) > 0, np.log(at_least), value)
-    return value
+    @property
+    def domain(self) -> Support:
+        """The support, with its maps and shapes."""
+        return SUPPORTS[self.support]
 
 
 def natural(theta, parameter: Parameter, index, fixed):
     """The parameter as a named-dim tensor: entry `index` of theta, or `fixed` where index is -1."""
     padded: Any = pt.concatenate([theta, np.zeros(1)])  # -1 reads the zero at the end
     raw = padded[index] + fixed
-    return constrain(px.as_xtensor(raw, dims=parameter.dims), parameter)
+    return px.as_xtensor(parameter.domain.forward(raw, pt), dims=parameter.dims)
 
 
 def lower(outputs: Any) -> Any:
@@ -193,7 +139,7 @@ def lower(outputs: Any) -> Any:
 
 def _held(p: Parameter, shape: tuple[int, ...]) -> tuple[Array, Array]:
     """Fixed entries on the natural and on the unconstrained scale, NaN where free."""
-    held = np.full(shape, np.nan)
+    held, structure = np.full(shape, np.nan), p.domain.structure(shape)
     for f in p.fixed:
         where = dict(f.positions)
         if unknown := [d for d in where if d not in p.dims]:
@@ -202,12 +148,9 @@ def _held(p: Parameter, shape: tuple[int, ...]) -> tuple[Array, Array]:
                 f"({', '.join(p.dims)}): name one of them."
             )
         held[tuple(where.get(d, slice(None)) for d in p.dims)] = f.value
-    if p.support == "cholesky":
-        held[..., np.tri(*shape[-2:], k=-1, dtype=bool)] = 0.0
-    if p.support == "unit":
-        held[..., : shape[-2]] = np.eye(shape[-2], min(shape[-2:]))
+    held = np.where(np.isnan(structure), held, structure)
     with np.errstate(all="ignore"):
-        raw = unconstrain(held, p)
+        raw = p.domain.inverse(held)
     if (np.isnan(raw) != np.isnan(held)).any():
         raise ValueError(
             f"Parameter '{p.name}' is fixed outside its support ({p.support}): a positive one takes positive values; "
@@ -296,7 +239,7 @@ class Packing:
                     "levels."
                 )
             with np.errstate(all="ignore"):
-                raw = unconstrain(value, p)
+                raw = p.domain.inverse(value)
             free = i >= 0
             if not np.isfinite(raw[free]).all():
                 raise ValueError(
@@ -346,7 +289,7 @@ class Packing:
             return
         gone = self.absent[p.name]
         with np.errstate(all="ignore"):
-            expected = natural_values(np.where(gone, 0.0, raw), p)
+            expected = p.domain.forward(np.where(gone, 0.0, raw))
         off = gone & _differ(value, expected)
         if off.any():
             position = tuple(np.argwhere(off)[0])

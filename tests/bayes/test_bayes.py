@@ -5,6 +5,7 @@ import warnings
 
 import arviz as az
 import numpy as np
+import pandas as pd
 import pytest
 import xarray as xr
 from bayesmix.models import lca, lta
@@ -39,6 +40,19 @@ def test_the_models_likelihood_is_the_fits(two_classes, family):
     with made:
         value = made["loglik"].eval({made[k]: v for k, v in exact.items()}, mode=numpy_mode())
     assert value == pytest.approx(fit.loglik, abs=1e-8)
+
+
+def test_thresholds_fixed_at_two_places_are_those_of_the_log_likelihood():
+    df = pd.DataFrame({k: np.arange(60) // (1 + j) % 4 for j, k in enumerate("ab")}, dtype=float)
+    tau = bm.Parameter("tau", ("item", "threshold"), "ordered", fixed=(bm.at(-1, threshold=0), bm.at(0.7, threshold=1)))
+    items = bm.Response("r", ("a", "b"), bm.ordinal(), (bm.Term(bm.Parameter("nu", ("item",))),), (bm.Term(tau),))
+    values = {"nu": np.array([0.2, -0.4]), "tau": np.array([[-1.0, 0.7, 1.5]] * 2)}
+    model = bm.Model("two fixed", (items,))
+    made, data = bm.build(model, df), bm.prepare(model, df)
+    given = {made[k]: v for k, v in pymc_model.variables_at(data, values).items()}
+    assert_allclose(made["tau"].eval(given, mode=numpy_mode()), values["tau"])
+    expected = bm.log_likelihood(model, df, values)
+    assert made["loglik"].eval(given, mode=numpy_mode()) == pytest.approx(expected, abs=1e-8)
 
 
 def test_the_tree_has_every_group(sampled, two_classes):
