@@ -57,9 +57,10 @@ def test_a_model_is_read_back_as_it_was(name):
 
 NUMBERS = st.floats() | st.integers() | st.booleans()
 NUMPY = st.sampled_from([np.float64, np.float32, np.int64, np.int8, np.bool_])
+TEXT = st.text().map(lambda x: x.rstrip("\0"))  # NumPy drops zeros at the end of a text
 
 
-@given(st.lists(NUMBERS | st.builds(lambda kind, x: kind(x), NUMPY, st.integers(-9, 9)), max_size=4), st.text())
+@given(st.lists(NUMBERS | st.builds(lambda kind, x: kind(x), NUMPY, st.integers(-9, 9)), max_size=4), TEXT)
 def test_numbers_keep_their_last_bit_and_their_type(values, text):
     model = replace(MODELS["lca"], name=(text, *values, np.array(values, dtype=float), np.str_(text)))
     for x, y in zip(model.name, loads(dumps(model)).name, strict=True):
