@@ -348,7 +348,7 @@ def posterior_of(fit) -> xr.DataTree:
 def test_sampling_adds_the_posterior_and_the_comparison(data, tmp_path, monkeypatch):
     asked = {}
 
-    def sample(model, df, *, fit, **settings):
+    def sample(fit, df, **settings):
         asked.update(settings, rows=len(df))
         return posterior_of(fit)
 
