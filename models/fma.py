@@ -19,28 +19,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from bayesmix import Family, LatentClass, Model, bernoulli
-from bayesmix.spec.blocks import (
-    COVARIANCES,
-    class_number,
-    factor_effects,
-    listed,
-    loading_on,
-    logits,
-    measured,
-    named_factors,
-    needs_clusters,
-    random_logits,
-)
-
-BY_CLASS = ("intercepts", "loadings", "means", "variances")
+from bayesmix import LatentClass, Model
+from bayesmix.checks import needs_clusters
+from bayesmix.spec import blocks
+from bayesmix.spec.blocks import Families, Formula, Items
 
 
 def fma(
-    items: Sequence[str],
+    items: Items,
     classes: int = 2,
-    covariates: str | None = None,
-    family: Family | Mapping[str, Family] | None = None,
+    covariates: Formula = None,
+    family: Families = None,
     variance: str = "equal",
     freq: str | None = None,
     *,
@@ -48,29 +37,21 @@ def fma(
     by_class: str = "intercepts",
     loadings: str = "item",
     correlated: bool = True,
-    factor_covariates: str | None = None,
+    factor_covariates: Formula = None,
     item_covariates: Mapping[str, str] | None = None,
     cluster: str | None = None,
     effects: str | None = None,
-    cluster_covariates: str | None = None,
+    cluster_covariates: Formula = None,
     factor_clusters: bool = True,
 ) -> Model:
     """Declare a factor mixture model, single-level or two-level.
 
     Parameters
     ----------
-    items : sequence of str
-        Columns of the items.
+    items, covariates, family, variance, freq, cluster, cluster_covariates
+        As in :func:`bayesmix.models.lca`, but that items are ``bernoulli("probit")``, (36), if left out.
     classes : int
         Number of classes K; 1 is a factor model, the 2PL for binary items.
-    covariates : str, optional
-        Formula of the class logits; the last class is the reference.
-    family : Family or mapping of item to Family, optional
-        Distribution of the items, ``bernoulli("probit")`` of (36) where it is left out.
-    variance : {"equal", "class"}
-        Residual SD of normal items: the same in all classes, or one for each.
-    freq : str, optional
-        Column of frequency weights.
     factors : mapping of str to sequence of str, optional
         The items that load on each factor; one factor `f` of all items if left out.
     by_class : str
@@ -79,20 +60,14 @@ def fma(
         factors for measurement that is the same in all classes, ...
     loadings : {"item", "one"}
         A loading for each item, or one for all of them.
-    correlated : bool
-        Whether the factors, given their covariates, are correlated.
+    correlated, factor_clusters : bool
+        Whether the factors are correlated given their covariates; whether clusters have a random part of them.
     factor_covariates : str, optional
         Formula of covariates of individuals that predict the factors.
     item_covariates : mapping of item to formula, optional
         Covariates with a direct effect on an item, the same in all classes: differential item functioning.
-    cluster : str, optional
-        Column of the cluster labels: the model is two-level.
     effects : {"unrestricted", "factor", "none"}, optional
         Random parts of the class logits of clusters; unrestricted, in a two-level model, if left out.
-    cluster_covariates : str, optional
-        Formula of covariates of clusters in the class logits.
-    factor_clusters : bool
-        Whether the factors of a two-level model have a random part of clusters.
 
     Returns
     -------
@@ -103,47 +78,22 @@ def fma(
     ValueError
         As :func:`bayesmix.models.lca`; something in `by_class` that is not identified beside the rest.
     """
-    items, classes = listed(items), class_number(classes)
-    varying = _varying(by_class, classes)
+    items, classes = blocks.listed(items), blocks.class_number(classes)
+    varying = blocks.parts_by_class(by_class, classes)
     effects = effects or ("unrestricted" if cluster else "none")
-    _check_clusters(cluster, effects, cluster_covariates)
-    pattern = named_factors(items, factors, loadings)
-
-    def by(what: str) -> tuple[str, ...]:
-        return ("C",) if what in varying else ()
-
-    responses = measured(items, family, by("intercepts"), variance, item_covariates, bernoulli("probit"))
-    responses = tuple(loading_on(r, pattern, by("loadings"), loadings == "one") for r in responses)
-    of_factors = factor_effects(
+    pattern = blocks.named_factors(items, factors, loadings)
+    responses = blocks.items_on_factors(items, pattern, varying, loadings, family, variance, item_covariates)
+    eta = blocks.factor_effects(
         tuple(pattern),
         correlated=correlated,
-        means=by("means"),
-        variances=by("variances"),
+        means=("C",) * ("means" in varying),
+        variances=("C",) * ("variances" in varying),
         covariates=factor_covariates,
         cluster=bool(cluster) and factor_clusters,
     )
-    random, random_parts = random_logits("C", classes, "cluster", effects)
-    fixed = logits("C", "class", individual=covariates, cluster=cluster_covariates)
-    of_individuals = LatentClass("C", classes, "individual", (*fixed, *random_parts))
-    return Model("fma", responses, (of_individuals,), (*random, *of_factors), cluster, freq)
-
-
-def _varying(by_class: str, classes: int) -> set[str]:
-    """What varies over the classes, where that is identified."""
-    out = {w.strip() for w in str(by_class).split("+")}
-    if unknown := out - set(BY_CLASS):
-        raise ValueError(f"by_class came with '{sorted(unknown)[0]}': name some of {', '.join(BY_CLASS)}.")
-    for one, others in {"means": ("intercepts", "loadings"), "variances": ("loadings",)}.items():
-        if one in out and (beside := [k for k in others if k in out]):
-            raise ValueError(
-                f"by_class came as {by_class!r}, but {one} of the factors are not identified beside class "
-                f"{beside[0]}, which can do all that they do: leave one of the two out."
-            )
-    return out if classes > 1 else out - {"means", "variances"}
-
-
-def _check_clusters(cluster: str | None, effects: str, covariates: str | None) -> None:
-    if effects not in COVARIANCES:
-        raise ValueError(f"effects came as {effects!r}: give {', '.join(map(repr, COVARIANCES))}.")
-    asked = {f"effects={effects!r}": effects != "none", f"cluster_covariates={covariates!r}": covariates is not None}
-    needs_clusters(cluster, asked)
+    u, loaded = blocks.random_class_logits("C", classes, "cluster", effects)
+    needs_clusters(cluster, effects=effects, cluster_covariates=cluster_covariates)
+    logits = blocks.class_logits("C", "class", individual=covariates, cluster=cluster_covariates)
+    return Model(
+        "fma", responses, (LatentClass("C", classes, "individual", (*logits, *loaded)),), (*u, *eta), cluster, freq
+    )

@@ -13,17 +13,26 @@ two-level model the logits have a random part of clusters as well, of the same f
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
-from bayesmix import Family, LatentClass, Model
-from bayesmix.spec.blocks import COVARIANCES, class_number, listed, logits, measured, needs_clusters, random_logits
+from bayesmix import LatentClass, Model
+from bayesmix.checks import needs_clusters, one_of
+from bayesmix.spec.blocks import (
+    Families,
+    Formula,
+    Items,
+    class_logits,
+    class_number,
+    item_responses,
+    random_class_logits,
+)  # fmt: skip
 
 
 def gom(
-    items: Sequence[str],
+    items: Items,
     classes: int,
-    covariates: str | None = None,
-    family: Family | Mapping[str, Family] | None = None,
+    covariates: Formula = None,
+    family: Families = None,
     variance: str = "equal",
     freq: str | None = None,
     *,
@@ -31,31 +40,20 @@ def gom(
     item_covariates: Mapping[str, str] | None = None,
     cluster: str | None = None,
     cluster_effects: str | None = None,
-    cluster_covariates: str | None = None,
+    cluster_covariates: Formula = None,
 ) -> Model:
     """Declare a grade-of-membership model, single-level or two-level.
 
     Parameters
     ----------
-    items : sequence of str
-        Columns of the items.
+    items, covariates, family, variance, freq, cluster
+        As in :func:`bayesmix.models.lca`; the paper's binary items are `bernoulli("probit")`.
     classes : int
-        Number of classes (extreme profiles) K.
-    covariates : str, optional
-        Formula of the membership logits (33); the last class is the reference.
-    family : Family or mapping of item to Family, optional
-        Distribution of the items, `nominal()` if left out. The paper's binary items are
-        `bernoulli("probit")`; the classes are free of the link.
-    variance : {"equal", "class"}
-        Residual SD of normal items: the same in all classes, or one for each.
-    freq : str, optional
-        Column of frequency weights.
+        Number of classes (extreme profiles) K, at least 2.
     effects : {"unrestricted", "factor"}
         Covariance matrix of the membership logits, or one factor (35); the same for K = 2.
     item_covariates : mapping of item to formula, optional
         Covariates with a direct effect on an item, the same in all classes, as below (33).
-    cluster : str, optional
-        Column of the cluster labels: the model is two-level.
     cluster_effects : {"unrestricted", "factor", "none"}, optional
         Random effects of clusters on the membership logits; one factor if left out.
     cluster_covariates : str, optional
@@ -68,30 +66,16 @@ def gom(
     Raises
     ------
     ValueError
-        As :func:`bayesmix.models.lca`; one class, or effects "none" (the responses would be independent).
+        As :func:`bayesmix.models.lca`; one class, or effects "none": the responses would be independent.
     """
-    items, more = listed(items), ". With one extreme profile the responses would be independent (bm.models.lca takes 1)"
+    more = ". With one extreme profile the responses would be independent (bm.models.lca takes 1)"
     classes = class_number(classes, 2, more)
-    _check(effects, cluster, cluster_effects, cluster_covariates)
-    own, memberships = random_logits("C", classes, "individual", effects)
-    shared, of_clusters = random_logits("C", classes, "cluster", cluster_effects or ("factor" if cluster else "none"))
-    fixed = logits("C", "class", individual=covariates, cluster=cluster_covariates)
-    of_items = LatentClass("C", classes, "item", (*fixed, *memberships, *of_clusters))
-    responses = measured(items, family, ("C",), variance, item_covariates)
-    return Model("gom", responses, (of_items,), (*shared, *own), cluster, freq)
-
-
-def _check(effects: str, cluster: str | None, cluster_effects: str | None, formula: str | None) -> None:
-    if effects == "none":
-        raise ValueError("effects came as 'none': without random memberships the responses would be independent.")
-    for name, value, known in (
-        ("effects", effects, COVARIANCES[:2]),
-        ("cluster_effects", cluster_effects or "none", COVARIANCES),
-    ):
-        if value not in known:
-            raise ValueError(f"{name} came as {value!r}: give {', '.join(map(repr, known))}.")
-    asked = {
-        f"cluster_effects={cluster_effects!r}": cluster_effects is not None,
-        f"cluster_covariates={formula!r}": formula is not None,
-    }
-    needs_clusters(cluster, asked)
+    one_of("effects", effects, ("unrestricted", "factor"), more="; with none the responses would be independent")
+    shared = cluster_effects or ("factor" if cluster else "none")
+    responses = item_responses(items, family, ("C",), variance, item_covariates)
+    logits = class_logits("C", "class", individual=covariates, cluster=cluster_covariates)
+    z, memberships = random_class_logits("C", classes, "individual", effects)
+    u, of_clusters = random_class_logits("C", classes, "cluster", shared, option="cluster_effects")
+    needs_clusters(cluster, cluster_effects=cluster_effects, cluster_covariates=cluster_covariates)
+    c = LatentClass("C", classes, "item", (*logits, *memberships, *of_clusters))
+    return Model("gom", responses, (c,), (*u, *z), cluster, freq)

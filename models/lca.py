@@ -14,35 +14,33 @@ w and z: P(C_i = c) has the logits alpha_c + beta_c x_i.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-
-from bayesmix import Family, LatentClass, Model
+from bayesmix import LatentClass, Model
+from bayesmix.checks import needs_cluster_classes, needs_clusters
 from bayesmix.spec.blocks import (
-    COVARIANCES,
+    Families,
+    Formula,
+    Items,
+    class_logits,
     class_number,
     cluster_class,
-    cluster_class_number,
-    listed,
-    logits,
-    measured,
-    needs_clusters,
-    random_logits,
-)
+    item_responses,
+    random_class_logits,
+)  # fmt: skip
 
 
 def lca(
-    items: Sequence[str],
+    items: Items,
     classes: int,
-    covariates: str | None = None,
-    family: Family | Mapping[str, Family] | None = None,
+    covariates: Formula = None,
+    family: Families = None,
     variance: str = "equal",
     freq: str | None = None,
     *,
     cluster: str | None = None,
     effects: str | None = None,
-    cluster_covariates: str | None = None,
+    cluster_covariates: Formula = None,
     cluster_classes: int = 0,
-    cluster_class_covariates: str | None = None,
+    cluster_class_covariates: Formula = None,
     effects_by_cluster_class: bool = False,
     items_by_cluster_class: bool = False,
 ) -> Model:
@@ -57,26 +55,20 @@ def lca(
     covariates : str, optional
         Formula of the class logits (4), e.g. ``"age + sex"``; the last class is the reference.
     family : Family or mapping of item to Family, optional
-        Distribution of the items, `nominal()` for all of them (or for those not in the mapping)
-        if left out; several families may stand in one model.
+        Distribution of the items, `nominal()` for those of which nothing is said; one model may have several.
     variance : {"equal", "class"}
         Residual SD of normal items: the same in all classes, or one for each.
-    freq : str, optional
-        Column of frequency weights.
-    cluster : str, optional
-        Column of the cluster labels: the model is two-level.
+    freq, cluster : str, optional
+        Columns of frequency weights; of cluster labels: the model is two-level.
     effects : {"unrestricted", "factor", "none"}, optional
         Random effects of clusters on the class logits: K - 1 correlated ones (4)-(5), one factor
         (35), or none. Left out, they are unrestricted, and none where there are classes of clusters.
-    cluster_covariates : str, optional
-        Formula of covariates of clusters in the class logits (5).
+    cluster_covariates, cluster_class_covariates : str, optional
+        Formulas of covariates of clusters: in the class logits (5); of the classes of clusters, (17), (26).
     cluster_classes : int
         Number of classes M of clusters, D, at least 2; the class logits depend on D (24). None at 0.
-    cluster_class_covariates : str, optional
-        Formula of covariates of clusters that predict D, (17), (26).
     effects_by_cluster_class, items_by_cluster_class : bool
-        Whether the covariance matrix of the random effects (18), (25), and the parameters of the
-        items (22), depend on D.
+        Whether the covariance of the random effects (18), (25), the parameters of items (22), depend on D.
 
     Returns
     -------
@@ -85,39 +77,20 @@ def lca(
     Raises
     ------
     ValueError
-        No items, a duplicate item, a number of classes below one (of clusters: below two), a family
-        for no item, unknown `effects`, something of clusters without a cluster column, something of
-        their classes without any.
+        No items, a duplicate item, a number of classes below one (of clusters: below two), a family for no item,
+        unknown `effects`, something of clusters or of their classes without any.
     """
-    items, classes, cluster_classes = listed(items), class_number(classes), cluster_class_number(cluster_classes)
+    classes = class_number(classes)
     effects = effects or ("unrestricted" if cluster and not cluster_classes else "none")
-    _check(cluster, effects, cluster_covariates, cluster_classes)
-    _check_classes(cluster_classes, cluster_class_covariates, effects_by_cluster_class, items_by_cluster_class)
-    of_clusters = cluster_class(cluster_classes, cluster_class_covariates)
-    parents = tuple(d.name for d in of_clusters)
-    random, loadings = random_logits("C", classes, "cluster", effects, parents if effects_by_cluster_class else ())
-    fixed = logits("C", "class", parents, individual=covariates, cluster=cluster_covariates)
-    responses = measured(items, family, (*parents, "C") if items_by_cluster_class else ("C",), variance)
-    of_individuals = LatentClass("C", classes, "individual", (*fixed, *loadings))
-    return Model("lca", responses, (*of_clusters, of_individuals), random, cluster, freq)
-
-
-def _check(cluster: str | None, effects: str, covariates: str | None, cluster_classes: int) -> None:
-    if effects not in COVARIANCES:
-        raise ValueError(f"effects came as {effects!r}: give {', '.join(map(repr, COVARIANCES))}.")
-    asked = {
-        f"effects={effects!r}": effects != "none",
-        f"cluster_covariates={covariates!r}": covariates is not None,
-        f"cluster_classes={cluster_classes!r}": bool(cluster_classes),
-    }
-    needs_clusters(cluster, asked)
-
-
-def _check_classes(cluster_classes: int, covariates: str | None, effects: bool, items: bool) -> None:
-    asked = {
-        f"cluster_class_covariates={covariates!r}": covariates is not None,
-        "effects_by_cluster_class=True": effects,
-        "items_by_cluster_class=True": items,
-    }
-    if not cluster_classes and (came := [k for k, v in asked.items() if v]):
-        raise ValueError(f"{came[0]} came without classes of clusters: give cluster_classes=2 or more.")
+    d = cluster_class(cluster_classes, cluster_class_covariates)
+    by_d = tuple(k.name for k in d)
+    responses = item_responses(items, family, (*by_d * items_by_cluster_class, "C"), variance)
+    logits = class_logits("C", "class", by_d, individual=covariates, cluster=cluster_covariates)
+    u, loadings = random_class_logits("C", classes, "cluster", effects, by_d * effects_by_cluster_class)
+    needs_clusters(cluster, effects=effects, cluster_covariates=cluster_covariates, cluster_classes=cluster_classes)
+    needs_cluster_classes(
+        cluster_classes, cluster_class_covariates=cluster_class_covariates,
+        effects_by_cluster_class=effects_by_cluster_class, items_by_cluster_class=items_by_cluster_class,
+    )  # fmt: skip
+    c = LatentClass("C", classes, "individual", (*logits, *loadings))
+    return Model("lca", responses, (*d, c), u, cluster, freq)

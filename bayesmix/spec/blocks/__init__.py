@@ -1,0 +1,58 @@
+"""Blocks of declarations that templates share, each with the equations that it stands for."""
+
+from bayesmix.spec.blocks.classes import (
+    class_logits,
+    class_number,
+    class_on_factors,
+    cluster_class,
+    random_class_logits,
+)
+from bayesmix.spec.blocks.effects import (
+    factor_effects,
+    named_factors,
+    parts_by_class,
+    parts_by_response_class,
+    random_coefficients,
+)
+from bayesmix.spec.blocks.item_response import CERTAIN, guessing_logit, item_response, item_response_classes
+from bayesmix.spec.blocks.measurement import (
+    Families,
+    Formula,
+    Items,
+    item_responses,
+    items_on_factors,
+    listed,
+    loading_on,
+)
+from bayesmix.spec.blocks.occasions import Occasions
+from bayesmix.spec.blocks.priors import LOADING
+from bayesmix.spec.blocks.regression import Regression, random_class_logits_of_regression, random_names
+
+__all__ = [
+    "CERTAIN",
+    "LOADING",
+    "Families",
+    "Formula",
+    "Items",
+    "Occasions",
+    "Regression",
+    "class_logits",
+    "class_number",
+    "class_on_factors",
+    "cluster_class",
+    "factor_effects",
+    "guessing_logit",
+    "item_response",
+    "item_response_classes",
+    "item_responses",
+    "items_on_factors",
+    "listed",
+    "loading_on",
+    "named_factors",
+    "parts_by_class",
+    "parts_by_response_class",
+    "random_class_logits",
+    "random_class_logits_of_regression",
+    "random_coefficients",
+    "random_names",
+]

@@ -1,0 +1,202 @@
+"""Items: their parameters by family and class, covariates of items, loadings on factors."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
+
+from bayesmix.checks import one_of
+from bayesmix.spec.blocks.priors import CLASS_LOGIT, DATA_SD, GUESSING, ITEM_LOADING, SLOPE
+from bayesmix.spec.families import Bernoulli, Family, Ordinal, bernoulli, nominal
+from bayesmix.spec.model import Covariates, Response, Term
+from bayesmix.spec.parameters import Parameter, Prior, at
+
+Items = Sequence[str]
+"""Columns of items."""
+Formula = str | None
+"""Covariates, such as ``"age + sex"``; none where it is left out."""
+Families = Family | Mapping[str, Family] | None
+"""The distribution of all items, or of each by its name; the template's own where it is left out."""
+
+
+def listed(items: Iterable[str], what: str = "items") -> tuple[str, ...]:
+    """Columns as a tuple, of any iterable that has an order.
+
+    Raises
+    ------
+    ValueError
+        One text, a set, or something that is no name.
+    """
+    if isinstance(items, str):
+        raise ValueError(f"The {what} came as the text {items!r}: give a list of column names.")
+    if isinstance(items, set | frozenset) or not isinstance(items, Iterable):
+        raise ValueError(f"The {what} came as {items!r}, expected a list of column names, in an order.")
+    out = tuple(items)
+    if odd := [i for i in out if not isinstance(i, str)]:
+        raise ValueError(
+            f"The {what} came with {odd[0]!r}, expected names of columns as text: df.columns = df.columns.map(str)."
+        )
+    return out
+
+
+def item_responses(
+    items: Sequence[str],
+    family: Family | Mapping[str, Family] | None,
+    classes: Sequence[str],
+    variance: str = "equal",
+    covariates: Mapping[str, str] | None = None,
+    default: Family | None = None,
+) -> tuple[Response, ...]:
+    """Items whose parameters depend on `classes`, a response for each family among them.
+
+    Parameters
+    ----------
+    items : sequence of str
+        Columns of the items.
+    family : Family or mapping of item to Family, optional
+        The default for all items, or for those not in the mapping, if left out.
+    classes : sequence of str
+        Names of class variables.
+    variance : {"equal", "class"}
+        Residual SD of normal items: the same in all classes, or one for each.
+    covariates : mapping of item to formula, optional
+        Covariates with an effect on an item that is the same in all classes.
+    default : Family, optional
+        Of items of which nothing is said: `nominal()` if left out.
+
+    Raises
+    ------
+    ValueError
+        Items as one text, an unknown variance, a family or covariates for no item.
+    """
+    items = listed(items)
+    one_of("The variance", variance, ("equal", "class"))
+    default = default or nominal()
+    chosen = family if isinstance(family, Mapping) else dict.fromkeys(items, family or default)
+    for what, given in (("A family", chosen), ("A formula", covariates or {})):
+        if unknown := [i for i in given if i not in items]:
+            raise ValueError(f"{what} came for '{unknown[0]}', which is not among the items: {', '.join(items)}.")
+    by_family: dict[Family, list[str]] = {}
+    for item in items:
+        by_family.setdefault(chosen.get(item, default), []).append(item)
+    kinds = [_kind(f) for f in by_family]
+    names = [f"{kind}_{_link(f)}" if kinds.count(kind) > 1 else kind for kind, f in zip(kinds, by_family, strict=True)]
+    suffixes = [f"_{name}" if len(names) > 1 else "" for name in names]
+    out = (
+        _response(f, tuple(i), tuple(classes), variance, name, suffix)
+        for (f, i), name, suffix in zip(by_family.items(), names, suffixes, strict=True)
+    )
+    return tuple(_with_covariates(r, covariates or {}) for r in out)
+
+
+def _kind(family: Family) -> str:
+    """The name of a response of this family."""
+    return "guessed" if isinstance(family, Bernoulli) and family.guessing else type(family).__name__.lower()
+
+
+def _link(family: Family) -> str:
+    """What else tells two responses of one kind apart."""
+    return family.link if isinstance(family, Bernoulli | Ordinal) else "linear"
+
+
+def _response(
+    family: Family, items: tuple[str, ...], classes: tuple[str, ...], variance: str, name: str, suffix: str
+) -> Response:
+    kind = type(family).__name__.lower()
+    guessing = isinstance(family, Bernoulli) and family.guessing
+    item, category, threshold = f"item{suffix}", f"category{suffix}", f"threshold{suffix}"
+    predictor: tuple[Term, ...] = ()
+    auxiliary: tuple[Term, ...] = ()
+    if kind == "nominal":
+        dims, fixed = (*classes, item, category), (at(0.0, **{category: 0}),)
+        predictor = (Term(Parameter(f"item_logit{suffix}", dims, prior=CLASS_LOGIT, fixed=fixed)),)
+    elif kind == "ordinal":
+        dims, prior = (*classes, item, threshold), Prior("Normal", mu=0, sigma=3)
+        auxiliary = (Term(Parameter(f"item_threshold{suffix}", dims, "ordered", prior)),)
+    else:
+        spread = {"normal": Prior("DataNormal", sigma=2.5), "poisson": Prior("DataNormal", sigma=3)}
+        prior = spread.get(kind, Prior("Normal", mu=0, sigma=2))
+        predictor = (Term(Parameter(f"item_intercept{suffix}", (*classes, item), prior=prior)),)
+    if kind == "normal":
+        dims = (*classes, item) if variance == "class" else (item,)
+        auxiliary = (Term(Parameter(f"item_sd{suffix}", dims, "positive", Prior("DataHalfNormal", sigma=2.5))),)
+    if guessing:
+        auxiliary = (Term(Parameter(f"guessing{suffix}", (item,), "probability", GUESSING)),)
+    return Response(name, items, family, predictor, auxiliary, item, category, threshold)
+
+
+def _with_covariates(r: Response, covariates: Mapping[str, str]) -> Response:
+    """The response with slopes of its items: one parameter a formula, zero for the items that do not have it."""
+    formulas = list(dict.fromkeys(covariates.values()))
+    terms = []
+    for k, formula in enumerate(formulas, start=1):
+        without = tuple(at(0.0, **{r.item_dim: i}) for i, item in enumerate(r.items) if covariates.get(item) != formula)
+        if len(without) == len(r.items):
+            continue
+        number = f"_{k}" if len(formulas) > 1 else ""
+        dim, nominal_dims = f"item_covariate{number}", (r.category_dim,) if r.family == nominal() else ()
+        reference = tuple(at(0.0, **{d: 0}) for d in nominal_dims)
+        name = f"item_slope{number}{r.item_dim.removeprefix('item')}"
+        slope = Parameter(name, (r.item_dim, *nominal_dims, dim), prior=SLOPE, fixed=(*without, *reference))
+        terms.append(Term(slope, Covariates(dim, formula)))
+    return replace(r, predictor=(*r.predictor, *terms))
+
+
+def items_on_factors(
+    items: Sequence[str],
+    factors: Mapping[str, Sequence[str]],
+    varying: Collection[str],
+    loadings: str,
+    family: Families,
+    variance: str,
+    covariates: Mapping[str, str] | None,
+) -> tuple[Response, ...]:
+    """Items that load on factors, (36), (38); ``bernoulli("probit")`` if nothing is said of their family.
+
+    Parameters
+    ----------
+    items, family, variance, covariates
+        As in :func:`item_responses`.
+    factors : mapping of str to sequence of str
+        The items that load on each factor.
+    varying : collection of str
+        Which of "intercepts" and "loadings" vary over the classes C.
+    loadings : {"item", "one"}
+    """
+    intercepts, slopes = (("C",) if what in varying else () for what in ("intercepts", "loadings"))
+    responses = item_responses(items, family, intercepts, variance, covariates, bernoulli("probit"))
+    return tuple(loading_on(r, factors, slopes, loadings == "one") for r in responses)
+
+
+def loading_on(
+    r: Response, factors: Mapping[str, Sequence[str]], by: Sequence[str] = (), one: bool = False
+) -> Response:
+    """The response with its items' loadings lambda on factors, (36), (38), (42): `loading`.
+
+    Parameters
+    ----------
+    factors : mapping of str to sequence of str
+        The items that load on each factor; the other loadings are zero.
+    by : sequence of str
+        Class variables that the loadings depend on.
+    one : bool
+        One positive loading for all items.
+    """
+    several, names = len(factors) > 1, tuple(factors)
+    if one:
+        loading = Parameter("loading", tuple(by), "sd", DATA_SD)
+        return replace(r, predictor=(*r.predictor, Term(loading, effects=names)))
+    lead, suffix = (("factor",) if several else ()), r.item_dim.removeprefix("item")
+    none = tuple(
+        at(0.0, **({"factor": f} if several else {}), **{r.item_dim: i})
+        for f, name in enumerate(names)
+        for i, item in enumerate(r.items)
+        if item not in factors[name]
+    )
+    if len(none) == len(names) * len(r.items):
+        return r
+    category = (r.category_dim,) if r.family == nominal() else ()
+    reference = tuple(at(0.0, **{d: 0}) for d in category)
+    dims = (*lead, *by, r.item_dim, *category)
+    loading = Parameter(f"loading{suffix}", dims, "real", ITEM_LOADING, (*none, *reference))
+    return replace(r, predictor=(*r.predictor, Term(loading, None, names, "factor" if several else "effect")))
