@@ -268,7 +268,7 @@ def _terms_of(e: Effect) -> tuple[Term, ...]:
 # other rows, coded as those of given parameters ---------------------------------------------------
 
 
-def coding_of(model: Model, params: Mapping[str, Any], df: pd.DataFrame | None = None) -> Coding:
+def coding_of(model: Model, params: Mapping[Any, Any], df: pd.DataFrame | None = None) -> Coding:
     """How rows are to be coded for given parameters, as far as these tell.
 
     The parameters of a fit know it all. Others know the categories of their coords; and where they have as many as a

@@ -229,7 +229,7 @@ def effect_posteriors(data: Problem, theta: Array, mode=None) -> dict[str, tuple
         if not {f"log_weight_{e.level}", f"curve_{e.level}"} & {*data.arrays}:
             continue
         x = at_nodes[e.name]
-        others = [d for d in x.dims if str(d).startswith("node_") or d in {c.name for c in data.model.classes}]
+        others = [str(d) for d in x.dims if str(d).startswith("node_") or d in {c.name for c in data.model.classes}]
         probe = (e.level, *dict.fromkeys([f"node_{e.level}", *others]))
         (weights,) = LogLikelihood(data, mode).posterior(theta, probe)
         w = xr.DataArray(np.asarray(weights), dims=probe)

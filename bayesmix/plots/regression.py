@@ -283,7 +283,7 @@ def _first_slope(model: Model) -> str:
 
 def _varying(table: pd.DataFrame, term: str) -> Array:
     """Read the means of the coefficient of `term` off `table`, which :func:`bayesmix.coefficients` returned."""
-    terms = [k for k in table if f"{k} sd" in table]
+    terms = [str(k) for k in table if f"{k} sd" in table]
     if term not in terms:
         raise ValueError(f"'{term}' is no coefficient of the regression: there are {', '.join(terms)}.")
     x = table[term].to_numpy()

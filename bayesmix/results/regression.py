@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import reduce
+from operator import add
 from typing import Any
 
 import numpy as np
@@ -308,10 +310,15 @@ def _over_draws(model: Model, post: xr.DataTree, df: pd.DataFrame) -> _Moments:
         at_draw = flat.isel(draws=s)
         theta = data.packing.pack({p.name: at_draw[p.name].values for p in model.parameters})
         each.append(regression.moments(_with_effects(data, at_draw), theta))
-    mean = sum(m.mean for m in each) / len(each)
-    between = sum((m.mean - mean) ** 2 for m in each) / len(each)
-    within, fixed, classes = (sum(getattr(m, k) for m in each) / len(each) for k in ("variance", "fixed", "classes"))
+    mean = _average([m.mean for m in each])
+    between = _average([(m.mean - mean) ** 2 for m in each])
+    within, fixed, classes = (_average([getattr(m, k) for m in each]) for k in ("variance", "fixed", "classes"))
     return _Moments(mean, between + within, fixed, classes)
+
+
+def _average(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Average tables entry by entry."""
+    return reduce(add, frames) / len(frames)
 
 
 def _with_effects(data: Problem, at_draw: xr.Dataset) -> Problem:

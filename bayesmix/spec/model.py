@@ -311,7 +311,7 @@ def model_and_params(model: Model | Solution, params: Mapping[Any, Any] | None) 
     TypeError
         Neither a model nor a fit, or no parameters by name.
     """
-    declared = getattr(model, "model", model)
+    declared: Any = getattr(model, "model", model)
     check_model(declared)
     params = getattr(model, "params", None) if params is None else params
     if not isinstance(params, Mapping):
