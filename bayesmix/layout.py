@@ -128,4 +128,9 @@ def family(written: str) -> str:
         return f"{name.lower()}, variance linear in covariates" if "True" in arguments else name.lower()
     words = [a.strip().partition("=") for a in arguments.rstrip(")").split(",") if a]
     inside = ", ".join(key if value == "True" else value.strip("' ") for key, _, value in words)
-    return name.lower() + (f" ({inside})" if inside else "")
+    return _spaced(name) + (f" ({inside})" if inside else "")
+
+
+def _spaced(name: str) -> str:
+    """Write ``NegativeBinomial`` as people do: ``negative binomial``."""
+    return re.sub(r"(?<!^)(?=[A-Z])", " ", name).lower()

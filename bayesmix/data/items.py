@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 
 from bayesmix.data.coding import Coding
 from bayesmix.data.columns import Labels, numbers, read
-from bayesmix.spec.families import Bernoulli, Normal, Ordinal
 from bayesmix.spec.model import Model, Response
 from bayesmix.spec.parameters import Parameter
 
@@ -118,7 +117,7 @@ def _names(model: Model) -> dict[str, str]:
 
 
 def _checked_numbers(what: str, y: Array, r: Response) -> Array:
-    seen, name = y[~np.isnan(y)], type(r.family).__name__.lower()
+    seen, name = y[~np.isnan(y)], r.family.name
     if np.isinf(seen).any():
         raise ValueError(f"{what} has infinite values: set them to missing (NaN) or drop the rows.")
     if r.family.kind == "count" and (bad := seen[(seen < 0) | (seen % 1 != 0)]).size:
@@ -275,13 +274,11 @@ def _say_case(name: str, union: list) -> None:
 
 def _text_order(group: Sequence[str], r: Response, union: list[str], said: dict) -> list[str]:
     """Text in an order that is known, or does not matter."""
-    directed = isinstance(r.family, Ordinal | Bernoulli) or any(t.effects for t in r.predictor)
+    directed = r.family.directed or any(t.effects for t in r.predictor)
     if len(union) == 2 and directed and (pair := known_pair(union)):
         return pair
-    if isinstance(r.family, Ordinal) and len(union) > 1:
-        raise ValueError(_ask_for_order(group[0], union, f"the family {type(r.family).__name__.lower()}"))
-    if isinstance(r.family, Bernoulli) and r.family.guessing and len(union) == 2:
-        raise ValueError(_ask_for_order(group[0], union, "an item that can be guessed right"))
+    if r.family.needs_order and len(union) > 1:
+        raise ValueError(_ask_for_order(group[0], union, r.family.needs_order))
     if len(union) == 2 and directed:
         said.setdefault((union[0], union[1]), []).append(group[0])
     return union
@@ -316,7 +313,7 @@ def _say_pairs(said: Mapping[tuple[str, str], list[str]]) -> None:
 
 def _check_number(group, r: Response, labels: list, y: Mapping[str, Labels], must_vary: bool) -> None:
     """As many categories as the family has, and not too many; near ones are one."""
-    n, name = len(labels), type(r.family).__name__.lower()
+    n, name = len(labels), r.family.name
     if n == 1 and must_vary:
         raise ValueError(_constant(group, labels[0]))
     if n < 2 and not must_vary:
@@ -325,16 +322,16 @@ def _check_number(group, r: Response, labels: list, y: Mapping[str, Labels], mus
             f"declare them all, df['{group[0]}'] = pd.Categorical(df['{group[0]}'], categories=[...]), or give the "
             "parameters as fit.params."
         )
-    if isinstance(r.family, Bernoulli) and n > 2:
+    if r.family.most_categories and n > r.family.most_categories:
         shown = ", ".join(map(str, labels[:5]))
         if len(group) > 1:
             raise ValueError(
                 f"The items {', '.join(group)} share parameters but have {n} categories between them ({shown}), "
-                "expected 2 for the family bernoulli: code them alike."
+                f"expected {r.family.most_categories} for the family {name}: code them alike."
             )
         raise ValueError(
-            f"Item '{group[0]}' has {n} categories ({shown}...), expected 2 for the family bernoulli: use nominal() or "
-            "ordinal(), or set the missing-value code to NaN."
+            f"Item '{group[0]}' has {n} categories ({shown}...), expected {r.family.most_categories} for the family "
+            f"{name}: use nominal() or ordinal(), or set the missing-value code to NaN."
         )
     if n > MAX_CATEGORIES and not all(y[i].categorical for i in group if y[i].values):
         raise ValueError(
@@ -358,7 +355,7 @@ def _coded(
         own = [categories[i] for i in r.items]
     else:
         each, own = [y[i] for i in r.items], [[] for _ in r.items]
-    scales = [_scale(y[i], [y[k] for k in beside[i]]) if isinstance(r.family, Normal) else (0.0, 1.0) for i in r.items]
+    scales = [_scale(y[i], [y[k] for k in beside[i]]) if r.family.standardised else (0.0, 1.0) for i in r.items]
     center, scale = np.array(scales).T
     return Coded(r.items, np.stack(each, axis=1), own, max(map(len, own)), center, scale)
 

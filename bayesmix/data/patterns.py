@@ -20,7 +20,6 @@ from bayesmix.data.coding import Coding
 from bayesmix.data.dataset import Dataset
 from bayesmix.data.design import Design
 from bayesmix.data.items import Coded
-from bayesmix.spec.families import Nominal, Normal, Ordinal
 from bayesmix.spec.model import Model, Response, terms
 from bayesmix.spec.parameters import Named, Packing
 
@@ -254,43 +253,33 @@ def _by_cluster(model: Model) -> bool:
 
 
 def _response_arrays(r: Response, coded: Coded, y: Array) -> dict[str, Named]:
-    item = r.item_dim
-    n_categories = [len(c) for c in coded.categories]
-    width, x = coded.width, y
-    out: dict[str, Named] = {}
-    if isinstance(r.family, Normal):
+    """Make the features of a response's items and what its family needs to know of them."""
+    x, out = y, {}
+    if r.family.standardised:
         x = (y - coded.center) / coded.scale
-        out = {f"{r.name}:center": Named((item,), coded.center), f"{r.name}:scale": Named((item,), coded.scale)}
-    out |= category_constants(r, n_categories, width)
-    features = np.moveaxis(r.family.features(x, width), 0, -1)  # individuals last: sums over classes run along memory
-    return {f"{r.name}:features": Named((item, "feature", "individual"), features)} | out
+        out = {"center": Named((r.item_dim,), coded.center), "scale": Named((r.item_dim,), coded.scale)}
+    n_categories = np.array([len(c) for c in coded.categories])
+    features = np.moveaxis(r.family.features(x, coded.width), 0, -1)  # individuals last: sums run along memory
+    out |= family_constants(r, x, n_categories, coded.width)
+    return {f"{r.name}:features": Named((r.item_dim, "feature", "individual"), features)} | {
+        f"{r.name}:{k}": v for k, v in out.items()
+    }
 
 
-def category_constants(r: Response, n_categories: Sequence[int], width: int) -> dict[str, Named]:
-    """What a family needs to know of items with `n_categories`, of `width` at most: those that an item does not have.
+def family_constants(r: Response, y: Array | None, n_categories: NDArray[np.int64], width: int) -> dict[str, Named]:
+    """What the family of a response needs to know of its items, with the name of their dim.
 
     Parameters
     ----------
     r : Response
-    n_categories : sequence of int
-        Of each of its items.
-    width : int
-        The most that an item of its dim of categories has.
+    y, n_categories, width
+        As in :meth:`bayesmix.Family.constants`.
     """
-    item = r.item_dim
-    if isinstance(r.family, Nominal):
-        missing = np.arange(width) >= np.array(n_categories)[:, None]
-        return {f"{r.name}:missing_category": Named((item, "feature"), missing.astype(float))}
-    if isinstance(r.family, Ordinal):
-        over = np.arange(width - 1)[None, :] - np.array(n_categories)[:, None] + 2.0
-        return {
-            f"{r.name}:beyond": Named((item, "threshold"), np.maximum(over, 0.0)),
-            f"{r.name}:beyond_last": Named((), np.asarray(float(width))),
-        }
-    return {}
+    made = r.family.constants(y, n_categories, width)
+    return {k: Named(tuple(r.item_dim if d == "item" else d for d in dims), x) for k, (dims, x) in made.items()}
 
 
-# patterns, coords --------------------------------------------------------------------------
+# patterns, coords ---------------------------------------------------------------------------
 
 
 def _patterns(keys: list[Array], seen, collapse: bool) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

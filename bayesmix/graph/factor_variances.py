@@ -11,7 +11,7 @@ from pytensor import xtensor as px
 from bayesmix.graph.likelihood import Tensors
 from bayesmix.graph.variance_components import of_effects
 from bayesmix.spec.effect_sums import square, walk
-from bayesmix.spec.families import Bernoulli, Ordinal, Tensor
+from bayesmix.spec.families import Tensor
 from bayesmix.spec.model import Effect, Model, Term
 
 LEAST = 1e-6
@@ -26,10 +26,10 @@ def item_response(model: Model, values: Tensors) -> Iterator[tuple[str, Tensor]]
     """
     for r in model.responses:
         on = [t for t in r.predictor if t.effects]
-        if not isinstance(r.family, Bernoulli | Ordinal) or len(on) != 1 or not _is_loading(model, on[0]):
+        if not r.family.cumulative or len(on) != 1 or not _is_loading(model, on[0]):
             continue
         tau = [-values[t.parameter.name] for t in r.predictor if not (t.effects or t.covariates)]
-        tau += [values[t.parameter.name] for t in r.auxiliary] if isinstance(r.family, Ordinal) else []
+        tau += [values[t.parameter.name] for t in r.auxiliary] if r.family.ordered else []
         a = _alone(values[on[0].parameter.name], on[0].effect_dim)
         suffix = r.item_dim.removeprefix("item")
         yield f"discrimination{suffix}", a

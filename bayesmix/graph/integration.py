@@ -8,7 +8,6 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from bayesmix.spec.families import Normal
 from bayesmix.spec.model import Effect, Model
 from bayesmix.spec.parameters import Named
 from bayesmix.spec.quadrature import (
@@ -96,7 +95,7 @@ def without_closed_form(model: Model, level: str) -> str:
         return f"the class '{within[0]}' lives below their level"
     if below := [c.name for c in several if c.level == "item"]:
         return f"the class '{below[0]}' lives below their level"
-    if other := [r.name for r in model.responses if not isinstance(r.family, Normal)]:
+    if other := [r.name for r in model.responses if not r.family.gaussian]:
         return f"the response '{other[0]}' is not normal"
     scale = [t for r in model.responses for t in r.auxiliary] + [e.sd for e in model.effects if e.sd]
     of_classes = [t for c in model.classes for t in c.predictor]

@@ -19,7 +19,7 @@ import pytensor.tensor as pt
 from pytensor import xtensor as px
 
 from bayesmix.spec.effect_sums import by_effect, parameter_of, walk
-from bayesmix.spec.families import TINY, Normal, Poisson, Tensor, log_softmax, logsumexp, stop_gradient
+from bayesmix.spec.families import TINY, Tensor, log_softmax, logsumexp, stop_gradient
 from bayesmix.spec.model import Effect, LatentClass, Model, Predictor, Response, Term
 
 TOGETHER = 3
@@ -129,15 +129,12 @@ def response_factor(r: Response, values: Tensors, data: Tensors, effects: Tensor
     The latter where a table would differ by individual or cluster and is no list of outcomes.
     """
     eta, known, extra = response_parameters(r, values, data, effects)
-    if not isinstance(r.family, Normal | Poisson):
-        return r.family.table(eta, known, **extra)
-    each = r.family.coefficients(eta, known, **extra)
-    if not any({"individual", "slot", "cluster"} & {*x.dims} for x in each):
+    varying = {d for x in (eta, *extra.values()) for d in x.dims}
+    if r.family.finite or not {"individual", "slot", "cluster"} & varying:
         return r.family.table(eta, known, **extra)
     y = data[f"{r.name}:features"]
-    y = y if r.item_dim in each[0].dims else y.isel({r.item_dim: 0})
-    parts = [x * y.isel(feature=k) for k, x in enumerate(each)]
-    return sum(parts[1:], parts[0])
+    y = y if r.item_dim in varying or len(r.items) > 1 else y.isel({r.item_dim: 0})
+    return r.family.density(y, eta, known, **extra)
 
 
 def response_parameters(r: Response, values: Tensors, data: Tensors, effects: Tensors) -> tuple[Any, Any, dict]:
@@ -148,7 +145,7 @@ def response_parameters(r: Response, values: Tensors, data: Tensors, effects: Te
         extra, eta = [to_individuals(x, data) for x in extra], to_individuals(eta, data)
     known = constants(r, data)
     if len(r.items) == 1 and not r.family.finite and not any(r.item_dim in x.dims for x in (*extra, eta)):
-        known = {k: x.isel({r.item_dim: 0}) for k, x in known.items()}
+        known = {k: x.isel({r.item_dim: 0}) if r.item_dim in x.dims else x for k, x in known.items()}
     return eta, known, dict(zip(r.family.auxiliary, extra, strict=True))
 
 

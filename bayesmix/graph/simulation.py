@@ -15,7 +15,6 @@ from bayesmix.data.columns import plain
 from bayesmix.data.dataset import check_coords, coding_of, n_categories
 from bayesmix.graph.compile import LogLikelihood, constants_of
 from bayesmix.graph.problem import Problem, prepare
-from bayesmix.spec.families import Ordinal
 from bayesmix.spec.model import Model, Response, Solution, model_and_params, terms
 from bayesmix.spec.parameters import Named
 from bayesmix.spec.quadrature import whole
@@ -77,7 +76,7 @@ def simulate(
     ).on_user_scale()
     check_coords(params, model, data.coords, categories=not categories)
     drawn, truth = draw(data, data.packing.pack({str(k): np.asarray(v) for k, v in params.items()}), rng)
-    ordered = {item for r in model.responses if isinstance(r.family, Ordinal) for item in r.items}
+    ordered = {item for r in model.responses if r.family.ordered for item in r.items}
     out = frame.copy()
     for item, y in drawn.items():
         out[item] = _labelled(y, labels[item], item in ordered) if item in labels else y

@@ -10,7 +10,7 @@ from pytensor import xtensor as px
 
 from bayesmix.graph.likelihood import Tensors, term
 from bayesmix.spec.effect_sums import Coefficients, add, by_effect, plain, square, walk
-from bayesmix.spec.families import Normal, Tensor
+from bayesmix.spec.families import Tensor
 from bayesmix.spec.model import RANDOM, LatentClass, Model, Response, Term
 
 ZERO = 1e-8
@@ -92,10 +92,10 @@ def _stacked(parts: list[Any], dim: str) -> Tensor:
 def _unit(model: Model, effect: str, values: Tensors, data: Tensors) -> Tensor:
     """The residual variance of the normal response that an effect is a random coefficient of; else 1."""
     for r in model.responses:
-        if isinstance(r.family, Normal) and any(effect in t.effects for t in r.predictor):
+        if r.family.residual and any(effect in t.effects for t in r.predictor):
             spread = values[r.auxiliary[0].parameter.name]
             spread = spread.mean([*spread.dims]) if spread.dims else spread
-            return px.math.abs(spread) if r.family.linear_variance else spread**2
+            return px.math.abs(spread) if r.family.residual == "variance" else spread**2
     return px.as_xtensor(1.0)
 
 
@@ -109,7 +109,7 @@ def intraclass(model: Model, values: Tensors, data: Tensors) -> Iterator[tuple[s
         return
     effects = of_effects(model, values, data)
     for r in model.responses:
-        if isinstance(r.family, Normal) and not r.family.linear_variance and len(r.items) == 1:
+        if r.family.residual == "sd" and len(r.items) == 1:
             between = [square(effects[e]) for t in r.predictor for e in _intercepts(r, t)]
             if len(between) == 1:
                 theta = term(r.auxiliary[0], values, data, {}) ** 2

@@ -17,7 +17,6 @@ from bayesmix.layout import WIDTH, Section, make_table, number
 from bayesmix.listing.parameters import Rows, class_label
 from bayesmix.results.estimates import TINY, Estimates, derived_interval
 from bayesmix.results.fit import Fit
-from bayesmix.spec.families import Ordinal
 from bayesmix.spec.model import Effect, Model, Response, Term
 
 FAR = 100.0
@@ -105,7 +104,7 @@ def _meaning(model: Model) -> str:
     words = {"logit": "logistic", "probit": "normal"}
     links = {getattr(f, "link", None) for f in families}
     distribution = " or ".join(word for link, word in words.items() if link in links)
-    ordinal = any(isinstance(f, Ordinal) for f in families)
+    ordinal = any(f.ordered for f in families)
     curve = "g + (1 - g) F(a (f - b))" if any("guessing" in f.auxiliary for f in families) else "F(a (f - b))"
     b = "threshold / loading" if ordinal else "-intercept / loading"
     above = "P(answer above its k-th category)" if ordinal else "P(y = 1)"

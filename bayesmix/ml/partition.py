@@ -127,7 +127,7 @@ def _features(data: Target, c: LatentClass, rng: np.random.Generator) -> Array |
     for r in responses:
         for k, item in enumerate(r.items):
             y, n = data.responses[r.name][:, k], len(data.categories.get(item, ()))
-            several = type(r.family).__name__ == "Nominal" and n > 2
+            several = r.family.by_category and n > 2
             columns.append(np.where(np.isnan(y)[:, None], np.nan, one_hot(y, n)) if several else y[:, None])
     if not columns:
         return None

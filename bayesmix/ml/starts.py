@@ -254,6 +254,11 @@ def _response_ranges(r: Response, data: Target, raw: dict[str, list]) -> None:
             raw[p.name] = [np.full(shape, 0.64 * sd[0] ** 2), np.full(shape, 0.5 * sd[0] ** 2), 0.1]
         elif name == "variance_slope":
             raw[p.name] = [np.zeros(shape), 0.2 * sd[0] ** 2 * raw[p.name][1], 0.1]
+        else:
+            each = [r.family.auxiliary_baseline(name, y[:, k], counts) for k in range(len(r.items))]
+            if known := [x for x in each if x is not None]:
+                values = _over_items(np.array(known), p.dims, shape, r.item_dim) if r.item_dim in p.dims else known[0]
+                raw[p.name] = [p.domain.inverse(np.broadcast_to(values, shape)), np.ones(shape), 0.3]
 
 
 def _dispersion(y: Array) -> float:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from pytensor import config
 from pytensor import xtensor as px
 
-from bayesmix.data.patterns import category_constants
+from bayesmix.data.patterns import family_constants
 from bayesmix.graph.engines import pytensor_mode
 from bayesmix.graph.factor_variances import factors
 from bayesmix.graph.likelihood import response_table
@@ -151,8 +151,8 @@ class _Made:
             out[name] = px.as_xtensor(x, dims=(name,))
         n = {s.name: [len(self._categories(s, k)) for k in range(len(s.items))] for s in self.model.responses}
         width = max(max(n[s.name]) for s in self.model.responses if s.category_dim == r.category_dim)
-        constants = category_constants(r, n[r.name], width)
-        return out | {k: px.as_xtensor(v.values, dims=v.dims) for k, v in constants.items()}
+        constants = family_constants(r, None, np.array(n[r.name]), width)
+        return out | {f"{r.name}:{k}": px.as_xtensor(v.values, dims=v.dims) for k, v in constants.items()}
 
 
 def _draws(result: Fit | xr.DataTree, name: str, dims: tuple[str, ...]) -> xr.DataArray:

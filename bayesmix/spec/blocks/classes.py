@@ -100,7 +100,7 @@ def cluster_class(classes: int, covariates: str | None) -> tuple[LatentClass, ..
     ValueError
         A number that is neither 0 nor a whole number of at least 2.
     """
-    if not classes and not isinstance(classes, bool):
+    if classes == 0 and not isinstance(classes, bool):
         return ()
     classes = whole("cluster_classes", classes, 2, ", or 0 for no classes of clusters")
     return (LatentClass("D", classes, "cluster", class_logits("D", "cluster_class", cluster=covariates)),)

@@ -6,10 +6,10 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from bayesmix.checks import one_of
-from bayesmix.spec.blocks.priors import CLASS_LOGIT, DATA_SD, GUESSING, ITEM_LOADING, SLOPE
-from bayesmix.spec.families import Bernoulli, Family, Ordinal, bernoulli, nominal
+from bayesmix.spec.blocks.priors import DATA_SD, ITEM_LOADING, SLOPE
+from bayesmix.spec.families import Family, Place, bernoulli, nominal
 from bayesmix.spec.model import Covariates, Response, Term
-from bayesmix.spec.parameters import Parameter, Prior, at
+from bayesmix.spec.parameters import Parameter, at
 
 Items = Sequence[str]
 """Columns of items."""
@@ -79,8 +79,8 @@ def item_responses(
     by_family: dict[Family, list[str]] = {}
     for item in items:
         by_family.setdefault(chosen.get(item, default), []).append(item)
-    kinds = [_kind(f) for f in by_family]
-    names = [f"{kind}_{_link(f)}" if kinds.count(kind) > 1 else kind for kind, f in zip(kinds, by_family, strict=True)]
+    kinds = [f.response_name for f in by_family]
+    names = [f"{kind}_{f.detail}" if kinds.count(kind) > 1 else kind for kind, f in zip(kinds, by_family, strict=True)]
     suffixes = [f"_{name}" if len(names) > 1 else "" for name in names]
     out = (
         _response(f, tuple(i), tuple(classes), variance, name, suffix)
@@ -89,40 +89,13 @@ def item_responses(
     return tuple(_with_covariates(r, covariates or {}) for r in out)
 
 
-def _kind(family: Family) -> str:
-    """The name of a response of this family."""
-    return "guessed" if isinstance(family, Bernoulli) and family.guessing else type(family).__name__.lower()
-
-
-def _link(family: Family) -> str:
-    """What else tells two responses of one kind apart."""
-    return family.link if isinstance(family, Bernoulli | Ordinal) else "linear"
-
-
 def _response(
     family: Family, items: tuple[str, ...], classes: tuple[str, ...], variance: str, name: str, suffix: str
 ) -> Response:
-    kind = type(family).__name__.lower()
-    guessing = isinstance(family, Bernoulli) and family.guessing
-    item, category, threshold = f"item{suffix}", f"category{suffix}", f"threshold{suffix}"
-    predictor: tuple[Term, ...] = ()
-    auxiliary: tuple[Term, ...] = ()
-    if kind == "nominal":
-        dims, fixed = (*classes, item, category), (at(0.0, **{category: 0}),)
-        predictor = (Term(Parameter(f"item_logit{suffix}", dims, prior=CLASS_LOGIT, fixed=fixed)),)
-    elif kind == "ordinal":
-        dims, prior = (*classes, item, threshold), Prior("Normal", mu=0, sigma=3)
-        auxiliary = (Term(Parameter(f"item_threshold{suffix}", dims, "ordered", prior)),)
-    else:
-        spread = {"normal": Prior("DataNormal", sigma=2.5), "poisson": Prior("DataNormal", sigma=3)}
-        prior = spread.get(kind, Prior("Normal", mu=0, sigma=2))
-        predictor = (Term(Parameter(f"item_intercept{suffix}", (*classes, item), prior=prior)),)
-    if kind == "normal":
-        dims = (*classes, item) if variance == "class" else (item,)
-        auxiliary = (Term(Parameter(f"item_sd{suffix}", dims, "positive", Prior("DataHalfNormal", sigma=2.5))),)
-    if guessing:
-        auxiliary = (Term(Parameter(f"guessing{suffix}", (item,), "probability", GUESSING)),)
-    return Response(name, items, family, predictor, auxiliary, item, category, threshold)
+    """Items of one family, with the parameters that it declares."""
+    place = Place(classes, f"item{suffix}", f"category{suffix}", f"threshold{suffix}", suffix, variance)
+    predictor, auxiliary = (tuple(map(Term, p)) for p in (family.item_location(place), family.item_auxiliary(place)))
+    return Response(name, items, family, predictor, auxiliary, place.item, place.category, place.threshold)
 
 
 def _with_covariates(r: Response, covariates: Mapping[str, str]) -> Response:
@@ -134,7 +107,7 @@ def _with_covariates(r: Response, covariates: Mapping[str, str]) -> Response:
         if len(without) == len(r.items):
             continue
         number = f"_{k}" if len(formulas) > 1 else ""
-        dim, nominal_dims = f"item_covariate{number}", (r.category_dim,) if r.family == nominal() else ()
+        dim, nominal_dims = f"item_covariate{number}", (r.category_dim,) if r.family.by_category else ()
         reference = tuple(at(0.0, **{d: 0}) for d in nominal_dims)
         name = f"item_slope{number}{r.item_dim.removeprefix('item')}"
         slope = Parameter(name, (r.item_dim, *nominal_dims, dim), prior=SLOPE, fixed=(*without, *reference))
@@ -195,7 +168,7 @@ def loading_on(
     )
     if len(none) == len(names) * len(r.items):
         return r
-    category = (r.category_dim,) if r.family == nominal() else ()
+    category = (r.category_dim,) if r.family.by_category else ()
     reference = tuple(at(0.0, **{d: 0}) for d in category)
     dims = (*lead, *by, r.item_dim, *category)
     loading = Parameter(f"loading{suffix}", dims, "real", ITEM_LOADING, (*none, *reference))

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from bayesmix.checks import one_of
 from bayesmix.spec.blocks.classes import COVARIANCES
 from bayesmix.spec.blocks.effects import random_class_logits_at_occasion
-from bayesmix.spec.blocks.priors import DATA_SD
 from bayesmix.spec.families import Family, normal
 from bayesmix.spec.formulas import parse_regression, parse_terms
 from bayesmix.spec.model import Covariates, Effect, Predictor, Response, Term
@@ -17,10 +16,6 @@ from bayesmix.spec.parameters import Parameter, Prior, at
 
 INTERCEPT, LOGITS, FACTOR = "1", "class", "factor"
 """Names of the intercept among coefficients, of the class logits and of their factor among what clusters predict."""
-WIDE = Prior("DataNormal", sigma=2.5)
-WIDE_SD = Prior("DataHalfNormal", sigma=2.5)
-VARIANCE = Prior("DataNormal", sigma=1.0)
-THRESHOLD = Prior("Normal", mu=0.0, sigma=3.0)
 
 
 @dataclass(frozen=True)
@@ -56,7 +51,7 @@ class Regression:
         family = family or normal()
         if INTERCEPT not in terms:
             raise ValueError(f"The regression '{formula}' has no intercept: leave '0' or '-1' out.")
-        if family.kind == "categorical" and not hasattr(family, "link"):
+        if not family.is_outcome:
             raise ValueError(
                 "A nominal outcome came: a regression takes normal, bernoulli, ordinal or poisson outcomes."
             )
@@ -73,12 +68,12 @@ class Regression:
     @property
     def sd_prior(self) -> Prior:
         """The prior of SDs of random coefficients."""
-        return WIDE_SD if self.family.kind == "real" else DATA_SD
+        return self.family.sd_prior
 
     @property
     def slope_prior(self) -> Prior:
         """The prior of slopes."""
-        return Prior("DataNormal", sigma=2.5 if self.family.kind == "real" else 1.5)
+        return self.family.slope_prior
 
     def terms_in(self, chosen: str | None, when: object = True) -> tuple[str, ...]:
         """Coefficients that are chosen, in the formula's order: all if None, none unless `when`.
@@ -143,8 +138,7 @@ class Regression:
         varying : mapping of str to sequence of str
             The coefficients that vary over each class variable.
         """
-        intercept = Parameter("intercept", _by(INTERCEPT, varying), prior=WIDE)
-        out = [] if "threshold" in self.family.auxiliary else [Term(intercept)]
+        out = [Term(p) for p in self.family.outcome_location(_by(INTERCEPT, varying))]
         groups: dict[tuple[str, ...], list[str]] = {}
         for t in self.terms:
             if t != INTERCEPT:
@@ -182,17 +176,10 @@ class Regression:
         self, eta: Predictor, varying: Mapping[str, Sequence[str]], classes: int, cluster_classes: int
     ) -> Response:
         """The outcome with its linear predictor, and thresholds or the residual variance R(17)."""
-        auxiliary: Predictor = ()
-        if "threshold" in self.family.auxiliary:
-            dims = (*_by(INTERCEPT, varying), "threshold")
-            auxiliary = (Term(Parameter("outcome_threshold", dims, "ordered", THRESHOLD)),)
-        elif "variance" in self.family.auxiliary:
-            slope = Parameter("residual_variance_slope", ("variance_covariate",), prior=VARIANCE)
-            of_variance = Covariates("variance_covariate", self.variance)
-            auxiliary = (Term(Parameter("residual_variance", prior=VARIANCE)), Term(slope, of_variance))
-        elif "sigma" in self.family.auxiliary:
-            by = () if self.variance != "class" else ("C",) if classes > 1 else ("D",) if cluster_classes else ()
-            auxiliary = (Term(Parameter("residual_sd", by, "positive", WIDE_SD)),)
+        spread_by = () if self.variance != "class" else ("C",) if classes > 1 else ("D",) if cluster_classes else ()
+        declared = self.family.outcome_auxiliary(_by(INTERCEPT, varying), spread_by)
+        covariates = {"variance_covariate": Covariates("variance_covariate", self.variance)}
+        auxiliary = tuple(Term(p, next((covariates[d] for d in p.dims if d in covariates), None)) for p in declared)
         return Response("outcome", (self.outcome,), self.family, eta, auxiliary)
 
 

@@ -1,0 +1,48 @@
+"""Counts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from pytensor import xtensor as px
+from scipy import special
+
+from bayesmix.spec.families.base import Family
+from bayesmix.spec.families.numerics import (
+    Array,
+    powers,
+    stack,
+)
+from bayesmix.spec.parameters import Prior
+
+
+@dataclass(frozen=True)
+class Poisson(Family):
+    """Count: y ~ Poisson(exp(eta))."""
+
+    kind: ClassVar[str] = "count"
+    finite: ClassVar[bool] = False
+    intercept_prior: ClassVar[Prior] = Prior("DataNormal", sigma=3)
+    auxiliary: ClassVar[tuple[str, ...]] = ()
+
+    def features(self, y: Array, n_categories: int) -> Array:
+        """(1, y, log y!); zeros where the response is missing."""
+        return powers(y, special.gammaln(y + 1.0))
+
+    def coefficients(self, eta, constants, **auxiliary):
+        """Coefficients of 1, y and log y! in the Poisson log density."""
+        return -px.math.exp(eta), eta, px.full_like(eta, -1.0)
+
+    def table(self, eta, constants, **auxiliary):
+        """The coefficients over the dim `feature`."""
+        return stack(self.coefficients(eta, constants, **auxiliary))
+
+    def draw(self, table: Array, rng: np.random.Generator, constants) -> Array:
+        """Counts from the coefficients (..., feature)."""
+        return rng.poisson(-table[..., 0]).astype(float)
+
+    def baseline(self, y: Array, weights: Array, n_categories: int) -> Array:
+        """The log of the mean."""
+        return np.asarray(np.log((np.nansum(weights * y) + 0.1) / (np.sum(weights * ~np.isnan(y)) + 0.1)))
