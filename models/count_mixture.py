@@ -1,0 +1,58 @@
+r"""Mixtures of negative binomial counts, single-level and two-level: :mod:`bayesmix.models.lca` for counts.
+
+For item p of individual i in cluster j, given the class C_ij = c,
+
+    E(y_pij) = mu_pc = exp(tau_pc),        Var(y_pij) = mu_pc + alpha_pc mu_pc^2,
+    P(C_ij = c) as in latent class analysis, (4)-(5),
+
+with alpha the same in all classes or one for each: clusters of counts that differ in their level, in how much they
+vary, or in both. A Poisson mixture needs a class more for every count that varies within its classes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from bayesmix.models.lca import lca
+
+from bayesmix import Model
+from bayesmix.checks import one_of
+from bayesmix.spec.blocks import Formula, Items
+from bayesmix.spec.families.negative_binomial import NegativeBinomial
+
+
+def count_mixture(
+    items: Items,
+    classes: int,
+    covariates: Formula = None,
+    dispersion: str = "equal",
+    freq: str | None = None,
+    *,
+    cluster: str | None = None,
+    effects: str | None = None,
+    cluster_covariates: Formula = None,
+) -> Model:
+    """Declare a mixture of counts.
+
+    Parameters
+    ----------
+    items : sequence of str
+        Columns of counts 0, 1, 2, ...
+    classes, covariates, freq, cluster, effects, cluster_covariates
+        As in :func:`bayesmix.models.lca`.
+    dispersion : {"equal", "class"}
+        alpha: the same in all classes, or one for each.
+
+    Returns
+    -------
+    Model
+
+    Raises
+    ------
+    ValueError
+        As :func:`bayesmix.models.lca`.
+    """
+    one_of("dispersion", dispersion, ("equal", "class"))
+    of_clusters = {"cluster": cluster, "effects": effects, "cluster_covariates": cluster_covariates}
+    declared = lca(items, classes, covariates, NegativeBinomial(), dispersion, freq, **of_clusters)
+    return replace(declared, name="count_mixture")
