@@ -25,6 +25,7 @@ from .results.occasions import transitions as transitions
 from .results.regression import coefficients as coefficients
 from .spec.families import Family as Family
 from .spec.families import bernoulli as bernoulli
+from .spec.families import negative_binomial as negative_binomial
 from .spec.families import nominal as nominal
 from .spec.families import normal as normal
 from .spec.families import ordinal as ordinal
@@ -83,6 +84,7 @@ __all__ = [
     "log_likelihood",
     "models",
     "monte_carlo",
+    "negative_binomial",
     "nominal",
     "normal",
     "ordinal",

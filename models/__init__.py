@@ -1,5 +1,6 @@
 """Templates: functions that return a declared model, one file each."""
 
+from bayesmix.models.count_mixture import count_mixture
 from bayesmix.models.fma import fma
 from bayesmix.models.fma_gom import fma_gom
 from bayesmix.models.gom import gom
@@ -9,4 +10,15 @@ from bayesmix.models.lta import lta
 from bayesmix.models.nels import nels
 from bayesmix.models.regression_mixture import regression_mixture
 
-__all__ = ["fma", "fma_gom", "gom", "guessing_as_membership", "irt_3pl", "lca", "lta", "nels", "regression_mixture"]
+__all__ = [
+    "count_mixture",
+    "fma",
+    "fma_gom",
+    "gom",
+    "guessing_as_membership",
+    "irt_3pl",
+    "lca",
+    "lta",
+    "nels",
+    "regression_mixture",
+]

@@ -5,6 +5,7 @@ import pkgutil
 
 from bayesmix.spec.families.base import Family, Place
 from bayesmix.spec.families.bernoulli import GUESS, Bernoulli
+from bayesmix.spec.families.negative_binomial import NegativeBinomial
 from bayesmix.spec.families.nominal import Nominal
 from bayesmix.spec.families.normal import LEAST_VARIANCE, Normal
 from bayesmix.spec.families.numerics import TINY, Array, Link, Tensor, log_softmax, logsumexp, one_hot, stop_gradient
@@ -12,11 +13,32 @@ from bayesmix.spec.families.ordinal import Ordinal
 from bayesmix.spec.families.poisson import Poisson
 
 __all__ = [
-    "FAMILIES", "GUESS", "LEAST_VARIANCE", "TINY", "Array", "Bernoulli", "Family", "Link", "Nominal", "Normal",
+    "FAMILIES",
+    "GUESS",
+    "LEAST_VARIANCE",
+    "TINY",
+    "Array",
+    "Bernoulli",
+    "Family",
+    "Link",
+    "NegativeBinomial",
+    "Nominal",
+    "Normal",
     "Ordinal",
-    "Place", "Poisson", "Tensor", "bernoulli", "log_softmax", "logsumexp", "nominal", "normal", "one_hot", "ordinal",
-    "poisson", "stop_gradient",
-]  # fmt: skip
+    "Place",
+    "Poisson",
+    "Tensor",
+    "bernoulli",
+    "log_softmax",
+    "logsumexp",
+    "negative_binomial",
+    "nominal",
+    "normal",
+    "one_hot",
+    "ordinal",
+    "poisson",
+    "stop_gradient",
+]
 
 for _module in pkgutil.iter_modules(__path__):
     importlib.import_module(f"{__name__}.{_module.name}")
@@ -48,3 +70,8 @@ def normal(linear_variance: bool = False) -> Normal:
 def poisson() -> Poisson:
     """Counts with a log link."""
     return Poisson()
+
+
+def negative_binomial() -> NegativeBinomial:
+    """Counts with a log link and the variance mu + alpha mu^2; `dispersion` is alpha."""
+    return NegativeBinomial()
