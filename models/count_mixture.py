@@ -53,6 +53,9 @@ def count_mixture(
         As :func:`bayesmix.models.lca`.
     """
     one_of("dispersion", dispersion, ("equal", "class"))
-    of_clusters = {"cluster": cluster, "effects": effects, "cluster_covariates": cluster_covariates}
-    declared = lca(items, classes, covariates, NegativeBinomial(), dispersion, freq, **of_clusters)
+    counts = NegativeBinomial()
+    declared = lca(
+        items, classes, covariates, counts, dispersion, freq,
+        cluster=cluster, effects=effects, cluster_covariates=cluster_covariates,
+    )  # fmt: skip
     return replace(declared, name="count_mixture")

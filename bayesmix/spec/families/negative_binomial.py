@@ -71,7 +71,7 @@ class NegativeBinomial(Family):
         """The coefficients over the dim `feature`."""
         alpha = auxiliary["dispersion"]
         one, y, each = self._parts(eta, constants, alpha)
-        lead = stack([one, y, alpha + px.zeros_like(one)])
+        lead: Tensor = stack([one, y, alpha + px.zeros_like(one)])
         each = each + px.zeros_like(lead.isel(feature=0))
         return px.concat([lead, each.transpose(*lead.dims)], dim="feature")
 
