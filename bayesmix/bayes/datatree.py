@@ -33,6 +33,7 @@ from bayesmix.parallel import Steps
 from bayesmix.results.diagnostics import diagnosed, words
 from bayesmix.results.fit import FORMAT, Fit
 from bayesmix.spec import class_labels as labels
+from bayesmix.spec.kinds import Quantity, parameter, probability_tables
 from bayesmix.spec.model import Model
 from bayesmix.spec.parameters import Parameter
 from bayesmix.spec.quadrature import Adaptive, Nodes
@@ -116,9 +117,9 @@ def _labelled(model: Model, drawn: xr.Dataset, fit: Fit, relabel: bool) -> tuple
 def _posterior(data: Problem, drawn: xr.Dataset, values: Mapping[str, Array], orders: Mapping) -> xr.Dataset:
     """Parameters, tables of probabilities, sampled effects, and what a user's model has besides."""
     parameters = {p.name: p for p in data.model.parameters}
-    shown = {n: (("chain", "draw", *p.dims), values[n]) for n, p in parameters.items()}
+    shown = {n: (("chain", "draw", *p.dims), values[n], parameter(p).attrs) for n, p in parameters.items()}
     titles = _titles(data, drawn)
-    moved = {t: _permuted(drawn[t], orders) for t in titles}
+    moved = {t: _permuted(drawn[t], orders).assign_attrs(q.attrs) for t, q in titles.items()}
     rest = {k: drawn[k] for k in ("z_individual", "z_cluster") if k in drawn}
     own = {
         k: drawn[k] for k in drawn.data_vars if k not in {*parameters, *titles, *rest} and not _is_ours(k, parameters)
@@ -129,10 +130,10 @@ def _posterior(data: Problem, drawn: xr.Dataset, values: Mapping[str, Array], or
     return aligned(xr.Dataset(shown, coords=coords).assign(moved).assign(rest).assign(own))
 
 
-def _titles(data: Problem, drawn: xr.Dataset) -> list[str]:
-    """Tables of probabilities among the draws."""
+def _titles(data: Problem, drawn: xr.Dataset) -> dict[str, Quantity]:
+    """Tables of probabilities among the draws, by name."""
     names = {p.name for p in data.model.parameters}
-    return [str(k) for k in drawn.data_vars if "_probability" in str(k) and str(k) not in names]
+    return {q.name: q for q in probability_tables(data.model) if q.name in drawn and q.name not in names}
 
 
 def _of_draws(
@@ -254,7 +255,7 @@ def aligned(ds: xr.Dataset) -> xr.Dataset:
     coords = {d: ds[d].values if d in ds.coords else np.arange(ds.sizes[d]) for d in order}
     variables = {k: x.transpose(*(d for d in order if d in x.dims)) for k, x in ds.data_vars.items()}
     wide_first = sorted(variables, key=lambda k: -variables[k].ndim)
-    return xr.Dataset({k: (variables[k].dims, variables[k].values) for k in wide_first}, coords=coords)
+    return xr.Dataset({k: (x.dims, x.values, x.attrs) for k in wide_first for x in [variables[k]]}, coords=coords)
 
 
 def _is_ours(name: Any, parameters: Iterable[str]) -> bool:

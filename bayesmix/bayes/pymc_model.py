@@ -24,6 +24,7 @@ from bayesmix.graph.problem import Problem, prepare
 from bayesmix.results.fit import Fit, model_and_fit
 from bayesmix.spec import parameters as params
 from bayesmix.spec.families import Tensor
+from bayesmix.spec.kinds import Quantity
 from bayesmix.spec.model import Model, check_model
 from bayesmix.spec.parameters import Named, Parameter, Prior
 from bayesmix.spec.quadrature import Adaptive, Nodes
@@ -140,22 +141,22 @@ def _graph(data: Problem, values: dict[str, Any], arrays: dict[str, Any]):
         plain[k], inputs[k] = placeholder(k, v.dims, str(v.values.dtype))
     units = likelihood.log_likelihood(data.model, named, inputs).transpose(data.unit)
     made = likelihood.factors(data.model, named, inputs)
-    kept = [(x, table) for k, x in made.items() if (table := _table_name(k, x, data))]
+    kept = [(x, table) for k, x in made.items() if (table := _table(k, x, data))]
     outputs = params.lower([units.values, *(x.values for x, _ in kept)])
     present = {v.name: v for v in explicit_graph_inputs(outputs) if v.name in plain}
     outputs = graph_replace(outputs, {v: (values | arrays)[k] for k, v in present.items()}, strict=False)
     tables = {}
     for (_, (title, dims)), out in zip(kept, outputs[1:], strict=True):
         shown = posterior.ordered_dims(dims, data)
-        tables[title] = (shown, cast(Tensor, pt.exp(out)).transpose([dims.index(d) for d in shown]))
+        tables[title.name] = (shown, cast(Tensor, pt.exp(out)).transpose([dims.index(d) for d in shown]))
     return outputs[0], tables
 
 
-def _table_name(key: str, x: Tensor, data: Problem) -> tuple[str, tuple[str, ...]] | None:
-    """Title and dims of a probability table; None for what is none, or differs between units or nodes."""
+def _table(key: str, x: Tensor, data: Problem) -> tuple[Quantity, tuple[str, ...]] | None:
+    """A probability table and its dims; None for what is none, or differs between units or nodes."""
     if any(d in ("individual", "cluster") or d.startswith("node_") for d in x.dims):
         return None
-    return posterior.probability_name(key, x.dims, data)
+    return posterior.probability_table(key, x.dims, data)
 
 
 # priors -------------------------------------------------------------------------------------------

@@ -674,7 +674,7 @@ def _write_occasions(run: _Run, found: Fit, id_column: str | None) -> None:
 
     if entered(Estimates.of(found)):
         run.write("transitions.csv", transitions(found).to_csv)
-    if any("_explained" in str(k) for k in found.derived.data_vars):
+    if Estimates.of(found).of_kind("share"):
         run.write("decomposition.csv", decomposition(found).to_csv)
     if "path" in found.classes:
         table = found.paths().rename_axis("row")

@@ -21,8 +21,9 @@ from bayesmix.graph import likelihood
 from bayesmix.graph.batches import Batch, batched, spread
 from bayesmix.graph.engines import function, is_static
 from bayesmix.graph.problem import Problem
-from bayesmix.graph.quantities import derived
+from bayesmix.graph.quantities import quantities
 from bayesmix.parallel import COMPILING
+from bayesmix.spec.kinds import Quantity
 from bayesmix.spec.model import Model, structure
 from bayesmix.spec.parameters import Named, lower, natural
 
@@ -72,22 +73,22 @@ class LogLikelihood:
 
     def effects(self, theta: Array) -> dict[str, Named]:
         """Natural parameters by name, and ``effect:`` s at their nodes."""
-        return self._named(likelihood.effect_factors, theta)
+        return self._named(_effects, theta)
 
     def factors(self, theta: Array) -> dict[str, Named]:
         """Natural parameters by name, ``effect:`` s, log probabilities ``class:`` and tables ``response:``."""
-        return self._named(likelihood.factors, theta)
+        return self._named(_factors, theta)
 
-    def quantities(self, theta: Array) -> dict[str, Named]:
-        """Natural parameters by name, ``table:`` s of probabilities and what is ``derived:`` of the parameters.
+    def quantities(self, theta: Array) -> dict[Quantity, Named]:
+        """Natural parameters, tables of probabilities and what is derived of the parameters, by what each is.
 
         The problem must have nodes for the population (:func:`bayesmix.graph.nodes.of_population`).
         """
-        return self._named(derived, theta)
+        return self._named(quantities, theta)
 
-    def quantity_dims(self) -> dict[str, Dims]:
-        """Names and dims of :meth:`quantities`."""
-        return _compiled(_Named(derived), self.problem, self.mode).dims
+    def quantity_dims(self) -> dict[Quantity, Dims]:
+        """Dims of :meth:`quantities`."""
+        return _compiled(_Named(quantities), self.problem, self.mode).dims
 
     def compile(self) -> None:
         """Compile the gradient now, so that the first call takes no longer than the next."""
@@ -118,7 +119,7 @@ class LogLikelihood:
 
         return self._in_batches(_posterior, joined, tuple(dims))
 
-    def _named(self, make: Callable, theta: Array) -> dict[str, Named]:
+    def _named(self, make: Callable, theta: Array) -> dict[Any, Named]:
         outputs = _Named(make)
         dims = _compiled(outputs, self.problem, self.mode).dims
         arrays = _bound(outputs, self.problem, self.mode)(theta)
@@ -228,12 +229,20 @@ def _posterior(graph: Graph, zeros: Zeros) -> Any:
 
 @dataclass(frozen=True)
 class _Named:
-    """Natural parameters, and what `make` makes of them and the data, by name."""
+    """What `make` makes of the parameters and the data, each with its dims."""
 
-    make: Callable[[Model, Mapping[str, Any], Mapping[str, Any]], Mapping[str, Any]]
+    make: Callable[[Model, Mapping[str, Any], Mapping[str, Any]], Mapping[Any, Any]]
 
-    def __call__(self, graph: Graph, zeros: Zeros) -> dict[str, Any]:
-        return {**graph.values, **self.make(graph.model, graph.values, graph.data)}
+    def __call__(self, graph: Graph, zeros: Zeros) -> Mapping[Any, Any]:
+        return self.make(graph.model, graph.values, graph.data)
+
+
+def _effects(model: Model, values: Mapping[str, Any], data: Mapping[str, Any]) -> dict[str, Any]:
+    return {**values, **likelihood.effect_factors(model, values, data)}
+
+
+def _factors(model: Model, values: Mapping[str, Any], data: Mapping[str, Any]) -> dict[str, Any]:
+    return {**values, **likelihood.factors(model, values, data)}
 
 
 @dataclass(frozen=True)
@@ -242,7 +251,7 @@ class _Compiled:
 
     function: Callable
     inputs: tuple[str, ...]
-    dims: dict[str, Dims]
+    dims: dict[Any, Dims]
 
 
 _CACHE: dict[tuple, _Compiled] = {}

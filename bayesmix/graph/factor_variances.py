@@ -12,13 +12,14 @@ from bayesmix.graph.likelihood import Tensors
 from bayesmix.graph.variance_components import of_effects
 from bayesmix.spec.effect_sums import square, walk
 from bayesmix.spec.families import Tensor
+from bayesmix.spec.kinds import Quantity
 from bayesmix.spec.model import Effect, Model, Term
 
 LEAST = 1e-6
 """A loading below this has no difficulty."""
 
 
-def item_response(model: Model, values: Tensors) -> Iterator[tuple[str, Tensor]]:
+def item_response(model: Model, values: Tensors) -> Iterator[tuple[Quantity, Tensor]]:
     """Discriminations a = lambda (49) and difficulties b = -tau / lambda (50) of items on one factor.
 
     Of an ordinal item b_k = tau_k / lambda, for its thresholds. NaN of items on several factors; difficulties where a
@@ -31,11 +32,11 @@ def item_response(model: Model, values: Tensors) -> Iterator[tuple[str, Tensor]]
         tau = [-values[t.parameter.name] for t in r.predictor if not (t.effects or t.covariates)]
         tau += [values[t.parameter.name] for t in r.auxiliary] if r.family.ordered else []
         a = _alone(values[on[0].parameter.name], on[0].effect_dim)
-        suffix = r.item_dim.removeprefix("item")
-        yield f"discrimination{suffix}", a
+        yield Quantity(f"discrimination{r.suffix}", "discrimination", r.name), a
         if len(tau) == 1:
             some = px.math.gt(px.math.abs(a), LEAST)
-            yield f"difficulty{suffix}", px.math.where(some, tau[0] / px.math.where(some, a, 1.0), np.nan)
+            difficulty = px.math.where(some, tau[0] / px.math.where(some, a, 1.0), np.nan)
+            yield Quantity(f"difficulty{r.suffix}", "difficulty", r.name), difficulty
 
 
 def _is_loading(model: Model, t: Term) -> bool:
@@ -58,13 +59,13 @@ def factors(model: Model) -> list[Effect]:
     return [e for e in model.effects_at("individual") if e.name in used]
 
 
-def of_factors(model: Model, values: Tensors, data: Tensors) -> Iterator[tuple[str, Tensor]]:
+def of_factors(model: Model, values: Tensors, data: Tensors) -> Iterator[tuple[Quantity, Tensor]]:
     """Correlations of the residuals of factors, and the share of clusters in the variance of each: its ICC."""
     parts = of_effects(model, values, data)
     for e in factors(model):
         if between := {k: x for k, x in parts[e.name].items() if k[0] == "cluster"}:
-            yield f"{e.name}_icc", square(between) / square(parts[e.name])
+            yield Quantity(f"{e.name}_icc", "icc", e.name), square(between) / square(parts[e.name])
     unit = {e.name: residual for e, _, residual in walk(model, values)}
     for one, other in combinations([e.name for e in factors(model) if e.standard], 2):
         both = [unit[one][k] * unit[other][k] for k in unit[one] if k in unit[other]]
-        yield f"{one}_{other}_correlation", sum(both[1:], both[0])
+        yield Quantity(f"{one}_{other}_correlation", "correlation", one, other), sum(both[1:], both[0])

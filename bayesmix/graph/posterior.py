@@ -22,16 +22,15 @@ from bayesmix.data.dataset import check_coords, coding_of
 from bayesmix.graph.compile import LogLikelihood
 from bayesmix.graph.nodes import ROUGH, adapted, audited, in_words, of_population, off, refined
 from bayesmix.graph.problem import Problem, prepare
-from bayesmix.graph.quantities import response_table
 from bayesmix.graph.variance_components import random_names
 from bayesmix.spec import class_labels as labels
+from bayesmix.spec.kinds import Group, Quantity, class_size, item_probability, parameter, transition
 from bayesmix.spec.model import RANDOM, Model, Solution, model_and_params
 from bayesmix.spec.parameters import Named
 from bayesmix.spec.quadrature import Nodes
+from bayesmix.spec.scales import FISHER_Z
 
 Array = NDArray[np.float64]
-CLASSES = "_probability", "_transition"
-"""How the names of tables of classes end."""
 MOST_PATHS = 30_000_000
 """Entries of the table of all paths of all units."""
 
@@ -326,7 +325,7 @@ class Derived:
             j = self.slopes[name].reshape(len(covariance), -1)
             variance = np.einsum("ik,ij,jk->k", j, covariance, j)
             out[name] = x.copy(data=np.sqrt(np.maximum(variance, 0.0)).reshape(x.shape))
-            if name.endswith("_correlation"):
+            if x.attrs["scale"] == FISHER_Z.name:
                 out[name] = out[name].where(np.abs(x) < 1 - 1e-6)
         return xr.Dataset(out)
 
@@ -337,22 +336,22 @@ def derive(data: Problem, theta: Array, mode=None) -> tuple[Derived, Derived, De
     quantities = LogLikelihood(user, mode).quantities
     slopes = _slopes(lambda at: quantities(data.user_theta(at)), theta)
     made, data = quantities(data.user_theta(theta)), user
-    out = []
-    for kind in ("", "table", "derived"):
-        names = {k: k.partition(":")[2] or k for k in made if (k.partition(":")[0] if ":" in k else "") == kind}
-        parts = {n: _in_order(made[k], slopes[k], data, kind) for k, n in names.items()}
-        out.append(Derived({n: x for n, (x, _) in parts.items()}, {n: s for n, (_, s) in parts.items()}))
-    return out[0], out[1], out[2]
+
+    def of_group(group: Group) -> Derived:
+        parts = {q.name: _in_order(q, made[q], slopes[q], data) for q in made if q.group == group}
+        return Derived({n: x for n, (x, _) in parts.items()}, {n: s for n, (_, s) in parts.items()})
+
+    return of_group("parameter"), of_group("probability"), of_group("derived")
 
 
 def parameters_alone(data: Problem, theta: Array) -> Derived:
     """Natural parameters without derivatives."""
     values = data.natural(theta)
-    named = {p.name: label(Named(p.dims, values[p.name]), data) for p in data.model.parameters}
+    named = {p.name: label(Named(p.dims, values[p.name]), data, parameter(p)) for p in data.model.parameters}
     return Derived(named, {k: np.full((len(theta), *x.shape), np.nan) for k, x in named.items()})
 
 
-def _slopes(quantities: Callable[[Array], dict[str, Named]], theta: Array) -> dict[str, Array]:
+def _slopes(quantities: Callable[[Array], dict[Quantity, Named]], theta: Array) -> dict[Quantity, Array]:
     """Differentiate by each entry of theta, stacked first, by central differences (to ten digits)."""
     steps = 1e-5 * np.maximum(1.0, np.abs(theta))
     ends = [(quantities(theta + e), quantities(theta - e)) for e in np.diag(steps)]
@@ -364,19 +363,19 @@ def _slopes(quantities: Callable[[Array], dict[str, Named]], theta: Array) -> di
     }
 
 
-def _in_order(x: Named, slopes: Array, data: Problem, kind: str) -> tuple[xr.DataArray, Array]:
+def _in_order(q: Quantity, x: Named, slopes: Array, data: Problem) -> tuple[xr.DataArray, Array]:
     """A table with its dims in the order of all tables (a parameter as it is), and its derivatives."""
-    shown = ordered_dims(x.dims, data) if kind else x.dims
+    shown = x.dims if q.group == "parameter" else ordered_dims(x.dims, data)
     axes = [x.dims.index(d) for d in shown]
-    return label(Named(shown, x.values.transpose(axes)), data), slopes.transpose([0, *(k + 1 for k in axes)])
+    return label(Named(shown, x.values.transpose(axes)), data, q), slopes.transpose([0, *(k + 1 for k in axes)])
 
 
 def tables(data: Problem, theta: Array, mode=None) -> dict[str, xr.DataArray]:
     """Probabilities of classes and item categories, and what else follows from the parameters, at theta."""
     user = of_population(data.on_user_scale())
     made, data = LogLikelihood(user, mode).quantities(data.user_theta(theta)), user
-    found = {k.partition(":")[2]: x for k, x in made.items() if ":" in k}
-    return {k: label(x, data).transpose(*ordered_dims(x.dims, data)) for k, x in found.items()}
+    found = {q: x for q, x in made.items() if q.group != "parameter"}
+    return {q.name: label(x, data, q).transpose(*ordered_dims(x.dims, data)) for q, x in found.items()}
 
 
 def tables_of(
@@ -392,21 +391,22 @@ def tables_of(
     """
     theta, data = data.user_theta(theta), of_population(data.on_user_scale())
     graph = LogLikelihood(data)
-    dims = {k: d for k, d in graph.quantity_dims().items() if ":" in k and k.partition(":")[2] not in known}
+    dims = {q: d for q, d in graph.quantity_dims().items() if q.group != "parameter" and q.name not in known}
     if not dims or not theta.size:
         return {}
     out, each = {}, [graph.quantities(theta[at]) for at in np.ndindex(*theta.shape[:-1])]
-    for key, own in dims.items():
-        x = np.stack([e[key].values for e in each]).reshape(*theta.shape[:-1], *each[0][key].values.shape)
-        out[key.partition(":")[2]] = label(Named((*lead, *own), x), data).transpose(*lead, *ordered_dims(own, data))
+    for q, own in dims.items():
+        x = np.stack([e[q].values for e in each]).reshape(*theta.shape[:-1], *each[0][q].values.shape)
+        out[q.name] = label(Named((*lead, *own), x), data, q).transpose(*lead, *ordered_dims(own, data))
     return out
 
 
-def label(x: Named, data: Problem) -> xr.DataArray:
-    """An array with the coords of its dims."""
+def label(x: Named, data: Problem, what: Quantity | None = None) -> xr.DataArray:
+    """Give `x` the coords of its dims, and say `what` it is."""
     there = {**data.coords, RANDOM: random_names(data.model)}
     known = {d: there.get(d, there.get(d.removesuffix("_"))) for d in x.dims}
-    return xr.DataArray(x.values, dims=x.dims, coords={d: list(v) for d, v in known.items() if v is not None})
+    coords = {d: list(v) for d, v in known.items() if v is not None}
+    return xr.DataArray(x.values, dims=x.dims, coords=coords, attrs=what.attrs if what else None)
 
 
 def ordered_dims(dims: tuple[str, ...], data: Problem) -> tuple[str, ...]:
@@ -417,13 +417,13 @@ def ordered_dims(dims: tuple[str, ...], data: Problem) -> tuple[str, ...]:
     return (*classes, *(d for d in dims if d not in (*classes, *last)), *last)
 
 
-def probability_name(key: str, dims: tuple[str, ...], data: Problem) -> tuple[str, tuple[str, ...]] | None:
-    """The name and dims under which a factor is shown on the probability scale; None where it is not."""
+def probability_table(key: str, dims: tuple[str, ...], data: Problem) -> tuple[Quantity, tuple[str, ...]] | None:
+    """The table in which a factor is shown on the probability scale, and its dims there; None where it is not."""
     kind, _, what = key.partition(":")
     if kind == "class":
         (c,) = [c for c in data.model.classes if c.name == what]
         beside = {k.name for k in data.model.classes_at(c.level)} - {what}
-        return f"{what}_{'transition' if beside & set(dims) else 'probability'}", dims
+        return (transition if beside & set(dims) else class_size)(c), dims
     (r,) = [r for r in data.model.responses if r.name == what] or (None,)
-    shown = None if kind != "response" or r is None else response_table(data.model, r, dims)
+    shown = None if kind != "response" or r is None else item_probability(data.model, r, dims)
     return None if shown is None else (shown[0], tuple(shown[1].get(d, d) for d in dims))

@@ -8,7 +8,7 @@ which must have nodes for the population (:func:`bayesmix.graph.nodes.of_populat
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,14 +19,17 @@ from bayesmix.graph.likelihood import Tensors, by_cluster, eliminate, factors, t
 from bayesmix.graph.variance_components import intraclass, of_class, of_effects, random_matrices, simple
 from bayesmix.spec.effect_sums import Coefficients, by_effect, plain, square
 from bayesmix.spec.families import TINY, Tensor
-from bayesmix.spec.model import LatentClass, Model, Response
+from bayesmix.spec.kinds import Quantity, class_size, item_probability, parameter, transition
+from bayesmix.spec.model import LatentClass, Model
 
 REST = np.pi**2 / 3
 """Variance of the logistic distribution, below (14)."""
+Quantities = Iterator[tuple[Quantity, Tensor]]
+"""What each number is, and its tensor."""
 
 
-def derived(model: Model, values: Tensors, data: Tensors) -> dict[str, Tensor]:
-    """Tables of probabilities (`table:` and their name) and further quantities (`derived:`).
+def quantities(model: Model, values: Tensors, data: Tensors) -> dict[Quantity, Tensor]:
+    """Collect the parameters, tables of probabilities and what else follows from `values`, by what each is.
 
     Parameters
     ----------
@@ -37,14 +40,24 @@ def derived(model: Model, values: Tensors, data: Tensors) -> dict[str, Tensor]:
         The inputs, with nodes for the population.
     """
     made = factors(model, values, data)
-    out = {f"table:{k}": x for k, x in _tables(model, made, data)}
-    further = dict(_random_parts(model, values, data))
-    further |= dict(random_matrices(model, values, data))
-    further |= dict(intraclass(model, values, data))
-    further |= dict(_on_parents(model, values, data))
-    further |= dict(_explained(model, values, made, data))
-    further |= dict(of_factors(model, values, data)) | dict(item_response(model, values))
-    return out | {f"derived:{k}": x for k, x in further.items()}
+    each = [
+        ((parameter(p), values[p.name]) for p in model.parameters),
+        _tables(model, made, data),
+        _random_parts(model, values, data),
+        random_matrices(model, values, data),
+        intraclass(model, values, data),
+        _on_parents(model, values, data),
+        _explained(model, values, made, data),
+        of_factors(model, values, data),
+        item_response(model, values),
+    ]
+    return _by_name(pair for some in each for pair in some)
+
+
+def _by_name(pairs: Iterable[tuple[Quantity, Tensor]]) -> dict[Quantity, Tensor]:
+    """Collect `pairs` of quantities and tensors, of each name and group the last one."""
+    last = {(q.group, q.name): (q, x) for q, x in pairs}
+    return dict(last.values())
 
 
 # averages over the population ---------------------------------------------------------------------
@@ -83,49 +96,26 @@ def _joint(model: Model, last: str, keep: list[str], made: Tensors, data: Tensor
     return sum(parts[1:], parts[0])
 
 
-def _tables(model: Model, made: Tensors, data: Tensors) -> Iterator[tuple[str, Tensor]]:
+def _tables(model: Model, made: Tensors, data: Tensors) -> Quantities:
     """Class sizes, transitions given the classes before, response probabilities given the classes."""
     for c in model.classes:
         x = made[f"class:{c.name}"]
         if not (before := _beside(model, c, x)):
-            yield f"{c.name}_probability", average(px.math.exp(x), data, c.level)
+            yield class_size(c), average(px.math.exp(x), data, c.level)
             continue
         joint = average(px.math.exp(_joint(model, c.name, [*before, c.name], made, data)), data, c.level)
-        yield f"{c.name}_probability", joint.sum(tuple(before))
-        yield f"{c.name}_transition", joint / joint.sum(c.name)
+        yield class_size(c), joint.sum(tuple(before))
+        yield transition(c), joint / joint.sum(c.name)
     for r in model.responses:
         x = made[f"response:{r.name}"]
-        if (shown := response_table(model, r, x.dims)) is not None:
+        if (shown := item_probability(model, r, x.dims)) is not None:
             yield shown[0], average(px.math.exp(x), data).rename(shown[1])
-
-
-def response_table(model: Model, r: Response, dims: tuple[str, ...]) -> tuple[str, dict[str, str]] | None:
-    """The title of the table of a response's probabilities, and the names of its dims there.
-
-    One table for responses that share their parameters, of the first of them, with the classes' common
-    name. None for the others, for densities, and where individuals differ.
-    """
-    same = [s.name for s in model.responses if same_items(s, r)]
-    if not r.family.finite or "individual" in dims or r.name != same[0]:
-        return None
-    names = {"feature": r.category_dim} | {
-        here: shared for t in (*r.predictor, *r.auxiliary) for shared, here in t.rename
-    }
-    kinds = {s.name for s in model.responses if not same_items(s, r)}
-    title = "item_probability" + (f"_{r.name}" if kinds else "")
-    return title, {k: v for k, v in names.items() if k in dims}
-
-
-def same_items(a: Response, b: Response) -> bool:
-    """Whether two responses are the same items on two occasions."""
-    used = [[t.parameter for t in (*r.predictor, *r.auxiliary)] for r in (a, b)]
-    return a.item_dim == b.item_dim and used[0] == used[1]
 
 
 # random parts of class logits ---------------------------------------------------------------------
 
 
-def _random_parts(model: Model, values: Tensors, data: Tensors) -> Iterator[tuple[str, Tensor]]:
+def _random_parts(model: Model, values: Tensors, data: Tensors) -> Quantities:
     """SDs, ICC (20) and correlations of the random parts of each class's logits, by level.
 
     The ICC is the level's share in the variance at all levels + pi^2 / 3. The reference class has zeros.
@@ -140,10 +130,11 @@ def _random_parts(model: Model, values: Tensors, data: Tensors) -> Iterator[tupl
         for k in (k for k in ("individual", "cluster") if k in levels):
             own = _own_name(model, c, k)
             sd = px.math.sqrt(variance[k] + TINY)
-            yield f"{own}_sd", sd
-            yield f"{own}_icc", variance[k] / (sum(variance.values()) + REST)
+            yield Quantity(f"{own}_sd", "sd", c.name, k), sd
+            yield Quantity(f"{own}_icc", "icc", c.name, k), variance[k] / (sum(variance.values()) + REST)
             pairs = [x * x.rename({c.name: other}) for q, x in mine.items() if q[0] == k]
-            yield f"{own}_correlation", sum(pairs[1:], pairs[0]) / (sd * sd.rename({c.name: other}))
+            correlations = sum(pairs[1:], pairs[0]) / (sd * sd.rename({c.name: other}))
+            yield Quantity(f"{own}_correlation", "correlation matrix", c.name, k), correlations
 
 
 def _own_name(model: Model, c: LatentClass, level: str) -> str:
@@ -160,12 +151,13 @@ def _intercepts(c: LatentClass, values: Tensors) -> Tensor | None:
     return sum(x[1:], x[0]) if x else None
 
 
-def _on_parents(model: Model, values: Tensors, data: Tensors) -> Iterator[tuple[str, Tensor]]:
+def _on_parents(model: Model, values: Tensors, data: Tensors) -> Quantities:
     """gamma_dc of (9) and (13): the logits of a class given the class before, less those given its last class."""
     for c in model.classes:
         x = _intercepts(c, values)
         if x is not None and len(before := _beside(model, c, x)) == 1:
-            yield f"{c.name}_on_{before[0]}", x - x.isel({before[0]: -1})
+            what = Quantity(f"{c.name}_on_{before[0]}", "logit contrast", c.name, before[0])
+            yield what, x - x.isel({before[0]: -1})
 
 
 @dataclass(frozen=True)
@@ -179,7 +171,7 @@ class _Given:
     of_effects: Mapping[str, Coefficients]
 
     def gamma(self, c: LatentClass, before: str) -> Tensor:
-        return dict(_on_parents(self.model, self.values, self.data))[f"{c.name}_on_{before}"]
+        return next(x for q, x in _on_parents(self.model, self.values, self.data) if (q.of, q.part) == (c.name, before))
 
     def joint(self, last: str, keep: list[str]) -> Tensor:
         return px.math.exp(_joint(self.model, last, keep, self.made, self.data))
@@ -188,7 +180,7 @@ class _Given:
         return {e: x for t in filter(plain, c.predictor) for e, x in by_effect(t, self.values)}
 
 
-def _explained(model: Model, values: Tensors, made: Tensors, data: Tensors) -> Iterator[tuple[str, Tensor]]:
+def _explained(model: Model, values: Tensors, made: Tensors, data: Tensors) -> Quantities:
     """What explains the variance of class logits against the last class, as below (14), and effects along paths.
 
     With u the random effects of clusters and L_d = log P(C_t = d | C_t-1, u) - log P(C_t = K | C_t-1, u),
@@ -219,32 +211,48 @@ def _contrast(g: _Given, c: LatentClass) -> Tensor:
     return f - f.isel({c.name: -1})
 
 
-def _by_effects_alone(g: _Given, c: LatentClass, own: list[str]) -> Iterator[tuple[str, Tensor]]:
+def _by_effects_alone(g: _Given, c: LatentClass, own: list[str]) -> Quantities:
     logit = _contrast(g, c)
     between = average(logit**2, g.data) - average(logit, g.data) ** 2
-    yield f"{c.name}_explained_by_{'_'.join(own)}", between / (between + REST)
+    yield _share(c, own), between / (between + REST)
 
 
-def _shares(g: _Given, c: LatentClass, own: list[str], seen: list[str], p: str) -> Iterator[tuple[str, Tensor]]:
+def _share(c: LatentClass, by: Sequence[str] = (), more: str = "", beyond: str = "") -> Quantity:
+    """Say what a share of the variance of the logits of `c` is: explained `by` some, `more` or `beyond` another."""
+    ending = ("_by_" + "_".join(by) if by else "") + (f"_{more}" if more else "")
+    ending += f"_beyond_{beyond}" if beyond else ""
+    words = ("by " + ", ".join(by) if by else "", more, f"beyond {beyond}" if beyond else "")
+    return Quantity(f"{c.name}_explained{ending}", "share", c.name, " ".join(filter(None, ("explained", *words))))
+
+
+def _path(c: LatentClass, e: str, via: Sequence[str] = ()) -> Quantity:
+    """Say what an effect of `e` on the logits of `c` is, through `via` some or in all."""
+    name, words = f"{c.name}_effect_of_{e}", f"effect of {e}"
+    if via:
+        name, words = f"{name}_via_{'_'.join(via)}", f"{words} via {', '.join(via)}"
+    return Quantity(name, "path effect", c.name, words)
+
+
+def _shares(g: _Given, c: LatentClass, own: list[str], seen: list[str], p: str) -> Quantities:
     logit, given = _contrast(g, c), g.joint(p, [p])
     mean = (given * logit).sum(p)
     within = average((given * logit**2).sum(p) - mean**2, g.data)
     between = average(mean**2, g.data) - average(mean, g.data) ** 2
     numbers = {("cluster", k) for k, e in enumerate(g.model.effects_at("cluster")) if e.name in own}
     residual = square({k: x for k, x in of_class(c, g.values, g.of_effects).items() if k in numbers})
-    total, title = between + within + REST, f"{c.name}_explained"
+    total = between + within + REST
     if seen:
-        yield f"{title}_by_{'_'.join(seen)}", (between - residual) / total
-    yield f"{title}_by_{p}", within / total
-    yield f"{title}_by_{'_'.join(own)}", residual / total
-    yield title, (between + within) / total
+        yield _share(c, seen), (between - residual) / total
+    yield _share(c, [p]), within / total
+    yield _share(c, own), residual / total
+    yield _share(c), (between + within) / total
     size, gamma = average(given, g.data), g.gamma(c, p)
     alone = (size * gamma**2).sum(p) - (size * gamma).sum(p) ** 2
-    yield f"{title}_by_{p}_alone", alone / total
-    yield f"{title}_by_{'_'.join(own)}_beyond_{p}", (between + within - alone) / total
+    yield _share(c, [p], "alone"), alone / total
+    yield _share(c, own, beyond=p), (between + within - alone) / total
 
 
-def _along_paths(g: _Given, c: LatentClass, own: list[str], p: str) -> Iterator[tuple[str, Tensor]]:
+def _along_paths(g: _Given, c: LatentClass, own: list[str], p: str) -> Quantities:
     """Effects of an effect of the occasion before on the logits of C_t, per unit: by C_t-1, and by alpha_t."""
     (parent,) = [k for k in g.model.classes if k.name == p]
     grand = _beside(g.model, parent, g.made[f"class:{p}"])
@@ -265,7 +273,7 @@ def _along_paths(g: _Given, c: LatentClass, own: list[str], p: str) -> Iterator[
         moved = moved.sum(tuple(grand)) if grand else moved
         by_class = (average(moved, g.data) * gamma).sum(p)
         each = [b * on_c[k] for k, b in regressed.items()]
-        through, name = sum(each[1:], each[0]), f"{c.name}_effect_of_{e}"
-        yield f"{name}_via_{p}", by_class
-        yield f"{name}_via_{'_'.join(regressed)}", through
-        yield name, by_class + through
+        through = sum(each[1:], each[0])
+        yield _path(c, e, [p]), by_class
+        yield _path(c, e, [*regressed]), through
+        yield _path(c, e), by_class + through

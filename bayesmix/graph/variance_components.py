@@ -11,6 +11,7 @@ from pytensor import xtensor as px
 from bayesmix.graph.likelihood import Tensors, term
 from bayesmix.spec.effect_sums import Coefficients, add, by_effect, plain, square, walk
 from bayesmix.spec.families import Tensor
+from bayesmix.spec.kinds import Quantity
 from bayesmix.spec.model import RANDOM, LatentClass, Model, Response, Term
 
 ZERO = 1e-8
@@ -60,7 +61,7 @@ def random_names(model: Model) -> list[str]:
     return list(dict.fromkeys([*used, *own])) if simple(model) and used else []
 
 
-def random_matrices(model: Model, values: Tensors, data: Tensors) -> Iterator[tuple[str, Tensor]]:
+def random_matrices(model: Model, values: Tensors, data: Tensors) -> Iterator[tuple[Quantity, Tensor]]:
     """Variances, covariances and correlations of random coefficients and class logits, Theta_2 of R(5)-R(7).
 
     Of the residuals: given the covariates of clusters. A variance at its boundary is zero, and a
@@ -77,10 +78,11 @@ def random_matrices(model: Model, values: Tensors, data: Tensors) -> Iterator[tu
     some = px.math.gt(variance, ZERO * unit)
     both = px.math.and_(some, px.math.gt(variance.rename({RANDOM: OTHER}), ZERO * unit.rename({RANDOM: OTHER})))
     product = px.math.where(both, variance * variance.rename({RANDOM: OTHER}), 1.0)
-    yield "random_variance", px.math.where(some, variance, 0.0)
+    yield Quantity("random_variance", "variance"), px.math.where(some, variance, 0.0)
     if len(names) > 1:
-        yield "random_covariance", px.math.where(both, covariance, 0.0)
-        yield "random_correlation", px.math.where(both, covariance / px.math.sqrt(product), np.nan)
+        yield Quantity("random_covariance", "covariance matrix"), px.math.where(both, covariance, 0.0)
+        correlation = px.math.where(both, covariance / px.math.sqrt(product), np.nan)
+        yield Quantity("random_correlation", "correlation matrix"), correlation
 
 
 def _stacked(parts: list[Any], dim: str) -> Tensor:
@@ -99,7 +101,7 @@ def _unit(model: Model, effect: str, values: Tensors, data: Tensors) -> Tensor:
     return px.as_xtensor(1.0)
 
 
-def intraclass(model: Model, values: Tensors, data: Tensors) -> Iterator[tuple[str, Tensor]]:
+def intraclass(model: Model, values: Tensors, data: Tensors) -> Iterator[tuple[Quantity, Tensor]]:
     """The residual intraclass correlation of a normal response: Var(u_0) / (Var(u_0) + theta).
 
     Of individuals of the same class (with the same variance) at given covariates, those with random slopes at
@@ -113,7 +115,7 @@ def intraclass(model: Model, values: Tensors, data: Tensors) -> Iterator[tuple[s
             between = [square(effects[e]) for t in r.predictor for e in _intercepts(r, t)]
             if len(between) == 1:
                 theta = term(r.auxiliary[0], values, data, {}) ** 2
-                yield f"{r.name}_icc", between[0] / (between[0] + theta)
+                yield Quantity(f"{r.name}_icc", "icc", r.name), between[0] / (between[0] + theta)
 
 
 def _intercepts(r: Response, t: Term) -> list[str]:

@@ -14,10 +14,12 @@ import numpy as np
 import xarray as xr
 
 from bayesmix.layout import WIDTH, Section, make_table, number
-from bayesmix.listing.parameters import Rows, class_label
-from bayesmix.results.estimates import TINY, Estimates, derived_interval
+from bayesmix.listing.parameters import Rows, class_label, class_names
+from bayesmix.results.estimates import Estimates
 from bayesmix.results.fit import Fit
+from bayesmix.spec.kinds import Quantity
 from bayesmix.spec.model import Effect, Model, Response, Term
+from bayesmix.spec.scales import SCALES, TINY
 
 FAR = 100.0
 """SDs of the factor beyond which a difficulty is only said to be far off."""
@@ -34,10 +36,11 @@ def item_response(fit: Fit) -> list[Section]:
 
 def _response(fit: Fit, r: Response) -> Iterator[Any]:
     """A table for each class on which the parameters depend."""
-    suffix = r.item_dim.removeprefix("item")
-    names = {"a": f"discrimination{suffix}", "b": f"difficulty{suffix}"}
-    if any(n not in fit.derived for n in names.values()):
+    estimates = Estimates.of(fit)
+    found = {k: estimates.of_kind(kind, of=r.name) for k, kind in (("a", "discrimination"), ("b", "difficulty"))}
+    if not all(found.values()):
         return
+    names = {k: q.name for k, (q,) in found.items()}
     columns = {k: (fit.derived[n], fit.derived_se[n]) for k, n in names.items()}
     if guessing := r.auxiliary_term("guessing"):
         name = guessing.parameter.name
@@ -123,7 +126,7 @@ def factors(fit: Fit) -> Section | None:
         return None
     rows, names = Rows(fit), [e.name for e in effects]
     parameters = [r for e in effects for r in _parameters(fit, e, rows)]
-    further = [_derived(fit, k, title) for k, title in _quantities(fit, names)]
+    further = [_derived(fit, q, title) for q, title in _quantities(fit, names)]
     body: list[Any] = [make_table(("", *rows.head), parameters)] if parameters else []
     body += [make_table(("", "estimate", "SE", "95% lower", "upper", ""), further)] if further else []
     return Section(f"Factor{'s' if len(names) > 1 else ''} {', '.join(names)}", [*body, _fixed(fit, names)])
@@ -142,7 +145,7 @@ def _parameters(fit: Fit, factor: Effect, rows: Rows) -> Iterator[tuple[str, ...
 def _word(fit: Fit, factor: Effect, t: Term, at: tuple[int, ...]) -> str:
     """``f on age``; ``mean of f, C = 1``; ``SD of f between schools``."""
     x = fit.params[t.parameter.name]
-    klass = class_label(fit, x, at).removeprefix("Class ")
+    klass = class_names(fit, x, at)
     if t.covariates:
         columns = t.covariates.name
         word = f"{factor.name} on {x[columns].values[at[x.dims.index(columns)]]}"
@@ -153,23 +156,21 @@ def _word(fit: Fit, factor: Effect, t: Term, at: tuple[int, ...]) -> str:
     return ", ".join(filter(None, [word, klass]))
 
 
-def _quantities(fit: Fit, names: list[str]) -> Iterator[tuple[str, str]]:
-    """Names of derived quantities, and words for them."""
-    for k, one in enumerate(names):
-        for other in names[k + 1 :]:
-            if f"{one}_{other}_correlation" in fit.derived:
-                yield f"{one}_{other}_correlation", f"correlation of {one} and {other}"
-    for name in names:
-        if f"{name}_icc" in fit.derived:
-            yield f"{name}_icc", f"intraclass correlation of {name}"
+def _quantities(fit: Fit, names: list[str]) -> Iterator[tuple[Quantity, str]]:
+    """Derived quantities, and words for them."""
+    estimates = Estimates.of(fit)
+    for q in estimates.of_kind("correlation"):
+        yield q, f"correlation of {q.of} and {q.part}"
+    for q in (q for name in names for q in estimates.of_kind("icc", of=name)):
+        yield q, f"intraclass correlation of {q.of}"
 
 
-def _derived(fit: Fit, name: str, title: str) -> tuple[str, ...]:
+def _derived(fit: Fit, q: Quantity, title: str) -> tuple[str, ...]:
     """A quantity with its interval."""
-    x, se = fit.derived[name].values, fit.derived_se[name].values
+    x, se = fit.derived[q.name].values, fit.derived_se[q.name].values
     x, se = np.atleast_1d(x).ravel()[:1], np.atleast_1d(se).ravel()[:1]
     some = bool(se[0] > TINY * abs(x[0]))
-    ends = [float(e[0]) if some else math.nan for e in derived_interval(name, x, se)]
+    ends = [float(e[0]) if some else math.nan for e in SCALES[q.scale].interval(x, se)]
     error = number(float(se[0])) if some else "-"
     return (title, number(float(x[0])), error, *map(number, ends), "" if some else "boundary")
 

@@ -29,9 +29,9 @@ from bayesmix.layout import (
 from bayesmix.listing.factors import factors, item_response
 from bayesmix.listing.parameters import explained, odds, probability_scale, random_parts, results, transitions
 from bayesmix.listing.regression import equations, outcome
-from bayesmix.results.estimates import TINY
 from bayesmix.results.fit import Fit
 from bayesmix.spec.model import Model
+from bayesmix.spec.scales import TINY
 
 
 @runtime_checkable

@@ -17,9 +17,12 @@ from rich.table import Table
 
 from bayesmix.layout import WIDTH, Section, make_table, number, p_value, percent, probability
 from bayesmix.results import occasions
-from bayesmix.results.estimates import TINY, Estimates, derived_interval, derived_shown
+from bayesmix.results.estimates import Estimates
 from bayesmix.results.fit import Fit, entry
-from bayesmix.spec.model import Effect, LatentClass, Response
+from bayesmix.spec.effect_sums import plain
+from bayesmix.spec.kinds import Quantity, shown
+from bayesmix.spec.model import Effect, LatentClass, Response, Term
+from bayesmix.spec.scales import SCALES, TINY
 
 SHOWN_PATHS = 12
 
@@ -133,9 +136,14 @@ def _item_position(x: xr.DataArray, r: Response, at: tuple[int, ...]) -> tuple[i
 
 def class_label(fit: Fit, x: xr.DataArray, at: tuple[int, ...]) -> str:
     """``Class C = 1``; nothing for what does not depend on a class."""
-    dims = fit.model.class_dims(x.dims) if fit.model.is_mixture else ()
-    inside = ", ".join(f"{d} = {x[d].values[at[x.dims.index(d)]]}" for d in dims)
+    inside = class_names(fit, x, at)
     return f"Class {inside}" if inside else ""
+
+
+def class_names(fit: Fit, x: xr.DataArray, at: tuple[int, ...]) -> str:
+    """``C = 1``, the classes of the entry of `x` at a position; nothing for what does not depend on a class."""
+    dims = fit.model.class_dims(x.dims) if fit.model.is_mixture else ()
+    return ", ".join(f"{d} = {x[d].values[at[x.dims.index(d)]]}" for d in dims)
 
 
 def _item_label(fit: Fit, x: xr.DataArray, at: tuple[int, ...], r: Response) -> str:
@@ -183,11 +191,13 @@ def _note(fit: Fit, r: Response, names: Sequence[str]) -> list[str]:
 
 def random_parts(fit: Fit) -> Section | None:
     """SDs, correlations and intraclass correlations of the random parts of class logits."""
-    blocks: dict[str, list[str]] = {}
-    for name in (str(k) for k in fit.derived.data_vars if str(k).endswith(("_sd", "_correlation", "_icc"))):
-        if f"{(own := name.rpartition('_')[0])}_loading" in fit.params:
-            blocks.setdefault(own, []).append(name)
-    body = [block for own, names in blocks.items() for block in _random_of(fit, own, names)]
+    estimates = Estimates.of(fit)
+    body = []
+    for c in fit.model.classes:
+        for level in ("individual", "cluster"):
+            parts = estimates.of_kind("sd", "icc", "correlation matrix", of=c.name, part=level)
+            if parts and (loading := _loading(fit, c, level)):
+                body += _random_of(fit, loading, level, parts)
     if not body:
         return None
     note = (
@@ -197,27 +207,30 @@ def random_parts(fit: Fit) -> Section | None:
     return Section("Random effects of the class logits", [*body, note])
 
 
-def _random_of(fit: Fit, own: str, names: Sequence[str]) -> list[Any]:
-    """The rows of the random parts with the loadings `<own>_loading`."""
-    loading = fit.params[f"{own}_loading"]
-    effects = [str(e) for e in loading[loading.dims[-2]].values]
-    level = next((e.level for e in fit.model.effects if e.name in effects), "unit")
-    rows = [row for n in names for row in _derived_rows(fit, n, len(effects))]
+def _loading(fit: Fit, c: LatentClass, level: str) -> Term | None:
+    """Find the loadings of the class variable `c` on several effects of a `level`."""
+    names = {e.name for e in fit.model.effects_at(level)}
+    return next((t for t in c.predictor if plain(t) and t.loading_dim and names & {*t.effects}), None)
+
+
+def _random_of(fit: Fit, loading: Term, level: str, parts: Sequence[Quantity]) -> list[Any]:
+    """Make the rows of `parts`, the random parts of a `level` with the `loading`."""
+    effects = [str(e) for e in fit.params[loading.parameter.name][loading.effect_dim].values]
+    rows = [row for q in parts for row in _derived_rows(fit, q, len(effects))]
     head = ("", "estimate", "SE", "95% lower", "upper", "")
     return [make_table(head, rows, title=f"Effects of {level}s: {', '.join(effects)}")] if rows else []
 
 
-def _derived_rows(fit: Fit, name: str, effects: int) -> list[tuple[str, ...]]:
+def _derived_rows(fit: Fit, q: Quantity, effects: int) -> list[tuple[str, ...]]:
     """A row an entry; one without sampling variance is at a boundary, or a correlation by one factor."""
-    x, se = fit.derived[name], fit.derived_se[name].values
+    x, se = fit.derived[q.name], fit.derived_se[q.name].values
     se = np.where(se > TINY * np.abs(x.values), se, np.nan)
-    mark = "fixed: one factor" if effects == 1 and name.endswith("_correlation") else "boundary"
-    columns = (x.values, se, *derived_interval(name, x.values, se))
-    shown = derived_shown(name, x)
+    mark = "fixed: one factor" if effects == 1 and q.kind == "correlation matrix" else "boundary"
+    columns, rows = (x.values, se, *SCALES[q.scale].interval(x.values, se)), shown(q.kind, x.values)
     return [
-        (entry(name, x, at), *(number(float(v[at])) for v in columns), mark if np.isnan(se[at]) else "")
+        (entry(q.name, x, at), *(number(float(v[at])) for v in columns), mark if np.isnan(se[at]) else "")
         for at in np.ndindex(x.shape)
-        if shown[at]
+        if rows[at]
     ]
 
 
@@ -272,10 +285,11 @@ def _paths(fit: Fit):
 
 def explained(fit: Fit) -> Section | None:
     """Shares of the variance of class logits, and effects along the paths, below (14)."""
-    if not any("_explained" in str(k) for k in fit.derived.data_vars):
+    of_shares = {q.part for q in Estimates.of(fit).of_kind("share")}
+    if not of_shares:
         return None
     table = occasions.decomposition(fit)
-    shares, effects = (table[[("explained" in part) == kind for *_, part in table.index]] for kind in (True, False))
+    shares, effects = (table[[(part in of_shares) == kind for *_, part in table.index]] for kind in (True, False))
     body: list[Any] = [_part_table(shares, "of the variance of the logit", percent)]
     if len(effects):
         body.append(_part_table(effects, "effect on the logit, per unit", number))
@@ -300,14 +314,12 @@ def _part_table(table: pd.DataFrame, head: str, shown: Callable[[float], str]):
 def probability_scale(fit: Fit) -> Section:
     """Class sizes, and item categories by class."""
     model, body = fit.model, []
-    elsewhere = [f"{c.name}_transition" for c in model.classes]
-    elsewhere += [] if model.is_mixture else [f"{c.name}_probability" for c in model.classes]
-    for name, p in ((n, p) for n, p in fit.probabilities.data_vars.items() if n not in elsewhere):
-        items = [r for r in model.responses if r.item_dim in p.dims]
-        if items:
-            body.append(_item_probabilities(fit, str(name), items[0]))
-        else:
-            body.append(_plain_probabilities(fit, str(name)))
+    for q in Estimates.of(fit).of_kind("class size", "item probability"):
+        if q.kind == "item probability":
+            r = next(r for r in model.responses if r.name == q.of)
+            body.append(_item_probabilities(fit, q.name, r))
+        elif model.is_mixture:
+            body.append(_plain_probabilities(fit, q.name))
     return Section("Results on the probability scale (standard errors in brackets)", [t for b in body for t in b])
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from typing import cast
 
 import numpy as np
 import xarray as xr
@@ -16,9 +17,11 @@ from scipy import special
 
 from bayesmix.layout import Section, make_table, number, p_value, packed, percent
 from bayesmix.listing.parameters import Rows, class_label, row_of
-from bayesmix.results.estimates import TINY, derived_interval, derived_shown
+from bayesmix.results.estimates import Estimates
 from bayesmix.results.fit import Fit, entry
+from bayesmix.spec.kinds import Kind, Quantity, shown
 from bayesmix.spec.model import RANDOM, Effect, LatentClass, Model, Response, Term
+from bayesmix.spec.scales import SCALES, TINY
 
 Cells = tuple[str, ...]
 Entry = tuple[xr.DataArray, tuple[int, ...], str]
@@ -52,12 +55,11 @@ def _outcome(fit: Fit, r: Response, rows: Rows) -> Section:
     blocks: dict[str, list[Cells]] = {}
     for t in r.terms:
         for x, at, label in _free(fit, t, rows):
-            word, cells = _word(fit, t, at, t in r.auxiliary), rows.cells(label)
+            word, cells = _word(fit, t, at, _predicted(r, t)), rows.cells(label)
             if t is r.auxiliary_term("sigma"):
                 word, cells = "residual variance", _squared(label, rows)
             blocks.setdefault(_title(fit, x, at), []).append((word, *cells))
-    title = outcome(fit.model)
-    return Section(f"Results: regression of {title.partition(' on ')[0]}", _tables(blocks, rows.head))
+    return Section(f"Results: regression of {r.items[0]}", _tables(blocks, rows.head))
 
 
 def _free(fit: Fit, t: Term, rows: Rows) -> Iterator[Entry]:
@@ -84,18 +86,24 @@ def _title(fit: Fit, x: xr.DataArray, at: tuple[int, ...]) -> str:
     return f"{label} ({percent(float(size.values[at[x.dims.index(dims[0])]]))})"
 
 
-def _word(fit: Fit, t: Term, at: tuple[int, ...], auxiliary: bool = False) -> str:
-    """``female``; ``female on mean_ses``; ``threshold 2``."""
+def _predicted(r: Response, t: Term) -> str:
+    """Name what the covariates of `t`, a term of `r`, predict beside the outcome: a coefficient, or a variance."""
+    if t.covariates is None or t.effects:
+        return ""
+    if t in r.auxiliary:
+        return next((a.parameter.name.replace("_", " ") for a in r.auxiliary if a.covariates is None), "")
+    return t.covariates.times or ("intercept" if t.covariates.level == "cluster" else "")
+
+
+def _word(fit: Fit, t: Term, at: tuple[int, ...], predicted: str = "") -> str:
+    """``female``; ``female on mean_ses``, with what is `predicted`; ``threshold 2``."""
     name = t.parameter.name
     x = fit.params[name]
     classes = fit.model.class_dims(x.dims)
     inside = ", ".join(str(x[d].values[i]) for d, i in zip(x.dims, at, strict=True) if d not in classes)
-    plain = name.replace("_", " ")
     if t.covariates is None or t.effects:
-        return f"{plain} {inside}".strip()
-    if name.endswith("_on"):
-        return f"{name.removesuffix('_on')} on {inside}"
-    return f"{plain.removesuffix(' slope')} on {inside}" if auxiliary else inside
+        return f"{name.replace('_', ' ')} {inside}".strip()
+    return f"{predicted} on {inside}" if predicted else inside
 
 
 def _squared(label: str, rows: Rows) -> Cells:
@@ -116,10 +124,10 @@ def _cells(x: float, se: float) -> Cells:
 
 def _random(fit: Fit) -> Section | None:
     """Variances, covariances and correlations of random coefficients; the residual intraclass correlation."""
-    if "random_variance" not in fit.derived:
+    if not Estimates.of(fit).of_kind("variance"):
         return None
-    body = [t for title, names in _matrices(fit).items() for t in _by_class(fit, title, names)]
-    icc = any(_is_icc(fit, str(k)) for k in fit.derived.data_vars)
+    body = [t for title, quantities in _matrices(fit).items() for t in _by_class(fit, title, quantities)]
+    icc = bool(_intraclass(fit))
     note = [
         "Given the covariates of clusters. Intervals on the scale of SD, Fisher's z and logit intraclass\ncorrelation."
     ]
@@ -136,40 +144,43 @@ def _random(fit: Fit) -> Section | None:
 
 def _behind(fit: Fit, e: Effect, t: Term) -> bool:
     """Whether a term of an effect is an SD, or a regression on other effects, whose covariances are shown."""
-    return t.covariates is None and "random_variance" in fit.derived and bool(e.name in fit.derived[RANDOM])
+    return t.covariates is None and RANDOM in fit.derived.coords and bool(e.name in fit.derived[RANDOM])
 
 
 HEAD = ("estimate", "SE", "est/SE", "p", "95% lower", "upper", "")
 
 
-def _is_icc(fit: Fit, name: str) -> bool:
-    return name in [f"{r.name}_icc" for r in fit.model.responses]
+def _intraclass(fit: Fit) -> list[Quantity]:
+    """Find the intraclass correlations of the outcomes."""
+    return [q for r in fit.model.responses for q in Estimates.of(fit).of_kind("icc", of=r.name)]
 
 
-def _matrices(fit: Fit) -> dict[str, list[str]]:
-    """Names of derived quantities by the title of their table."""
-    kinds = {"Variances": "variance", "Covariances": "covariance", "Correlations": "correlation"}
-    out = {title: [f"random_{kind}"] for title, kind in kinds.items() if f"random_{kind}" in fit.derived}
-    return out | {"Residual intraclass correlation": [str(k) for k in fit.derived.data_vars if _is_icc(fit, str(k))]}
+def _matrices(fit: Fit) -> dict[str, list[Quantity]]:
+    """Find the derived quantities by the title of their table."""
+    kinds = {"Variances": "variance", "Covariances": "covariance matrix", "Correlations": "correlation matrix"}
+    found = {title: Estimates.of(fit).of_kind(cast(Kind, kind), of="") for title, kind in kinds.items()}
+    return {title: some for title, some in found.items() if some} | {
+        "Residual intraclass correlation": _intraclass(fit)
+    }
 
 
-def _by_class(fit: Fit, title: str, names: Sequence[str]) -> Iterator[Group | Table]:
+def _by_class(fit: Fit, title: str, quantities: Sequence[Quantity]) -> Iterator[Group | Table]:
     """A table for each class on which the quantities depend."""
     blocks: dict[str, list[Cells]] = {}
-    for name in names:
-        for block, cells in _derived(fit, name):
+    for q in quantities:
+        for block, cells in _derived(fit, q):
             blocks.setdefault(block, []).append(cells)
     yield from (make_table((title, *HEAD), rows, title=block) for block, rows in blocks.items())
 
 
-def _derived(fit: Fit, name: str) -> Iterator[tuple[str, Cells]]:
+def _derived(fit: Fit, q: Quantity) -> Iterator[tuple[str, Cells]]:
     """A row an entry of a derived quantity, named by the effects: ``u_female with u_intercept``."""
-    x, se = fit.derived[name], fit.derived_se[name].values
-    ends, shown = derived_interval(name, x.values, se), derived_shown(name, x)
-    for at in (k for k in np.ndindex(x.shape) if shown[k]):
+    x, se = fit.derived[q.name], fit.derived_se[q.name].values
+    ends, rows = SCALES[q.scale].interval(x.values, se), shown(q.kind, x.values)
+    for at in (k for k in np.ndindex(x.shape) if rows[k]):
         cells = _cells(float(x.values[at]), float(se[at]))
         interval = ("-", "-") if cells[1] == "-" else tuple(number(float(end[at])) for end in ends)
-        effects = [str(x[d].values[i]) for d, i in zip(x.dims, at, strict=True) if str(d).startswith(RANDOM)]
+        effects = [str(x[d].values[i]) for d, i in zip(x.dims, at, strict=True) if d in (RANDOM, f"{RANDOM}_")]
         label = " with ".join(effects) or str(fit.model.items[0])
         yield class_label(fit, x, at), (label, *cells[:4], *interval, cells[4])
 

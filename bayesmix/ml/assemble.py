@@ -37,8 +37,9 @@ from bayesmix.ml.search import (
 )
 from bayesmix.ml.starts import ranges
 from bayesmix.parallel import Steps
-from bayesmix.results.estimates import TINY
+from bayesmix.results.estimates import Estimates
 from bayesmix.results.fit import Fit, row_coords, same_maximum
+from bayesmix.spec.scales import TINY
 
 Array = NDArray[np.float64]
 DOUBTFUL = 0.5
@@ -352,9 +353,10 @@ def _warn(out: Fit) -> None:
         each = "; ".join(f"{what} ({why})" for what, why in q["failed"].items())
         warnings.warn(f"The solution is kept, but this could not be made of it: {each}.", stacklevel=level)
     if abs(out.quality.get("audit", 0.0)) > ROUGH:
-        wide = [str(k) for k, x in out.derived.data_vars.items() if str(k).endswith("_sd") and float(x.max()) > HUGE]
-        better = {"cluster_sd": "a class of clusters (bm.class_status)", "class_sd": "classes of individuals (lca)"}
-        hint = f"; {wide[0]} is huge: {better.get(wide[0], 'classes')} may be the better model" if wide else ""
+        wide = [q for q in Estimates.of(out).of_kind("sd") if float(out.derived[q.name].max()) > HUGE]
+        better = {"cluster": "a class of clusters (bm.class_status)", "individual": "classes of individuals (lca)"}
+        other = better[wide[0].part] if wide and len(out.model.classes) == 1 else "classes"
+        hint = f"; {wide[0].name} is huge: {other} may be the better model" if wide else ""
         warnings.warn(f"{in_words(out.quality)}{hint}.", stacklevel=level)
     if out.quality["equal_solutions"] > 1:
         warnings.warn(

@@ -8,7 +8,7 @@ from itertools import permutations, product
 import numpy as np
 from numpy.typing import NDArray
 
-from bayesmix.graph.posterior import CLASSES, tables
+from bayesmix.graph.posterior import tables
 from bayesmix.ml.objective import Target
 from bayesmix.ml.starts import ranges
 from bayesmix.spec import class_labels as labels
@@ -59,5 +59,6 @@ def _same_labelled(data: Target, one: Array, other: Array) -> bool:
     far = [np.tanh((x - limits.center) / (FADING * limits.unit)) for x in (one, other)]
     if np.abs(far[0] - far[1])[own].max(initial=0.0) > TOGETHER:
         return False
-    shown = [{k: x for k, x in tables(data, t).items() if k.endswith(CLASSES)} for t in (one, other)]
+    of_classes = ("class size", "transition")
+    shown = [{k: x for k, x in tables(data, t).items() if x.attrs["kind"] in of_classes} for t in (one, other)]
     return all(np.abs(x - shown[1][k]).max() < TOGETHER for k, x in shown[0].items())

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from bayesmix.graph.quantities import same_items
 from bayesmix.ml.objective import SMALLEST_SD, Target
 from bayesmix.spec.families import GUESS
+from bayesmix.spec.kinds import same_items
 from bayesmix.spec.model import Model, Response, Term, terms
 from bayesmix.spec.parameters import Parameter
 

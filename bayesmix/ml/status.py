@@ -20,7 +20,7 @@ from bayesmix.ml.search import LONG, Start, Task, run_start
 from bayesmix.ml.settings import Settings
 from bayesmix.ml.starts import ranges
 from bayesmix.parallel import quietly
-from bayesmix.results.estimates import derived_interval
+from bayesmix.results.estimates import Estimates
 from bayesmix.results.fit import Fit, model_and_fit, refuse_fit_beside
 from bayesmix.spec.model import LatentClass, Model, Predictor
 from bayesmix.spec.parameters import Fixed, Parameter
@@ -122,9 +122,10 @@ def class_status(
     with quietly():
         within = estimate(rows.under(simpler), Settings(start=_shared(fit, simpler), **settings))
         between = estimate(rows.under(higher), Settings(**settings))
-    own = loading.name.removesuffix("_loading")
-    icc, error = (float(ds[f"{own}_icc"].values.ravel()[0]) for ds in (fit.derived, fit.derived_se))
-    delta = derived_interval("_icc", np.array([icc]), np.array([error]))
+    estimates = Estimates.of(fit)
+    (quantity,) = estimates.of_kind("icc", of=c.name, part="cluster")
+    e = estimates[quantity.name]
+    icc, *ends = (float(x.values.ravel()[0]) for x in (e.value, e.lower, e.upper))
     ratio = max(0.0, 2 * (fit.loglik - within.loglik))
     q = fit.n_parameters - within.n_parameters
     p = float(0.5 * stats.chi2.sf(ratio, 1) if q == 1 else stats.chi2.sf(ratio, q))
@@ -134,8 +135,7 @@ def class_status(
     table = pd.DataFrame(
         {k: {"loglik": f.loglik, "parameters": f.n_parameters, "BIC": f.bic} for k, f in rows.items()}
     ).T.astype({"parameters": int})
-    ends = float(delta[0][0]), float(delta[1][0])
-    return ClassStatus(verdict, icc, ends, profile, table, ratio, p, words, within, fit, between)
+    return ClassStatus(verdict, icc, (ends[0], ends[1]), profile, table, ratio, p, words, within, fit, between)
 
 
 def _random(model: Model) -> tuple[LatentClass, Parameter]:

@@ -9,12 +9,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from bayesmix.plots.style import COLOURS, bare
+from bayesmix.spec.scales import Z95
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 Array = NDArray[np.float64]
-Z = 1.959964
 
 
 class Studied(Protocol):
@@ -71,9 +71,9 @@ def study(studied: Studied, model: str | None = None, *, scale: str = "parameter
     _, axes = plt.subplots(1, 3, sharey=True, figsize=size, layout="constrained")
     n, spread = table["with_se"].to_numpy(dtype=float), table["sd"].to_numpy(dtype=float)
     bias = ((table["average"] - table["population"]) / table["sd"]).to_numpy(dtype=float)
-    off = Z / np.sqrt(table["n"].to_numpy(dtype=float))
+    off = Z95 / np.sqrt(table["n"].to_numpy(dtype=float))
     ratio = table["average_se"].to_numpy(dtype=float) / spread
-    factor = np.exp(Z / np.sqrt(2 * np.maximum(n - 1, 1)))
+    factor = np.exp(Z95 / np.sqrt(2 * np.maximum(n - 1, 1)))
     cover = table["cover"].to_numpy(dtype=float)
     _panel(axes[0], "bias / SD", 0.0, bias, bias - off, bias + off)
     _panel(axes[1], "average SE / SD", 1.0, ratio, ratio / factor, ratio * factor)
@@ -86,8 +86,8 @@ def study(studied: Studied, model: str | None = None, *, scale: str = "parameter
 
 def _wilson(p: Array, n: Array) -> tuple[Array, Array]:
     """Wilson's interval of a share."""
-    middle = (p + Z**2 / (2 * n)) / (1 + Z**2 / n)
-    half = Z / (1 + Z**2 / n) * np.sqrt(p * (1 - p) / n + Z**2 / (4 * n**2))
+    middle = (p + Z95**2 / (2 * n)) / (1 + Z95**2 / n)
+    half = Z95 / (1 + Z95**2 / n) * np.sqrt(p * (1 - p) / n + Z95**2 / (4 * n**2))
     return middle - half, middle + half
 
 

@@ -16,17 +16,11 @@ import pandas as pd
 import xarray as xr
 
 from bayesmix.data.identity import check_same
-from bayesmix.results.estimates import (
-    ITEM_RESPONSE,
-    Z95,
-    Estimates,
-    derived_interval,
-    derived_shown,
-    is_derived,
-    probability_interval,
-)
+from bayesmix.results.estimates import Estimates
 from bayesmix.results.fit import Fit, entry
-from bayesmix.spec.model import Model
+from bayesmix.spec.kinds import ITEM_RESPONSE, Quantity, shown
+from bayesmix.spec.model import RANDOM, Model
+from bayesmix.spec.scales import LOGIT, SCALES
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -177,14 +171,21 @@ def _check_kinds(fit: object, post: object, published: object) -> None:
 class _Variable:
     """A parameter or a table of probabilities, with the entries to show."""
 
-    name: str
-    scale: str
+    what: Quantity
     shape: xr.DataArray
     shown: np.ndarray
     classes: tuple[str, ...]
     item: str | None
     category: str | None
     threshold: str | None
+
+    @property
+    def name(self) -> str:
+        return self.what.name
+
+    @property
+    def scale(self) -> str:
+        return self.what.group
 
     @property
     def positions(self) -> list[tuple[int, ...]]:
@@ -194,9 +195,9 @@ class _Variable:
 def _variables(model: Model, fit: Fit | None, post: xr.DataTree | None) -> Iterator[_Variable]:
     """Describe each parameter and each quantity that follows from them, with the entries to show."""
     items, categories, thresholds = _response_dims(model)
-    for name, scale, x in _shapes(model, fit, post):
+    for what, x in _shapes(model, fit, post):
         roles = [_first_of(x, among) for among in (items, categories, thresholds)]
-        yield _Variable(name, scale, x, _shown(name, scale, x, fit, categories), model.class_dims(x.dims), *roles)
+        yield _Variable(what, x, _shown(what, x, fit, categories), model.class_dims(x.dims), *roles)
 
 
 def _response_dims(model: Model) -> tuple[set[str], set[str], set[str]]:
@@ -210,22 +211,20 @@ def _first_of(x: xr.DataArray, among: set[str]) -> str | None:
     return next((str(d) for d in x.dims if d in among), None)
 
 
-def _shapes(model: Model, fit: Fit | None, post: xr.DataTree | None) -> Iterator[tuple[str, str, xr.DataArray]]:
-    """Name, scale and an array with the dims and coords of each variable."""
+def _shapes(model: Model, fit: Fit | None, post: xr.DataTree | None) -> Iterator[tuple[Quantity, xr.DataArray]]:
+    """Yield what each variable is, and an array with its dims and coords."""
     if fit is not None:
-        yield from ((str(k), "parameter", x) for k, x in fit.params.data_vars.items())
-        yield from ((str(k), "derived", x) for k, x in fit.derived.data_vars.items())
-        yield from ((str(k), "probability", x) for k, x in fit.probabilities.data_vars.items())
+        each = [item for ds in (fit.params, fit.derived, fit.probabilities) for item in ds.data_vars.items()]
+        known = Estimates.of(fit).quantities
+        yield from ((known[str(k)], x) for k, x in each if k in known)
         return
     assert post is not None
-    draws = post["posterior"].to_dataset()
-    known = [p.name for p in model.parameters]
-    sizes = [f"{c.name}_probability" for c in model.classes]
-    rest = [str(k) for k in draws.data_vars if "_probability" in str(k) and k not in (*known, *sizes)]
-    yield from ((k, "parameter", draws[k].std(("chain", "draw"))) for k in known if k in draws)
-    derived = [str(k) for k in draws.data_vars if is_derived(str(k)) and k not in known]
-    yield from ((k, "derived", draws[k].mean(("chain", "draw"))) for k in derived)
-    yield from ((k, "probability", _moving(draws[k], model)) for k in (*sizes, *rest) if k in draws)
+    estimates, draws = Estimates.of(post), post["posterior"].to_dataset()
+    known = estimates.quantities
+    yield from ((known[p.name], draws[p.name].std(("chain", "draw"))) for p in model.parameters if p.name in known)
+    yield from ((q, draws[q.name].mean(("chain", "draw"))) for q in known.values() if q.group == "derived")
+    sizes = [q for c in model.classes for q in estimates.of_kind("class size", of=c.name)]
+    yield from ((q, _moving(draws[q.name], model)) for q in (*sizes, *estimates.of_kind("item probability")))
 
 
 def _moving(draws: xr.DataArray, model: Model) -> xr.DataArray:
@@ -235,12 +234,12 @@ def _moving(draws: xr.DataArray, model: Model) -> xr.DataArray:
     return out.transpose(*model.class_dims(out.dims), *rest)
 
 
-def _shown(name: str, scale: str, x: xr.DataArray, fit: Fit | None, categories: set[str]) -> np.ndarray:
+def _shown(what: Quantity, x: xr.DataArray, fit: Fit | None, categories: set[str]) -> np.ndarray:
     """Free entries of a parameter; of probabilities those that exist, of two categories the second."""
-    if scale == "parameter":
-        return fit.free[name].transpose(*x.dims).values if fit is not None else x.values > 0
-    if scale == "derived":
-        return derived_shown(name, x)
+    if what.group == "parameter":
+        return fit.free[what.name].transpose(*x.dims).values if fit is not None else x.values > 0
+    if what.group == "derived":
+        return shown(what.kind, x.values)
     out = cast(xr.DataArray, ~np.isnan(x))
     for d in (str(d) for d in x.dims if d in categories):
         two = out.sum(d) == 2
@@ -254,18 +253,27 @@ def _shown(name: str, scale: str, x: xr.DataArray, fit: Fit | None, categories: 
 
 def _pictured(model: Model, variables: Sequence[_Variable]) -> tuple[str, ...]:
     """Items' parameters or probabilities, or the equations as in the listing: outcome, random parts, classes."""
-    of_items = [v.name for v in variables if v.name.startswith(("guessing", *ITEM_RESPONSE))]
-    if any(v.name in of_items for v in variables if v.scale == "derived"):
-        return tuple(of_items)
+    if any(v.what.kind in ITEM_RESPONSE for v in variables):
+        guessing = _guessing(model)
+        return tuple(v.name for v in variables if v.what.kind in ITEM_RESPONSE or v.name in guessing)
     sizes = [v for v in variables if v.scale == "probability"]
     if any(v.item for v in sizes):
         return tuple(v.name for v in sizes)
-    random = [v.name for v in variables if v.name in ("random_variance", "random_correlation")]
+    kinds = ("variance", "correlation matrix")
+    random = [v.name for v in variables if v.what.kind in kinds and RANDOM in v.shape.dims]
     # SDs of effects and regressions of one on another: what the variances and correlations are made of
     behind = [t.parameter.name for e in model.effects for t in e.terms if random and (t is e.sd or t.effects)]
     order = [*(v.name for v in sizes), *(t.parameter.name for r in model.responses for t in r.terms), *random]
     further = [t.parameter.name for part in (*model.classes, *model.effects) for t in part.terms]
     return tuple(dict.fromkeys([*order, *(name for name in further if name not in behind)]))
+
+
+def _guessing(model: Model) -> set[str]:
+    """Collect the parameters of guessing: probabilities of items, or logits of classes of items by item."""
+    auxiliary = [t for r in model.responses if (t := r.auxiliary_term("guessing"))]
+    items = {r.item_dim for r in model.responses}
+    logits = [t for c in model.classes_at("item") for t in c.terms if items & {*t.parameter.dims}]
+    return {t.parameter.name for t in (*auxiliary, *logits)}
 
 
 # the rows of a variable ---------------------------------------------------------------------------
@@ -321,13 +329,9 @@ def _ml(v: _Variable, fit: Fit | None) -> np.ndarray:
         "probability": (fit.probabilities, fit.probabilities_se),
     }[v.scale]
     x, se = (np.array([ds[v.name].values[at] for at in v.positions]) for ds in (values, errors))
-    if v.scale == "probability" or v.name.startswith("guessing"):
-        lower, upper = probability_interval(x, se)
+    lower, upper = SCALES[v.what.scale].interval(x, se)
+    if v.scale != "derived" and v.what.scale == LOGIT.name:  # a probability at its boundary
         se = np.where(np.isnan(lower), np.nan, se)
-    elif v.scale == "derived":
-        lower, upper = derived_interval(v.name, x, se)
-    else:
-        lower, upper = x - Z95 * se, x + Z95 * se
     return np.column_stack([x, se, lower, upper])
 
 

@@ -13,15 +13,11 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from bayesmix.results.fit import Fit, settings_of, stored_model
+from bayesmix.spec.kinds import Kind, Quantity, parameter, probability_tables
 from bayesmix.spec.model import Model
+from bayesmix.spec.scales import IDENTITY, SCALES, Scale
 
 Array = NDArray[np.float64]
-Z95 = 1.959964
-TINY = 1e-6
-"""A probability nearer to 0 or 1 is at its boundary and has no standard error."""
-
-ITEM_RESPONSE = ("discrimination", "difficulty")
-"""How the names of a and b of items begin."""
 
 
 def check_result(result: object) -> None:
@@ -37,53 +33,6 @@ def check_result(result: object) -> None:
             f"The result came as {type(result).__name__}, expected a fit (of bm.fit) or a posterior (of bm.sample): "
             "give one of these."
         )
-
-
-def probability_interval(p: Array, se: Array) -> tuple[Array, Array]:
-    """A 95% interval of a probability, symmetric on the logit scale; NaN at a boundary or without SE."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        logit, half = np.log(p / (1 - p)), Z95 * se / (p * (1 - p))
-        usable = (p > TINY) & (p < 1 - TINY) & (se > 0)
-        ends = [1 / (1 + np.exp(-np.where(usable, logit + s * half, np.nan))) for s in (-1, 1)]
-    return ends[0], ends[1]
-
-
-def is_derived(name: str) -> bool:
-    """Whether a variable of a posterior that is no parameter follows from them: SDs, ICCs, paths, shares, a and b."""
-    ending = name.endswith(("_sd", "_correlation", "_icc", "_variance", "_covariance"))
-    return ending or name.startswith(ITEM_RESPONSE) or any(k in name for k in ("_explained", "_effect_of_", "_on_"))
-
-
-def derived_shown(name: str, x: xr.DataArray) -> np.ndarray:
-    """Entries worth a row: not of the reference class; of a matrix each pair once, variances at a boundary too."""
-    if name == "random_variance":
-        return np.ones(x.shape, dtype=bool)
-    out = np.abs(x.values) > 1e-100
-    if name.endswith(("_correlation", "_covariance")) and x.ndim > 1:
-        return out & np.tri(*x.shape[-2:], k=-1, dtype=bool)
-    return np.isfinite(x.values) if name.startswith(ITEM_RESPONSE) else out
-
-
-def derived_interval(name: str, x: Array, se: Array) -> tuple[Array, Array]:
-    """A 95% interval, symmetric on the scale where there are no bounds.
-
-    The logarithm of an SD, the SD of a variance, Fisher's z, the logit of a share.
-    """
-    if name.endswith("_variance"):
-        with np.errstate(divide="ignore", invalid="ignore"):
-            sd, half = np.sqrt(x), Z95 * se / (2 * np.sqrt(x))
-        return np.maximum(sd - half, 0.0) ** 2, (sd + half) ** 2
-    if name.endswith("_icc") or "_explained" in name:
-        return probability_interval(x, se)
-    if "_effect_of_" in name or "_on_" in name or name.endswith("_covariance") or name.startswith(ITEM_RESPONSE):
-        return x - Z95 * se, x + Z95 * se
-    if name.endswith("_correlation"):
-        with np.errstate(divide="ignore", invalid="ignore"):
-            z, half = np.arctanh(x), Z95 * se / (1 - x**2)
-        return np.tanh(z - half), np.tanh(z + half)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        factor = np.exp(Z95 * se / x)
-    return x / factor, x * factor
 
 
 # what a fit or a posterior says -------------------------------------------------------------------
@@ -157,6 +106,30 @@ class Estimates(ABC, Mapping[str, Estimate]):
     @abstractmethod
     def __getitem__(self, name: str) -> Estimate: ...
 
+    @cached_property
+    def quantities(self) -> dict[str, Quantity]:
+        """What each of the quantities is, by name; not what a user's own model has besides.
+
+        Parameters and probabilities are known by the declaration, the rest by what was kept with the numbers.
+        """
+        declared = (*map(parameter, self.model.parameters), *probability_tables(self.model))
+        known = {q.name: q for q in declared}
+        found = {k: known.get(k) or Quantity.read(k, self._attrs(k)) for k in self.names}
+        return {k: q for k, q in found.items() if q is not None}
+
+    @abstractmethod
+    def _attrs(self, name: str) -> Mapping[Any, Any]:
+        """Give what was kept with the numbers of the quantity `name`."""
+
+    def scale(self, name: str) -> Scale:
+        """Look up the scale on which the interval of `name` is symmetric."""
+        return SCALES[self.quantities[name].scale] if name in self.quantities else IDENTITY
+
+    def of_kind(self, *kinds: Kind, of: str | None = None, part: str | None = None) -> list[Quantity]:
+        """Find the quantities of some `kinds`, those `of` a class variable, response or effect, and of a `part`."""
+        found = (q for q in self.quantities.values() if q.kind in kinds)
+        return [q for q in found if of in (None, q.of) and part in (None, q.part)]
+
     def __iter__(self) -> Iterator[str]:
         return iter(self.names)
 
@@ -191,17 +164,20 @@ class _OfFit(Estimates):
         return [str(k) for ds in (fit.params, fit.derived, fit.probabilities) for k in ds.data_vars]
 
     def __getitem__(self, name: str) -> Estimate:
+        values, errors = self._home(name)
+        x, se = values[name], errors[name].transpose(*values[name].dims)
+        lower, upper = self.scale(name).interval(x.values, se.values)
+        return Estimate(x, se, x.copy(data=lower), x.copy(data=upper))
+
+    def _attrs(self, name: str) -> Mapping[Any, Any]:
+        return self._home(name)[0][name].attrs
+
+    def _home(self, name: str) -> tuple[xr.Dataset, xr.Dataset]:
+        """Find the table of the values of `name`, and that of their standard errors."""
         fit = self._fit
         if name in fit.probabilities:
-            x, se = fit.probabilities[name], fit.probabilities_se[name]
-            lower, upper = probability_interval(x.values, se.values)
-            return Estimate(x, se, x.copy(data=lower), x.copy(data=upper))
-        if name in fit.params:
-            x, se = fit.params[name], fit.se[name]
-            return Estimate(x, se, x - Z95 * se, x + Z95 * se)
-        x, se = fit.derived[name], fit.derived_se[name]
-        lower, upper = derived_interval(name, x.values, se.values)
-        return Estimate(x, se, x.copy(data=lower), x.copy(data=upper))
+            return fit.probabilities, fit.probabilities_se
+        return (fit.params, fit.se) if name in fit.params else (fit.derived, fit.derived_se)
 
 
 class _OfPosterior(Estimates):
@@ -229,6 +205,9 @@ class _OfPosterior(Estimates):
     @property
     def names(self) -> list[str]:
         return [str(k) for k in self._draws.data_vars]
+
+    def _attrs(self, name: str) -> Mapping[Any, Any]:
+        return self._draws[name].attrs
 
     def __getitem__(self, name: str) -> Estimate:
         draws, over = self._draws[name], ("chain", "draw")

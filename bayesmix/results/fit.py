@@ -17,6 +17,7 @@ from scipy import special
 from bayesmix.files import as_path, written
 from bayesmix.spec.model import Model, check_model
 from bayesmix.spec.quadrature import Nodes, from_text
+from bayesmix.spec.scales import IDENTITY
 from bayesmix.spec.serialize import decode, encode
 
 FORMAT = 2
@@ -377,8 +378,7 @@ class Fit:
         out.loc[~out["free"], "se"] = np.nan
         ratio = out["estimate"] / out["se"].where(out["se"] > 0)
         out["ratio"], out["p"] = ratio, 2 * special.ndtr(-np.abs(ratio))
-        out["lower"] = out["estimate"] - 1.959964 * out["se"]
-        out["upper"] = out["estimate"] + 1.959964 * out["se"]
+        out["lower"], out["upper"] = IDENTITY.interval(out["estimate"], out["se"])
         return out[["estimate", "se", "ratio", "p", "lower", "upper", "free"]]
 
     def __repr__(self) -> str:

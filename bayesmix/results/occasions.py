@@ -14,6 +14,7 @@ import xarray as xr
 
 from bayesmix.results.estimates import Estimate, Estimates
 from bayesmix.results.fit import Fit
+from bayesmix.spec.kinds import Quantity
 
 COLUMNS = ("value", "se", "lower", "upper")
 
@@ -51,7 +52,7 @@ def transitions(result: Fit | xr.DataTree) -> pd.DataFrame:
 
 def entered(estimates: Estimates) -> list[str]:
     """List the class variables that depend on another one beside them, of which `estimates` has transitions."""
-    return [c.name for c in estimates.model.classes if f"{c.name}_transition" in estimates]
+    return [c.name for c in estimates.model.classes if estimates.of_kind("transition", of=c.name)]
 
 
 def _transition_rows(estimates: Estimates, to: str) -> Iterator[tuple]:
@@ -98,7 +99,7 @@ def decomposition(result: Fit | xr.DataTree) -> pd.DataFrame:
         individuals on them, on which the shares would depend.
     """
     estimates = Estimates.of(result)
-    rows = [row for name in estimates for row in _parts(estimates, name)]
+    rows = [row for q in estimates.of_kind("share", "path effect") for row in _parts(estimates, q)]
     if not rows:
         raise ValueError(
             "There is nothing to decompose: it takes class variables of several occasions with random effects of "
@@ -108,15 +109,8 @@ def decomposition(result: Fit | xr.DataTree) -> pd.DataFrame:
     return table.set_index(["class variable", "class", "part"]).sort_index(level=[0, 1], sort_remaining=False)
 
 
-def _parts(estimates: Estimates, name: str) -> Iterator[tuple]:
-    """Make the rows of the quantity `name`, where it is a share of a variance or an effect along a path."""
-    for mark in ("_explained", "_effect_of_"):
-        variable, found, rest = name.partition(mark)
-        if not found:
-            continue
-        part = (mark + rest).strip("_").replace("_via_", " via ").replace("explained_by_", "explained by ")
-        part = part.replace("effect_of_", "effect of ").replace("_alone", " alone")
-        part = part.replace("_beyond_", " beyond ").replace("_", ", ")
-        for labels, cells in _cells(estimates[name]):
-            if cells[0] != 0.0:  # the reference class
-                yield (variable, labels[variable], part, *cells)
+def _parts(estimates: Estimates, q: Quantity) -> Iterator[tuple]:
+    """Make the rows of `q`, a share of a variance or an effect along a path."""
+    for labels, cells in _cells(estimates[q.name]):
+        if cells[0] != 0.0:  # the reference class
+            yield (q.of, labels[q.of], q.part, *cells)

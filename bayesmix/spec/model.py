@@ -131,6 +131,11 @@ class Response:
         """Those of the predictor, then those of the family's further parameters."""
         return (*self.predictor, *self.auxiliary)
 
+    @property
+    def suffix(self) -> str:
+        """What the names of its own parameters end with, where there are several responses."""
+        return self.item_dim.removeprefix("item")
+
     def auxiliary_term(self, name: str) -> Term | None:
         """The term of the family's further parameter `name`, such as ``"guessing"``; None where it has none."""
         return dict(zip(self.family.auxiliary, self.auxiliary, strict=True)).get(name)

@@ -37,6 +37,8 @@ class Support:
         Where natural values end; None where they do not.
     ends_in_words : str
         What a table of priors says after the name of a distribution that is cut off there.
+    scale : str
+        The name of the scale (:mod:`bayesmix.spec.scales`) where an interval of an estimate is symmetric.
     is_linear : bool
         Natural and unconstrained values are the same, and may be shifted, scaled and negated.
     is_effect_sd : bool
@@ -52,6 +54,7 @@ class Support:
     name: ClassVar[SupportName]
     bounds: ClassVar[tuple[float | None, float | None]] = (None, None)
     ends_in_words: ClassVar[str] = ""
+    scale: ClassVar[str] = "identity"
     is_linear: ClassVar[bool] = False
     is_effect_sd: ClassVar[bool] = False
     is_ordered: ClassVar[bool] = False
@@ -190,6 +193,7 @@ class Probability(Support):
 
     name = "probability"
     bounds = (0.0, 1.0)
+    scale = "logit"
     ends_in_words = " within 0 and 1"
 
     def inverse(self, x: Array) -> Array:

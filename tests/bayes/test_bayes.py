@@ -15,6 +15,7 @@ import bayesmix as bm
 from bayesmix.bayes import datatree as draws
 from bayesmix.bayes import pymc_model
 from bayesmix.graph.engines import numpy_mode
+from bayesmix.results.estimates import Estimates
 from bayesmix.spec import class_labels as labels
 
 ITEMS = ["a", "b", "c", "d", "e"]
@@ -226,6 +227,18 @@ def test_transition_models_are_sampled_beside_maximum_likelihood(occasions, effe
     assert_allclose(sum(parts), post["posterior"]["C2_explained"][..., 0])
     assert_allclose(bm.transitions(post)["value"], bm.transitions(fit)["value"], atol=0.1)
     assert len(bm.decomposition(post)) == len(bm.decomposition(fit))
+
+
+@pytest.mark.parametrize("effects", ["integrate", "sample"])
+def test_what_each_number_of_a_posterior_is_is_kept_with_it(occasions, effects, tmp_path):
+    fit, posts = occasions
+    path = tmp_path / "posterior.nc"
+    posts[effects].to_netcdf(path)
+    with xr.open_datatree(path, engine="h5netcdf") as read:
+        for post in (posts[effects], read):
+            held = post["posterior"].to_dataset()
+            for q in Estimates.of(fit).quantities.values():
+                assert held[q.name].attrs == q.attrs, q
 
 
 def test_both_settings_of_effects_agree_on_transitions(occasions):

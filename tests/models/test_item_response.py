@@ -235,6 +235,15 @@ def answers():
     return bm.simulate(irt_3pl(QUESTIONS, "none", factor_covariates="x"), TRUTH, df=group, seed=2)
 
 
+@pytest.mark.filterwarnings("ignore")
+def test_guessing_by_classes_of_items_is_listed_with_intervals_of_its_logits(answers):
+    fit = bm.fit(guessing_as_membership(QUESTIONS), answers, nodes=COARSE, starts=1, finals=1, rounds=1)
+    assert "C_probability[1, q0]" in bm.report(fit)
+    rows, summary = bm.compare(fit).parameters, fit.summary().query("free")
+    assert_allclose(rows["ml_upper"], summary["upper"].loc[rows.index])
+    assert any("guessing_logit" in name for name in bm.compare(fit).pictured)
+
+
 def test_a_fit_recovers_the_truth_whatever_the_signs_of_its_start(answers):
     turned = TRUTH | {k: -TRUTH[k] for k in ("loading", "f_slope")}
     settings = {"starts": 1, "finals": 2, "rounds": 1, "start": [turned, TRUTH]}

@@ -13,7 +13,7 @@ import bayesmix as bm
 import declare
 from bayesmix import plots
 from bayesmix.plots import style
-from bayesmix.results.estimates import probability_interval
+from bayesmix.spec.scales import LOGIT
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +48,7 @@ def test_profiles_are_probabilities_of_the_second_category(fitted):
     p = fitted.probabilities["item_probability"].transpose("C", "item", "category").values[:, :, 1]
     se = fitted.probabilities_se["item_probability"].transpose("C", "item", "category").values[:, :, 1]
     assert np.array(drawn(ax)) == pytest.approx(p)
-    assert np.array(bars(ax)) == pytest.approx(np.stack(probability_interval(p, se), axis=-1))
+    assert np.array(bars(ax)) == pytest.approx(np.stack(LOGIT.interval(p, se), axis=-1))
     assert [t.get_text() for t in ax.get_xticklabels()] == list("abcde")
     assert ax.get_ylabel() == "P(answer = 1)"
 
@@ -127,7 +127,7 @@ def test_class_sizes_are_bars_with_intervals(fitted):
     assert [b.get_width() for b in ax.patches] == pytest.approx(p)
     assert [t.get_text() for t in ax.get_yticklabels()] == ["C = 1", "C = 2"]
     assert [t.get_text() for t in ax.texts] == [f"{x:.1%}" for x in p]
-    lower, upper = probability_interval(p, fitted.probabilities_se["C_probability"].values)
+    lower, upper = LOGIT.interval(p, fitted.probabilities_se["C_probability"].values)
     assert np.array([s[:, 0] for s in ax.collections[0].get_segments()]) == pytest.approx(
         np.stack([lower, upper], axis=-1)
     )

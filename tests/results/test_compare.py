@@ -9,7 +9,7 @@ from bayesmix.models.lca import lca
 
 import bayesmix as bm
 from bayesmix.results.comparison import compare
-from bayesmix.results.estimates import probability_interval
+from bayesmix.spec.scales import LOGIT
 from declare import carried
 
 ROWS = 11, 7  # free parameters; class probabilities and one probability an item and class
@@ -87,7 +87,7 @@ def test_either_side_alone_is_enough(fitted, drawn):
 
 def test_probability_intervals_stay_between_zero_and_one():
     p, se = np.array([0.5, 0.98, 1e-9, 0.3]), np.array([0.1, 0.05, 0.0, 0.0])
-    lower, upper = probability_interval(p, se)
+    lower, upper = LOGIT.interval(p, se)
     assert (lower[:2] > 0).all()
     assert (upper[:2] < 1).all()
     assert np.log(upper[0] / (1 - upper[0])) == pytest.approx(1.959964 * 0.1 / 0.25)

@@ -18,6 +18,7 @@ import bayesmix as bm
 from bayesmix import files
 from bayesmix.cli import commands as cli
 from bayesmix.files import check_folder, written
+from bayesmix.results.estimates import Estimates
 from bayesmix.results.fit import Fit, entry
 from bayesmix.studies import store as records
 from declare import frame
@@ -166,6 +167,17 @@ def test_a_saved_fit_is_all_there_when_it_is_loaded(kind, index, tmp_path):
     pd.testing.assert_frame_equal(again.starts, fit.starts, check_dtype=False)
     pd.testing.assert_frame_equal(again.class_probabilities(), fit.class_probabilities(), check_index_type=False)
     assert [entry("x", x, (0,) * x.ndim) for x in again.params.values()]
+
+
+@pytest.mark.filterwarnings("ignore:The best log-likelihood")
+def test_what_each_number_is_is_kept_with_it(tmp_path):
+    fit = bm.fit(lca(["b1", "b2", "b3"], 2, cluster="g"), frame(1, clusters=36, rows=10), **QUICK)
+    for found in (fit, Fit.load(fit.save(tmp_path / "fit.nc"))):
+        assert found.params["item_logit"].attrs == {"kind": "parameter", "scale": "identity"}
+        assert found.probabilities["C_probability"].attrs == {"kind": "class size", "of": "C", "scale": "logit"}
+        icc = {"kind": "icc", "of": "C", "part": "cluster", "scale": "logit"}
+        assert found.derived["cluster_icc"].attrs == icc
+        assert [q.name for q in Estimates.of(found).of_kind("sd", of="C")] == ["cluster_sd"]
 
 
 # the folder of a run ------------------------------------------------------------------------------

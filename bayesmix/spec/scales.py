@@ -1,0 +1,69 @@
+"""The scales on which numbers have symmetric intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import special
+
+Array = NDArray[np.float64]
+Z95 = 1.959964
+"""The normal quantile of a 95% interval."""
+TINY = 1e-6
+"""A probability nearer to 0 or 1 is at its boundary and has no standard error."""
+
+
+def _everywhere(x: Array, se: Array) -> NDArray[np.bool_]:
+    """Mark every entry of `x`: a standard error `se` of zero makes an interval of no length."""
+    return np.ones(np.shape(x), dtype=bool)
+
+
+def _off_the_ends(x: Array, se: Array) -> NDArray[np.bool_]:
+    """Mark the probabilities `x` that are neither 0 nor 1 and have a standard error `se`."""
+    return (x > TINY) & (x < 1 - TINY) & (se > 0)
+
+
+@dataclass(frozen=True)
+class Scale:
+    """A scale on which a number has a symmetric interval.
+
+    Attributes
+    ----------
+    name : str
+        As it is kept with the numbers.
+    forward, inverse, slope : callable
+        To the scale, back from it, and the derivative of `forward`.
+    usable : callable
+        Which estimates, of these and their standard errors, have an interval.
+    """
+
+    name: str
+    forward: Callable[[Array], Array]
+    inverse: Callable[[Array], Array]
+    slope: Callable[[Array], Array]
+    usable: Callable[[Array, Array], NDArray[np.bool_]] = _everywhere
+
+    def interval(self, x: Any, se: Any) -> tuple[Array, Array]:
+        """Give the ends of a 95% interval of `x` with the standard error `se`, by the delta method on the scale.
+
+        inverse(forward(x) -+ 1.96 se |slope(x)|); NaN without a standard error, and where no interval is usable.
+        """
+        x, se = np.asarray(x, dtype=float), np.asarray(se, dtype=float)
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            x = np.where(self.usable(x, se), x, np.nan)
+            y, half = self.forward(x), Z95 * se * np.abs(self.slope(x))
+            return self.inverse(y - half), self.inverse(y + half)
+
+
+IDENTITY = Scale("identity", np.asarray, np.asarray, np.ones_like)
+LOG = Scale("log", np.log, np.exp, lambda x: 1 / x)
+# below zero the square of a root's lower end would rise again
+SQRT = Scale("sqrt", np.sqrt, lambda y: np.maximum(y, 0.0) ** 2, lambda x: 1 / (2 * np.sqrt(x)))
+LOGIT = Scale("logit", special.logit, special.expit, lambda x: 1 / (x * (1 - x)), _off_the_ends)
+FISHER_Z = Scale("fisher_z", np.arctanh, np.tanh, lambda x: 1 / (1 - x**2))
+SCALES: dict[str, Scale] = {s.name: s for s in (IDENTITY, LOG, SQRT, LOGIT, FISHER_Z)}
+"""The scales by their names."""
