@@ -37,7 +37,7 @@ def item_response(fit: Fit) -> list[Section]:
 def _response(fit: Fit, r: Response) -> Iterator[Any]:
     """A table for each class on which the parameters depend."""
     estimates = Estimates.of(fit)
-    found = {k: estimates.of_kind(kind, of=r.name) for k, kind in (("a", "discrimination"), ("b", "difficulty"))}
+    found = {"a": estimates.of_kind("discrimination", of=r.name), "b": estimates.of_kind("difficulty", of=r.name)}
     if not all(found.values()):
         return
     names = {k: q.name for k, (q,) in found.items()}

@@ -206,10 +206,10 @@ def occasions():
     truth |= {"C2_logit": np.array([[1.5, 0.0], [-1.5, 0.0]]), "item_logit": np.stack([0 * item, item], axis=-1)}
     df = bm.simulate(model, truth, n=450, clusters=30, seed=8)
     fit = bm.fit(model, df, starts=3, finals=2, rounds=1)
-    settings = {"fit": fit, "draws": 300, "tune": 300, "chains": 2, "seed": 3, "progress": False}
+    settings = {"draws": 300, "tune": 300, "chains": 2, "seed": 3, "progress": False}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return fit, {e: bm.sample(model, df, effects=e, **settings) for e in ("integrate", "sample")}
+        return fit, {e: bm.sample(fit, df, effects=e, **settings) for e in ("integrate", "sample")}
 
 
 @pytest.mark.parametrize("effects", ["integrate", "sample"])
@@ -256,9 +256,9 @@ def test_bad_backends_are_refused(two_classes):
 def test_numba_samples_what_jax_samples(two_classes):
     model = lca(ITEMS, 2)
     fit = bm.fit(model, two_classes, starts=2, finals=2)
-    settings = {"fit": fit, "draws": 250, "tune": 300, "chains": 2, "seed": 2, "progress": False}
+    settings = {"draws": 250, "tune": 300, "chains": 2, "seed": 2, "progress": False}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        posts = [bm.sample(model, two_classes, backend=b, **settings) for b in ("jax", "numba")]
+        posts = [bm.sample(fit, two_classes, backend=b, **settings) for b in ("jax", "numba")]
     means = [p["posterior"]["item_probability"].mean(("chain", "draw")) for p in posts]
     assert_allclose(means[0], means[1], atol=0.02)

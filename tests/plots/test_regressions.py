@@ -338,7 +338,7 @@ def drawn_about(fit, draws: int = 50) -> xr.DataTree:
     whole = xr.merge([fit.params, fit.derived, fit.probabilities]).drop_vars("C_correlation", errors="ignore")
     noise = {k: rng.normal(0, 0.01, (2, draws, *x.shape)) for k, x in whole.items()}
     free = {k: fit.free[k].values if k in fit.free else True for k in whole}
-    held = {k: (("chain", "draw", *x.dims), x.values + free[k] * noise[k]) for k, x in whole.items()}
+    held = {k: (("chain", "draw", *x.dims), x.values + free[k] * noise[k], x.attrs) for k, x in whole.items()}
     ds = xr.Dataset(held, coords=coords | {d: whole[d].values for d in whole.dims})
     tree = xr.DataTree.from_dict({"/posterior": ds})
     tree.attrs = carried(fit.model)
