@@ -19,7 +19,9 @@ from .ml.status import class_status as class_status
 from .results.class_logits import class_curves as class_curves
 from .results.comparison import Comparison as Comparison
 from .results.comparison import compare as compare
+from .results.factor_scores import reliability as reliability
 from .results.fit import Fit as Fit
+from .results.item_characteristics import item_curves as item_curves
 from .results.occasions import decomposition as decomposition
 from .results.occasions import transitions as transitions
 from .results.regression import coefficients as coefficients
@@ -81,6 +83,7 @@ __all__ = [
     "exact",
     "fit",
     "gauss_hermite",
+    "item_curves",
     "log_likelihood",
     "models",
     "monte_carlo",
@@ -92,6 +95,7 @@ __all__ = [
     "poisson",
     "prepare",
     "prior_table",
+    "reliability",
     "report",
     "sample",
     "simulate",

@@ -722,10 +722,10 @@ def _of_factors(run: _Run, found: Fit) -> dict[str, Callable]:
 
     if not found.model.factors:
         return {}
-    draw: dict[str, Callable] = {"scores.png": lambda fit: plots.scores(run.model, fit, run.df)}
+    draw: dict[str, Callable] = {"scores.png": lambda fit: plots.scores(fit, run.df)}
     if any(r.family.finite and any(t.effects for t in r.predictor) for r in run.model.responses):
-        draw["item_curves.png"] = lambda fit: plots.item_curves(run.model, fit, run.df)
-        draw["information.png"] = lambda fit: plots.information(run.model, fit, run.df)
+        draw["item_curves.png"] = lambda fit: plots.item_curves(fit, run.df)
+        draw["information.png"] = lambda fit: plots.information(fit, run.df)
     return draw
 
 

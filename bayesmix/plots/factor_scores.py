@@ -8,25 +8,20 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from bayesmix.graph.factor_variances import factors
 from bayesmix.plots.style import COLOURS, bare
+from bayesmix.results.factor_scores import reliability, score_weights
 from bayesmix.results.fit import Fit
-from bayesmix.spec.model import Model, check_model
 
 Array = NDArray[np.float64]
 
 
-def scores(model: Model, fit: Fit, df: pd.DataFrame | None = None) -> NDArray[Any]:
+def scores(fit: Fit, df: pd.DataFrame | None = None) -> NDArray[Any]:
     """Factor scores of the persons: EAP, and posterior SD against it.
 
     Parameters
     ----------
-    model : Model
-        What the template returned.
-    fit : Fit
-        Its solution.
-    df : pandas.DataFrame, optional
-        The data: needed if the model has a frequency column.
+    fit, df
+        As in :func:`bayesmix.reliability`.
 
     Returns
     -------
@@ -38,47 +33,31 @@ def scores(model: Model, fit: Fit, df: pd.DataFrame | None = None) -> NDArray[An
     Raises
     ------
     ValueError
-        The model has no factors of individuals, the fit is of another model, or the data are not those of the fit.
+        As :func:`bayesmix.reliability`.
     """
-    check_model(model)
+    weight, table = score_weights(fit, df), reliability(fit, df)
     import matplotlib.pyplot as plt
 
-    names = [e.name for e in factors(model)]
-    if not names or not isinstance(fit, Fit) or any(n not in fit.effect_scores for n in names):
-        raise ValueError(
-            "There is nothing to draw: scores take a model with factors of individuals and its maximum-likelihood fit."
-        )
-    weight = _weights(model, fit, df)
     _, axes = plt.subplots(
-        len(names), 2, figsize=(8.0, 0.4 + 3.0 * len(names)), layout="constrained", sharex="row", squeeze=False
+        len(table), 2, figsize=(8.0, 0.4 + 3.0 * len(table)), layout="constrained", sharex="row", squeeze=False
     )
-    for row, name in zip(axes, names, strict=True):
-        x, sd = (fit.effect_scores[k].values for k in (name, f"{name}_sd"))
+    for row, (name, moments) in zip(axes, table.iterrows(), strict=True):
+        x, sd = (fit.effect_scores[k].values for k in (str(name), f"{name}_sd"))
         used = ~np.isnan(x) & ~np.isnan(sd) & (weight > 0)
-        _draw_scores(row, name, x[used], sd[used], weight[used])
+        _draw_scores(row, moments, x[used], sd[used], weight[used])
     return axes.ravel()
 
 
-def _weights(model: Model, fit: Fit, df: pd.DataFrame | None) -> Array:
-    n = fit.effect_scores.sizes["row"]
-    if model.freq is None:
-        return np.ones(n)
-    if df is None or model.freq not in df or len(df) != n:
-        raise ValueError(f"The rows stand for several persons each: give the data of the fit, {n} rows, df=.")
-    return df[model.freq].to_numpy(dtype=float)
-
-
-def _draw_scores(row: NDArray[Any], name: str, x: Array, sd: Array, weight: Array) -> None:
-    """The histogram and the points of one factor."""
-    mean = np.average(x, weights=weight)
-    variance, error = np.average((x - mean) ** 2, weights=weight), np.average(sd**2, weights=weight)
+def _draw_scores(row: NDArray[Any], moments: pd.Series, x: Array, sd: Array, weight: Array) -> None:
+    """Draw the histogram and the points of one factor: scores `x` with `sd`, their `moments` in the titles."""
+    label = f"{moments.name}, EAP"
     row[0].hist(x, 30, weights=weight, color=COLOURS[0], alpha=0.75, edgecolor="white", linewidth=0.4)
-    row[0].set(ylabel="persons", xlabel=f"{name}, EAP")
-    row[0].set_title(f"reliability {variance / (variance + error):.2f}", fontsize="medium")
+    row[0].set(ylabel="persons", xlabel=label)
+    row[0].set_title(f"reliability {moments['reliability']:.2f}", fontsize="medium")
     size = np.clip(10.0 * weight / np.average(weight), 6.0, 200.0)
     row[1].scatter(x, sd, s=size, color=COLOURS[0], alpha=0.55, linewidths=0.0)
-    row[1].set(ylabel="posterior SD", xlabel=f"{name}, EAP")
+    row[1].set(ylabel="posterior SD", xlabel=label)
     row[1].set_ylim(bottom=0.0)
-    row[1].set_title(f"mean of EAP {round(mean, 2) + 0.0:.2f}, SD {np.sqrt(variance):.2f}", fontsize="medium")
+    row[1].set_title(f"mean of EAP {round(moments['mean'], 2) + 0.0:.2f}, SD {moments['sd']:.2f}", fontsize="medium")
     for ax in row:
         bare(ax)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,21 +11,20 @@ import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
-from bayesmix.plots.style import COLOURS, band, bare
-from bayesmix.results.characteristics import Characteristic, characteristics, class_word, factor_axis
+from bayesmix.plots.style import COLOURS, band, bare, by_class, class_word, factor_axis
+from bayesmix.results import item_characteristics
+from bayesmix.results.estimates import Estimates
 from bayesmix.results.fit import Fit
-from bayesmix.spec.model import Model, check_model
+from bayesmix.spec.model import Model
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-Array = NDArray[np.float64]
 STYLES = ("-", "--", ":", "-.")
 """Of the classes, where colours are those of categories."""
 
 
 def item_curves(
-    model: Model,
     result: Fit | xr.DataTree,
     df: pd.DataFrame | None = None,
     items: Sequence[str] | None = None,
@@ -32,18 +32,14 @@ def item_curves(
 ) -> NDArray[Any]:
     """Item characteristic curves P(y = 1 | eta, C = c) over the factor, (36), (38), (42); of more categories each.
 
+    Draws the probabilities of :func:`bayesmix.item_curves`.
+
     Parameters
     ----------
-    model : Model
-        What the template returned.
-    result : Fit or xarray.DataTree
-        Its solution; of a posterior the mean curve with an equal-tailed 95% band.
-    df : pandas.DataFrame, optional
-        The data: covariates of items are at their means then, else at zero.
+    result, df, limit
+        As there; of a posterior the mean curve has a band, its equal-tailed 95% interval.
     items : sequence of str, optional
         Those to draw; all of them if left out.
-    limit : float
-        The factor goes from -limit to limit, where its residual has mean 0 and SD 1 (in the last class).
 
     Returns
     -------
@@ -55,47 +51,82 @@ def item_curves(
     Raises
     ------
     ValueError
-        As :func:`bayesmix.results.characteristics.characteristics`; an unknown item.
+        As :func:`bayesmix.item_curves`; an unknown item.
     """
-    check_model(model)
-    found = _of_items(characteristics(model, result, df, limit), items)
-    several = len({c.factor for c in found}) > 1
-    axes = _panels(len(found))
-    plain = all(c.binary for c in found)
-    for ax, c in zip(axes, found, strict=True):
-        beside = [k for k in found if plain and k is not c and k.factor == c.factor and len(k.classes) == 1]
+    curves = item_characteristics.item_curves(result, df, limit)
+    panels = _of_items(_all_panels(curves, Estimates.of(result).model), items)
+    several = len({c.factor for c in panels}) > 1
+    axes = _axes(len(panels))
+    plain = all(len(c.answers) == 2 for c in panels)
+    for ax, c in zip(axes, panels, strict=True):
+        beside = [k for k in panels if plain and k is not c and k.factor == c.factor and len(k.classes) == 1]
         for k in beside:
-            ax.plot(k.eta, k.p.mean(axis=0)[0, 1], color="0.85", linewidth=0.8, zorder=1)
+            (other,) = k.classes.values()
+            ax.plot(other["eta"], other["probability"].isel(category=1), color="0.85", linewidth=0.8, zorder=1)
         _draw_item(ax, c, plain)
         ax.set(xlim=(-limit, limit), ylim=(-0.02, 1.02), yticks=(0.0, 0.5, 1.0))
         ax.set_title(f"{c.item} on {c.factor}" if several else c.item, fontsize="medium")
         bare(ax, "both")
     figure = axes[0].figure
-    figure.supxlabel(factor_axis(sorted({c.factor for c in found})), fontsize="medium")
-    figure.supylabel(_probability(found, plain), fontsize="medium")
-    _legend(figure, *_handles(found, plain))
+    figure.supxlabel(factor_axis(sorted({c.factor for c in panels})), fontsize="medium")
+    figure.supylabel(_probability(panels, plain), fontsize="medium")
+    _legend(figure, *_handles(panels, plain))
     return axes
 
 
-def _of_items(found: list[Characteristic], items: Sequence[str] | None) -> list[Characteristic]:
-    known = [c.item for c in found]
-    wanted = known if items is None else [items] if isinstance(items, str) else list(items)
-    if unknown := [i for i in wanted if i not in known]:
-        raise ValueError(f"No curve of an item '{unknown[0]}': there are {', '.join(dict.fromkeys(known))}.")
-    return [c for c in found if c.item in wanted]
+@dataclass(frozen=True)
+class _Panel:
+    """An item over a factor that it measures.
+
+    Attributes
+    ----------
+    item, factor : str
+    answers : list of str
+        Its categories.
+    classes : dict of str to xarray.Dataset (category, eta)
+        Probabilities by class; one, where it is the same in all of them.
+    """
+
+    item: str
+    factor: str
+    answers: list[str]
+    classes: dict[str, xr.Dataset]
 
 
-def _draw_item(ax: Axes, c: Characteristic, plain: bool) -> None:
-    """One line a class, or one a class and category."""
-    for k, j in np.ndindex(len(c.classes), len(c.categories)):
-        if plain and j == 0:
-            continue
-        colour = COLOURS[(k if plain else j) % len(COLOURS)]
-        style = STYLES[(k // len(COLOURS) if plain else k) % len(STYLES)]
-        band(ax, c.eta, c.p[:, k, j], colour, style)
+def _all_panels(curves: xr.Dataset, model: Model) -> list[_Panel]:
+    """Find the pairs of factor and item in `curves`, factor by factor, and the classes on which they depend."""
+    names = item_characteristics.item_names(model)
+    own = {i: {d for t in r.terms for d in t.dims} for r in model.distinct_responses for i in names[r.name]}
+    out = []
+    for factor, item in ((f, i) for f in curves["factor"].values for i in curves["item"].values):
+        answers = [k for k in curves["answer"].sel(item=item).values if k]
+        at = curves[[k for k in curves if str(k).startswith("probability")]].sel(factor=factor, item=item)
+        at = at.isel(category=slice(0, len(answers)))
+        at = at.isel({d: 0 for d in at.dims if d not in ("category", "eta") and d not in own[item]})
+        if (at["probability"] >= 0).any():
+            out.append(_Panel(str(item), str(factor), answers, by_class(at, "category", "eta")))
+    return out
 
 
-def _panels(n: int) -> NDArray[Any]:
+def _of_items(panels: list[_Panel], items: Sequence[str] | None) -> list[_Panel]:
+    """Choose the `panels` of the `items` that are asked for."""
+    names = [c.item for c in panels]
+    wanted = names if items is None else [items] if isinstance(items, str) else list(items)
+    if unknown := [i for i in wanted if i not in names]:
+        raise ValueError(f"No curve of an item '{unknown[0]}': there are {', '.join(dict.fromkeys(names))}.")
+    return [c for c in panels if c.item in wanted]
+
+
+def _draw_item(ax: Axes, c: _Panel, plain: bool) -> None:
+    """Draw one line a class, or one a class and category."""
+    for k, curves in enumerate(c.classes.values()):
+        for j in range(1 if plain else 0, len(c.answers)):
+            colour = COLOURS[(k if plain else j) % len(COLOURS)]
+            style = STYLES[(k // len(COLOURS) if plain else k) % len(STYLES)]
+            band(ax, curves.isel(category=j), "probability", colour, style)
+
+
+def _axes(n: int) -> NDArray[Any]:
     import matplotlib.pyplot as plt
 
     columns = n if n < 4 else 2 if n == 4 else 3 if n in (5, 6, 9) else 4 if n <= 16 else 5
@@ -110,22 +141,22 @@ def _panels(n: int) -> NDArray[Any]:
     return axes.ravel()[:n]
 
 
-def _probability(found: list[Characteristic], plain: bool) -> str:
-    last = {c.categories[-1] for c in found}
+def _probability(panels: list[_Panel], plain: bool) -> str:
+    last = {c.answers[-1] for c in panels}
     if not plain:
         return "probability of each category"
     return f"P(answer = {last.pop()})" if len(last) == 1 else "P(second category)"
 
 
-def _handles(found: list[Characteristic], plain: bool) -> tuple[list[Any], list[str]]:
+def _handles(panels: list[_Panel], plain: bool) -> tuple[list[Any], list[str]]:
     """Lines and words for the legend: classes; or categories, then classes."""
-    most = max(found, key=lambda c: len(c.categories))
+    most = max(panels, key=lambda c: len(c.answers))
     classes = [class_word(k) for k in most.classes] if len(most.classes) > 1 else []
     if plain:
         looks = [(COLOURS[k % len(COLOURS)], STYLES[k // len(COLOURS) % len(STYLES)]) for k in range(len(classes))]
         return [_line(*look) for look in looks], classes
-    same = all(c.categories == most.categories[: len(c.categories)] for c in found)
-    words = [f"answer = {k}" if same else f"category {j}" for j, k in enumerate(most.categories, start=1)]
+    same = all(c.answers == most.answers[: len(c.answers)] for c in panels)
+    words = [f"answer = {k}" if same else f"category {j}" for j, k in enumerate(most.answers, start=1)]
     looks = [(COLOURS[j % len(COLOURS)], "-") for j in range(len(words))]
     looks += [("0.3", STYLES[k % len(STYLES)]) for k in range(len(classes))]
     return [_line(*look) for look in looks], [*words, *classes]

@@ -10,10 +10,9 @@ import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
-from bayesmix.plots.style import COLOURS, band, bare
-from bayesmix.results.characteristics import Characteristic, characteristics, class_word, factor_axis
+from bayesmix.plots.style import COLOURS, band, bare, by_class, class_word, factor_axis
+from bayesmix.results import item_characteristics
 from bayesmix.results.fit import Fit
-from bayesmix.spec.model import Model, check_model
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -27,21 +26,15 @@ LETTER, LINE = 4.9, 9.5
 """Sizes of labels, in typographic points: a letter's width, a line's height."""
 
 
-def information(
-    model: Model, result: Fit | xr.DataTree, df: pd.DataFrame | None = None, limit: float = 4.0
-) -> NDArray[Any]:
+def information(result: Fit | xr.DataTree, df: pd.DataFrame | None = None, limit: float = 4.0) -> NDArray[Any]:
     """Fisher information of the items and of the test, I(eta) = sum_k P_k'(eta)^2 / P_k(eta), and 1 / sqrt(I).
+
+    Draws the information of :func:`bayesmix.item_curves`.
 
     Parameters
     ----------
-    model : Model
-        What the template returned.
-    result : Fit or xarray.DataTree
-        Its solution; of a posterior the means, with a 95% band for the test.
-    df : pandas.DataFrame, optional
-        The data: covariates of items are at their means then, else at zero.
-    limit : float
-        The factor goes from -limit to limit.
+    result, df, limit
+        As there; of a posterior the means, with a 95% band for the test.
 
     Returns
     -------
@@ -52,41 +45,36 @@ def information(
     Raises
     ------
     ValueError
-        As :func:`bayesmix.results.characteristics.characteristics`.
+        As :func:`bayesmix.item_curves`.
     """
-    check_model(model)
+    curves = item_characteristics.item_curves(result, df, limit).drop_dims("category")
     import matplotlib.pyplot as plt
 
-    found = characteristics(model, result, df, limit)
-    rows = {f: [c for c in found if c.factor == f] for f in dict.fromkeys(c.factor for c in found)}
-    classes = max((c.classes for c in found), key=len)
-    columns = len(classes) + 2
-    most = max(len(some) for some in rows.values())
+    rows = [curves.sel(factor=f).dropna("item", how="all", subset=["information"]) for f in curves["factor"].values]
+    columns = len(by_class(rows[0], "item", "eta")) + 2
+    most = max(row.sizes["item"] for row in rows)
     size = (1.0 + (3.7 if columns < 4 else 3.2) * columns, 0.5 + (3.2 + 0.1 * max(most - 8, 0)) * len(rows))
     _, axes = plt.subplots(len(rows), columns, figsize=size, layout="constrained", squeeze=False)
-    for row, (factor, some) in zip(axes, rows.items(), strict=True):
-        _draw_informations(row, some, classes)
+    for row, items in zip(axes, rows, strict=True):
+        _draw_informations(row, items)
         for ax in row:
-            ax.set(xlim=(-limit, limit), xlabel=factor_axis([factor]))
+            ax.set(xlim=(-limit, limit), xlabel=factor_axis([str(items["factor"].item())]))
             bare(ax, "both")
     return axes.ravel()
 
 
-def _draw_informations(row: NDArray[Any], found: list[Characteristic], classes: list[str]) -> None:
-    """Items by class, then the test and its standard error."""
-    each = [c.information for c in found]
-    total = np.sum([x + np.zeros((1, len(classes), 1)) for x in each], axis=0)
-    for k, klass in enumerate(classes):
-        means = [x.mean(axis=0)[k if len(x[0]) > 1 else 0] for x in each]
-        _draw_items(row[k], found, means)
-        row[k].set_title("items" + (f", {class_word(klass).lower()}" if len(classes) > 1 else ""), fontsize="medium")
-        label = class_word(klass) if len(classes) > 1 else ""
-        band(row[-2], found[0].eta, total[:, k], COLOURS[k % len(COLOURS)], label=label)
-        error = 1 / np.sqrt(np.maximum(total[:, k], 1e-12))
-        band(row[-1], found[0].eta, error, COLOURS[k % len(COLOURS)], label=label)
+def _draw_informations(row: NDArray[Any], items: xr.Dataset) -> None:
+    """Draw the `items` of a factor by class, then the test and its standard error."""
+    classes = by_class(items, "item", "eta")
+    for k, (name, at) in enumerate(classes.items()):
+        _draw_items(row[k], at)
+        row[k].set_title("items" + (f", {class_word(name).lower()}" if len(classes) > 1 else ""), fontsize="medium")
+        label = class_word(name) if len(classes) > 1 else ""
+        band(row[-2], at, "test_information", COLOURS[k % len(COLOURS)], label=label)
+        band(row[-1], at, "standard_error", COLOURS[k % len(COLOURS)], label=label)
     row[0].set_ylabel("information")
     row[-2].set_title("test information", fontsize="medium")
-    row[-2].set_ylim(0.0, 1.1 * _height(each))
+    row[-2].set_ylim(0.0, 1.1 * _height(items))
     row[-1].set_title("standard error of measurement", fontsize="medium")
     row[-1].set_ylim(0.0, WIDEST_ERROR)
     row[-1].axhline(1.0, color="0.6", linewidth=0.8, linestyle="--", zorder=1)
@@ -94,15 +82,18 @@ def _draw_informations(row: NDArray[Any], found: list[Characteristic], classes: 
         row[-2].legend(frameon=False)
 
 
-def _height(each: list[Array]) -> float:
-    """The most information of a test, its band with it, steps apart."""
-    rest = np.sum([np.where(x.max(axis=-1, keepdims=True) > STEP, 0.0, x) for x in each], axis=0)
-    return float(np.quantile(rest, 0.975, axis=0).max()) or STEP
+def _height(items: xr.Dataset) -> float:
+    """Find the most information of a test, its band with it; of those `items` that are no steps, if some are."""
+    step = items["information"].max("eta") > STEP
+    rest = items["information"].where(~step, 0.0).sum("item")
+    whole = items.get("test_information_upper", items["test_information"])
+    return float((rest if step.any() else whole).max()) or STEP
 
 
-def _draw_items(ax: Axes, found: list[Characteristic], curves: list[Array]) -> None:
-    """Information of each item, its name at the peak; at the top that of a step."""
-    eta, words = found[0].eta, [c.item for c in found]
+def _draw_items(ax: Axes, items: xr.Dataset) -> None:
+    """Draw the information of each of `items`, its name at the peak; at the top that of a step."""
+    eta, words = items["eta"].values, items["item"].values.tolist()
+    curves = items["information"].transpose("item", "eta").values
     peaks = np.array([[eta[y.argmax()], y.max()] for y in curves])
     steps = peaks[:, 1] > STEP
     top = 1.12 * float(peaks[~steps, 1].max(initial=0.0) or STEP)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import xarray as xr
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
@@ -46,9 +47,31 @@ def legend(axes: NDArray[Any], labels: Sequence[str]) -> None:
     figure.legend(handles, labels, loc="outside upper center", ncols=columns, frameon=False)
 
 
-def band(ax: Axes, x: Array, y: Array, colour: str, style: str = "-", label: str = "") -> None:
-    """A curve over x: the mean over draws (draw, point), and where the middle 95% of them are."""
-    ax.plot(x, y.mean(axis=0), style, color=colour, linewidth=1.7, label=label, zorder=3)
-    if len(y) > 1:
-        low, high = np.quantile(y, [0.025, 0.975], axis=0)
-        ax.fill_between(x, low, high, color=colour, alpha=0.18, linewidth=0.0, zorder=2)
+def band(ax: Axes, curves: xr.Dataset, name: str, colour: str, style: str = "-", label: str = "") -> None:
+    """Draw the curve `name` of `curves` over eta, and between the ends of its interval where it has one."""
+    eta = curves["eta"].values
+    ax.plot(eta, curves[name].values, style, color=colour, linewidth=1.7, label=label, zorder=3)
+    if f"{name}_lower" in curves:
+        low, high = (curves[f"{name}{ending}"].values for ending in ("_lower", "_upper"))
+        ax.fill_between(eta, low, high, color=colour, alpha=0.18, linewidth=0.0, zorder=2)
+
+
+def factor_axis(names: Sequence[str]) -> str:
+    """Label the axis of one factor, or of several panels."""
+    return f"factor {names[0]}, in standard deviations" if len(names) == 1 else "factor, in standard deviations"
+
+
+def class_word(k: str) -> str:
+    """Write ``Class 1`` or, of several class variables, ``C1=1, C2=2``."""
+    return k if "=" in k else f"Class {k}"
+
+
+def by_class(x: xr.Dataset, *others: str) -> dict[str, xr.Dataset]:
+    """Part `x` by classes, which all dims but `others` are: label to part, ``all classes`` where there are none."""
+    classes = [d for d in x.dims if d not in others]
+    out = {}
+    for at in np.ndindex(*(x.sizes[d] for d in classes)):
+        part = x.isel(dict(zip(classes, at, strict=True)))
+        each = [f"{d}={part[d].item()}" for d in classes]
+        out[", ".join(each) if len(each) > 1 else str(part[classes[0]].item()) if each else "all classes"] = part
+    return out

@@ -29,9 +29,10 @@ def check_result(result: object) -> None:
         Anything else.
     """
     if not isinstance(result, (Fit, xr.DataTree)):
+        what = "give it alone, it knows its model" if isinstance(result, Model) else "give one of these"
         raise TypeError(
             f"The result came as {type(result).__name__}, expected a fit (of bm.fit) or a posterior (of bm.sample): "
-            "give one of these."
+            f"{what}."
         )
 
 

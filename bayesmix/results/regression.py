@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import reduce
-from operator import add
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -71,7 +69,9 @@ def coefficients(result: Fit | xr.DataTree, df: pd.DataFrame) -> pd.DataFrame:
     model = Estimates.of(result).model
     check_two_level_regression(model)
     if isinstance(result, Fit):
-        data = prepare(model, df, result.nodes or None, collapse=False, coding=coding_of(model, result.params, df))
+        data = prepare(
+            model, df, result.nodes or None, collapse=False, coding=coding_of(model, cast(Any, result.params), df)
+        )
         check_coords(result.params, model, data.coords)
         theta = data.pack({str(k): v.values for k, v in result.params.items()})
         moments = _Regression.of(data, df).moments(_at_rest(data, theta), theta)
@@ -316,9 +316,9 @@ def _over_draws(model: Model, post: xr.DataTree, df: pd.DataFrame) -> _Moments:
     return _Moments(mean, between + within, fixed, classes)
 
 
-def _average(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    """Average tables entry by entry."""
-    return reduce(add, frames) / len(frames)
+def _average(tables: list[pd.DataFrame]) -> pd.DataFrame:
+    """Average tables of the same rows and columns, entry by entry."""
+    return sum(tables[1:], tables[0]) / len(tables)
 
 
 def _with_effects(data: Problem, at_draw: xr.Dataset) -> Problem:

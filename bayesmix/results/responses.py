@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -52,7 +53,7 @@ def category_labels(estimates: Estimates, x: xr.DataArray, r: Response) -> list[
 def covariate_means(result: Fit | xr.DataTree, df: pd.DataFrame) -> dict[str, xr.DataArray]:
     """Average the columns of each design matrix of `result` over the individuals, or the clusters, of `df`."""
     model = Estimates.of(result).model
-    coding = coding_of(model, result.params, df) if isinstance(result, Fit) else None
+    coding = coding_of(model, cast(Any, result.params), df) if isinstance(result, Fit) else None
     sampled = tuple({e.level for e in model.effects})  # no nodes are made that nobody looks at
     data, out = prepare(model, df, sampled=sampled, collapse=False, coding=coding), {}
     for c in model.covariates:

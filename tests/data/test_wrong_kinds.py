@@ -24,9 +24,6 @@ WITH_A_MODEL = {
     "study": lambda m, fit, df: bm.study(m, fit.params, n=9),
     "class_status": lambda m, fit, df: bm.class_status(m, df),
     "diagram": lambda m, fit, df: bm.plots.diagram(m),
-    "item_curves": bm.plots.item_curves,
-    "information": bm.plots.information,
-    "scores": bm.plots.scores,
 }
 OF_RESULTS = {
     "compare": bm.compare,
@@ -40,6 +37,11 @@ OF_RESULTS = {
     "outcome": lambda x: bm.plots.outcome(x, None),
     "class curves": bm.class_curves,
     "class curves' picture": bm.plots.class_curves,
+    "item curves": bm.item_curves,
+    "item curves' picture": bm.plots.item_curves,
+    "information": bm.plots.information,
+    "reliability": bm.reliability,
+    "scores": bm.plots.scores,
     "coefficients": lambda x: bm.coefficients(x, None),
     "random_effects": lambda x: bm.plots.random_effects(x, None),
     "enumeration": bm.plots.enumeration,
