@@ -32,7 +32,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bayesmix.cli.arguments import declare, family_of, nodes_of, read_table
+from bayesmix.cli.arguments import declare, family_of, nodes_of
+from bayesmix.cli.read import read_table
 
 SETTINGS = ("replications", "seed", "estimator", "out", "workers")
 TABLES = ("population", "models", "fit", "sample")

@@ -11,23 +11,17 @@ import pandas as pd
 import pytest
 import xarray as xr
 from bayesmix.models import fma, fma_gom, gom, lca
-from typer.testing import CliRunner
 
 import bayesmix as bm
 from bayesmix.bayes import sampling as bayes
-from bayesmix.cli import arguments
-from bayesmix.cli import commands as cli
+from bayesmix.cli import arguments, read
 from bayesmix.ml import enumeration, search
 from bayesmix.ml import estimation as ml
+from command import run
 from declare import carried
 
 OF_SEARCH = ("simpler", "budget", "smallest_sd")
 RUN = ("--starts", "4", "--finals", "2", "--rounds", "1")
-
-
-def run(*words: object):
-    """The outcome of a command."""
-    return CliRunner().invoke(cli.app, [str(w) for w in words])
 
 
 @pytest.fixture(scope="module")
@@ -562,7 +556,7 @@ def test_a_folder_with_something_else_in_it_is_refused(tmp_path):
 def test_tables_are_read_by_their_separator(tmp_path, ending, separator):
     path = tmp_path / f"d.{ending}"
     pd.DataFrame({"a": [1, 2], "b": ["x, y", "z"]}).to_csv(path, sep=separator, index=False)
-    df = arguments.read_table(path)
+    df = read.read_table(path)
     assert list(df.columns) == ["a", "b"]
     assert list(df["b"]) == ["x, y", "z"]
     assert list(df.index) == [1, 2]
@@ -570,7 +564,7 @@ def test_tables_are_read_by_their_separator(tmp_path, ending, separator):
 
 def test_stata_files_are_read(tmp_path):
     pd.DataFrame({"a": [1, 2], "b": [0.5, 1.5]}).to_stata(tmp_path / "d.dta", write_index=False)
-    assert list(arguments.read_table(tmp_path / "d.dta")["b"]) == [0.5, 1.5]
+    assert list(read.read_table(tmp_path / "d.dta")["b"]) == [0.5, 1.5]
 
 
 @pytest.mark.parametrize(
@@ -585,7 +579,7 @@ def test_stata_files_are_read(tmp_path):
     ],
 )
 def test_columns_by_name_range_and_all(wanted, expected):
-    assert arguments.columns(wanted, ["id", "a", "b", "c", "x-1"], leave_out=["id"]) == expected
+    assert read.columns(wanted, ["id", "a", "b", "c", "x-1"], leave_out=["id"]) == expected
 
 
 @pytest.mark.parametrize(
@@ -597,12 +591,12 @@ def test_numbers_of_classes(text, expected):
 
 def test_missing_codes_are_blanked_where_they_are_used():
     df = pd.DataFrame({"a": [1, 9999], "b": ["-", "x"], "id": [9999, 1]})
-    out = arguments.blank(df, ["9999", "-"], ["a", "b"])
+    out = read.blank(df, ["9999", "-"], ["a", "b"])
     assert out["a"].isna().tolist() == [False, True]
     assert out["b"].isna().tolist() == [True, False]
     assert out["id"].tolist() == [9999, 1]
     with pytest.warns(UserWarning, match="777 does not occur"):
-        arguments.blank(df, ["777"], ["a"])
+        read.blank(df, ["777"], ["a"])
 
 
 @pytest.mark.parametrize(

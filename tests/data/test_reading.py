@@ -9,7 +9,7 @@ import pytest
 from bayesmix.models import fma, irt_3pl, lca, lta
 
 import bayesmix as bm
-from bayesmix.cli.arguments import read_table
+from bayesmix.cli.read import read_table
 from bayesmix.data.items import PAIRS
 
 ITEMS = list("abcd")

@@ -12,15 +12,14 @@ import pytest
 import xarray as xr
 from bayesmix.models.lca import lca
 from bayesmix.models.lta import lta
-from typer.testing import CliRunner
 
 import bayesmix as bm
 from bayesmix import files
-from bayesmix.cli import commands as cli
 from bayesmix.files import check_folder, written
 from bayesmix.results.estimates import Estimates
 from bayesmix.results.fit import Fit, entry
 from bayesmix.studies import store as records
+from command import run
 from declare import frame
 
 QUICK = {"starts": 2, "finals": 1, "rounds": 1, "progress": False}
@@ -188,10 +187,6 @@ def table(two_classes, tmp_path_factory):
     path = tmp_path_factory.mktemp("data") / "data.csv"
     two_classes.to_csv(path, index=False)
     return path
-
-
-def run(*words):
-    return CliRunner().invoke(cli.app, [str(w) for w in words])
 
 
 def test_a_folder_that_cannot_be_written_to_is_found_before_the_fit(table, tmp_path, monkeypatch):

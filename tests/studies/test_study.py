@@ -19,11 +19,10 @@ import numpy as np
 import pandas as pd
 import pytest
 from bayesmix.models import gom, lca
-from typer.testing import CliRunner
 
 import bayesmix as bm
+import command
 from bayesmix import parallel
-from bayesmix.cli import commands as cli
 from bayesmix.ml import search
 from bayesmix.results.comparison import compare
 from bayesmix.studies import replication
@@ -454,7 +453,7 @@ smallest_sd = 0.005
 
 
 def run(*words: object):
-    return CliRunner().invoke(cli.app, ["study", *map(str, words)])
+    return command.run("study", *words)
 
 
 @pytest.fixture(scope="module")

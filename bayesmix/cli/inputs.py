@@ -1,0 +1,84 @@
+"""The data and the model of a command."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bayesmix.cli.arguments import declare, family_of
+from bayesmix.cli.options import ModelOptions
+from bayesmix.cli.read import blank, columns, read_table
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from bayesmix.spec.model import Model
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What is estimated.
+
+    Attributes
+    ----------
+    df : pandas.DataFrame
+        The data, with missing-value codes set to missing.
+    model : Model
+    declare : callable
+        The model with another number of classes.
+    id_column : str, optional
+        A column that tables by row have, too.
+    """
+
+    df: pd.DataFrame
+    model: Model
+    declare: Callable[[int], Model]
+    id_column: str | None = None
+
+    def by_row(self, table: pd.DataFrame) -> pd.DataFrame:
+        """Name the rows of a `table` that has one for each of the data."""
+        out = table.rename_axis("row")
+        if self.id_column:
+            out.insert(0, self.id_column, self.df[self.id_column].to_numpy())
+        return out
+
+
+def read_inputs(
+    template: str, data: Path, options: ModelOptions, classes: int | list[int] | None, id_column: str | None = None
+) -> Inputs:
+    """Read the file `data`, and declare the model of a `template` with `options`.
+
+    Raises
+    ------
+    ValueError
+        The file, a column or an argument is not there, or is not what it should be.
+    """
+    from bayesmix.spec.formulas import parse_formula
+
+    df = read_table(data)
+    names = list(df.columns)
+    aside = [c for c in (options.freq, options.cluster, id_column) if c]
+    for c in aside:
+        columns(c, names)
+    predictors = parse_formula(options.covariates) if options.covariates is not None else []
+    items = columns(options.items, names, [*aside, *predictors]) if options.items is not None else None
+    given = {
+        "items": items,
+        "waves": [columns(w, names) for w in options.waves] or None,
+        "formula": options.formula,
+        "covariates": options.covariates,
+        "family": family_of(options.family, items or [], names) if options.family else None,
+        "freq": options.freq,
+        "cluster": options.cluster,
+    }
+
+    def declared(size: int | list[int] | None) -> Model:
+        return declare(template, given | {"classes": size}, options.set, names)
+
+    model = declared(classes)
+    formulas = [column for c in model.covariates for column in parse_formula(c.formula)]
+    used = dict.fromkeys(c for c in (*model.items, *formulas) if c in names)
+    codes = [code.strip() for text in options.missing for code in text.split(",")]
+    return Inputs(blank(df, codes, list(used)) if codes else df, model, declared, id_column)

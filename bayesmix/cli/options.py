@@ -1,0 +1,123 @@
+"""Options that commands share, each declared once: the text beneath an option is its help."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import Group, Parameter
+
+from bayesmix.cli.arguments import nodes_of
+
+Flag = Annotated[bool, Parameter(negative=(), show_default=False)]
+"""An option without a value, and without an opposite."""
+Texts = Annotated[list[str], Parameter(negative=(), allow_leading_hyphen=True, show_default=False)]
+"""An option that may be repeated; its value may begin with a hyphen, as the missing-value code -9 does."""
+MODEL, SEARCH, SAMPLING, OUTPUT = map(Group.create_ordered, ("Model", "Search", "Sampling", "Output"))
+
+
+@Parameter(name="*", group=MODEL)
+@dataclass(frozen=True, kw_only=True)
+class ModelOptions:
+    """Arguments of a template, by the names that templates give them, and the missing-value codes of the data."""
+
+    items: str | None = None
+    """Columns: A,B,C, ranges A-G in the order of the file, or all."""
+    waves: Texts = field(default_factory=list)
+    """Columns of one occasion, as --items; repeated for each occasion of an lta."""
+    formula: str | None = None
+    """Of a regression: 'math ~ female + ses'."""
+    covariates: str | None = None
+    """Formula of the class logits: 'age + sex'."""
+    family: Texts = field(default_factory=list)
+    """nominal, bernoulli, ordinal, normal, poisson, or A-C=normal."""
+    freq: str | None = None
+    """Column of frequency weights."""
+    cluster: str | None = None
+    """Column of cluster labels, for models that take it."""
+    missing: Texts = field(default_factory=list)
+    """A missing-value code, e.g. 9999 (may be repeated)."""
+    set: Texts = field(default_factory=list)
+    """Any other argument of the model: key=value."""
+
+
+@Parameter(name="*", group=SEARCH)
+@dataclass(frozen=True, kw_only=True)
+class SearchOptions:
+    """Settings of :func:`bayesmix.fit`."""
+
+    starts: int = 20
+    """Random starts a round."""
+    finals: int = 5
+    """Starts of a round that go on to convergence."""
+    rounds: int = 4
+    """Rounds to run, whatever their time, while one start alone reached the best; 1: one."""
+    seed: int = 0
+    """Everything random follows from it."""
+    nodes: str | None = None
+    """adaptive:7, trapezoid:15, gauss_hermite:21, monte_carlo:2000, exact."""
+    se: str = "robust"
+    """Standard errors: robust or hessian."""
+    mode: str | None = None
+    """A PyTensor mode: NUMPY, NUMBA, C, JAX."""
+    budget: float = 10.0
+    """Seconds a search may go on beyond that for what it has not seen; 0: none, inf: all."""
+    smallest_sd: float = 0.01
+    """Floor of a residual SD by class, as a share of the item's SD; below it a start collapsed."""
+    no_simpler: Flag = False
+    """No starts from solutions of simpler models."""
+
+    def settings(self) -> dict[str, Any]:
+        """Name the options as :func:`bayesmix.fit` does.
+
+        Raises
+        ------
+        ValueError
+            The nodes are none.
+        """
+        same = {k: v for k, v in vars(self).items() if k not in ("nodes", "se", "no_simpler")}
+        other = {"nodes": nodes_of(self.nodes), "standard_errors": self.se, "simpler": not self.no_simpler}
+        return same | other
+
+
+@Parameter(name="*", group=SAMPLING)
+@dataclass(frozen=True, kw_only=True)
+class SamplingOptions:
+    """Settings of :func:`bayesmix.sample`."""
+
+    sample: Flag = False
+    """Sample the posterior with NUTS as well."""
+    draws: int = 1000
+    """Draws of each chain."""
+    tune: int = 1000
+    """Tuning steps of each chain."""
+    chains: int = 4
+    """Chains."""
+    sample_effects: Flag = False
+    """Sample random effects with the parameters, not integrate them."""
+
+    def settings(self) -> dict[str, Any]:
+        """Name the options as :func:`bayesmix.sample` does."""
+        effects = "sample" if self.sample_effects else "integrate"
+        return {"draws": self.draws, "tune": self.tune, "chains": self.chains, "effects": effects}
+
+
+@Parameter(name="*", group=OUTPUT)
+@dataclass(frozen=True, kw_only=True)
+class PictureOptions:
+    """What a command shows besides its result."""
+
+    plots: Flag = False
+    """Pictures as well, into the folder of the other files."""
+    debug: Flag = False
+    """Show the whole traceback of an error."""
+
+
+@Parameter(name="*", group=OUTPUT)
+@dataclass(frozen=True, kw_only=True)
+class OutputOptions(PictureOptions):
+    """Where the files of a command go."""
+
+    out: Path | None = None
+    """Folder for the files; existing ones of the same name are replaced."""
