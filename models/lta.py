@@ -18,6 +18,7 @@ column there are no j, w and alpha.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Annotated
 
 from bayesmix import Model
 from bayesmix.checks import needs_clusters
@@ -33,7 +34,7 @@ def lta(
     variance: str = "equal",
     freq: str | None = None,
     *,
-    names: Sequence[str] | None = None,
+    names: Annotated[Sequence[str], "names"] | None = None,
     measurement: str | Sequence[str] = "invariant",
     stationary: bool = False,
     order: int = 1,

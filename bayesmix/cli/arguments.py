@@ -135,8 +135,7 @@ def read_as(hint: Any, key: str, text: str, names: Sequence[str]) -> Any:
     """Read `text`, which was set for the argument `key`, as its annotation `hint` says.
 
     Of several types, text is the last resort; where text is one of them, a mapping needs an ``=`` and a sequence a
-    ``;``. A sequence of text holds columns, of those with `names`, but where it is annotated as ``"terms"`` or as one
-    of several texts.
+    ``;``. A sequence of text holds columns, of those with `names`; where it is annotated as :data:`WORDS`, these.
 
     Raises
     ------
@@ -148,7 +147,7 @@ def read_as(hint: Any, key: str, text: str, names: Sequence[str]) -> Any:
     to = _kinds(get_args(kinds[Mapping])[1]) if Mapping in kinds else {}
     if (Sequence in to or str in to) and ("=" in text or not is_text):
         return _mapping(Sequence in to, key, text, names)
-    if Annotated in kinds and "terms" in kinds[Annotated].__metadata__:
+    if Annotated in kinds and WORDS & {*kinds[Annotated].__metadata__}:
         return [word.strip() for word in text.split(",") if word.strip()]
     scalars = {words: read for kind, (words, read) in SCALARS.items() if kind in kinds}
     for read in scalars.values():
@@ -170,6 +169,8 @@ def _boolean(text: str) -> bool:
     return text.lower() == "true"
 
 
+WORDS = {"names", "terms"}
+"""Annotations of sequences of text that hold no columns: names of any kind, terms of a formula."""
 SCALARS = {bool: ("true or false", _boolean), int: ("a whole number", int), float: ("a number", float)}
 
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import App, CycloptsError, Parameter
 
+from bayesmix.checks import whole
 from bayesmix.cli.arguments import class_numbers, numbers_of
 from bayesmix.cli.inputs import Inputs, read_inputs
 from bayesmix.cli.options import (
@@ -291,8 +292,7 @@ def _executor(workers: int | None) -> Any:
     """Find where so many `workers` run; None where they were left out."""
     if workers is None:
         return None
-    if isinstance(workers, bool) or not isinstance(workers, int) or workers < 1:
-        raise ValueError(f"workers came as {workers!r}: give a whole number of at least 1.")
+    whole("workers", workers)
     from bayesmix.parallel import SerialExecutor, processes
 
     return SerialExecutor() if workers == 1 else processes(workers)

@@ -75,7 +75,7 @@ def _write_occasions(run: Run, inputs: Inputs, fit: Fit) -> None:
 
     if entered(Estimates.of(fit)):
         run.write("transitions.csv", transitions(fit).to_csv)
-    if any("_explained" in str(k) for k in fit.derived.data_vars):
+    if Estimates.of(fit).of_kind("share"):
         run.write("decomposition.csv", decomposition(fit).to_csv)
     if "path" in fit.classes:
         run.write("paths.csv", inputs.by_row(fit.paths()).to_csv)
@@ -113,10 +113,10 @@ def _pictures(inputs: Inputs, fit: Fit) -> Iterator[tuple[str, Callable[[], Any]
         if any(t.effects and t.covariates for t in model.responses[0].predictor):
             yield "random_effects.png", lambda: plots.random_effects(fit, df)
     if model.factors:
-        yield "scores.png", lambda: plots.scores(model, fit, df)[0]
+        yield "scores.png", lambda: plots.scores(fit, df)[0]
         if any(r.family.finite and any(t.effects for t in r.predictor) for r in model.responses):
-            yield "item_curves.png", lambda: plots.item_curves(model, fit, df)[0]
-            yield "information.png", lambda: plots.information(model, fit, df)[0]
+            yield "item_curves.png", lambda: plots.item_curves(fit, df)[0]
+            yield "information.png", lambda: plots.information(fit, df)[0]
     if any(str(k).endswith("_membership") for k in fit.effect_scores):
         freq = None if model.freq is None else df[model.freq].to_list()
         yield "memberships.png", lambda: plots.memberships(fit, freq=freq)[0]

@@ -5,11 +5,12 @@ pandas is imported where it is needed.
 
 from __future__ import annotations
 
-import difflib
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from bayesmix.checks import nearest
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -135,9 +136,9 @@ def _range(word: str, names: Sequence[str]) -> list[str]:
         if first in names or last in names:
             word = last if first in names else first
             break
-    near = difflib.get_close_matches(word, names, n=1)
+    near = nearest(word, names)
     more = ", ..." if len(names) > 12 else ""
-    hint = f"Did you mean '{near[0]}'?" if near else f"Columns are: {', '.join(names[:12])}{more}."
+    hint = f"Did you mean '{near}'?" if near else f"Columns are: {', '.join(names[:12])}{more}."
     raise ValueError(f"The data have no column '{word}'. {hint}")
 
 

@@ -24,7 +24,6 @@ Paths are relative to the file. Nothing in it is run.
 
 from __future__ import annotations
 
-import difflib
 import re
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
@@ -32,6 +31,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bayesmix.checks import nearest
 from bayesmix.cli.arguments import declare, family_of, nodes_of
 from bayesmix.cli.read import read_table
 
@@ -105,8 +105,8 @@ def _toml(path: Path) -> dict[str, Any]:
 def _only(held: Iterable[str], known: Sequence[str], where: str) -> None:
     for word in held:
         if word not in known:
-            near = difflib.get_close_matches(word, known, n=1)
-            hint = f"did you mean '{near[0]}'?" if near else f"it takes {', '.join(known)}."
+            near = nearest(word, known)
+            hint = f"did you mean '{near}'?" if near else f"it takes {', '.join(known)}."
             raise ValueError(f"{where} has '{word}', which means nothing there; {hint}")
 
 

@@ -40,7 +40,7 @@ COLUMNS = ["a", "b", "c", "d"]
         (Sequence[Items], "a-b; c,d", [["a", "b"], ["c", "d"]]),
         (Sequence[Sequence[str]], "a", [["a"]]),
         (Annotated[Sequence[str], "terms"], "1, x:z", ["1", "x:z"]),
-        (Annotated[Sequence[str], "terms"] | None, "x", ["x"]),
+        (Annotated[Sequence[str], "names"] | None, "x", ["x"]),
         (str | Items, "free", "free"),
         (str | Sequence[str | None] | None, "x; ;z", ["x", None, "z"]),
         (int | Sequence[int], "2", 2),
@@ -95,6 +95,12 @@ def test_each_argument_of_a_template_is_read_from_text_or_has_an_option(name):
         except ValueError as error:
             said = str(error)
         assert "expected" in said, key
+
+
+def test_items_of_a_transition_model_get_names():
+    given = {"waves": [["a1", "b1"], ["a2", "b2"]], "classes": 2}
+    made = arguments.declare("lta", given, ["names=stubborn, lies"], ["a1", "b1", "a2", "b2"])
+    assert made == bm.models.lta(**given, names=["stubborn", "lies"])
 
 
 def test_what_has_an_option_is_pointed_to_it():
