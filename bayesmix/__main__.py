@@ -2,7 +2,7 @@
 
 import sys
 
-from bayesmix.cli.commands import main
+from bayesmix.cli import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -28,7 +28,7 @@ from bayesmix.models import fma, gom, irt_3pl, lca
 import bayesmix as bm
 from bayesmix.bayes import datatree as draws
 from bayesmix.bayes import pymc_model
-from bayesmix.data.dataset import Dataset
+from bayesmix.data import Dataset
 
 warnings.simplefilter("ignore")
 SETTINGS = {"draws": 1000, "tune": 1000, "chains": 2, "cores": 2, "seed": 1, "progress_bar": False}

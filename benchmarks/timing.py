@@ -13,7 +13,7 @@ import time
 import warnings
 
 import bayesmix as bm
-from bayesmix.graph.compile import LogLikelihood
+from bayesmix.graph import LogLikelihood
 
 warnings.simplefilter("ignore")
 

@@ -4,7 +4,7 @@ import io
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 
-from bayesmix.cli.commands import main
+from bayesmix.cli import main
 
 
 @dataclass

@@ -10,13 +10,11 @@ import pandas as pd
 import pytensor
 
 import bayesmix as bm
-from bayesmix.data.dataset import Dataset
-from bayesmix.graph.compile import LogLikelihood
-from bayesmix.graph.problem import Problem
-from bayesmix.ml.objective import Target
+from bayesmix.data import Dataset
+from bayesmix.graph import LogLikelihood, Problem
+from bayesmix.ml import Target
+from bayesmix.spec import Named, encode
 from bayesmix.spec.model import Covariates, Effect, LatentClass, Model, Parameter, Response, Term
-from bayesmix.spec.parameters import Named
-from bayesmix.spec.serialize import encode
 from oracle import Oracle
 
 FAMILY = {

@@ -7,8 +7,8 @@ import pandas as pd
 import xarray as xr
 
 import bayesmix as bm
-from bayesmix.data.dataset import texts
-from bayesmix.spec.model import Model
+from bayesmix.data import texts
+from bayesmix.spec import Model
 from declare import carried
 
 

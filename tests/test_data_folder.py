@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 import bayesmix as bm
-from bayesmix.graph.posterior import tables
+from bayesmix.graph import tables
 
 FOLDER = Path(__file__).parents[1] / "data"
 

@@ -19,25 +19,15 @@ from pymc.distributions.transforms import Ordered
 from pytensor.graph.replace import graph_replace
 
 from bayesmix.bayes.node_audit import over_points, some
-from bayesmix.data.dataset import Dataset, texts
+from bayesmix.data import AT_MEANS, FREE, Dataset, texts, units
 from bayesmix.data.identity import identity
-from bayesmix.data.margins import units
-from bayesmix.data.priors import AT_MEANS, FREE
-from bayesmix.graph import posterior
-from bayesmix.graph.compile import LogLikelihood
-from bayesmix.graph.engines import numpy_mode
-from bayesmix.graph.nodes import is_adaptive
-from bayesmix.graph.problem import Problem
-from bayesmix.graph.simulation import draw as draw_data
+from bayesmix.graph import LogLikelihood, Problem, is_adaptive, numpy_mode, posterior
+from bayesmix.graph import draw as draw_data
 from bayesmix.parallel import Steps
-from bayesmix.results.diagnostics import diagnosed, words
-from bayesmix.results.fit import FORMAT, Fit
+from bayesmix.results import FORMAT, Fit, diagnosed, words
+from bayesmix.spec import Adaptive, Model, Nodes, Quantity, encode, parameter, probability_tables
 from bayesmix.spec import class_labels as labels
-from bayesmix.spec.kinds import Quantity, parameter, probability_tables
-from bayesmix.spec.model import Model
 from bayesmix.spec.parameters import Parameter
-from bayesmix.spec.quadrature import Adaptive, Nodes
-from bayesmix.spec.serialize import encode
 
 Array = NDArray[np.float64]
 PREDICTIVE, PRIOR = 50, 500

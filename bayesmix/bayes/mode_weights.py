@@ -14,16 +14,14 @@ import xarray as xr
 from numpy.typing import NDArray
 from scipy import optimize, special
 
-from bayesmix.data.dataset import Dataset
-from bayesmix.data.margins import units
-from bayesmix.graph.compile import LogLikelihood
-from bayesmix.graph.nodes import adapted
-from bayesmix.ml.objective import Objective, Target
+from bayesmix.data import Dataset, units
+from bayesmix.graph import LogLikelihood, adapted
+from bayesmix.ml import Objective, Target
 from bayesmix.parallel import one_blas_thread
-from bayesmix.results.fit import Fit
+from bayesmix.results import Fit
+from bayesmix.spec import Nodes
 from bayesmix.spec import class_labels as labels
 from bayesmix.spec.parameters import Parameter, Prior
-from bayesmix.spec.quadrature import Nodes
 
 Array = NDArray[np.float64]
 MATTERS = 0.01

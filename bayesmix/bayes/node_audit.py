@@ -13,11 +13,8 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
-from bayesmix.graph.compile import LogLikelihood
-from bayesmix.graph.integration import placed
-from bayesmix.graph.nodes import adapted, replaced, with_nodes
-from bayesmix.graph.problem import Problem
-from bayesmix.spec.quadrature import Adaptive, Exact, MonteCarlo, Nodes
+from bayesmix.graph import LogLikelihood, Problem, adapted, placed, replaced, with_nodes
+from bayesmix.spec import Adaptive, Exact, MonteCarlo, Nodes
 
 Array = NDArray[np.float64]
 AUDITED = 12

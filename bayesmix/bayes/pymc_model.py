@@ -14,20 +14,13 @@ from pytensor.graph.replace import graph_replace
 from pytensor.graph.traversal import explicit_graph_inputs
 
 from bayesmix.bayes.datatree import around
-from bayesmix.data.dataset import Dataset
-from bayesmix.data.margins import units
-from bayesmix.data.priors import Block, Priors, Stated, chosen, is_within, stated
-from bayesmix.graph import likelihood, posterior
-from bayesmix.graph.compile import placeholder
-from bayesmix.graph.nodes import of_population
-from bayesmix.graph.problem import Problem, prepare
-from bayesmix.results.fit import Fit, model_and_fit
+from bayesmix.data import Block, Dataset, Priors, Stated, chosen, is_within, stated, units
+from bayesmix.graph import Problem, likelihood, of_population, placeholder, posterior, prepare
+from bayesmix.results import Fit, model_and_fit
+from bayesmix.spec import Adaptive, Model, Nodes, Quantity, check_model
 from bayesmix.spec import parameters as params
 from bayesmix.spec.families import Tensor
-from bayesmix.spec.kinds import Quantity
-from bayesmix.spec.model import Model, check_model
 from bayesmix.spec.parameters import Named, Parameter, Prior
-from bayesmix.spec.quadrature import Adaptive, Nodes
 
 Array = NDArray[np.float64]
 Effects = Literal["integrate", "sample"]

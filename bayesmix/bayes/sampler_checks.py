@@ -12,9 +12,9 @@ import numpy as np
 import pymc as pm
 
 from bayesmix.bayes.pymc_model import check_effects, is_sampled
-from bayesmix.graph.problem import Problem
-from bayesmix.results.fit import Fit
-from bayesmix.spec.parameters import Named
+from bayesmix.graph import Problem
+from bayesmix.results import Fit
+from bayesmix.spec import Named
 
 
 def check_sampler(draws: int, tune: int, chains: int, seed: int, cores: int | None = None) -> None:

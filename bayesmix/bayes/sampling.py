@@ -18,17 +18,12 @@ from bayesmix.bayes.datatree import assemble, finished, points, whole_draws
 from bayesmix.bayes.node_audit import Audit, audit, better, some
 from bayesmix.bayes.pymc_model import Effects, build_from, initial_point, prepared
 from bayesmix.bayes.sampler_checks import as_built, backend_settings, check_fit, check_sampler, check_settings
-from bayesmix.data.dataset import Dataset
-from bayesmix.data.priors import Priors, chosen
-from bayesmix.graph.problem import Problem
-from bayesmix.ml.estimation import estimate
-from bayesmix.ml.settings import Settings
+from bayesmix.data import Dataset, Priors, chosen
+from bayesmix.graph import Problem
+from bayesmix.ml import Settings, estimate
 from bayesmix.parallel import Steps
-from bayesmix.results.fit import Fit, model_and_fit, refuse_fit_beside
-from bayesmix.spec.model import Model
-from bayesmix.spec.parameters import Prior
-from bayesmix.spec.quadrature import Nodes
-from bayesmix.spec.serialize import encode
+from bayesmix.results import Fit, model_and_fit, refuse_fit_beside
+from bayesmix.spec import Model, Nodes, Prior, encode
 
 Array = NDArray[np.float64]
 

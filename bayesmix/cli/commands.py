@@ -32,7 +32,7 @@ from bayesmix.cli.read import read_table
 from bayesmix.cli.run import Run, add_file, unbroken
 
 if TYPE_CHECKING:
-    from bayesmix.results.fit import Fit
+    from bayesmix.results import Fit
 
 BAD, STOPPED = 2, 130
 """Exit codes: a mistake in the command or the data; Ctrl-C."""
@@ -153,7 +153,7 @@ def fit_command(
         settings = search.settings()
         inputs = read_inputs(model, data, options, class_numbers(classes), id_column)
         from bayesmix.cli.export import write_fit
-        from bayesmix.listing.overview import show
+        from bayesmix.listing import show
         from bayesmix.ml import estimation
     with _status("Fitting"):
         fit = estimation.fit(inputs.model, inputs.df, **settings)
@@ -174,8 +174,8 @@ def _sample(run: Run, data: Path, inputs: Inputs, fit: Fit, settings: dict[str, 
     """Sample the posterior about `fit`, print it beside the fit, and write both."""
     with _status("Compiling and sampling"):
         from bayesmix.bayes import sampling
-        from bayesmix.listing.overview import report
-        from bayesmix.results.comparison import compare
+        from bayesmix.listing import report
+        from bayesmix.results import compare
 
         post = sampling.sample(fit, inputs.df, **settings)
         try:
@@ -223,7 +223,7 @@ def enumerate_command(
         settings = search.settings()
         inputs = read_inputs(model, data, options, numbers[0])
         from bayesmix.cli.export import write_enumeration
-        from bayesmix.listing.overview import show
+        from bayesmix.listing import show
         from bayesmix.ml import enumeration
     with _status("Fitting"):
         result = enumeration.enumerate_classes(inputs.declare, inputs.df, numbers, **settings)
@@ -271,8 +271,8 @@ def study_command(
         settings = wanted.arguments | {k: v for k, v in settings.items() if v is not None}
         executor = _executor(wanted.workers if workers is None else workers)
         from bayesmix.cli.export import write_study
-        from bayesmix.listing.overview import show
-        from bayesmix.studies.run import study
+        from bayesmix.listing import show
+        from bayesmix.studies import study
     with _status("Running"):
         result = study(**settings, folder=run.out, executor=executor)
     try:
@@ -317,8 +317,7 @@ def compare_command(
             f"'{folder}' has neither fit.nc nor posterior.nc: give a folder that `bayesmix fit --out` wrote."
         )
     with _status("Loading"):
-        from bayesmix.results.comparison import compare
-        from bayesmix.results.fit import Fit, read_tree
+        from bayesmix.results import Fit, compare, read_tree
 
         fit = Fit.load(fit_file) if fit_file.is_file() else None
         wrote = "what `bayesmix fit --sample --out` wrote"

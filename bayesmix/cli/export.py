@@ -10,9 +10,9 @@ from bayesmix.cli.inputs import Inputs
 from bayesmix.cli.run import Run
 
 if TYPE_CHECKING:
-    from bayesmix.ml.enumeration import Enumeration
-    from bayesmix.results.fit import Fit
-    from bayesmix.studies.summary import Study
+    from bayesmix.ml import Enumeration
+    from bayesmix.results import Fit
+    from bayesmix.studies import Study
 
 
 def without_display() -> None:
@@ -29,8 +29,8 @@ def write_fit(run: Run, inputs: Inputs, fit: Fit) -> None:
     """Write a fit, its tables and its listing, and pictures where `run` is to draw them."""
     if run.out is None:
         return
-    from bayesmix.listing.overview import report
-    from bayesmix.results.comparison import compare
+    from bayesmix.listing import report
+    from bayesmix.results import compare
 
     run.write("fit.nc", fit.save)
     run.write("parameters.csv", fit.summary().rename_axis("parameter").to_csv)
@@ -70,8 +70,7 @@ def _write_effects(run: Run, inputs: Inputs, fit: Fit) -> None:
 
 def _write_occasions(run: Run, inputs: Inputs, fit: Fit) -> None:
     """Write transitions, what explains the classes, and the path of each row."""
-    from bayesmix.results.estimates import Estimates
-    from bayesmix.results.occasions import decomposition, entered, transitions
+    from bayesmix.results import Estimates, decomposition, entered, transitions
 
     if entered(Estimates.of(fit)):
         run.write("transitions.csv", transitions(fit).to_csv)
@@ -84,7 +83,7 @@ def _write_occasions(run: Run, inputs: Inputs, fit: Fit) -> None:
 def _draw_fit(run: Run, inputs: Inputs, fit: Fit) -> None:
     """Draw what the model of `fit` has: a picture that cannot be drawn costs a warning."""
     without_display()
-    from bayesmix.results.comparison import compare
+    from bayesmix.results import compare
 
     for name, draw in _pictures(inputs, fit):
         try:
@@ -143,7 +142,7 @@ def _draw_diagram(run: Run, fit: Fit) -> None:
 
 def write_enumeration(run: Run, enumeration: Enumeration) -> None:
     """Write the table and the fits of an enumeration, and its picture where `run` is to draw one."""
-    from bayesmix.listing.overview import report
+    from bayesmix.listing import report
 
     run.write("enumeration.csv", enumeration.table.to_csv)
     for k, fit in enumeration.fits.items():

@@ -14,7 +14,7 @@ from bayesmix.cli.read import blank, columns, read_table
 if TYPE_CHECKING:
     import pandas as pd
 
-    from bayesmix.spec.model import Model
+    from bayesmix.spec import Model
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ def read_inputs(
     ValueError
         The file, a column or an argument is not there, or is not what it should be.
     """
-    from bayesmix.spec.formulas import parse_formula
+    from bayesmix.spec import parse_formula
 
     df = read_table(data)
     names = list(df.columns)

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from bayesmix.files import check_folder, written
 
 if TYPE_CHECKING:
-    from bayesmix.results.fit import Fit
+    from bayesmix.results import Fit
 
 RUN = "run.json"
 ENDINGS = (".nc", ".csv", ".txt", ".json", ".png", ".svg", ".dot")

@@ -196,7 +196,7 @@ def _population(own: Mapping[str, Any], template: Mapping[str, Any], folder: Pat
         )
     if own["params"] is not None:
         return declared, _table(own["params"], "[population.params]")
-    from bayesmix.results.fit import Fit
+    from bayesmix.results import Fit
 
     path = folder / _text(own["fit"], "[population] fit")
     if not path.is_file():

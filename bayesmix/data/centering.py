@@ -20,8 +20,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from bayesmix.spec.effect_sums import on_residuals
-from bayesmix.spec.model import Covariates, Effect, Model, Predictor, Term
+from bayesmix.spec import Covariates, Effect, Model, Predictor, Term, on_residuals
 from bayesmix.spec.parameters import Named, Packing, Parameter
 
 Array = NDArray[np.float64]

@@ -15,7 +15,7 @@ from bayesmix.data.coding import Coding
 from bayesmix.data.columns import check_scalars, native, numbers, plain
 from bayesmix.data.design import Design, columns_of, design, missing_column
 from bayesmix.data.items import Coded, coded_items, sharing
-from bayesmix.spec.model import Covariates, Effect, Model, Response, Term, check_model
+from bayesmix.spec import Covariates, Effect, Model, Response, Term, check_model
 
 Array = NDArray[np.float64]
 WHOLE = 1e-6

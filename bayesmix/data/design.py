@@ -13,8 +13,7 @@ from numpy.typing import NDArray
 
 from bayesmix.data.coding import held, unheld
 from bayesmix.data.columns import check_commas, check_no_date, numbers, plain, read
-from bayesmix.spec.formulas import parse_formula, roles
-from bayesmix.spec.model import Covariates
+from bayesmix.spec import Covariates, parse_formula, roles
 
 Array = NDArray[np.float64]
 Rows = NDArray[np.bool_]

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from bayesmix.data.dataset import texts
 from bayesmix.data.patterns import Patterns
-from bayesmix.spec.model import Model, structure
+from bayesmix.spec import Model, structure
 
 Array = NDArray[np.float64]
 DIGITS = 2.0**36

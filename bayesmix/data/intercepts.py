@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from bayesmix.data.margins import column_means
 from bayesmix.data.patterns import Patterns
-from bayesmix.spec.model import Model, Predictor, Term
+from bayesmix.spec import Model, Predictor, Term
 
 Array = NDArray[np.float64]
 

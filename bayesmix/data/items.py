@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from bayesmix.data.coding import Coding
 from bayesmix.data.columns import Labels, numbers, read
-from bayesmix.spec.model import Model, Response
+from bayesmix.spec import Model, Response
 from bayesmix.spec.parameters import Parameter
 
 Array = NDArray[np.float64]

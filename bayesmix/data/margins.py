@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bayesmix.data.patterns import Patterns
-from bayesmix.spec.model import Response, Term
+from bayesmix.spec import Response, Term
 
 Array = NDArray[np.float64]
 

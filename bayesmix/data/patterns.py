@@ -20,8 +20,7 @@ from bayesmix.data.coding import Coding
 from bayesmix.data.dataset import Dataset
 from bayesmix.data.design import Design
 from bayesmix.data.items import Coded
-from bayesmix.spec.model import Model, Response, terms
-from bayesmix.spec.parameters import Named, Packing
+from bayesmix.spec import Model, Named, Packing, Response, terms
 
 Array = NDArray[np.float64]
 WORTH_MERGING = 1.5

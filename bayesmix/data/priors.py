@@ -21,9 +21,8 @@ from numpy.typing import NDArray
 from bayesmix.data.intercepts import AtMeans, at_means
 from bayesmix.data.margins import units
 from bayesmix.data.patterns import Patterns
-from bayesmix.spec.model import Model, terms
+from bayesmix.spec import Model, Positive, Real, Support, terms
 from bayesmix.spec.parameters import Parameter, Prior
-from bayesmix.spec.supports import Positive, Real, Support
 
 Array = NDArray[np.float64]
 Priors = Mapping[str, Prior | Literal["default"]] | Literal["default"]

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bayesmix.graph.problem import Problem
-from bayesmix.spec.parameters import Named
+from bayesmix.spec import Named
 
 LARGE = 2**18
 """Entries of a tensor over the individuals, nodes and classes of a batch."""

@@ -23,9 +23,7 @@ from bayesmix.graph.engines import function, is_static
 from bayesmix.graph.problem import Problem
 from bayesmix.graph.quantities import quantities
 from bayesmix.parallel import COMPILING
-from bayesmix.spec.kinds import Quantity
-from bayesmix.spec.model import Model, structure
-from bayesmix.spec.parameters import Named, lower, natural
+from bayesmix.spec import Model, Named, Quantity, lower, natural, structure
 
 Array = NDArray[np.float64]
 Dims = tuple[str, ...]

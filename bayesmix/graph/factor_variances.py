@@ -10,10 +10,8 @@ from pytensor import xtensor as px
 
 from bayesmix.graph.likelihood import Tensors
 from bayesmix.graph.variance_components import of_effects
-from bayesmix.spec.effect_sums import square, walk
+from bayesmix.spec import Effect, Model, Quantity, Term, square, walk
 from bayesmix.spec.families import Tensor
-from bayesmix.spec.kinds import Quantity
-from bayesmix.spec.model import Effect, Model, Term
 
 LEAST = 1e-6
 """A loading below this has no difficulty."""

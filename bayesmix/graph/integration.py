@@ -8,14 +8,15 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from bayesmix.spec.model import Effect, Model
-from bayesmix.spec.parameters import Named
-from bayesmix.spec.quadrature import (
+from bayesmix.spec import (
     MAX_ENTRIES,
     MAX_PRODUCT,
     Adaptive,
+    Effect,
     Exact,
+    Model,
     MonteCarlo,
+    Named,
     Nodes,
     Trapezoid,
     count_nodes,

@@ -18,9 +18,8 @@ from typing import Any, cast
 import pytensor.tensor as pt
 from pytensor import xtensor as px
 
-from bayesmix.spec.effect_sums import by_effect, parameter_of, walk
+from bayesmix.spec import Effect, LatentClass, Model, Predictor, Response, Term, by_effect, parameter_of, walk
 from bayesmix.spec.families import TINY, Tensor, log_softmax, logsumexp, stop_gradient
-from bayesmix.spec.model import Effect, LatentClass, Model, Predictor, Response, Term
 
 TOGETHER = 3
 """So many class variables are summed out in one product over all their paths where they vary with the nodes."""

@@ -14,17 +14,7 @@ from numpy.typing import NDArray
 from bayesmix.graph.compile import LogLikelihood
 from bayesmix.graph.integration import node_arrays, placed
 from bayesmix.graph.problem import Problem
-from bayesmix.spec.parameters import Named
-from bayesmix.spec.quadrature import (
-    MAX_ENTRIES,
-    Adaptive,
-    Exact,
-    GaussHermite,
-    MonteCarlo,
-    Nodes,
-    Trapezoid,
-    count_nodes,
-)
+from bayesmix.spec import MAX_ENTRIES, Adaptive, Exact, GaussHermite, MonteCarlo, Named, Nodes, Trapezoid, count_nodes
 
 Array = NDArray[np.float64]
 NARROWEST, WIDEST = 0.25, 4.0

@@ -18,17 +18,27 @@ import xarray as xr
 from numpy.typing import NDArray
 from scipy import special
 
-from bayesmix.data.dataset import check_coords, coding_of
+from bayesmix.data import check_coords, coding_of
 from bayesmix.graph.compile import LogLikelihood
 from bayesmix.graph.nodes import ROUGH, adapted, audited, in_words, of_population, off, refined
 from bayesmix.graph.problem import Problem, prepare
 from bayesmix.graph.variance_components import random_names
+from bayesmix.spec import (
+    FISHER_Z,
+    RANDOM,
+    Group,
+    Model,
+    Named,
+    Nodes,
+    Quantity,
+    Solution,
+    class_size,
+    item_probability,
+    model_and_params,
+    parameter,
+    transition,
+)
 from bayesmix.spec import class_labels as labels
-from bayesmix.spec.kinds import Group, Quantity, class_size, item_probability, parameter, transition
-from bayesmix.spec.model import RANDOM, Model, Solution, model_and_params
-from bayesmix.spec.parameters import Named
-from bayesmix.spec.quadrature import Nodes
-from bayesmix.spec.scales import FISHER_Z
 
 Array = NDArray[np.float64]
 MOST_PATHS = 30_000_000

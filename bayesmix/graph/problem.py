@@ -10,13 +10,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from bayesmix.data.coding import Coding
-from bayesmix.data.dataset import Dataset
-from bayesmix.data.patterns import Patterns
+from bayesmix.data import Coding, Dataset, Patterns
 from bayesmix.graph.integration import choose, node_arrays
-from bayesmix.spec.model import Model
-from bayesmix.spec.parameters import Named
-from bayesmix.spec.quadrature import Adaptive, Nodes
+from bayesmix.spec import Adaptive, Model, Named, Nodes
 
 Array = NDArray[np.float64]
 

@@ -17,10 +17,20 @@ from pytensor import xtensor as px
 from bayesmix.graph.factor_variances import item_response, of_factors
 from bayesmix.graph.likelihood import Tensors, by_cluster, eliminate, factors, to_individuals
 from bayesmix.graph.variance_components import intraclass, of_class, of_effects, random_matrices, simple
-from bayesmix.spec.effect_sums import Coefficients, by_effect, plain, square
+from bayesmix.spec import (
+    Coefficients,
+    LatentClass,
+    Model,
+    Quantity,
+    by_effect,
+    class_size,
+    item_probability,
+    parameter,
+    plain,
+    square,
+    transition,
+)
 from bayesmix.spec.families import TINY, Tensor
-from bayesmix.spec.kinds import Quantity, class_size, item_probability, parameter, transition
-from bayesmix.spec.model import LatentClass, Model
 
 REST = np.pi**2 / 3
 """Variance of the logistic distribution, below (14)."""

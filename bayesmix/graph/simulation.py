@@ -10,14 +10,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from bayesmix.data.coding import Coding
-from bayesmix.data.columns import plain
-from bayesmix.data.dataset import check_coords, coding_of, n_categories
+from bayesmix.data import Coding, check_coords, coding_of, n_categories, plain
 from bayesmix.graph.compile import LogLikelihood, constants_of
 from bayesmix.graph.problem import Problem, prepare
-from bayesmix.spec.model import Model, Response, Solution, model_and_params, terms
-from bayesmix.spec.parameters import Named
-from bayesmix.spec.quadrature import whole
+from bayesmix.spec import Model, Named, Response, Solution, model_and_params, terms, whole
 
 Array = NDArray[np.float64]
 LEVELS = ("cluster", "individual", "item")

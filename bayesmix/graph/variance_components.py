@@ -9,10 +9,21 @@ import numpy as np
 from pytensor import xtensor as px
 
 from bayesmix.graph.likelihood import Tensors, term
-from bayesmix.spec.effect_sums import Coefficients, add, by_effect, plain, square, walk
+from bayesmix.spec import (
+    RANDOM,
+    Coefficients,
+    LatentClass,
+    Model,
+    Quantity,
+    Response,
+    Term,
+    add,
+    by_effect,
+    plain,
+    square,
+    walk,
+)
 from bayesmix.spec.families import Tensor
-from bayesmix.spec.kinds import Quantity
-from bayesmix.spec.model import RANDOM, LatentClass, Model, Response, Term
 
 ZERO = 1e-8
 """A variance below this, in units of the residual variance (of 1 on a logit), is at its boundary."""

@@ -1,1 +1,5 @@
 """Results as text: the listing of a fit, of a posterior, of an enumeration, of a study."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -15,11 +15,8 @@ import xarray as xr
 
 from bayesmix.layout import WIDTH, Section, make_table, number
 from bayesmix.listing.parameters import Rows, class_label, class_names
-from bayesmix.results.estimates import Estimates
-from bayesmix.results.fit import Fit
-from bayesmix.spec.kinds import Quantity
-from bayesmix.spec.model import Effect, Model, Response, Term
-from bayesmix.spec.scales import SCALES, TINY
+from bayesmix.results import Estimates, Fit
+from bayesmix.spec import SCALES, TINY, Effect, Model, Quantity, Response, Term
 
 FAR = 100.0
 """SDs of the factor beyond which a difficulty is only said to be far off."""

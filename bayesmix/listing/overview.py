@@ -29,9 +29,8 @@ from bayesmix.layout import (
 from bayesmix.listing.factors import factors, item_response
 from bayesmix.listing.parameters import explained, odds, probability_scale, random_parts, results, transitions
 from bayesmix.listing.regression import equations, outcome
-from bayesmix.results.fit import Fit
-from bayesmix.spec.model import Model
-from bayesmix.spec.scales import TINY
+from bayesmix.results import Fit
+from bayesmix.spec import TINY, Model
 
 
 @runtime_checkable
@@ -368,8 +367,8 @@ def _audit(q: Mapping[str, Any]) -> str:
 def _posterior(fit: Fit, post: xr.DataTree | None) -> Section | None:
     if post is None:
         return None
-    from bayesmix.results.comparison import compare
-    from bayesmix.results.diagnostics import rows as of_chains
+    from bayesmix.results import compare
+    from bayesmix.results import rows as of_chains
 
     found = compare(fit, post)
     head = ("", "ML", "SE", "mean", "SD", "95% lower", "upper", "R-hat", "ESS")

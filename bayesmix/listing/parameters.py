@@ -16,13 +16,8 @@ from rich.console import Group
 from rich.table import Table
 
 from bayesmix.layout import WIDTH, Section, make_table, number, p_value, percent, probability
-from bayesmix.results import occasions
-from bayesmix.results.estimates import Estimates
-from bayesmix.results.fit import Fit, entry
-from bayesmix.spec.effect_sums import plain
-from bayesmix.spec.kinds import Quantity, shown
-from bayesmix.spec.model import Effect, LatentClass, Response, Term
-from bayesmix.spec.scales import SCALES, TINY
+from bayesmix.results import Estimates, Fit, entry, occasions
+from bayesmix.spec import SCALES, TINY, Effect, LatentClass, Quantity, Response, Term, plain, shown
 
 SHOWN_PATHS = 12
 

@@ -6,9 +6,7 @@ import pandas as pd
 import xarray as xr
 
 from bayesmix.layout import Section, family, make_table, method, number, pairs
-from bayesmix.results.comparison import LEVEL, compare
-from bayesmix.results.diagnostics import rows
-from bayesmix.results.estimates import Estimates
+from bayesmix.results import LEVEL, Estimates, compare, rows
 
 COLUMNS = {
     "mean": "mean",

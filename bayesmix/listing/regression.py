@@ -17,11 +17,8 @@ from scipy import special
 
 from bayesmix.layout import Section, make_table, number, p_value, packed, percent
 from bayesmix.listing.parameters import Rows, class_label, row_of
-from bayesmix.results.estimates import Estimates
-from bayesmix.results.fit import Fit, entry
-from bayesmix.spec.kinds import Kind, Quantity, shown
-from bayesmix.spec.model import RANDOM, Effect, LatentClass, Model, Response, Term
-from bayesmix.spec.scales import SCALES, TINY
+from bayesmix.results import Estimates, Fit, entry
+from bayesmix.spec import RANDOM, SCALES, TINY, Effect, Kind, LatentClass, Model, Quantity, Response, Term, shown
 
 Cells = tuple[str, ...]
 Entry = tuple[xr.DataArray, tuple[int, ...], str]

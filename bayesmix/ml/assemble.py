@@ -15,13 +15,9 @@ import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
-from bayesmix.data.dataset import texts
+from bayesmix.data import texts
 from bayesmix.data.identity import identity
-from bayesmix.graph import posterior
-from bayesmix.graph.compile import LogLikelihood
-from bayesmix.graph.nodes import ROUGH, in_words
-from bayesmix.graph.posterior import Derived
-from bayesmix.graph.problem import Problem
+from bayesmix.graph import ROUGH, Derived, LogLikelihood, Problem, in_words, posterior
 from bayesmix.ml.newton import at_zero, covariances
 from bayesmix.ml.objective import Target
 from bayesmix.ml.polish import Top, ended, polish_once
@@ -37,9 +33,8 @@ from bayesmix.ml.search import (
 )
 from bayesmix.ml.starts import ranges
 from bayesmix.parallel import Steps
-from bayesmix.results.estimates import Estimates
-from bayesmix.results.fit import Fit, row_coords, same_maximum
-from bayesmix.spec.scales import TINY
+from bayesmix.results import Estimates, Fit, row_coords, same_maximum
+from bayesmix.spec import TINY
 
 Array = NDArray[np.float64]
 DOUBTFUL = 0.5

@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from bayesmix.data.dataset import Dataset
-from bayesmix.graph.problem import Problem
+from bayesmix.data import Dataset
+from bayesmix.graph import Problem
 from bayesmix.layout import Section, make_table, number, percent
 from bayesmix.ml.estimation import estimate
 from bayesmix.ml.neighbours import Split
@@ -21,10 +21,8 @@ from bayesmix.ml.objective import Target
 from bayesmix.ml.settings import Settings
 from bayesmix.ml.starts import split_class
 from bayesmix.parallel import quietly
-from bayesmix.results.fit import Fit, SampleSize, check_sample_size
-from bayesmix.spec.class_labels import groups
-from bayesmix.spec.model import Model, check_model
-from bayesmix.spec.quadrature import whole
+from bayesmix.results import Fit, SampleSize, check_sample_size
+from bayesmix.spec import Model, check_model, groups, whole
 
 Array = NDArray[np.float64]
 

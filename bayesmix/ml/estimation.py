@@ -14,10 +14,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from bayesmix.data.dataset import Dataset
-from bayesmix.data.priors import Priors, checked
-from bayesmix.graph.integration import check_gradient
-from bayesmix.graph.nodes import FINE, audited, finer, renewed
+from bayesmix.data import Dataset, Priors, checked
+from bayesmix.graph import FINE, audited, check_gradient, finer, renewed
 from bayesmix.ml.assemble import assemble, at_end
 from bayesmix.ml.neighbours import MOST_SOLVED, Split, detours, different_ends, simpler_starts
 from bayesmix.ml.objective import SMALLEST_SD, Target
@@ -36,9 +34,8 @@ from bayesmix.ml.search import (
 from bayesmix.ml.settings import Settings
 from bayesmix.ml.starts import ranges
 from bayesmix.parallel import Steps, quietly
-from bayesmix.results.fit import Fit
-from bayesmix.spec.model import Model
-from bayesmix.spec.quadrature import Nodes
+from bayesmix.results import Fit
+from bayesmix.spec import Model, Nodes
 
 Array = NDArray[np.float64]
 DETOURS = 8

@@ -20,10 +20,9 @@ from bayesmix.ml.partition import of_memberships, partitioned
 from bayesmix.ml.search import LONG, Search, Start, Task, run_start, soft_weight, sound
 from bayesmix.ml.settings import Settings
 from bayesmix.ml.starts import NEAR, Ranges, ranges, split_class
+from bayesmix.spec import Exact, LatentClass, Model, Nodes, Predictor, count_nodes
 from bayesmix.spec import class_labels as labels
-from bayesmix.spec.model import LatentClass, Model, Predictor
 from bayesmix.spec.parameters import Parameter
-from bayesmix.spec.quadrature import Exact, Nodes, count_nodes
 
 Array = NDArray[np.float64]
 Values = Mapping[str, Array]

@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from bayesmix.graph.compile import LogLikelihood
+from bayesmix.graph import LogLikelihood
 from bayesmix.ml.objective import Target, compiled_objective
 from bayesmix.ml.starts import Ranges, ranges
 from bayesmix.parallel import one_blas_thread

@@ -17,11 +17,10 @@ import pytensor.tensor as pt
 from numpy.typing import NDArray
 from pytensor.compile.mode import Mode
 
-from bayesmix.data.priors import log_density, stated
-from bayesmix.graph.compile import LogLikelihood
-from bayesmix.graph.problem import Problem
+from bayesmix.data import log_density, stated
+from bayesmix.graph import LogLikelihood, Problem
 from bayesmix.parallel import COMPILING, Shared
-from bayesmix.spec.parameters import Prior, lower, natural
+from bayesmix.spec import Prior, lower, natural
 
 Array = NDArray[np.float64]
 SMALLEST_SD = 0.01

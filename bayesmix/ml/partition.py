@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from bayesmix.ml.objective import Target
 from bayesmix.ml.starts import Ranges
+from bayesmix.spec import LatentClass, Response, Term
 from bayesmix.spec.families import one_hot
-from bayesmix.spec.model import LatentClass, Response, Term
 from bayesmix.spec.parameters import Parameter
 
 Array = NDArray[np.float64]

@@ -9,13 +9,12 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from bayesmix.graph import posterior
-from bayesmix.graph.nodes import adapted, is_adaptive, of_population
+from bayesmix.graph import adapted, is_adaptive, of_population, posterior
 from bayesmix.ml.newton import Curvature, curvature, newton
 from bayesmix.ml.objective import Objective, Target, compiled_objective
 from bayesmix.ml.starts import ranges
 from bayesmix.spec import class_labels as labels
-from bayesmix.spec.factor_scales import reflected
+from bayesmix.spec import reflected
 
 Array = NDArray[np.float64]
 REFRESHED = 6

@@ -16,18 +16,16 @@ import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
-from bayesmix.data.dataset import Dataset
+from bayesmix.data import Dataset, Priors, checked
 from bayesmix.data.identity import check_same, identity
-from bayesmix.data.priors import Priors, checked
-from bayesmix.graph import posterior
-from bayesmix.graph.nodes import adapted
+from bayesmix.graph import adapted, posterior
 from bayesmix.ml.objective import Target
 from bayesmix.ml.search import LONG, Start, Task, run_start
 from bayesmix.ml.starts import ranges
 from bayesmix.parallel import progress_bar, run_all
-from bayesmix.results.fit import Fit
+from bayesmix.results import Fit
 from bayesmix.spec import class_labels as labels
-from bayesmix.spec.quadrature import whole
+from bayesmix.spec import whole
 
 Array = NDArray[np.float64]
 

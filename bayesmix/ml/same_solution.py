@@ -8,11 +8,11 @@ from itertools import permutations, product
 import numpy as np
 from numpy.typing import NDArray
 
-from bayesmix.graph.posterior import tables
+from bayesmix.graph import tables
 from bayesmix.ml.objective import Target
 from bayesmix.ml.starts import ranges
 from bayesmix.spec import class_labels as labels
-from bayesmix.spec.factor_scales import reflected
+from bayesmix.spec import reflected
 
 Array = NDArray[np.float64]
 FADING = 3.0

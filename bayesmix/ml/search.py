@@ -16,20 +16,15 @@ import pytensor
 from numpy.typing import NDArray
 from scipy import optimize
 
-from bayesmix.graph import posterior
-from bayesmix.graph.compile import LogLikelihood
-from bayesmix.graph.engines import COMPILEDIR
-from bayesmix.graph.nodes import adapted, is_adaptive, replaced
+from bayesmix.graph import COMPILEDIR, LogLikelihood, adapted, is_adaptive, posterior, replaced
 from bayesmix.ml.objective import Objective, Target
 from bayesmix.ml.partition import partitioned
 from bayesmix.ml.settings import Settings
 from bayesmix.ml.starts import Ranges, ranges
 from bayesmix.parallel import executor_for, one_blas_thread, progress_bar, submitted
-from bayesmix.results.fit import ALONE, same_maximum
-from bayesmix.spec.class_labels import groups
+from bayesmix.results import ALONE, same_maximum
+from bayesmix.spec import Adaptive, Covariates, Exact, groups, structure
 from bayesmix.spec.families import LEAST_VARIANCE
-from bayesmix.spec.model import Covariates, structure
-from bayesmix.spec.quadrature import Adaptive, Exact
 
 Array = NDArray[np.float64]
 SHORT, LONG = 20, 3000

@@ -10,10 +10,10 @@ from typing import Any, Literal
 
 import numpy as np
 
-from bayesmix.data.priors import Priors
+from bayesmix.data import Priors
 from bayesmix.ml.objective import SMALLEST_SD
-from bayesmix.results.fit import Fit
-from bayesmix.spec.quadrature import Nodes
+from bayesmix.results import Fit
+from bayesmix.spec import Nodes
 
 LEAST_FLOOR = 1e-6
 """A share of an item's SD below which there is no floor worth the name."""

@@ -9,9 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bayesmix.ml.objective import SMALLEST_SD, Target
+from bayesmix.spec import Model, Response, Term, same_items, terms
 from bayesmix.spec.families import GUESS
-from bayesmix.spec.kinds import same_items
-from bayesmix.spec.model import Model, Response, Term, terms
 from bayesmix.spec.parameters import Parameter
 
 Array = NDArray[np.float64]

@@ -12,19 +12,17 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import optimize, stats
 
-from bayesmix.data.dataset import Dataset
-from bayesmix.graph.nodes import adapted
+from bayesmix.data import Dataset
+from bayesmix.graph import adapted
 from bayesmix.ml.estimation import estimate
 from bayesmix.ml.objective import Target
 from bayesmix.ml.search import LONG, Start, Task, run_start
 from bayesmix.ml.settings import Settings
 from bayesmix.ml.starts import ranges
 from bayesmix.parallel import quietly
-from bayesmix.results.estimates import Estimates
-from bayesmix.results.fit import Fit, model_and_fit, refuse_fit_beside
-from bayesmix.spec.model import LatentClass, Model, Predictor
+from bayesmix.results import Estimates, Fit, model_and_fit, refuse_fit_beside
+from bayesmix.spec import LatentClass, Model, Nodes, Predictor
 from bayesmix.spec.parameters import Fixed, Parameter
-from bayesmix.spec.quadrature import Nodes
 
 Array = NDArray[np.float64]
 BETWEEN = 0.8

@@ -12,10 +12,8 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from bayesmix.plots.style import COLOURS, bare
-from bayesmix.results.estimates import Estimates
-from bayesmix.results.fit import Fit
-from bayesmix.results.responses import category_labels, item_probabilities, stacked
-from bayesmix.spec.model import Response
+from bayesmix.results import Estimates, Fit, category_labels, item_probabilities, stacked
+from bayesmix.spec import Response
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

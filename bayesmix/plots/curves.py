@@ -10,8 +10,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from bayesmix.plots.style import COLOURS, bare, legend
-from bayesmix.results import class_logits
-from bayesmix.results.fit import Fit
+from bayesmix.results import Fit, class_logits
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

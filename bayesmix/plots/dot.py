@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 
-from bayesmix.results.estimates import Estimate
+from bayesmix.results import Estimate
 
 MOST = 3
 """An arrow with more coefficients than this has no numbers."""

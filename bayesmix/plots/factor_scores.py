@@ -9,8 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from bayesmix.plots.style import COLOURS, bare
-from bayesmix.results.factor_scores import reliability, score_weights
-from bayesmix.results.fit import Fit
+from bayesmix.results import Fit, reliability, score_weights
 
 Array = NDArray[np.float64]
 

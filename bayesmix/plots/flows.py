@@ -11,9 +11,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from bayesmix.plots.style import COLOURS
-from bayesmix.results.estimates import Estimates
-from bayesmix.results.fit import Fit
-from bayesmix.results.occasions import entered
+from bayesmix.results import Estimates, Fit, entered
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

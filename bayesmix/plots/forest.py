@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from bayesmix.plots.style import COLOURS, bare
-from bayesmix.results.comparison import Comparison
+from bayesmix.results import Comparison
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

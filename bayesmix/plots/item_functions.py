@@ -12,10 +12,8 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from bayesmix.plots.style import COLOURS, band, bare, by_class, class_word, factor_axis
-from bayesmix.results import item_characteristics
-from bayesmix.results.estimates import Estimates
-from bayesmix.results.fit import Fit
-from bayesmix.spec.model import Model
+from bayesmix.results import Estimates, Fit, item_characteristics
+from bayesmix.spec import Model
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -11,8 +11,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from bayesmix.plots.style import COLOURS, band, bare, by_class, class_word, factor_axis
-from bayesmix.results import item_characteristics
-from bayesmix.results.fit import Fit
+from bayesmix.results import Fit, item_characteristics
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

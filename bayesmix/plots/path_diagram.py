@@ -15,9 +15,8 @@ import xarray as xr
 from bayesmix.files import written
 from bayesmix.plots.dot import CLASS, EFFECT, Shown, arrow, node, quoted
 from bayesmix.plots.regression_diagram import is_simple_regression, statements
-from bayesmix.results.estimates import Estimates
-from bayesmix.results.fit import Fit
-from bayesmix.spec.model import LatentClass, Model, Predictor, Response, Term, check_model
+from bayesmix.results import Estimates, Fit
+from bayesmix.spec import LatentClass, Model, Predictor, Response, Term, check_model
 
 
 @dataclass(frozen=True)

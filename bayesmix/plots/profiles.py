@@ -16,10 +16,8 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from bayesmix.plots.style import COLOURS, MARKERS, bare, item_ticks, legend
-from bayesmix.results.estimates import Estimate, Estimates
-from bayesmix.results.fit import Fit
-from bayesmix.results.responses import category_labels, item_probabilities, stacked
-from bayesmix.spec.model import Response
+from bayesmix.results import Estimate, Estimates, Fit, category_labels, item_probabilities, stacked
+from bayesmix.spec import Response
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

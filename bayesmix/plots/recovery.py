@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from bayesmix.plots.style import COLOURS, bare
-from bayesmix.spec.scales import Z95
+from bayesmix.spec import Z95
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -11,12 +11,10 @@ import xarray as xr
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
-from bayesmix.data.design import missing_column
+from bayesmix.data import missing_column
 from bayesmix.plots.style import COLOURS, bare
-from bayesmix.results.estimates import Estimates
-from bayesmix.results.fit import Fit
-from bayesmix.results.regression import check_two_level_regression, coefficients
-from bayesmix.spec.model import Model
+from bayesmix.results import Estimates, Fit, check_two_level_regression, coefficients
+from bayesmix.spec import Model
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -13,9 +13,7 @@ from itertools import combinations
 import numpy as np
 
 from bayesmix.plots.dot import CLASS, EFFECT, Shown, arrow, node, number, quoted
-from bayesmix.spec.effect_sums import plain
-from bayesmix.spec.formulas import parse_terms
-from bayesmix.spec.model import RANDOM, Covariates, Model, Response, Term
+from bayesmix.spec import RANDOM, Covariates, Model, Response, Term, parse_terms, plain
 
 BOX, RESPONSE = "shape=box", "response"
 FILLED, BEND = "shape=point, width=0.13", "shape=point, width=0.01"

@@ -1,1 +1,5 @@
 """Numbers to read: fits, estimates with intervals, comparisons, transitions, curves."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -12,13 +12,11 @@ import xarray as xr
 from numpy.typing import NDArray
 from scipy import special
 
-from bayesmix.graph.variance_components import simple
+from bayesmix.graph import simple
 from bayesmix.results.estimates import Estimates
 from bayesmix.results.fit import Fit
 from bayesmix.results.responses import covariate_means
-from bayesmix.spec.effect_sums import by_effect, parameter_of, walk
-from bayesmix.spec.model import LatentClass, Model, Predictor
-from bayesmix.spec.quadrature import gauss_hermite
+from bayesmix.spec import LatentClass, Model, Predictor, by_effect, gauss_hermite, parameter_of, walk
 
 Array = NDArray[np.float64]
 Arrays = Mapping[str, xr.DataArray]

@@ -15,12 +15,10 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from bayesmix.data.identity import check_same
+from bayesmix.data import check_same
 from bayesmix.results.estimates import Estimates
 from bayesmix.results.fit import Fit, entry
-from bayesmix.spec.kinds import ITEM_RESPONSE, Quantity, shown
-from bayesmix.spec.model import RANDOM, Model
-from bayesmix.spec.scales import LOGIT, SCALES
+from bayesmix.spec import ITEM_RESPONSE, LOGIT, RANDOM, SCALES, Model, Quantity, shown
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -13,9 +13,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from bayesmix.results.fit import Fit, settings_of, stored_model
-from bayesmix.spec.kinds import Kind, Quantity, parameter, probability_tables
-from bayesmix.spec.model import Model
-from bayesmix.spec.scales import IDENTITY, SCALES, Scale
+from bayesmix.spec import IDENTITY, SCALES, Kind, Model, Quantity, Scale, parameter, probability_tables
 
 Array = NDArray[np.float64]
 

@@ -15,10 +15,7 @@ from numpy.typing import NDArray
 from scipy import special
 
 from bayesmix.files import as_path, written
-from bayesmix.spec.model import Model, check_model
-from bayesmix.spec.quadrature import Nodes, from_text
-from bayesmix.spec.scales import IDENTITY
-from bayesmix.spec.serialize import decode, encode
+from bayesmix.spec import IDENTITY, Model, Nodes, check_model, decode, encode, from_text
 
 FORMAT = 2
 """Of saved results: those of format 1 did not hold their model."""

@@ -13,15 +13,13 @@ from numpy.typing import NDArray
 from pytensor import config
 from pytensor import xtensor as px
 
-from bayesmix.data.patterns import family_constants
-from bayesmix.graph.engines import pytensor_mode
-from bayesmix.graph.likelihood import response_table
+from bayesmix.data import family_constants
+from bayesmix.graph import pytensor_mode, response_table
 from bayesmix.parallel import COMPILING
 from bayesmix.results.estimates import Estimates
 from bayesmix.results.fit import Fit
 from bayesmix.results.responses import covariate_means
-from bayesmix.spec.model import Model, Response
-from bayesmix.spec.parameters import lower
+from bayesmix.spec import Model, Response, lower
 
 Array = NDArray[np.float64]
 POINTS, DRAWS = 401, 200

@@ -14,7 +14,7 @@ import xarray as xr
 
 from bayesmix.results.estimates import Estimate, Estimates
 from bayesmix.results.fit import Fit
-from bayesmix.spec.kinds import Quantity
+from bayesmix.spec import Quantity
 
 COLUMNS = ("value", "se", "lower", "upper")
 

@@ -11,17 +11,12 @@ import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
-from bayesmix.data.dataset import check_coords, coding_of
+from bayesmix.data import check_coords, coding_of
 from bayesmix.data.design import design
-from bayesmix.graph.compile import LogLikelihood
-from bayesmix.graph.nodes import adapted, is_adaptive
-from bayesmix.graph.posterior import effects_at_nodes
-from bayesmix.graph.problem import Problem, prepare
+from bayesmix.graph import LogLikelihood, Problem, adapted, effects_at_nodes, is_adaptive, prepare
 from bayesmix.results.estimates import Estimates
 from bayesmix.results.fit import Fit
-from bayesmix.spec.effect_sums import by_effect, parameter_of
-from bayesmix.spec.model import Covariates, Model, Predictor, Term
-from bayesmix.spec.parameters import Named
+from bayesmix.spec import Covariates, Model, Named, Predictor, Term, by_effect, parameter_of
 
 Array = NDArray[np.float64]
 Arrays = Mapping[str, xr.DataArray]

@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from bayesmix.data.dataset import coding_of
-from bayesmix.graph.problem import prepare
+from bayesmix.data import coding_of
+from bayesmix.graph import prepare
 from bayesmix.results.estimates import Estimate, Estimates
 from bayesmix.results.fit import Fit
-from bayesmix.spec.model import Response
+from bayesmix.spec import Response
 
 
 def stacked(x: xr.DataArray, classes: Sequence[str], *first: str) -> xr.DataArray:

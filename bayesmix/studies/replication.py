@@ -12,16 +12,11 @@ import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
-from bayesmix.graph.posterior import label, tables
-from bayesmix.graph.problem import prepare
-from bayesmix.graph.simulation import categories_of, simulate
+from bayesmix.graph import categories_of, label, prepare, simulate, tables
 from bayesmix.ml import estimation as ml
 from bayesmix.parallel import SerialExecutor, quietly
-from bayesmix.results.comparison import compare
-from bayesmix.results.estimates import kept
-from bayesmix.results.fit import Fit, entry
-from bayesmix.spec.model import Model
-from bayesmix.spec.parameters import Named
+from bayesmix.results import Fit, compare, entry, kept
+from bayesmix.spec import Model, Named
 from bayesmix.studies.store import Record
 
 Array = NDArray[np.float64]

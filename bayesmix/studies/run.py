@@ -13,11 +13,11 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from bayesmix.graph.problem import prepare
-from bayesmix.ml.settings import Settings
+from bayesmix.graph import prepare
+from bayesmix.ml import Settings
 from bayesmix.parallel import progress_bar, run_all
-from bayesmix.results.fit import Fit, model_and_fit
-from bayesmix.spec.model import Model
+from bayesmix.results import Fit, model_and_fit
+from bayesmix.spec import Model
 from bayesmix.studies.replication import Covariates, Job, Plan, replicate
 from bayesmix.studies.store import Folder, Record
 from bayesmix.studies.summary import Study, in_order
@@ -176,7 +176,7 @@ def _check_settings(seed, estimator, fit: Mapping, sample: Mapping) -> None:
     if ours := [k for k in sample if k in OURS_OF_CHAINS]:
         raise ValueError(f"sample= came with '{ours[0]}', which the study gives itself: leave it out.")
     if sample:
-        from bayesmix.bayes.sampler_checks import check_sampler
+        from bayesmix.bayes import check_sampler
 
         check_sampler(sample.get("draws", 1000), sample.get("tune", 1000), sample.get("chains", 4), seed)
 

@@ -13,8 +13,8 @@ import pandas as pd
 
 from bayesmix.files import as_path
 from bayesmix.layout import Listing, Section, make_table, number, pairs, percent, to_text
-from bayesmix.results.fit import SampleSize, check_sample_size
-from bayesmix.spec.scales import Z95
+from bayesmix.results import SampleSize, check_sample_size
+from bayesmix.spec import Z95
 from bayesmix.studies.replication import Plan
 from bayesmix.studies.store import Folder, Record
 

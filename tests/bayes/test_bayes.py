@@ -14,8 +14,8 @@ from numpy.testing import assert_allclose
 import bayesmix as bm
 from bayesmix.bayes import datatree as draws
 from bayesmix.bayes import pymc_model
-from bayesmix.graph.engines import numpy_mode
-from bayesmix.results.estimates import Estimates
+from bayesmix.graph import numpy_mode
+from bayesmix.results import Estimates
 from bayesmix.spec import class_labels as labels
 
 ITEMS = ["a", "b", "c", "d", "e"]

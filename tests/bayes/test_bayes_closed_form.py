@@ -11,7 +11,7 @@ from bayesmix.models import fma, lca, regression_mixture
 
 import bayesmix as bm
 from bayesmix.bayes import pymc_model
-from bayesmix.graph.engines import numpy_mode
+from bayesmix.graph import numpy_mode
 
 FEW = {"draws": 60, "tune": 120, "chains": 2, "cores": 1, "seed": 1, "progress": False}
 QUICK = {"starts": 3, "finals": 2, "rounds": 1, "progress": False}

@@ -14,7 +14,7 @@ import bayesmix as bm
 from bayesmix.bayes import datatree as draws
 from bayesmix.bayes import pymc_model
 from bayesmix.bayes import sampling as bayes
-from bayesmix.data.dataset import Dataset
+from bayesmix.data import Dataset
 
 ITEMS = ["a", "b", "c", "d", "e"]
 MODEL = lca(ITEMS, 2)

@@ -14,8 +14,7 @@ from scipy import integrate, stats
 
 import bayesmix as bm
 from bayesmix.bayes import mode_weights as heights
-from bayesmix.data.dataset import Dataset
-from bayesmix.data.priors import chosen, stated
+from bayesmix.data import Dataset, chosen, stated
 
 FEW = {"draws": 40, "tune": 100, "chains": 4, "cores": 1, "seed": 1, "progress": False}
 

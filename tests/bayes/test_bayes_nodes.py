@@ -11,8 +11,8 @@ from bayesmix.models import lca
 import bayesmix as bm
 from bayesmix.bayes import datatree as draws
 from bayesmix.bayes import node_audit, pymc_model
-from bayesmix.data.dataset import Dataset
-from bayesmix.graph.compile import LogLikelihood
+from bayesmix.data import Dataset
+from bayesmix.graph import LogLikelihood
 
 ITEMS = [f"u{k}" for k in range(5)]
 MODEL = lca(ITEMS, 2, cluster="g", effects="factor")

@@ -11,7 +11,7 @@ from bayesmix.models import fma, fma_gom, irt_3pl
 
 import bayesmix as bm
 from bayesmix.bayes import pymc_model
-from bayesmix.graph.engines import numpy_mode
+from bayesmix.graph import numpy_mode
 from bayesmix.spec import class_labels as labels
 
 ITEMS = [f"u{k}" for k in range(6)]

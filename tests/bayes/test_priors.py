@@ -16,7 +16,7 @@ import bayesmix as bm
 from bayesmix.bayes import datatree as draws
 from bayesmix.bayes import pymc_model
 from bayesmix.data import margins, priors
-from bayesmix.graph.engines import numpy_mode
+from bayesmix.graph import numpy_mode
 from bayesmix.ml.objective import _penalty as penalty
 from declare import target
 

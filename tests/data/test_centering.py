@@ -11,8 +11,7 @@ from numpy.testing import assert_allclose
 from scipy.special import expit
 
 import bayesmix as bm
-from bayesmix.graph.compile import LogLikelihood
-from bayesmix.graph.nodes import adapted, renewed
+from bayesmix.graph import LogLikelihood, adapted, renewed
 
 ITEMS = [f"u{k}" for k in range(6)]
 WAVES = [ITEMS[:3], ITEMS[3:]]

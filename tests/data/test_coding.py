@@ -8,7 +8,7 @@ import pytest
 from bayesmix.models import fma, gom, lca, lta, regression_mixture
 
 import bayesmix as bm
-from bayesmix.data.coding import Coding, held, unheld
+from bayesmix.data import Coding, held, unheld
 
 QUICK = {"starts": 2, "finals": 1, "rounds": 1, "progress": False}
 pytestmark = pytest.mark.filterwarnings(

@@ -8,9 +8,8 @@ import pytest
 from bayesmix.models import gom, lca, regression_mixture
 
 import bayesmix as bm
-from bayesmix.data import dataset
-from bayesmix.data.dataset import Dataset
-from bayesmix.graph.problem import Problem
+from bayesmix.data import Dataset, dataset
+from bayesmix.graph import Problem
 
 ITEMS = list("abcd")
 

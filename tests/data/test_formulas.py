@@ -7,7 +7,7 @@ from bayesmix.models import lca, lta, regression_mixture
 from numpy.testing import assert_allclose
 
 import bayesmix as bm
-from bayesmix.data.coding import Coding
+from bayesmix.data import Coding
 
 ITEMS = list("abcd")
 

@@ -12,8 +12,8 @@ from bayesmix.models.regression_mixture import regression_mixture
 
 import bayesmix as bm
 from bayesmix.data.identity import check_same, identity
-from bayesmix.graph.problem import prepare
-from bayesmix.results.fit import read_tree, settings_of, stored_model
+from bayesmix.graph import prepare
+from bayesmix.results import read_tree, settings_of, stored_model
 from declare import carried, frame, target
 
 ITEMS = ["b1", "b2", "b3"]

@@ -9,8 +9,8 @@ import pytest
 from bayesmix.models import fma, irt_3pl, lca, lta
 
 import bayesmix as bm
-from bayesmix.cli.read import read_table
-from bayesmix.data.items import PAIRS
+from bayesmix.cli import read_table
+from bayesmix.data import PAIRS
 
 ITEMS = list("abcd")
 WAVES = [["a1", "b1"], ["a2", "b2"]]

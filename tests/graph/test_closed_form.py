@@ -11,11 +11,8 @@ from pytensor import xtensor as px
 from scipy.stats import multivariate_normal
 
 import bayesmix as bm
-from bayesmix.graph.engines import pytensor_mode
-from bayesmix.graph.likelihood import gaussian_integral
-from bayesmix.graph.posterior import effect_posteriors
-from bayesmix.graph.problem import prepare
-from bayesmix.spec.parameters import lower
+from bayesmix.graph import effect_posteriors, gaussian_integral, prepare, pytensor_mode
+from bayesmix.spec import lower
 from declare import random_values
 
 UNITS = 7

@@ -11,7 +11,7 @@ from numpy.testing import assert_allclose
 
 import bayesmix as bm
 from bayesmix.graph.compile import LogLikelihood, _compiled, _of_units
-from bayesmix.ml.newton import curvature
+from bayesmix.ml import curvature
 from bayesmix.spec.model import LatentClass, Parameter, Response, Term
 from declare import (
     W,

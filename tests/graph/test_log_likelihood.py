@@ -6,8 +6,7 @@ from bayesmix.models import fma_gom, lca
 from numpy.testing import assert_allclose
 
 import bayesmix as bm
-from bayesmix.graph import batches
-from bayesmix.graph.compile import LogLikelihood
+from bayesmix.graph import LogLikelihood, batches
 from declare import random_values
 
 

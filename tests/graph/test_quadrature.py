@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
 import bayesmix as bm
-from bayesmix.graph.compile import LogLikelihood
-from bayesmix.spec.quadrature import count_nodes, from_text
+from bayesmix.graph import LogLikelihood
+from bayesmix.spec import count_nodes, from_text
 from declare import frame, target
 
 METHODS = [bm.trapezoid(), bm.trapezoid(4, 2.0), bm.gauss_hermite(7), bm.monte_carlo(100)]

@@ -12,8 +12,7 @@ from threadpoolctl import threadpool_info
 
 import bayesmix as bm
 from bayesmix.graph import compile as compiled
-from bayesmix.graph.engines import numpy_mode
-from bayesmix.graph.problem import prepare
+from bayesmix.graph import numpy_mode, prepare
 from bayesmix.ml import objective
 from bayesmix.parallel import Shared, one_blas_thread, quietly
 from declare import frame, random_values

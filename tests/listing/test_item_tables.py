@@ -8,7 +8,7 @@ from test_report import row, section
 
 import bayesmix as bm
 from bayesmix.layout import number
-from bayesmix.listing.overview import report
+from bayesmix.listing import report
 
 pytestmark = pytest.mark.filterwarnings("ignore:The best log-likelihood", "ignore:Finer nodes")  # quick, not good, fits
 QUICK = {"starts": 2, "finals": 2, "rounds": 1, "nodes": bm.trapezoid(11)}

@@ -11,7 +11,7 @@ from rich.console import Console
 import bayesmix as bm
 import declare
 from bayesmix.layout import Listing, number, p_value, packed
-from bayesmix.listing.overview import classification_rates, report, show
+from bayesmix.listing import classification_rates, report, show
 
 ORDER = [
     "MODEL AND DATA",

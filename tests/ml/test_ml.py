@@ -13,11 +13,8 @@ from numpy.testing import assert_allclose
 from scipy import optimize
 
 import bayesmix as bm
-from bayesmix.graph.compile import LogLikelihood
-from bayesmix.graph.nodes import finer
-from bayesmix.ml import enumeration, neighbours, newton, search
-from bayesmix.ml.objective import Objective
-from bayesmix.ml.starts import ranges
+from bayesmix.graph import LogLikelihood, finer
+from bayesmix.ml import Objective, enumeration, neighbours, newton, ranges, search
 from bayesmix.spec import class_labels as labels
 from declare import frame, target
 

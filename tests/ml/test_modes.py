@@ -10,7 +10,7 @@ from bayesmix.models.lca import lca
 from numpy.testing import assert_allclose
 
 import bayesmix as bm
-from bayesmix.graph.compile import LogLikelihood
+from bayesmix.graph import LogLikelihood
 from declare import W, effect, frame, logits, mean, measure, model, on_logits, random_values
 
 needs_jax = pytest.mark.skipif(not importlib.util.find_spec("jax"), reason="JAX is not installed")

@@ -13,12 +13,20 @@ from scipy.stats import norm, poisson
 
 import bayesmix as bm
 from bayesmix.graph import posterior
-from bayesmix.ml import assemble
+from bayesmix.ml import (
+    Search,
+    Settings,
+    Start,
+    assemble,
+    ends,
+    partitioned,
+    ranges,
+    ranked,
+    similar,
+    times_reached,
+    unseen_share,
+)
 from bayesmix.ml import estimation as ml
-from bayesmix.ml.partition import partitioned
-from bayesmix.ml.search import Search, Start, ends, ranked, similar, times_reached, unseen_share
-from bayesmix.ml.settings import Settings
-from bayesmix.ml.starts import ranges
 from declare import target
 
 BINARY = bm.bernoulli()
@@ -313,7 +321,7 @@ def test_a_rare_maximum_is_found_where_most_starts_end_at_another(answers):
 
 
 def test_a_way_by_one_class_more_and_back_is_a_start(answers):
-    from bayesmix.ml.neighbours import detours
+    from bayesmix.ml import detours
 
     model = lca(list("abcdef"), 3, family=BINARY)
     data, fit = target(model, answers), quiet(model, answers)
@@ -532,7 +540,7 @@ def test_the_floor_counts_rows_and_not_patterns():
 
 def test_classes_around_frequent_answers_are_starts(tied):
     """From the solution with one class less: somebody is in the new class, which has the answer and its neighbours."""
-    from bayesmix.ml.neighbours import Split, simpler_starts
+    from bayesmix.ml import Split, simpler_starts
 
     data = target(lca(list("abcd"), 3, family=bm.normal(), variance="class"), tied)
     points = simpler_starts(data, 0, Split())
@@ -551,7 +559,7 @@ def test_classes_around_frequent_answers_are_starts(tied):
 
 
 def test_common_variances_need_no_such_starts(tied):
-    from bayesmix.ml.neighbours import Split, simpler_starts
+    from bayesmix.ml import Split, simpler_starts
 
     data = target(lca(list("abcd"), 3, family=bm.normal()), tied)
     assert len(simpler_starts(data, 0, Split())) == 2

@@ -8,7 +8,7 @@ from numpy.testing import assert_allclose
 from scipy import special, stats
 
 import bayesmix as bm
-from bayesmix.cli.arguments import template
+from bayesmix.cli import template
 
 TRUTH = {
     "class_logit": np.array([0.4, 0.0]),

@@ -10,11 +10,9 @@ from bayesmix.models import lca, lta
 from numpy.testing import assert_allclose
 
 import bayesmix as bm
-from bayesmix.graph.compile import LogLikelihood
-from bayesmix.graph.nodes import adapted
-from bayesmix.graph.posterior import paths, tables
-from bayesmix.ml.newton import covariances, curvature
-from bayesmix.spec.class_labels import groups, permute
+from bayesmix.graph import LogLikelihood, adapted, paths, tables
+from bayesmix.ml import covariances, curvature
+from bayesmix.spec import groups, permute
 from declare import by_unit, evaluate, frame, give_effects, oracle_for, random_values, target
 
 FALL, SPRING, SUMMER = ["b1", "b2"], ["b3", "b4"], ["n2", "o2"]

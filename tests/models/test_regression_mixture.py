@@ -14,10 +14,8 @@ from numpy.testing import assert_allclose
 from scipy import special, stats
 
 import bayesmix as bm
-from bayesmix.graph import batches
-from bayesmix.graph.compile import LogLikelihood
-from bayesmix.ml.enumeration import with_classes
-from bayesmix.ml.newton import curvature
+from bayesmix.graph import LogLikelihood, batches
+from bayesmix.ml import curvature, with_classes
 from declare import by_unit, evaluate, frame, give_effects, oracle_for, random_values, target
 
 RTOL = 1e-10

@@ -10,12 +10,10 @@ from numpy.testing import assert_allclose
 from scipy import stats
 
 import bayesmix as bm
-from bayesmix.graph import posterior
-from bayesmix.graph.compile import LogLikelihood
-from bayesmix.graph.nodes import adapted, of_population
+from bayesmix.graph import LogLikelihood, adapted, of_population, posterior
 from bayesmix.ml import polish
+from bayesmix.spec import Covariates, Effect, LatentClass, Model, Response, Term
 from bayesmix.spec import class_labels as labels
-from bayesmix.spec.model import Covariates, Effect, LatentClass, Model, Response, Term
 from bayesmix.spec.parameters import Parameter
 from declare import evaluate, frame, oracle_for, random_values, target
 

@@ -13,7 +13,7 @@ import bayesmix as bm
 import declare
 from bayesmix import plots
 from bayesmix.plots import style
-from bayesmix.spec.scales import LOGIT
+from bayesmix.spec import LOGIT
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from scipy.special import expit, softmax
 
 import bayesmix as bm
 from bayesmix import plots
-from bayesmix.graph.posterior import derive, tables
+from bayesmix.graph import derive, tables
 from declare import carried, random_values
 from solved import posterior_of
 

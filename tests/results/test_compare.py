@@ -8,8 +8,8 @@ import xarray as xr
 from bayesmix.models.lca import lca
 
 import bayesmix as bm
-from bayesmix.results.comparison import compare
-from bayesmix.spec.scales import LOGIT
+from bayesmix.results import compare
+from bayesmix.spec import LOGIT
 from declare import carried
 
 ROWS = 11, 7  # free parameters; class probabilities and one probability an item and class

@@ -11,9 +11,7 @@ from bayesmix.models.regression_mixture import regression_mixture
 from numpy.testing import assert_allclose
 
 import bayesmix as bm
-from bayesmix.graph import posterior
-from bayesmix.graph.compile import LogLikelihood
-from bayesmix.graph.problem import prepare
+from bayesmix.graph import LogLikelihood, posterior, prepare
 from declare import frame, random_values
 
 WAVES = [["b1", "b2"], ["b3", "b4"], ["b2x", "b3x"]]

@@ -16,8 +16,7 @@ from bayesmix.models.lta import lta
 import bayesmix as bm
 from bayesmix import files
 from bayesmix.files import check_folder, written
-from bayesmix.results.estimates import Estimates
-from bayesmix.results.fit import Fit, entry
+from bayesmix.results import Estimates, Fit, entry
 from bayesmix.studies import store as records
 from command import run
 from declare import frame

@@ -13,10 +13,10 @@ from pytensor import xtensor as px
 from scipy import special, stats
 
 import bayesmix as bm
-from bayesmix.graph.engines import numpy_mode
+from bayesmix.graph import numpy_mode
+from bayesmix.spec import lower
 from bayesmix.spec.families import FAMILIES, GUESS
 from bayesmix.spec.families.numerics import log_normal_cdf
-from bayesmix.spec.parameters import lower
 
 ETA = np.array([-40.0, -12.5, -3.0, -1.0, -0.2, 0.0, 0.7, 1.0, 5.0, 12.5, 40.0])
 FAR_OUT = np.array([-1e4, -400.0, 400.0, 1e4])

@@ -9,7 +9,7 @@ from numpy.testing import assert_allclose
 from scipy import stats
 
 import bayesmix as bm
-from bayesmix.graph.compile import LogLikelihood
+from bayesmix.graph import LogLikelihood
 from bayesmix.spec.families import FAMILIES
 from bayesmix.spec.families.negative_binomial import NegativeBinomial
 

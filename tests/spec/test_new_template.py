@@ -8,7 +8,7 @@ import pytest
 from scipy import special, stats
 
 import bayesmix as bm
-from bayesmix.graph.engines import numpy_mode
+from bayesmix.graph import numpy_mode
 
 TEMPLATE = '''
 """Counts of two classes in clusters: y_ij | c ~ Poisson(exp(tau_c + sd * z_j)), z_j ~ N(0, 1)."""

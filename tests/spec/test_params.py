@@ -13,7 +13,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy import special
 
 import bayesmix as bm
-from bayesmix.graph.engines import numpy_mode
+from bayesmix.graph import numpy_mode
 from bayesmix.spec.parameters import Packing, Parameter, lower, natural
 
 COORDS = {"C": [1, 2, 3], "item": ["a", "b"], "threshold": [1, 2, 3, 4]}

@@ -8,8 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
-from bayesmix.spec.kinds import Quantity, shown
-from bayesmix.spec.scales import FISHER_Z, IDENTITY, LOG, LOGIT, SCALES, SQRT, Z95
+from bayesmix.spec import FISHER_Z, IDENTITY, LOG, LOGIT, SCALES, SQRT, Z95, Quantity, shown
 
 INSIDE = {"identity": (-50, 50), "log": (1e-6, 1e4), "sqrt": (0, 1e4), "logit": (0, 1), "fisher_z": (-1, 1)}
 ERRORS = st.floats(0.0, 5.0) | st.just(float("nan"))

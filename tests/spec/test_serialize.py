@@ -13,9 +13,8 @@ from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 
 import bayesmix as bm
-from bayesmix.graph.compile import LogLikelihood
-from bayesmix.spec.model import structure
-from bayesmix.spec.serialize import dumps, loads
+from bayesmix.graph import LogLikelihood
+from bayesmix.spec import dumps, loads, structure
 from declare import frame
 
 BINARY = ["b1", "b2", "b3", "b4"]

@@ -12,9 +12,9 @@ from hypothesis.extra.numpy import array_shapes, arrays
 from numpy.testing import assert_allclose, assert_array_equal
 
 import bayesmix as bm
-from bayesmix.graph.engines import numpy_mode
+from bayesmix.graph import numpy_mode
+from bayesmix.spec import MODERATE_SD, SUPPORTS, Support
 from bayesmix.spec.parameters import Packing, Parameter
-from bayesmix.spec.supports import MODERATE_SD, SUPPORTS, Support
 
 SHAPES = array_shapes(min_dims=2, max_dims=4, max_side=4)
 EACH = pytest.mark.parametrize("support", SUPPORTS.values(), ids=SUPPORTS)

@@ -24,9 +24,8 @@ import bayesmix as bm
 import command
 from bayesmix import parallel
 from bayesmix.ml import search
-from bayesmix.results.comparison import compare
-from bayesmix.studies import replication
-from bayesmix.studies.replication import replicate
+from bayesmix.results import compare
+from bayesmix.studies import replicate, replication
 
 ITEMS = list("abcd")
 SIDES = np.array([[1.8, 1.4, 1.9, 1.2], [-1.5, -1.9, -1.2, -1.7]])
@@ -534,7 +533,7 @@ def test_a_population_may_be_a_saved_fit_with_covariates_from_a_file(tmp_path):
 
 
 def test_a_saved_fit_knows_the_model_of_a_population(tmp_path, fitted):
-    from bayesmix.cli.study_file import read_study
+    from bayesmix.cli import read_study
 
     fitted.save(tmp_path / "fit.nc")
     path = tmp_path / "s.toml"
@@ -612,7 +611,7 @@ def test_a_study_of_no_file_and_of_failures_alone_is_an_error(tmp_path, monkeypa
 
 
 def test_classes_of_responses_and_ranges_of_occasions_are_declared(tmp_path):
-    from bayesmix.cli.study_file import read_study
+    from bayesmix.cli import read_study
 
     (tmp_path / "s.toml").write_text(
         '[population]\nmodel = "lta"\nwaves = ["a1-a3", "b1-3"]\nclasses = 2\nn = 9\n[population.params]\nx = 1\n'
@@ -630,7 +629,7 @@ def test_classes_of_responses_and_ranges_of_occasions_are_declared(tmp_path):
 
 
 def test_the_study_of_the_readme_is_understood(tmp_path):
-    from bayesmix.cli.study_file import read_study
+    from bayesmix.cli import read_study
 
     readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
     (text,) = re.findall(r"```toml\n(.*?)```", readme, flags=re.S)

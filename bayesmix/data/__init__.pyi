@@ -1,0 +1,53 @@
+from .coding import Coding as Coding
+from .coding import held as held
+from .coding import unheld as unheld
+from .columns import plain as plain
+from .dataset import Dataset as Dataset
+from .dataset import check_coords as check_coords
+from .dataset import coding_of as coding_of
+from .dataset import n_categories as n_categories
+from .dataset import texts as texts
+from .design import missing_column as missing_column
+from .identity import check_same as check_same
+from .items import PAIRS as PAIRS
+from .margins import units as units
+from .patterns import Patterns as Patterns
+from .patterns import family_constants as family_constants
+from .priors import AT_MEANS as AT_MEANS
+from .priors import FREE as FREE
+from .priors import Block as Block
+from .priors import Priors as Priors
+from .priors import Stated as Stated
+from .priors import checked as checked
+from .priors import chosen as chosen
+from .priors import is_within as is_within
+from .priors import log_density as log_density
+from .priors import stated as stated
+
+__all__ = [
+    "AT_MEANS",
+    "FREE",
+    "PAIRS",
+    "Block",
+    "Coding",
+    "Dataset",
+    "Patterns",
+    "Priors",
+    "Stated",
+    "check_coords",
+    "check_same",
+    "checked",
+    "chosen",
+    "coding_of",
+    "family_constants",
+    "held",
+    "is_within",
+    "log_density",
+    "missing_column",
+    "n_categories",
+    "plain",
+    "stated",
+    "texts",
+    "unheld",
+    "units",
+]

@@ -1,0 +1,69 @@
+from .compile import LogLikelihood as LogLikelihood
+from .compile import placeholder as placeholder
+from .engines import COMPILEDIR as COMPILEDIR
+from .engines import numpy_mode as numpy_mode
+from .engines import pytensor_mode as pytensor_mode
+from .integration import check_gradient as check_gradient
+from .integration import placed as placed
+from .likelihood import gaussian_integral as gaussian_integral
+from .likelihood import response_table as response_table
+from .nodes import FINE as FINE
+from .nodes import ROUGH as ROUGH
+from .nodes import adapted as adapted
+from .nodes import audited as audited
+from .nodes import finer as finer
+from .nodes import in_words as in_words
+from .nodes import is_adaptive as is_adaptive
+from .nodes import of_population as of_population
+from .nodes import renewed as renewed
+from .nodes import replaced as replaced
+from .nodes import with_nodes as with_nodes
+from .posterior import Derived as Derived
+from .posterior import derive as derive
+from .posterior import effect_posteriors as effect_posteriors
+from .posterior import effects_at_nodes as effects_at_nodes
+from .posterior import label as label
+from .posterior import paths as paths
+from .posterior import tables as tables
+from .problem import Problem as Problem
+from .problem import prepare as prepare
+from .simulation import categories_of as categories_of
+from .simulation import draw as draw
+from .simulation import simulate as simulate
+from .variance_components import simple as simple
+
+__all__ = [
+    "COMPILEDIR",
+    "FINE",
+    "ROUGH",
+    "Derived",
+    "LogLikelihood",
+    "Problem",
+    "adapted",
+    "audited",
+    "categories_of",
+    "check_gradient",
+    "derive",
+    "draw",
+    "effect_posteriors",
+    "effects_at_nodes",
+    "finer",
+    "gaussian_integral",
+    "in_words",
+    "is_adaptive",
+    "label",
+    "numpy_mode",
+    "of_population",
+    "paths",
+    "placed",
+    "placeholder",
+    "prepare",
+    "pytensor_mode",
+    "renewed",
+    "replaced",
+    "response_table",
+    "simple",
+    "simulate",
+    "tables",
+    "with_nodes",
+]

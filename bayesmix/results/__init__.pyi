@@ -1,0 +1,67 @@
+from .comparison import LEVEL as LEVEL
+from .comparison import Comparison as Comparison
+from .comparison import compare as compare
+from .diagnostics import diagnosed as diagnosed
+from .diagnostics import rows as rows
+from .diagnostics import words as words
+from .estimates import Estimate as Estimate
+from .estimates import Estimates as Estimates
+from .estimates import kept as kept
+from .factor_scores import reliability as reliability
+from .factor_scores import score_weights as score_weights
+from .fit import ALONE as ALONE
+from .fit import FORMAT as FORMAT
+from .fit import Fit as Fit
+from .fit import SampleSize as SampleSize
+from .fit import check_sample_size as check_sample_size
+from .fit import entry as entry
+from .fit import model_and_fit as model_and_fit
+from .fit import read_tree as read_tree
+from .fit import refuse_fit_beside as refuse_fit_beside
+from .fit import row_coords as row_coords
+from .fit import same_maximum as same_maximum
+from .fit import settings_of as settings_of
+from .fit import stored_model as stored_model
+from .occasions import decomposition as decomposition
+from .occasions import entered as entered
+from .occasions import transitions as transitions
+from .regression import check_two_level_regression as check_two_level_regression
+from .regression import coefficients as coefficients
+from .responses import category_labels as category_labels
+from .responses import item_probabilities as item_probabilities
+from .responses import stacked as stacked
+
+__all__ = [
+    "ALONE",
+    "FORMAT",
+    "LEVEL",
+    "Comparison",
+    "Estimate",
+    "Estimates",
+    "Fit",
+    "SampleSize",
+    "category_labels",
+    "check_sample_size",
+    "check_two_level_regression",
+    "coefficients",
+    "compare",
+    "decomposition",
+    "diagnosed",
+    "entered",
+    "entry",
+    "item_probabilities",
+    "kept",
+    "model_and_fit",
+    "read_tree",
+    "refuse_fit_beside",
+    "reliability",
+    "row_coords",
+    "rows",
+    "same_maximum",
+    "score_weights",
+    "settings_of",
+    "stacked",
+    "stored_model",
+    "transitions",
+    "words",
+]

@@ -1,0 +1,151 @@
+from .class_labels import groups as groups
+from .class_labels import permute as permute
+from .effect_sums import Coefficients as Coefficients
+from .effect_sums import add as add
+from .effect_sums import by_effect as by_effect
+from .effect_sums import on_residuals as on_residuals
+from .effect_sums import parameter_of as parameter_of
+from .effect_sums import plain as plain
+from .effect_sums import square as square
+from .effect_sums import walk as walk
+from .factor_scales import reflected as reflected
+from .formulas import parse_formula as parse_formula
+from .formulas import parse_terms as parse_terms
+from .formulas import roles as roles
+from .kinds import ITEM_RESPONSE as ITEM_RESPONSE
+from .kinds import Group as Group
+from .kinds import Kind as Kind
+from .kinds import Quantity as Quantity
+from .kinds import class_size as class_size
+from .kinds import item_probability as item_probability
+from .kinds import parameter as parameter
+from .kinds import probability_tables as probability_tables
+from .kinds import same_items as same_items
+from .kinds import shown as shown
+from .kinds import transition as transition
+from .model import RANDOM as RANDOM
+from .model import Covariates as Covariates
+from .model import Effect as Effect
+from .model import LatentClass as LatentClass
+from .model import Model as Model
+from .model import Predictor as Predictor
+from .model import Response as Response
+from .model import Solution as Solution
+from .model import Term as Term
+from .model import check_model as check_model
+from .model import model_and_params as model_and_params
+from .model import structure as structure
+from .model import terms as terms
+from .parameters import Fixed as Fixed
+from .parameters import Named as Named
+from .parameters import Packing as Packing
+from .parameters import Prior as Prior
+from .parameters import lower as lower
+from .parameters import natural as natural
+from .quadrature import MAX_ENTRIES as MAX_ENTRIES
+from .quadrature import MAX_PRODUCT as MAX_PRODUCT
+from .quadrature import Adaptive as Adaptive
+from .quadrature import Exact as Exact
+from .quadrature import GaussHermite as GaussHermite
+from .quadrature import MonteCarlo as MonteCarlo
+from .quadrature import Nodes as Nodes
+from .quadrature import Trapezoid as Trapezoid
+from .quadrature import count_nodes as count_nodes
+from .quadrature import from_text as from_text
+from .quadrature import gauss_hermite as gauss_hermite
+from .quadrature import whole as whole
+from .scales import FISHER_Z as FISHER_Z
+from .scales import IDENTITY as IDENTITY
+from .scales import LOG as LOG
+from .scales import LOGIT as LOGIT
+from .scales import SCALES as SCALES
+from .scales import SQRT as SQRT
+from .scales import TINY as TINY
+from .scales import Z95 as Z95
+from .scales import Scale as Scale
+from .serialize import decode as decode
+from .serialize import dumps as dumps
+from .serialize import encode as encode
+from .serialize import loads as loads
+from .supports import MODERATE_SD as MODERATE_SD
+from .supports import SUPPORTS as SUPPORTS
+from .supports import Positive as Positive
+from .supports import Real as Real
+from .supports import Support as Support
+
+__all__ = [
+    "FISHER_Z",
+    "IDENTITY",
+    "ITEM_RESPONSE",
+    "LOG",
+    "LOGIT",
+    "MAX_ENTRIES",
+    "MAX_PRODUCT",
+    "MODERATE_SD",
+    "RANDOM",
+    "SCALES",
+    "SQRT",
+    "SUPPORTS",
+    "TINY",
+    "Z95",
+    "Adaptive",
+    "Coefficients",
+    "Covariates",
+    "Effect",
+    "Exact",
+    "Fixed",
+    "GaussHermite",
+    "Group",
+    "Kind",
+    "LatentClass",
+    "Model",
+    "MonteCarlo",
+    "Named",
+    "Nodes",
+    "Packing",
+    "Positive",
+    "Predictor",
+    "Prior",
+    "Quantity",
+    "Real",
+    "Response",
+    "Scale",
+    "Solution",
+    "Support",
+    "Term",
+    "Trapezoid",
+    "add",
+    "by_effect",
+    "check_model",
+    "class_size",
+    "count_nodes",
+    "decode",
+    "dumps",
+    "encode",
+    "from_text",
+    "gauss_hermite",
+    "groups",
+    "item_probability",
+    "loads",
+    "lower",
+    "model_and_params",
+    "natural",
+    "on_residuals",
+    "parameter",
+    "parameter_of",
+    "parse_formula",
+    "parse_terms",
+    "permute",
+    "plain",
+    "probability_tables",
+    "reflected",
+    "roles",
+    "same_items",
+    "shown",
+    "square",
+    "structure",
+    "terms",
+    "transition",
+    "walk",
+    "whole",
+]

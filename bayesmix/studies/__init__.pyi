@@ -1,0 +1,9 @@
+from .replication import replicate as replicate
+from .run import study as study
+from .summary import Study as Study
+
+__all__ = [
+    "Study",
+    "replicate",
+    "study",
+]
