@@ -128,7 +128,7 @@ def ours(model, df, fit, effects):
     began = time.perf_counter()
     raw = nutpie.sample(program, **SETTINGS, **more)
     seconds = time.perf_counter() - began
-    drawn, _ = draws.finished(raw)
+    drawn, _ = draws.complete_draws(raw)
     return seconds, drawn[[v.name for v in made.free_RVs if not v.name.startswith("z_")]]
 
 

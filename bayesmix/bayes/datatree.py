@@ -61,7 +61,7 @@ def assemble(
     said : sequence of str
         Further warnings.
     """
-    drawn, stats = finished(raw)
+    drawn, stats = complete_draws(raw)
     steps, model = Steps(), data.model
     values, orders = steps.run("labels of the classes", lambda: _labelled(model, drawn, fit, relabel), (None, {}))
     values = _raw_values(model, drawn) if values is None else values
@@ -101,7 +101,7 @@ def _raw_values(model: Model, drawn: xr.Dataset) -> dict[str, Array]:
 def _labelled(model: Model, drawn: xr.Dataset, fit: Fit, relabel: bool) -> tuple[dict[str, Array], Mapping]:
     """Parameters with the classes of every draw in the order of the fit's, and these orders."""
     values = _raw_values(model, drawn)
-    return labels.relabelled(model, values, _pivot(fit)) if relabel else (values, {})
+    return labels.relabel(model, values, _pivot(fit)) if relabel else (values, {})
 
 
 def _posterior(data: Problem, drawn: xr.Dataset, values: Mapping[str, Array], orders: Mapping) -> xr.Dataset:
@@ -117,7 +117,7 @@ def _posterior(data: Problem, drawn: xr.Dataset, values: Mapping[str, Array], or
     coords = {f"{c.name}_": list(data.coords[c.name]) for c in data.model.classes}
     coords |= {k: v for k, v in drawn.coords.items() if k in ("chain", "draw")}
     coords |= {d: list(data.coords[d]) for p in parameters.values() for d in p.dims}
-    return aligned(xr.Dataset(shown, coords=coords).assign(moved).assign(rest).assign(own))
+    return align_dims(xr.Dataset(shown, coords=coords).assign(moved).assign(rest).assign(own))
 
 
 def _titles(data: Problem, drawn: xr.Dataset) -> dict[str, Quantity]:
@@ -139,7 +139,7 @@ def _of_draws(
     known = _titles(data, drawn)
 
     def with_tables() -> xr.Dataset:
-        return aligned(posterior_group.assign(posterior.tables_of(marginal, theta, ("chain", "draw"), known)))
+        return align_dims(posterior_group.assign(posterior.tables_of(marginal, theta, ("chain", "draw"), known)))
 
     out = {"posterior": steps.run("tables of probabilities and effects", with_tables, posterior_group)}
     for what, name, step in (
@@ -153,7 +153,7 @@ def _of_draws(
 
 def _marginal(data: Problem, nodes: Nodes | None, fit: Fit, theta: Array) -> Problem:
     """The data with random effects integrated at nodes that stand over the draws."""
-    return over_points(around(data.rows, nodes, fit), some(theta))
+    return over_points(data_at_fit(data.rows, nodes, fit), some(theta))
 
 
 def point(data: Problem, fit: Fit) -> Array:
@@ -161,7 +161,7 @@ def point(data: Problem, fit: Fit) -> Array:
     return data.pack({p.name: fit.params[p.name].values for p in data.model.parameters})
 
 
-def around(rows: Dataset, nodes: Nodes | None, fit: Fit) -> Problem:
+def data_at_fit(rows: Dataset, nodes: Nodes | None, fit: Fit) -> Problem:
     """The data, covariates centred, with nodes for parameters around the solution: adaptive ones there, more of them.
 
     Of one effect twice as many; of several, whose numbers multiply, two more of each.
@@ -201,7 +201,7 @@ def _more(method: Adaptive, effects: int) -> Nodes:
     return cast(Nodes, method.finer()) if effects == 1 else Adaptive(method.n + 2)
 
 
-def finished(raw: xr.DataTree, quiet: bool = False) -> tuple[xr.Dataset, xr.Dataset]:
+def complete_draws(raw: xr.DataTree, quiet: bool = False) -> tuple[xr.Dataset, xr.Dataset]:
     """Draws and their statistics, up to the last one that every chain has: sampling may have been interrupted.
 
     Raises
@@ -227,7 +227,7 @@ def whole_draws(drawn: xr.Dataset) -> int:
     return int((~np.concatenate(each, axis=-1).all(axis=-1).any(axis=0)).cumprod().sum())
 
 
-def aligned(ds: xr.Dataset) -> xr.Dataset:
+def align_dims(ds: xr.Dataset) -> xr.Dataset:
     """The same draws with the dims of every variable in one order, chain and draw first.
 
     ArviZ's tables label entries by the order of the dims in the Dataset; a variable with another order

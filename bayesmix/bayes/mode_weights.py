@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy import optimize, special
 
 from bayesmix.data import Dataset, units
-from bayesmix.graph import LogLikelihood, adapted
+from bayesmix.graph import LogLikelihood, adapt_nodes
 from bayesmix.ml import Objective, Target
 from bayesmix.parallel import one_blas_thread
 from bayesmix.results import Fit
@@ -99,17 +99,17 @@ def _same(data: Target, a: Mode, b: Mode) -> bool:
     if abs(a.height - b.height) > NEAR:
         return False
     one = {k: x[None] for k, x in a.values.items()}
-    moved, _ = labels.relabelled(data.model, one, b.values)
+    moved, _ = labels.relabel(data.model, one, b.values)
     apart = [np.abs(moved[k][0] - b.values[k]) / unit for k, (_, unit) in units(data).items()]
     return max(float(x.max(initial=0.0)) for x in apart) < NEAR
 
 
 def _mode(data: Target, theta: Array) -> Mode:
     """Climb from a solution, twice: adaptive nodes are moved to where the first climb ends."""
-    data = adapted(data, theta)
+    data = adapt_nodes(data, theta)
     maximum = float(LogLikelihood(data).value(theta))
     for _ in range(2):
-        data = adapted(data, theta)
+        data = adapt_nodes(data, theta)
         climbed = Objective(data).value_and_gradient
 
         def falling(x: Array, f=climbed) -> tuple[float, Array]:

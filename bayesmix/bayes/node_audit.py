@@ -13,7 +13,7 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
-from bayesmix.graph import LogLikelihood, Problem, adapted, placed, replaced, with_nodes
+from bayesmix.graph import LogLikelihood, Problem, adapt_nodes, placed, with_adaptive_nodes, with_fixed_nodes
 from bayesmix.spec import Adaptive, Exact, MonteCarlo, Nodes
 
 Array = NDArray[np.float64]
@@ -53,7 +53,7 @@ def audit(data: Problem, thetas: Array) -> Audit:
         return Audit(np.zeros(0))
     used, total = LogLikelihood(data).value, []
     for theta in thetas:
-        fresh = LogLikelihood(adapted(finer, theta)).value
+        fresh = LogLikelihood(adapt_nodes(finer, theta)).value
         total.append(float(fresh(theta)) - float(used(theta)))
     return Audit(np.array(total))
 
@@ -63,7 +63,7 @@ def over_points(data: Problem, thetas: Sequence[Array] | Array) -> Problem:
     levels = [k for k, m in data.nodes.items() if isinstance(m, Adaptive)]
     if not levels:
         return data
-    each = [adapted(data, theta).places for theta in thetas]
+    each = [adapt_nodes(data, theta).places for theta in thetas]
     places = {level: _pooled([p[level] for p in each]) for level in levels}
     arrays = dict(data.arrays)
     for level, place in places.items():
@@ -99,5 +99,5 @@ def _finer(data: Problem) -> Problem | None:
         return None
     moved = {k: m for k, m in finer.items() if isinstance(m, Adaptive)}
     fixed = {k: m for k, m in finer.items() if not isinstance(m, Adaptive)}
-    out = with_nodes(data, fixed) if fixed else data
-    return replaced(out, moved) if moved else out
+    out = with_fixed_nodes(data, fixed) if fixed else data
+    return with_adaptive_nodes(out, moved) if moved else out

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from pytensor.graph.replace import graph_replace
 from pytensor.graph.traversal import explicit_graph_inputs
 
-from bayesmix.bayes.datatree import around
+from bayesmix.bayes.datatree import data_at_fit
 from bayesmix.data import Block, Dataset, Priors, Stated, chosen, is_within, stated, units
-from bayesmix.graph import Problem, likelihood, of_population, placeholder, posterior, prepare
+from bayesmix.graph import Problem, likelihood, placeholder, posterior, prepare, with_population_nodes
 from bayesmix.results import Fit, model_and_fit
 from bayesmix.spec import Adaptive, Model, Nodes, Quantity, check_model
 from bayesmix.spec import parameters as params
@@ -72,8 +72,8 @@ def prepared(rows: Dataset, effects: Effects, nodes: Nodes | None, fit: Fit | No
     if effects == "sample":
         return Problem.of(rows, sampled=tuple({e.level for e in rows.model.effects})).centred()
     if fit is None:
-        return of_population(Problem.of(rows, nodes).centred(), Adaptive)
-    return around(rows, nodes, fit)
+        return with_population_nodes(Problem.of(rows, nodes).centred(), Adaptive)
+    return data_at_fit(rows, nodes, fit)
 
 
 def build_from(data: Problem, priors: Priors | None = None) -> pm.Model:

@@ -14,7 +14,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from bayesmix.bayes import mode_weights as heights
-from bayesmix.bayes.datatree import assemble, finished, points, whole_draws
+from bayesmix.bayes.datatree import assemble, complete_draws, points, whole_draws
 from bayesmix.bayes.node_audit import Audit, audit, better, some
 from bayesmix.bayes.pymc_model import Effects, build_from, initial_point, prepared
 from bayesmix.bayes.sampler_checks import as_built, backend_settings, check_fit, check_sampler, check_settings
@@ -195,7 +195,7 @@ def _mended(
 
 def _audited(raw: xr.DataTree, data: Problem) -> tuple[Array, Audit]:
     """Some of the draws as points of theta, and the audit of the nodes there."""
-    drawn, _ = finished(raw, quiet=True)
+    drawn, _ = complete_draws(raw, quiet=True)
     thetas = some(points(data, {p.name: drawn[p.name].values for p in data.model.parameters}))
     return thetas, audit(data, thetas)
 

@@ -9,15 +9,15 @@ from .likelihood import gaussian_integral as gaussian_integral
 from .likelihood import response_table as response_table
 from .nodes import FINE as FINE
 from .nodes import ROUGH as ROUGH
-from .nodes import adapted as adapted
-from .nodes import audited as audited
+from .nodes import adapt_nodes as adapt_nodes
+from .nodes import audit_nodes as audit_nodes
+from .nodes import audit_words as audit_words
 from .nodes import finer as finer
-from .nodes import in_words as in_words
 from .nodes import is_adaptive as is_adaptive
-from .nodes import of_population as of_population
-from .nodes import renewed as renewed
-from .nodes import replaced as replaced
-from .nodes import with_nodes as with_nodes
+from .nodes import with_adaptive_nodes as with_adaptive_nodes
+from .nodes import with_fixed_nodes as with_fixed_nodes
+from .nodes import with_methods as with_methods
+from .nodes import with_population_nodes as with_population_nodes
 from .posterior import Derived as Derived
 from .posterior import derive as derive
 from .posterior import effect_posteriors as effect_posteriors
@@ -39,8 +39,9 @@ __all__ = [
     "Derived",
     "LogLikelihood",
     "Problem",
-    "adapted",
-    "audited",
+    "adapt_nodes",
+    "audit_nodes",
+    "audit_words",
     "categories_of",
     "check_gradient",
     "derive",
@@ -49,21 +50,20 @@ __all__ = [
     "effects_at_nodes",
     "finer",
     "gaussian_integral",
-    "in_words",
     "is_adaptive",
     "label",
     "numpy_mode",
-    "of_population",
     "paths",
     "placed",
     "placeholder",
     "prepare",
     "pytensor_mode",
-    "renewed",
-    "replaced",
     "response_table",
     "simple",
     "simulate",
     "tables",
-    "with_nodes",
+    "with_adaptive_nodes",
+    "with_fixed_nodes",
+    "with_methods",
+    "with_population_nodes",
 ]

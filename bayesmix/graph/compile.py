@@ -80,7 +80,7 @@ class LogLikelihood:
     def quantities(self, theta: Array) -> dict[Quantity, Named]:
         """Natural parameters, tables of probabilities and what is derived of the parameters, by what each is.
 
-        The problem must have nodes for the population (:func:`bayesmix.graph.nodes.of_population`).
+        The problem must have nodes for the population (:func:`bayesmix.graph.nodes.with_population_nodes`).
         """
         return self._named(quantities, theta)
 

@@ -40,7 +40,7 @@ def is_adaptive(data: Problem) -> bool:
     return any(isinstance(m, Adaptive) for m in data.nodes.values())
 
 
-def adapted[P: Problem](data: P, theta: Array, mode: str | None = None, steps: int = 12) -> P:
+def adapt_nodes[P: Problem](data: P, theta: Array, mode: str | None = None, steps: int = 12) -> P:
     """The data with adaptive nodes centred and scaled at the posterior of each unit, given theta.
 
     The posterior mean and covariance of the standard normal effects come from the posterior
@@ -48,7 +48,11 @@ def adapted[P: Problem](data: P, theta: Array, mode: str | None = None, steps: i
     covariance: it is put at the mode, with the curvature there for its scale (Laplace's approximation).
     """
     if single := {k: m for k, m in data.nodes.items() if isinstance(m, Adaptive) and m.n == 1}:
-        return _at_modes(adapted(replaced(data, dict.fromkeys(single, Adaptive(3))), theta, mode, steps), single, theta)
+        return _at_modes(
+            adapt_nodes(with_adaptive_nodes(data, dict.fromkeys(single, Adaptive(3))), theta, mode, steps),
+            single,
+            theta,
+        )
     levels = [k for k, m in data.nodes.items() if isinstance(m, Adaptive)]
     for _ in range(steps if levels else 0):
         moved = [_move(data, level, theta, mode) for level in levels]
@@ -125,7 +129,7 @@ def _start(data: Problem, level: str) -> tuple[Array, Array]:
     return np.zeros((size, n)), np.tile(np.eye(n), (size, 1, 1))
 
 
-def replaced[P: Problem](data: P, methods: Mapping[str, Adaptive]) -> P:
+def with_adaptive_nodes[P: Problem](data: P, methods: Mapping[str, Adaptive]) -> P:
     """The data with other adaptive nodes, not yet moved, at the given levels."""
     arrays = dict(data.arrays)
     for level, method in methods.items():
@@ -135,7 +139,7 @@ def replaced[P: Problem](data: P, methods: Mapping[str, Adaptive]) -> P:
     return replace(data, arrays=arrays, nodes={**data.nodes, **methods}, places=places)
 
 
-def with_nodes[P: Problem](data: P, methods: Mapping[str, Nodes]) -> P:
+def with_fixed_nodes[P: Problem](data: P, methods: Mapping[str, Nodes]) -> P:
     """The data with other nodes, the same for all units, at the given levels."""
     old = {f"{kind}_{level}" for kind in ("z", "log_weight", "curve", "slope") for level in methods}
     arrays = {k: v for k, v in data.arrays.items() if k not in old}
@@ -144,12 +148,12 @@ def with_nodes[P: Problem](data: P, methods: Mapping[str, Nodes]) -> P:
     return replace(data, arrays=arrays, nodes={**data.nodes, **methods})
 
 
-def renewed[P: Problem](data: P, methods: Mapping[str, Nodes]) -> P:
+def with_methods[P: Problem](data: P, methods: Mapping[str, Nodes]) -> P:
     """The data with other nodes at the given levels; adaptive ones are not yet moved."""
     moved = {k: m for k, m in methods.items() if isinstance(m, Adaptive)}
     common = {k: m for k, m in methods.items() if not isinstance(m, Adaptive)}
-    out = with_nodes(data, common) if common else data
-    return replaced(out, moved) if moved else out
+    out = with_fixed_nodes(data, common) if common else data
+    return with_adaptive_nodes(out, moved) if moved else out
 
 
 def finer(data: Problem) -> dict[str, Nodes]:
@@ -180,12 +184,12 @@ def finer_methods(data: Problem) -> dict[str, Nodes]:
     return out
 
 
-def audited(data: Problem, theta: Array) -> dict[str, Any]:
+def audit_nodes(data: Problem, theta: Array) -> dict[str, Any]:
     """The log-likelihood again with finer nodes: both methods in words, the difference, and the largest of a unit."""
     methods = finer_methods(data)
     if not methods:
         return {}
-    again = adapted(renewed(data, methods), theta)
+    again = adapt_nodes(with_methods(data, methods), theta)
     said = [", ".join(map(str, d.nodes.values())) for d in (data, again)]
     coarse, fine = (LogLikelihood(d).of_units(theta) for d in (data, again))
     with np.errstate(invalid="ignore"):  # impossible data are so with any nodes
@@ -195,39 +199,39 @@ def audited(data: Problem, theta: Array) -> dict[str, Any]:
     return {"nodes": said[0], "audit_nodes": said[1], "audit": total, "audit_of_a_unit": worst}
 
 
-def off(audit: Mapping[str, Any]) -> float:
+def audit_error(audit: Mapping[str, Any]) -> float:
     """How far the log-likelihood, or that of a unit, is off by an audit."""
     return max(abs(audit.get("audit", 0.0)), audit.get("audit_of_a_unit", 0.0))
 
 
-def in_words(audit: Mapping[str, Any]) -> str:
+def audit_words(audit: Mapping[str, Any]) -> str:
     """What an audit found, and what to do."""
     one = f"{audit['audit']:.3f}"
-    if off(audit) > ROUGH > abs(audit["audit"]):
-        one += f", and that of a unit by up to {off(audit):.3f}"
+    if audit_error(audit) > ROUGH > abs(audit["audit"]):
+        one += f", and that of a unit by up to {audit_error(audit):.3f}"
     return (
         f"Finer nodes change the log-likelihood by {one} ({audit['nodes']} to {audit['audit_nodes']}): "
         "take more (nodes=)"
     )
 
 
-def refined[P: Problem](data: P, theta: Array) -> tuple[P, dict[str, Any]]:
+def refine_nodes[P: Problem](data: P, theta: Array) -> tuple[P, dict[str, Any]]:
     """The data with nodes that are fine enough at theta, as far as the program takes them by itself, and the audit."""
     while True:
-        data = adapted(data, theta)
-        audit = audited(data, theta)
-        if off(audit) <= FINE or not (better := finer(data)):
+        data = adapt_nodes(data, theta)
+        audit = audit_nodes(data, theta)
+        if audit_error(audit) <= FINE or not (better := finer(data)):
             return data, audit
-        data = renewed(data, better)
+        data = with_methods(data, better)
 
 
-def of_population[P: Problem](data: P, kinds: type | UnionType = Adaptive | Exact) -> P:
+def with_population_nodes[P: Problem](data: P, kinds: type | UnionType = Adaptive | Exact) -> P:
     """The data with nodes for averages over the population, not over the posterior of a unit.
 
     Fewer where there would be many for many individuals: their class probabilities are smooth in the effects.
     """
     moved = [k for k, m in data.nodes.items() if isinstance(m, kinds)]
-    return with_nodes(data, {k: _wide(data, k) for k in moved}) if moved else data
+    return with_fixed_nodes(data, {k: _wide(data, k) for k in moved}) if moved else data
 
 
 def _wide(data: Problem, level: str) -> Nodes:

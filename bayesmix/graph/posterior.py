@@ -20,7 +20,15 @@ from scipy import special
 
 from bayesmix.data import check_coords, coding_of
 from bayesmix.graph.compile import LogLikelihood
-from bayesmix.graph.nodes import ROUGH, adapted, audited, in_words, of_population, off, refined
+from bayesmix.graph.nodes import (
+    ROUGH,
+    adapt_nodes,
+    audit_error,
+    audit_nodes,
+    audit_words,
+    refine_nodes,
+    with_population_nodes,
+)
 from bayesmix.graph.problem import Problem, prepare
 from bayesmix.graph.variance_components import random_names
 from bayesmix.spec import (
@@ -87,12 +95,12 @@ def log_likelihood(
     check_coords(params, model, data.coords)
     theta = data.pack({k: np.asarray(v) for k, v in params.items()})
     if nodes is None:
-        data, audit = refined(data, theta)
+        data, audit = refine_nodes(data, theta)
     else:
-        data = adapted(data, theta)
-        audit = audited(data, theta)
-    if off(audit) > ROUGH:
-        warnings.warn(f"{in_words(audit)}.", stacklevel=2)
+        data = adapt_nodes(data, theta)
+        audit = audit_nodes(data, theta)
+    if audit_error(audit) > ROUGH:
+        warnings.warn(f"{audit_words(audit)}.", stacklevel=2)
     if not units:
         return float(LogLikelihood(data).value(theta))
     each = LogLikelihood(data).of_units(theta)
@@ -342,7 +350,7 @@ class Derived:
 
 def derive(data: Problem, theta: Array, mode=None) -> tuple[Derived, Derived, Derived]:
     """Natural parameters, probabilities of classes and item categories, and derived ones, with derivatives."""
-    user = of_population(data.on_user_scale())
+    user = with_population_nodes(data.on_user_scale())
     quantities = LogLikelihood(user, mode).quantities
     slopes = _slopes(lambda at: quantities(data.user_theta(at)), theta)
     made, data = quantities(data.user_theta(theta)), user
@@ -382,7 +390,7 @@ def _in_order(q: Quantity, x: Named, slopes: Array, data: Problem) -> tuple[xr.D
 
 def tables(data: Problem, theta: Array, mode=None) -> dict[str, xr.DataArray]:
     """Probabilities of classes and item categories, and what else follows from the parameters, at theta."""
-    user = of_population(data.on_user_scale())
+    user = with_population_nodes(data.on_user_scale())
     made, data = LogLikelihood(user, mode).quantities(data.user_theta(theta)), user
     found = {q: x for q, x in made.items() if q.group != "parameter"}
     return {q.name: label(x, data, q).transpose(*ordered_dims(x.dims, data)) for q, x in found.items()}
@@ -399,7 +407,7 @@ def tables_of(
     lead : tuple of str
         Dims of the points, such as chain and draw.
     """
-    theta, data = data.user_theta(theta), of_population(data.on_user_scale())
+    theta, data = data.user_theta(theta), with_population_nodes(data.on_user_scale())
     graph = LogLikelihood(data)
     dims = {q: d for q, d in graph.quantity_dims().items() if q.group != "parameter" and q.name not in known}
     if not dims or not theta.size:

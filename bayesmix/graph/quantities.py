@@ -3,7 +3,7 @@
 Class sizes and transitions in the population; SDs, correlations and intraclass correlations of random
 parts of class logits; covariances of random coefficients; explained variance and effects along the paths
 of a latent transition model. They are averages over the nodes, individuals and clusters of the data,
-which must have nodes for the population (:func:`bayesmix.graph.nodes.of_population`).
+which must have nodes for the population (:func:`bayesmix.graph.nodes.with_population_nodes`).
 """
 
 from __future__ import annotations

@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 
 from bayesmix.data import texts
 from bayesmix.data.identity import identity
-from bayesmix.graph import ROUGH, Derived, LogLikelihood, Problem, in_words, posterior
+from bayesmix.graph import ROUGH, Derived, LogLikelihood, Problem, audit_words, posterior
 from bayesmix.ml.newton import at_zero, covariances
 from bayesmix.ml.objective import Target
-from bayesmix.ml.polish import Top, ended, polish_once
+from bayesmix.ml.polish import Optimum, newton_at_fixed_nodes, resolve_boundaries
 from bayesmix.ml.same_solution import same_solution
 from bayesmix.ml.search import (
     Search,
@@ -45,7 +45,7 @@ HUGE = 8.0
 """An SD of class logits at which classes hardly vary within a cluster: an ICC of 0.95."""
 
 
-def assemble(top: Top, found: list[Start], search: Search, audit: Mapping, steps: Steps) -> Fit:
+def assemble(top: Optimum, found: list[Start], search: Search, audit: Mapping, steps: Steps) -> Fit:
     """The Fit of a maximum: a step that fails costs what it would have made, never the solution."""
     data, theta, value = top.data, top.theta, top.value
     errors = steps.run("standard errors", partial(_errors, top)) or _no_errors(len(theta))
@@ -99,7 +99,7 @@ class _Errors:
     quality: Mapping[str, Any]
 
 
-def _errors(top: Top) -> _Errors:
+def _errors(top: Optimum) -> _Errors:
     c = top.curvature
     robust, inverse, boundary = covariances(c)
     boundary |= at_zero(top.data, top.theta)
@@ -139,7 +139,7 @@ def _unpenalised(data: Target, theta: Array) -> float:
     return float(LogLikelihood(data).value(theta))
 
 
-def _with_ends(top: Top, found: list[Start]) -> list[Start]:
+def _with_ends(top: Optimum, found: list[Start]) -> list[Start]:
     """The best start with the value at its end; those that agreed with it with theirs, where that set them apart."""
     finals = sound(found)
     if not finals or not same_maximum(top.value, finals[0].loglik):
@@ -147,7 +147,7 @@ def _with_ends(top: Top, found: list[Start]) -> list[Start]:
     moved = {id(finals[0]): at_end(top.data, finals[0], top)}
     agreed = [s for s in finals[1:] if same_maximum(s.loglik, finals[0].loglik)]
     for s in [s for s in agreed if not same_maximum(s.loglik, top.value)][:4]:
-        moved[id(s)] = at_end(top.data, s, ended(polish_once(top.data, s.theta)))
+        moved[id(s)] = at_end(top.data, s, resolve_boundaries(newton_at_fixed_nodes(top.data, s.theta)))
     return ranked([moved.get(id(s), s) for s in found])
 
 
@@ -352,7 +352,7 @@ def _warn(out: Fit) -> None:
         better = {"cluster": "a class of clusters (bm.class_status)", "individual": "classes of individuals (lca)"}
         other = better[wide[0].part] if wide and len(out.model.classes) == 1 else "classes"
         hint = f"; {wide[0].name} is huge: {other} may be the better model" if wide else ""
-        warnings.warn(f"{in_words(out.quality)}{hint}.", stacklevel=level)
+        warnings.warn(f"{audit_words(out.quality)}{hint}.", stacklevel=level)
     if out.quality["equal_solutions"] > 1:
         warnings.warn(
             f"{out.quality['equal_solutions']} different solutions have the same best log-likelihood: the model is "
@@ -361,7 +361,7 @@ def _warn(out: Fit) -> None:
         )
 
 
-def at_end(data: Target, s: Start, top: Top) -> Start:
+def at_end(data: Target, s: Start, top: Optimum) -> Start:
     """A start with the value at its end, collapsed or sound."""
     gone = collapsed(data, ranges(data), top.theta)
     status = f"collapsed: {gone}" if gone else s.status

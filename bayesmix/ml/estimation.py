@@ -15,11 +15,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from bayesmix.data import Dataset, Priors, checked
-from bayesmix.graph import FINE, audited, check_gradient, finer, renewed
+from bayesmix.graph import FINE, audit_nodes, check_gradient, finer, with_methods
 from bayesmix.ml.assemble import assemble, at_end
 from bayesmix.ml.neighbours import MOST_SOLVED, Split, detours, different_ends, simpler_starts
 from bayesmix.ml.objective import SMALLEST_SD, Target
-from bayesmix.ml.polish import Top, polished, unpolished
+from bayesmix.ml.polish import Optimum, as_searched, polish_maximum
 from bayesmix.ml.search import (
     RARE,
     Search,
@@ -155,12 +155,12 @@ def estimate(rows: Dataset, settings: Settings) -> Fit:
             "covariates, or take fewer classes."
         )
     top, found = _best(target, ranked(found), order, steps)
-    audit = steps.run("the audit of the nodes", partial(audited, top.data, top.theta), {})
+    audit = steps.run("the audit of the nodes", partial(audit_nodes, top.data, top.theta), {})
     while settings.nodes is None and abs(audit.get("audit", 0.0)) > FINE and (better := finer(target)):
-        target = renewed(target, better)
+        target = with_methods(target, better)
         found = search.again(target, found)
         top, found = _best(target, found, order, steps)
-        audit = steps.run("the audit of the nodes", partial(audited, top.data, top.theta), {})
+        audit = steps.run("the audit of the nodes", partial(audit_nodes, top.data, top.theta), {})
     return assemble(top, found, search, audit, steps)
 
 
@@ -173,7 +173,9 @@ def _starts(settings: Settings, target: Target) -> tuple[Split, list[tuple[str, 
     return split, given + [("simpler model", t) for t in _from_classes(target, settings)]
 
 
-def _best(data: Target, found: list[Start], order: dict[str, Array] | None, steps: Steps) -> tuple[Top, list[Start]]:
+def _best(
+    data: Target, found: list[Start], order: dict[str, Array] | None, steps: Steps
+) -> tuple[Optimum, list[Start]]:
     """The maximum of the best start; one whose last steps let a residual SD collapse ranks behind all that are sound.
 
     From a class that nobody is in, where a search may stop, they may lead to one of a few equal answers.
@@ -188,10 +190,10 @@ def _best(data: Target, found: list[Start], order: dict[str, Array] | None, step
             return top, found
 
 
-def _polished(data: Target, best: Start, order: dict[str, Array] | None, steps: Steps) -> Top:
+def _polished(data: Target, best: Start, order: dict[str, Array] | None, steps: Steps) -> Optimum:
     """The maximum to the last digit, classes in order; the point that the search ended at where that fails."""
-    top = steps.run("the last digits and the order of the classes", partial(polished, data, best.theta, order))
-    return top or unpolished(data, best.theta)
+    top = steps.run("the last digits and the order of the classes", partial(polish_maximum, data, best.theta, order))
+    return top or as_searched(data, best.theta)
 
 
 def _by_detours(search: Search, found: list[Start], seed: int, steps: Steps) -> list[Start]:

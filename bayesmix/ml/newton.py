@@ -72,10 +72,10 @@ def curvature(data: Target, theta: Array) -> Curvature:
             hessian[k] = (evaluate(up)[1] - evaluate(down)[1]) / (2 * steps[k])
         _, gradient = evaluate(theta)
     symmetric = -(hessian + hessian.T) / 2
-    return _within(Curvature(data, symmetric, gradient, unit, theta), limits, theta)
+    return _without_held(Curvature(data, symmetric, gradient, unit, theta), limits, theta)
 
 
-def _within(c: Curvature, limits: Ranges, theta: Array) -> Curvature:
+def _without_held(c: Curvature, limits: Ranges, theta: Array) -> Curvature:
     """Without the entries that are held at their bound: flat, and no way to go."""
     free = ~limits.held(theta, c.gradient)
     return replace(c, information=c.information * np.outer(free, free), gradient=c.gradient * free)
@@ -94,7 +94,7 @@ def newton(
     value, gradient = evaluate(theta)
     before, steps = np.inf, 0
     while steps < iterations:
-        c = curvature(data, theta) if known is None else _within(replace(known, gradient=gradient), limits, theta)
+        c = curvature(data, theta) if known is None else _without_held(replace(known, gradient=gradient), limits, theta)
         step = _newton_step(c)
         gain = float(gradient @ step)
         if gain < 2e-10:  # twice what the step would gain
@@ -102,7 +102,7 @@ def newton(
         if known is not None and gain > SLOW * before:
             known, before = None, np.inf
             continue
-        new, steps = _shortened(evaluate, limits, theta, value, step), steps + 1
+        new, steps = _backtrack(evaluate, limits, theta, value, step), steps + 1
         if new is None and known is None:
             return theta, value, c
         known, before = (c, gain) if new is not None else (None, np.inf)
@@ -120,7 +120,7 @@ def _newton_step(c: Curvature) -> Array:
     return step * min(1.0, 5.0 / longest) if longest > 0 else step
 
 
-def _shortened(evaluate, limits: Ranges, theta: Array, value: float, step: Array) -> tuple[Array, float, Array] | None:
+def _backtrack(evaluate, limits: Ranges, theta: Array, value: float, step: Array) -> tuple[Array, float, Array] | None:
     """The first point along the step that is higher, its value and gradient."""
     for shrink in (1.0, 0.5, 0.25, 0.05):
         trial = limits.within(theta + shrink * step)

@@ -9,12 +9,12 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from bayesmix.graph import adapted, is_adaptive, of_population, posterior
+from bayesmix.graph import adapt_nodes, is_adaptive, posterior, with_population_nodes
 from bayesmix.ml.newton import Curvature, curvature, newton
 from bayesmix.ml.objective import Objective, Target, compiled_objective
 from bayesmix.ml.starts import ranges
 from bayesmix.spec import class_labels as labels
-from bayesmix.spec import reflected
+from bayesmix.spec import fix_factor_signs
 
 Array = NDArray[np.float64]
 REFRESHED = 6
@@ -28,7 +28,7 @@ EDGE = 20.0
 
 
 @dataclass(frozen=True)
-class Top:
+class Optimum:
     """The maximum: the data with their nodes in place, the point and its value; a Hessian of a point nearby."""
 
     data: Target
@@ -43,29 +43,29 @@ class Top:
         return near if near is not None and near.at is self.theta else curvature(self.data, self.theta)
 
 
-def unpolished(data: Target, theta: Array) -> Top:
+def as_searched(data: Target, theta: Array) -> Optimum:
     """A point as the search left it."""
-    data = adapted(data, theta)
-    return Top(data, theta, Objective(data).value(theta), None)
+    data = adapt_nodes(data, theta)
+    return Optimum(data, theta, Objective(data).value(theta), None)
 
 
-def polished(data: Target, theta: Array, like: Mapping[str, Array] | None = None) -> Top:
+def polish_maximum(data: Target, theta: Array, like: Mapping[str, Array] | None = None) -> Optimum:
     """Newton at the end, with adaptive nodes moved until the value rests; classes in order, or in that of `like`."""
     theta = _in_order(data, theta, like)
-    top = polish_once(adapted(data, theta), theta)
+    top = newton_at_fixed_nodes(adapt_nodes(data, theta), theta)
     for _ in range(REFRESHED if is_adaptive(data) else 0):
-        before, top = top.value, polish_once(adapted(top.data, top.theta), top.theta, top.nearby)
+        before, top = top.value, newton_at_fixed_nodes(adapt_nodes(top.data, top.theta), top.theta, top.nearby)
         if abs(top.value - before) < 1e-8:
             break
-    return ended(top)
+    return resolve_boundaries(top)
 
 
-def ended(top: Top) -> Top:
+def resolve_boundaries(top: Optimum) -> Optimum:
     """What Newton's method leaves, with logits that run to infinity where they cost nothing."""
-    return _at_edges(off_plateaus(top))
+    return _at_edges(restart_from_plateaus(top))
 
 
-def off_plateaus(top: Top) -> Top:
+def restart_from_plateaus(top: Optimum) -> Optimum:
     """Logits far out brought nearer and sent off again: a long step may have carried one past its maximum.
 
     Not those of classes that have effects, where far out is a matter of the effects' scale.
@@ -79,16 +79,16 @@ def off_plateaus(top: Top) -> Top:
     _, gradient = compiled_objective(top.data).value_and_gradient(nearer)
     if (gradient * away >= 0)[np.abs(away) > PLATEAU].all():  # it goes on rising outwards
         return top
-    again = polish_once(top.data, nearer)
+    again = newton_at_fixed_nodes(top.data, nearer)
     return again if again.value > top.value + 1e-6 else top
 
 
-def polish_once(data: Target, theta: Array, known: Curvature | None = None) -> Top:
+def newton_at_fixed_nodes(data: Target, theta: Array, known: Curvature | None = None) -> Optimum:
     """Newton with the nodes where they are."""
-    return Top(data, *newton(data, theta, known))
+    return Optimum(data, *newton(data, theta, known))
 
 
-def _at_edges(top: Top) -> Top:
+def _at_edges(top: Optimum) -> Optimum:
     """Logits on their way to infinity are left at +-EDGE, if that costs nothing."""
     data, theta = top.data, top.theta
     limits = ranges(data)
@@ -97,12 +97,12 @@ def _at_edges(top: Top) -> Top:
     if (trial == theta).all():
         return top
     again = Objective(data).value(trial)
-    return Top(data, trial, again, top.nearby) if again > top.value - 1e-5 else top
+    return Optimum(data, trial, again, top.nearby) if again > top.value - 1e-5 else top
 
 
 def _in_order(data: Target, theta: Array, like: Mapping[str, Array] | None) -> Array:
     """Classes by size, largest first, or as in the parameters `like`; where the model allows any order."""
-    shown, moved = of_population(data), theta
+    shown, moved = with_population_nodes(data), theta
     value = _value(data, theta)
     for dims in labels.groups(data.model):
         probability = posterior.tables(shown, moved)
@@ -113,11 +113,11 @@ def _in_order(data: Target, theta: Array, like: Mapping[str, Array] | None) -> A
         order = np.argsort(-sizes, kind="stable")
         trial = data.packing.pack(labels.permute(data.model, natural, dims, order))
         moved = trial if _as_likely(data, trial, value) else moved
-    turned = data.packing.pack(reflected(data.model, data.inside(moved)))
+    turned = data.packing.pack(fix_factor_signs(data.model, data.inside(moved)))
     moved = turned if (turned != moved).any() and _as_likely(data, turned, value) else moved
     if like:
         natural = data.natural(moved[None])
-        matched, _ = labels.relabelled(data.model, natural, like)
+        matched, _ = labels.relabel(data.model, natural, like)
         trial = data.pack({k: x[0] for k, x in matched.items()})
         moved = trial if _as_likely(data, trial, value) else moved
     return moved
@@ -130,4 +130,4 @@ def _as_likely(data: Target, theta: Array, value: float) -> bool:
 
 def _value(data: Target, theta: Array) -> float:
     """The log-likelihood with adaptive nodes moved from where none has been: those of other labels are far away."""
-    return Objective(adapted(data, theta)).value(theta)
+    return Objective(adapt_nodes(data, theta)).value(theta)

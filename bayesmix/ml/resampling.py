@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from bayesmix.data import Dataset, Priors, checked
 from bayesmix.data.identity import check_same, identity
-from bayesmix.graph import adapted, posterior
+from bayesmix.graph import adapt_nodes, posterior
 from bayesmix.ml.objective import Target
 from bayesmix.ml.search import LONG, Start, Task, run_start
 from bayesmix.ml.starts import ranges
@@ -112,7 +112,7 @@ def bootstrap(
     data = replace(data, priors=checked(priors, model), smallest_sd=fit.info["smallest_sd"])
     _check_priors(data, fit)
     theta = data.pack({p.name: fit.params[p.name].values for p in model.parameters})
-    data, limits = adapted(data, theta), ranges(data)
+    data, limits = adapt_nodes(data, theta), ranges(data)
     weights = _weights(data, np.random.default_rng(seed), replications)
     tasks = [Task(data.bare().with_weights(w), limits, Start(k, theta), LONG, None) for k, w in enumerate(weights)]
     done: list[Start] = []
@@ -155,7 +155,7 @@ def _draws(data: Target, thetas: list[Array], fit: Fit) -> xr.Dataset:
     """Natural parameters of the replications in the labels of the fit, and what follows from them."""
     names = [p.name for p in data.model.parameters]
     values, data = data.natural(np.array(thetas)), data.on_user_scale()
-    values, _ = labels.relabelled(data.model, values, {n: fit.params[n].values for n in names})
+    values, _ = labels.relabel(data.model, values, {n: fit.params[n].values for n in names})
     out = {n: (("replication", *fit.params[n].dims), v) for n, v in values.items()}
     values |= {p.name: p.domain.reachable(values[p.name]) for p in data.model.parameters}
     each = [data.packing.pack({n: v[k] for n, v in values.items()}) for k in range(len(thetas))]

@@ -12,7 +12,7 @@ from bayesmix.graph import tables
 from bayesmix.ml.objective import Target
 from bayesmix.ml.starts import ranges
 from bayesmix.spec import class_labels as labels
-from bayesmix.spec import reflected
+from bayesmix.spec import fix_factor_signs
 
 Array = NDArray[np.float64]
 FADING = 3.0
@@ -29,7 +29,7 @@ def same_solution(data: Target, a: Array, b: Array) -> bool:
     What responses depend on is compared, and the sizes of classes and transitions. Far out, where a logit says that a
     probability is 0 or 1, a difference is none; nor is one of logits of classes whose random part is huge.
     """
-    here = reflected(data.model, data.inside(a))
+    here = fix_factor_signs(data.model, data.inside(a))
     one = data.packing.pack(here)
     return any(_same_labelled(data, one, other) for other in _in_labels_of(data, b, here))
 
@@ -37,7 +37,7 @@ def same_solution(data: Target, a: Array, b: Array) -> bool:
 def _in_labels_of(data: Target, theta: Array, pivot: Mapping[str, Array]) -> Iterator[Array]:
     """A point in the labels of another one; where nothing tells the classes of a variable apart, in every order."""
     model = data.model
-    moved, orders = labels.relabelled(model, {k: x[None] for k, x in data.inside(theta).items()}, pivot)
+    moved, orders = labels.relabel(model, {k: x[None] for k, x in data.inside(theta).items()}, pivot)
     values = {k: x[0] for k, x in moved.items()}
     loose = [dims for dims in labels.groups(model) if dims not in orders]
     sizes = [next(c.size for c in model.classes if c.name in dims) for dims in loose]
@@ -46,7 +46,7 @@ def _in_labels_of(data: Target, theta: Array, pivot: Mapping[str, Array]) -> Ite
         for dims, one in zip(loose, order, strict=True):
             out = labels.permute(model, out, dims, np.array(one))
         try:
-            yield data.packing.pack(reflected(model, out, pivot))
+            yield data.packing.pack(fix_factor_signs(model, out, pivot))
         except ValueError:  # relabelled to outside a support: the two do not differ by their labels alone
             continue
 

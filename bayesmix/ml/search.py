@@ -16,7 +16,7 @@ import pytensor
 from numpy.typing import NDArray
 from scipy import optimize
 
-from bayesmix.graph import COMPILEDIR, LogLikelihood, adapted, is_adaptive, posterior, replaced
+from bayesmix.graph import COMPILEDIR, LogLikelihood, adapt_nodes, is_adaptive, posterior, with_adaptive_nodes
 from bayesmix.ml.objective import Objective, Target
 from bayesmix.ml.partition import partitioned
 from bayesmix.ml.settings import Settings
@@ -98,14 +98,14 @@ def run_start(task: Task) -> Start:
     start, long = task.start, task.max_iterations > SHORT
     try:
         steps = 12 if long or len(task.data.model.effects) < 2 else 3
-        data = adapted(task.data, start.theta, steps=steps)
+        data = adapt_nodes(task.data, start.theta, steps=steps)
         theta, iterations = start.theta, 0
         if task.soft and task.limits.collapsing.any():
             _, theta, iterations, _ = _run(replace(task, data=data, max_iterations=SOFTENED), theta)
         value, theta, more, status = _ascend(replace(task, data=data, soft=0.0 if long else task.soft), theta)
         iterations += more
         for _ in range(REFRESHED if is_adaptive(data) and long else 0):
-            before, data = value, adapted(data, theta)
+            before, data = value, adapt_nodes(data, theta)
             value, theta, more, status = _ascend(replace(task, data=data), theta)
             iterations += more
             if abs(value - before) < 1e-7:
@@ -244,7 +244,7 @@ def coarser(data: Target) -> Target:
         for k, m in data.nodes.items()
         if isinstance(m, Adaptive) and m.n > COARSE and len(data.model.effects_at(k)) > 1
     }
-    return replaced(data, methods)
+    return with_adaptive_nodes(data, methods)
 
 
 @dataclass

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy import optimize, stats
 
 from bayesmix.data import Dataset
-from bayesmix.graph import adapted
+from bayesmix.graph import adapt_nodes
 from bayesmix.ml.estimation import estimate
 from bayesmix.ml.objective import Target
 from bayesmix.ml.search import LONG, Start, Task, run_start
@@ -188,7 +188,7 @@ def _profile(rows: Dataset, fit: Fit, loading: Parameter) -> tuple[float, float]
         held = Target.of(rows.under(_with_parameter(rows.model, loading.name, fixed)), fit.nodes)
         held = replace(held, smallest_sd=fit.info["smallest_sd"])
         start = theta[-1] if theta else held.pack(_shared(fit, rows.model) | {loading.name: first_at(math.exp(log_sd))})
-        out = run_start(Task(adapted(held, start), ranges(held), Start(0, start), LONG, None))
+        out = run_start(Task(adapt_nodes(held, start), ranges(held), Start(0, start), LONG, None))
         theta.append(out.theta)
         return 2 * (fit.loglik - out.loglik) - float(stats.chi2.ppf(1 - LEVEL, 1))
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from bayesmix.data import check_coords, coding_of
 from bayesmix.data.design import design
-from bayesmix.graph import LogLikelihood, Problem, adapted, effects_at_nodes, is_adaptive, prepare
+from bayesmix.graph import LogLikelihood, Problem, adapt_nodes, effects_at_nodes, is_adaptive, prepare
 from bayesmix.results.estimates import Estimates
 from bayesmix.results.fit import Fit
 from bayesmix.spec import Covariates, Model, Named, Predictor, Term, by_effect, parameter_of
@@ -95,7 +95,7 @@ def _at_rest(data: Problem, theta: Array) -> Problem:
     fourth digit with three nodes a dimension, on where they came from.
     """
     for _ in range(AT_REST if is_adaptive(data) else 0):
-        data = adapted(data, theta)
+        data = adapt_nodes(data, theta)
     return data
 
 

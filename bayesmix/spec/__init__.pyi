@@ -8,7 +8,7 @@ from .effect_sums import parameter_of as parameter_of
 from .effect_sums import plain as plain
 from .effect_sums import square as square
 from .effect_sums import walk as walk
-from .factor_scales import reflected as reflected
+from .factor_scales import fix_factor_signs as fix_factor_signs
 from .formulas import parse_formula as parse_formula
 from .formulas import parse_terms as parse_terms
 from .formulas import roles as roles
@@ -122,6 +122,7 @@ __all__ = [
     "decode",
     "dumps",
     "encode",
+    "fix_factor_signs",
     "from_text",
     "gauss_hermite",
     "groups",
@@ -138,7 +139,6 @@ __all__ = [
     "permute",
     "plain",
     "probability_tables",
-    "reflected",
     "roles",
     "same_items",
     "shown",

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
-from bayesmix.spec.factor_scales import on_scale_of, reflected
+from bayesmix.spec.factor_scales import fix_factor_signs, rescale_factors_to_class
 from bayesmix.spec.model import Effect, Model, Term, terms
 from bayesmix.spec.parameters import Parameter
 
@@ -66,7 +66,7 @@ def permute(model: Model, values: Mapping[str, Array], dims: tuple[str, ...], or
     dict of str to array
     """
     out = {}
-    values = on_scale_of(model, values, dims, int(order[-1]))
+    values = rescale_factors_to_class(model, values, dims, int(order[-1]))
     for p in model.parameters:
         x = np.asarray(values[p.name])
         for axis, dim in enumerate(p.dims, start=-len(p.dims)):
@@ -190,7 +190,7 @@ def match(draws: Array, pivot: Array) -> NDArray[np.int64]:
     return np.stack([linear_sum_assignment(c)[1] for c in cost])
 
 
-def relabelled(
+def relabel(
     model: Model, values: Mapping[str, Array], pivot: Mapping[str, Array]
 ) -> tuple[dict[str, Array], dict[tuple[str, ...], NDArray[np.int64]]]:
     """Every draw's classes in the order of the pivot's, by linear assignment; and the orders by class dims.
@@ -202,7 +202,7 @@ def relabelled(
     pivot : mapping of str to array
         The parameters whose labels are wanted; some of them will do.
     """
-    out, orders = reflected(model, values, pivot), {}
+    out, orders = fix_factor_signs(model, values, pivot), {}
     first = model.parameters[0]
     lead = out[first.name].shape[: out[first.name].ndim - len(first.dims)]
     for dims in sorted(groups(model), key=lambda dims: not _measured(model, dims)):
@@ -221,4 +221,4 @@ def relabelled(
                 v[hit] = moved[k]
         out = trial
         orders[dims] = order
-    return reflected(model, out, pivot), orders
+    return fix_factor_signs(model, out, pivot), orders

@@ -18,7 +18,9 @@ from bayesmix.spec.parameters import Parameter
 Array = NDArray[np.float64]
 
 
-def reflected(model: Model, values: Mapping[str, Array], pivot: Mapping[str, Array] | None = None) -> dict[str, Array]:
+def fix_factor_signs(
+    model: Model, values: Mapping[str, Array], pivot: Mapping[str, Array] | None = None
+) -> dict[str, Array]:
     """Parameters with every factor in the direction of most of its loadings, or of the pivot's.
 
     Parameters
@@ -98,7 +100,9 @@ def _times(x: Array, p: Parameter, at: tuple[int, int] | None, factor: Array) ->
 # means and SDs by class ---------------------------------------------------------------------------
 
 
-def on_scale_of(model: Model, values: Mapping[str, Array], dims: tuple[str, ...], last: int) -> dict[str, Array]:
+def rescale_factors_to_class(
+    model: Model, values: Mapping[str, Array], dims: tuple[str, ...], last: int
+) -> dict[str, Array]:
     """Parameters with the mean and SD of each factor 0 and 1 in the class `last` of `dims`.
 
     With f = m + s f' for its mean m and SD s there, a loading is s times what it was, and an intercept rises by

@@ -103,7 +103,7 @@ def test_labels_are_put_back(sampled, fitted, two_classes):
     mixed = {k: v.copy() for k, v in values.items()}
     for k, v in mixed.items():
         v[1] = flipped[k]
-    back, orders = labels.relabelled(data.model, mixed, {k: v.values for k, v in fitted.params.items()})
+    back, orders = labels.relabel(data.model, mixed, {k: v.values for k, v in fitted.params.items()})
     for k, v in values.items():
         assert back[k] == pytest.approx(v)
     assert (orders["C",][1] == [1, 0]).all()
@@ -125,7 +125,7 @@ def test_dims_are_put_in_one_order():
         },
         coords={"C": [1, 2], "item": list("xyz")},
     )
-    out = draws.aligned(ds)
+    out = draws.align_dims(ds)
     assert list(out.sizes) == ["chain", "draw", "item", "C"]
     assert out["b"].dims == ds["b"].dims
     assert (out["b"].values == ds["b"].values).all()
@@ -186,11 +186,11 @@ def test_an_interrupted_sampler_keeps_the_draws_that_all_chains_have():
     stats = xr.Dataset({"diverging": (("chain", "draw"), np.zeros((2, 20), dtype=bool))})
     tree = xr.DataTree.from_dict({"/posterior": xr.Dataset({"a": (("chain", "draw"), x)}), "/sample_stats": stats})
     with pytest.warns(UserWarning, match="going on with the first 12 draws"):
-        drawn, kept = draws.finished(tree)
+        drawn, kept = draws.complete_draws(tree)
     assert drawn.sizes["draw"] == kept.sizes["draw"] == 12
     x[1, 2:] = np.nan
     with pytest.raises(KeyboardInterrupt):
-        draws.finished(
+        draws.complete_draws(
             xr.DataTree.from_dict({"/posterior": xr.Dataset({"a": (("chain", "draw"), x)}), "/sample_stats": stats})
         )
 

@@ -34,7 +34,7 @@ def small():
 def spread(small):
     """Draws whose effects vary more than at the maximum, as points of theta."""
     df, fit = small
-    data = draws.around(Dataset.encode(MODEL, df), None, fit)
+    data = draws.data_at_fit(Dataset.encode(MODEL, df), None, fit)
     thetas = []
     for sd in (0.1, 0.3, 0.5, 0.8, 1.2):
         values = {k: x.values.copy() for k, x in fit.params.items()}

@@ -106,7 +106,7 @@ def test_draws_in_another_order_and_direction_come_back(sampled):
     for k, x in labels.permute(model, {k: v[:, half] for k, v in values.items()}, ("C",), np.array([1, 0])).items():
         mixed_up[k][:, half] = x
     mixed_up["loading"][:, ::3] *= -1
-    back, _ = labels.relabelled(model, mixed_up, {k: fit.params[k].values for k in fit.params})
+    back, _ = labels.relabel(model, mixed_up, {k: fit.params[k].values for k in fit.params})
     for k, x in values.items():
         np.testing.assert_allclose(back[k], x, atol=1e-12)
 

@@ -11,7 +11,7 @@ from numpy.testing import assert_allclose
 from scipy.special import expit
 
 import bayesmix as bm
-from bayesmix.graph import LogLikelihood, adapted, renewed
+from bayesmix.graph import LogLikelihood, adapt_nodes, with_methods
 
 ITEMS = [f"u{k}" for k in range(6)]
 WAVES = [ITEMS[:3], ITEMS[3:]]
@@ -107,7 +107,7 @@ def on_fine_nodes(data, theta):
     """Finer adaptive nodes, where there are any: the two scales have theirs along other axes."""
     few_effects = len(data.model.effects_at("cluster")) < 3
     fine = isinstance(data.nodes.get("cluster"), type(bm.adaptive(7))) and few_effects
-    return adapted(renewed(data, {"cluster": bm.adaptive(31)}) if fine else data, theta)
+    return adapt_nodes(with_methods(data, {"cluster": bm.adaptive(31)}) if fine else data, theta)
 
 
 def test_the_centred_columns_are_orthonormal_and_an_interaction_is_centred_too(persons):

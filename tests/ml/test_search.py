@@ -404,12 +404,12 @@ def test_the_solutions_that_were_seen_are_kept(answers, tmp_path):
 @pytest.mark.parametrize(
     ("where", "what", "lost"),
     [
-        (ml, "polished", "the last digits"),
+        (ml, "polish_maximum", "the last digits"),
         (assemble, "covariances", "standard errors"),
         (posterior, "derive", "probabilities"),
         (assemble, "_class_table", "class probabilities"),
         (assemble, "_effect_table", "random effects"),
-        (ml, "audited", "the audit"),
+        (ml, "audit_nodes", "the audit"),
         (assemble, "_with_ends", "the ends"),
         (assemble, "_distinct", "a comparison"),
         (assemble, "_solutions", "other solutions"),

@@ -340,10 +340,10 @@ def test_the_order_of_classes_and_the_signs_of_factors_do_not_matter(name):
         moved = labels.permute(model, values, ("C",), np.array(order))
         assert_allclose(evaluate(data, moved), expected, rtol=1e-9)
         back = labels.permute(model, moved, ("C",), np.argsort(order))
-        for k, x in scales.reflected(model, back, values).items():
+        for k, x in scales.fix_factor_signs(model, back, values).items():
             assert_allclose(x, values[k], rtol=1e-9, atol=1e-12)
     for pivot in () if name == "one loading" else pivots(model, values):  # one loading is positive
-        turned = scales.reflected(model, values, pivot)
+        turned = scales.fix_factor_signs(model, values, pivot)
         for k in (k for k in pivot if k.startswith("loading")):
             assert_allclose(turned[k], pivot[k])
         assert_allclose(evaluate(data, turned), expected, rtol=1e-9)
@@ -368,7 +368,7 @@ def test_draws_are_turned_each_by_itself():
     both = {k: np.stack([one[k], two[k]]) for k in one}
     for move in (
         lambda v: labels.permute(model, v, ("C",), np.array([2, 0, 1])),
-        lambda v: scales.reflected(model, v),
+        lambda v: scales.fix_factor_signs(model, v),
     ):
         for k, x in move(both).items():
             assert_allclose(x, np.stack([move(one)[k], move(two)[k]]), atol=1e-12)
@@ -378,7 +378,7 @@ def test_factors_whose_signs_are_said_are_left():
     """One positive loading; classes of responses that a loading of 15 and none tell apart."""
     one = fma(BINARY, 2, loadings="one")
     v = random_values(bm.prepare(one, frame(), COARSE), seed=1)
-    assert all(np.array_equal(x, v[k]) for k, x in scales.reflected(one, v).items())
+    assert all(np.array_equal(x, v[k]) for k, x in scales.fix_factor_signs(one, v).items())
     assert labels.groups(fma(BINARY, 2, by_class="means + variances")) == [("C",)]
     assert labels.groups(guessing_as_membership(BINARY)) == []
 

@@ -10,7 +10,7 @@ from bayesmix.models import lca, lta
 from numpy.testing import assert_allclose
 
 import bayesmix as bm
-from bayesmix.graph import LogLikelihood, adapted, paths, tables
+from bayesmix.graph import LogLikelihood, adapt_nodes, paths, tables
 from bayesmix.ml import covariances, curvature
 from bayesmix.spec import groups, permute
 from declare import by_unit, evaluate, frame, give_effects, oracle_for, random_values, target
@@ -326,7 +326,7 @@ def test_the_delta_method_is_the_slope_of_the_table(moved):
 
     slopes = np.array([(share(theta + 1e-4 * e) - share(theta - 1e-4 * e)) / 2e-4 for e in np.eye(len(theta))])
     assert np.abs(slopes[[k for k, n in enumerate(names) if n.startswith("item_logit")]]).max() < 1e-8
-    robust, _, _ = covariances(curvature(adapted(data, theta), theta))
+    robust, _, _ = covariances(curvature(adapt_nodes(data, theta), theta))
     error = float(fit.derived_se["C2_explained_by_C1"][0])
     assert error == pytest.approx(np.sqrt(slopes @ robust @ slopes), rel=1e-3)
 

@@ -10,7 +10,7 @@ from numpy.testing import assert_allclose
 from scipy import stats
 
 import bayesmix as bm
-from bayesmix.graph import LogLikelihood, adapted, of_population, posterior
+from bayesmix.graph import LogLikelihood, adapt_nodes, posterior, with_population_nodes
 from bayesmix.ml import polish
 from bayesmix.spec import Covariates, Effect, LatentClass, Model, Response, Term
 from bayesmix.spec import class_labels as labels
@@ -71,7 +71,7 @@ def test_adaptive_nodes_are_other_nodes_of_the_same_integral(name):
     plain = bm.prepare(model, df, fine)
     values = random_values(plain, seed=5, scale=0.5)
     theta = plain.packing.pack(values)
-    moving = adapted(bm.prepare(model, df, fine | {"cluster": bm.adaptive(15)}), theta)
+    moving = adapt_nodes(bm.prepare(model, df, fine | {"cluster": bm.adaptive(15)}), theta)
     assert_allclose(LogLikelihood(moving).of_units(theta), LogLikelihood(plain).of_units(theta), rtol=1e-5)
 
 
@@ -81,7 +81,7 @@ def test_adaptive_nodes_find_a_posterior_between_two_of_their_first_places():
     model = lca(list("abcd"), 2, cluster="g")
     fine, moving = bm.prepare(model, df, bm.trapezoid(801, 8.0)), bm.prepare(model, df, bm.adaptive(7))
     theta = fine.packing.pack(_truth(4, 2.5))
-    moving = adapted(moving, theta)
+    moving = adapt_nodes(moving, theta)
     assert moving.places["cluster"][1].min() < 0.1
     assert_allclose(LogLikelihood(moving).of_units(theta), LogLikelihood(fine).of_units(theta), atol=0.02)
 
@@ -365,7 +365,7 @@ def test_grades_of_membership_are_enumerated(clustered):
 def test_averages_over_the_population_do_not_use_the_nodes_of_a_cluster(fit, clustered):
     data = bm.prepare(lca(list("abcde"), 2, cluster="g"), clustered)
     assert "cluster" in data.arrays["z_cluster"].dims
-    assert of_population(data).arrays["z_cluster"].dims == ("node_cluster", "effect_cluster")
+    assert with_population_nodes(data).arrays["z_cluster"].dims == ("node_cluster", "effect_cluster")
     a, s = float(fit.params["class_logit"][0]), float(fit.params["cluster_loading"][0, 0])
     z = np.random.default_rng(1).normal(size=400_000)
     expected = (1 / (1 + np.exp(-(a + s * z)))).mean()
@@ -383,11 +383,11 @@ def test_classes_of_two_levels_come_by_size_however_far_their_nodes_have_to_move
     model = lca([f"u{k}" for k in range(6)], 2, cluster="g")
     df = bm.simulate(model, truth, n=2000, clusters=100, seed=3767178641)
     data, turned = target(model, df), np.array([1, 0])
-    top = polish.polished(data, data.pack(truth))
+    top = polish.polish_maximum(data, data.pack(truth))
     made = {k: x.values for k, x in LogLikelihood(top.data).factors(top.theta).items()}
     other = data.pack(labels.permute(model, made, ("C",), turned))
     for theta, like, first in (
         (other, None, 1.5), (top.theta, labels.permute(model, truth, ("C",), turned), -1.5), (other, truth, 1.5)
     ):  # fmt: skip
-        found = polish.polished(data, theta, like)
+        found = polish.polish_maximum(data, theta, like)
         assert LogLikelihood(data).factors(found.theta)["item_logit"].values[0, 0, 1] == pytest.approx(first, abs=0.5)
