@@ -51,6 +51,11 @@ def count_mixture(
     ------
     ValueError
         As :func:`bayesmix.models.lca`.
+
+    Examples
+    --------
+    >>> bm.models.count_mixture(["n1", "n2"], 2, dispersion="class").name
+    'count_mixture'
     """
     one_of("dispersion", dispersion, ("equal", "class"))
     counts = NegativeBinomial()

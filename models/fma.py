@@ -77,6 +77,11 @@ def fma(
     ------
     ValueError
         As :func:`bayesmix.models.lca`; something in `by_class` that is not identified beside the rest.
+
+    Examples
+    --------
+    >>> [e.name for e in bm.models.fma(["a", "b", "c"], 2).effects]
+    ['f']
     """
     items, classes = blocks.listed(items), blocks.class_number(classes)
     varying = blocks.parts_by_class(by_class, classes)

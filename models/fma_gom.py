@@ -66,6 +66,11 @@ def fma_gom(
     ------
     ValueError
         As :func:`bayesmix.models.gom` and :func:`bayesmix.models.fma`.
+
+    Examples
+    --------
+    >>> bm.models.fma_gom(["a", "b", "c"], 2).classes[0].level
+    'item'
     """
     more = " (with one there is no membership: bm.models.fma takes 1)"
     items, classes = blocks.listed(items), blocks.class_number(classes, 2, more)

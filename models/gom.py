@@ -67,6 +67,11 @@ def gom(
     ------
     ValueError
         As :func:`bayesmix.models.lca`; one class, or effects "none": the responses would be independent.
+
+    Examples
+    --------
+    >>> bm.models.gom(["a", "b", "c"], 3).classes[0].size
+    3
     """
     more = ". With one extreme profile the responses would be independent (bm.models.lca takes 1)"
     classes = class_number(classes, 2, more)

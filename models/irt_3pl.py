@@ -68,6 +68,11 @@ def irt_3pl(
     ------
     ValueError
         Fewer than three items, unknown settings, covariates of classes where there is one.
+
+    Examples
+    --------
+    >>> [p.name for p in bm.models.irt_3pl(["a", "b", "c"]).parameters]
+    ['item_intercept', 'loading', 'guessing']
     """
     classes = blocks.class_number(classes)
     by = blocks.item_response_classes(classes, covariates)
@@ -91,6 +96,11 @@ def guessing_as_membership(items: Items, link: str = "logit", freq: str | None =
     ----------
     items, link, freq
         As in :func:`irt_3pl`.
+
+    Examples
+    --------
+    >>> bm.models.guessing_as_membership(["a", "b", "c"]).classes[0].level
+    'item'
     """
     r = blocks.item_response(items, link, "none", "item", ("C",), None)
     tau, slope = (

@@ -79,6 +79,12 @@ def lca(
     ValueError
         No items, a duplicate item, a number of classes below one (of clusters: below two), a family for no item,
         unknown `effects`, something of clusters or of their classes without any.
+
+    Examples
+    --------
+    >>> model = bm.models.lca(["a", "b", "c", "d"], 2, "x", cluster="g")
+    >>> [p.name for p in model.parameters][:3]
+    ['class_logit', 'class_slope', 'cluster_loading']
     """
     classes = class_number(classes)
     effects = effects or ("unrestricted" if cluster and not cluster_classes else "none")

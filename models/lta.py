@@ -80,6 +80,12 @@ def lta(
     ------
     ValueError
         Occasions, numbers of classes and items that do not fit each other; an unknown or contradictory setting.
+
+    Examples
+    --------
+    >>> model = bm.models.lta([["a1", "b1"], ["a2", "b2"]], 2)
+    >>> [c.name for c in model.classes], model.responses[0].labels
+    (['C1', 'C2'], ('a', 'b'))
     """
     occasions = Occasions.of(waves, classes, names, measurement)
     effects = effects or ("factor" if cluster else "none")

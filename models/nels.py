@@ -63,6 +63,11 @@ def nels(
     ------
     ValueError
         No model of that name, and as :func:`bayesmix.models.regression_mixture`.
+
+    Examples
+    --------
+    >>> bm.models.nels("A", classes=2).name
+    'regression_mixture'
     """
     if model not in ("1", "1b", "1c", "A", "B", "C"):
         raise ValueError(f"The model came as {model!r}: give '1', '1b', '1c', 'A', 'B' or 'C'.")

@@ -96,6 +96,12 @@ def regression_mixture(
     ValueError
         A formula without an outcome or an intercept, a coefficient that is no term of it, a number of classes
         below one (of clusters: below two), something of clusters without a cluster column, an unknown setting.
+
+    Examples
+    --------
+    >>> model = bm.models.regression_mixture("y ~ x", 2, cluster="g")
+    >>> [e.name for e in model.effects]
+    ['u_intercept', 'f']
     """
     classes = blocks.class_number(classes)
     regression = Regression.parse(formula, family, variance)

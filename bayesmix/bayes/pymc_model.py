@@ -61,6 +61,12 @@ def build(
     ------
     ValueError, TypeError
         Bad data, or a prior for no parameter.
+
+    Examples
+    --------
+    >>> pm_model = bm.build(model, df)
+    >>> "class_logit" in pm_model.named_vars
+    True
     """
     model, fit = model_and_fit(model)
     return build_from(prepared(Dataset.encode(model, df), effects, nodes, fit), priors)
@@ -172,6 +178,11 @@ def prior_table(model: Model, df: pd.DataFrame | Priors | None = None, priors: P
     pandas.DataFrame
         Columns `dims`, `support`, `prior` and `of`: what the prior is of, which for a declared prior of an intercept
         with covariates is the intercept at their means (over individuals, of clusters over clusters).
+
+    Examples
+    --------
+    >>> bm.prior_table(model).loc["class_logit", "support"]
+    'real'
     """
     check_model(model)
     if not isinstance(df, pd.DataFrame) and df is not None:

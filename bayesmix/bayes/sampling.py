@@ -76,6 +76,12 @@ def sample(
     xarray.DataTree
         Groups `posterior`, `posterior_raw`, `sample_stats`, `log_likelihood` (marginal: one value a
         unit), `observed_data`, `constant_data`, `posterior_predictive`, `prior`.
+
+    Examples
+    --------
+    >>> post = bm.sample(fit, df, draws=20, tune=20, chains=1, progress=False)
+    >>> post["posterior"].sizes["draw"]
+    20
     """
     refuse_fit_beside(nuts, "bm.sample(fit, df)")
     model, fit = model_and_fit(model)

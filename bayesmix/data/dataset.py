@@ -46,6 +46,12 @@ class Dataset:
         The cluster of each row, -1 where it is left out.
     follows : bool
         Whether the rows were coded as others were: none of what it takes to estimate a model is then asked of them.
+
+    Examples
+    --------
+    >>> rows = bm.Dataset.encode(model, df)
+    >>> rows.categories["a"]
+    [0, 1]
     """
 
     model: Model

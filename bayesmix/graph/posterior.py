@@ -89,6 +89,11 @@ def log_likelihood(
     ValueError, TypeError
         Bad data or parameters; rows with a category or level that the fit did not see, or, for plain arrays, rows
         that do not tell which of its categories an item has.
+
+    Examples
+    --------
+    >>> round(bm.log_likelihood(fit, df) - fit.loglik, 6)
+    0.0
     """
     model, params = model_and_params(model, params)
     data = prepare(model, df, nodes=nodes, coding=coding_of(model, params, df))

@@ -27,6 +27,12 @@ class Problem(Patterns):
         The integration method at each level that has integrated effects.
     places : dict of str to (array, array)
         Centres (unit, effect) and scales (unit, effect, effect) of adaptive nodes that have been moved.
+
+    Examples
+    --------
+    >>> problem = bm.Problem.of(bm.Dataset.encode(model, df))
+    >>> problem.packing.size, problem.n_individuals
+    (9, 200)
     """
 
     nodes: Mapping[str, Nodes] = field(default_factory=dict)
@@ -122,5 +128,11 @@ def prepare(
     ------
     ValueError, TypeError
         What came, what was expected, and what to do.
+
+    Examples
+    --------
+    >>> problem = bm.prepare(model, df)
+    >>> problem.counts.sum()
+    np.float64(200.0)
     """
     return Problem.of(Dataset.encode(model, df, coding), nodes, sampled, collapse)

@@ -58,6 +58,12 @@ def simulate(
     ------
     ValueError
         No n, covariates missing, or parameters of another shape.
+
+    Examples
+    --------
+    >>> new = bm.simulate(fit, n=5, seed=1)
+    >>> list(new.columns)
+    ['a', 'b', 'c', 'd', 'true_C']
     """
     model, params = model_and_params(model, params)
     if not whole(seed, 0):

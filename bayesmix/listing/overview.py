@@ -63,6 +63,11 @@ def report(what: Fit | Listed | xr.DataTree, post: xr.DataTree | None = None) ->
         A `str`. Of a fit: model and data, random starts, fit, class counts, classification, results,
         probability scale, odds ratios, quality of the numerical results, and the posterior if there
         is one. Of an enumeration: the information criteria. Of a study: its averages.
+
+    Examples
+    --------
+    >>> print(bm.report(fit).splitlines()[0])
+    MODEL AND DATA
     """
     return to_text(_any_sections(what, post))
 

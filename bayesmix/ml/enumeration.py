@@ -63,6 +63,12 @@ def enumerate_classes(
     ------
     ValueError
         No numbers, no such class variable, or what :func:`bayesmix.fit` refuses: before any computation.
+
+    Examples
+    --------
+    >>> found = bm.enumerate_classes(model, df, [1, 2], starts=2, rounds=1, progress=False)
+    >>> found.table["parameters"].tolist()
+    [4, 9]
     """
     if not callable(model):
         check_model(model)
@@ -195,6 +201,12 @@ class Enumeration:
         The class variable that was varied.
     n : {"individuals", "clusters"}
         The sample size of BIC and adjusted BIC (:meth:`bayesmix.Fit.sample_size`).
+
+    Examples
+    --------
+    >>> found = bm.enumerate_classes(model, df, [1, 2], starts=2, rounds=1, progress=False)
+    >>> list(found.table.index), found[2].info["classes"]
+    ([1, 2], {'C': 2})
     """
 
     fits: Mapping[int, Fit]

@@ -126,6 +126,12 @@ def fit(
         Every start failed.
     KeyboardInterrupt
         Interrupted before any start was finished; later, the finished ones are kept.
+
+    Examples
+    --------
+    >>> fit = bm.fit(bm.models.lca(["a", "b", "c", "d"], 2), df, starts=2, rounds=1, progress=False)
+    >>> list(fit.class_counts("C").index)
+    [1, 2]
     """
     settings = Settings(
         starts, finals, rounds, seed, nodes, start, like, priors, standard_errors, mode, executor, progress, simpler,

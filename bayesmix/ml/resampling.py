@@ -42,6 +42,12 @@ class Bootstrap:
         The solution on the data as they are.
     failed : int
         Replications that failed, or in which a residual SD collapsed; they are left out.
+
+    Examples
+    --------
+    >>> resampled = bm.bootstrap(fit, df, replications=4, progress=False)
+    >>> resampled.se["class_logit"].dims
+    ('C',)
     """
 
     draws: xr.Dataset
@@ -99,6 +105,12 @@ def bootstrap(
         Fewer than two replications, a seed that is none, or other data or other priors than those of the fit.
     KeyboardInterrupt
         Interrupted before two replications were finished.
+
+    Examples
+    --------
+    >>> resampled = bm.bootstrap(fit, df, replications=4, progress=False)
+    >>> "class_logit" in resampled.interval(0.9)
+    True
     """
     if not isinstance(fit, Fit):
         raise TypeError(f"The fit came as {type(fit).__name__}, expected what bm.fit returns: bm.bootstrap(fit, df).")

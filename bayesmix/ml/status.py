@@ -56,6 +56,12 @@ class ClassStatus:
         The verdict and its reasons in plain words.
     within, both, between : Fit
         The three fits.
+
+    Examples
+    --------
+    >>> status = bm.class_status(bm.models.lca(list("abcd"), 2, cluster="g"), df, starts=2, rounds=1, progress=False)
+    >>> status.verdict in ("within", "within-between", "between")
+    True
     """
 
     verdict: str
@@ -109,6 +115,12 @@ def class_status(
     The ICC (20) is bounded, and its estimate is skewed near 0 and 1. Its logit is log Var(alpha) -
     log(pi^2 / 3), so that the delta method is taken there; near a bound the profile likelihood, which
     needs no scale, is the one to read.
+
+    Examples
+    --------
+    >>> status = bm.class_status(bm.models.lca(list("abcd"), 2, cluster="g"), df, starts=2, rounds=1, progress=False)
+    >>> list(status.table.index)
+    ['within', 'within-between', 'between']
     """
     refuse_fit_beside(settings, "bm.class_status(fit, df)")
     model, fit = model_and_fit(model)

@@ -68,6 +68,10 @@ def against(
     ValueError
         The items or their categories differ, are not binary or have no probabilities by class; no
         such class; labels or names that do not match.
+
+    Examples
+    --------
+    >>> ax = bm.plots.against(fit, fit)
     """
     import matplotlib.pyplot as plt
 

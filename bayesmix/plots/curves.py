@@ -38,6 +38,10 @@ def class_curves(
     ------
     ValueError
         As :func:`bayesmix.class_curves`.
+
+    Examples
+    --------
+    >>> axes = bm.plots.class_curves(two_level)
     """
     curves = class_logits.class_curves(result, name, effect, df)
     variable, effect = curves.attrs["class"], curves.attrs["effect"]

@@ -33,6 +33,10 @@ def scores(fit: Fit, df: pd.DataFrame | None = None) -> NDArray[Any]:
     ------
     ValueError
         As :func:`bayesmix.reliability`.
+
+    Examples
+    --------
+    >>> axes = bm.plots.scores(item_response)
     """
     weight, table = score_weights(fit, df), reliability(fit, df)
     import matplotlib.pyplot as plt

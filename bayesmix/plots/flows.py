@@ -39,6 +39,10 @@ def transitions(result: Fit | xr.DataTree) -> Axes:
     ------
     ValueError
         The model has no transitions.
+
+    Examples
+    --------
+    >>> axes = bm.plots.transitions(transitions_fit)
     """
     import matplotlib.pyplot as plt
 

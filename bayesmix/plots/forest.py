@@ -166,6 +166,10 @@ def comparison(compared: Comparison, scale: str | None = None) -> Figure:
     ------
     ValueError
         Another scale, or nothing to draw on it.
+
+    Examples
+    --------
+    >>> figure = bm.plots.comparison(bm.compare(fit))
     """
     if scale not in (None, "probability", "parameter", "derived"):
         raise ValueError(f"The scale came as {scale!r}: give 'probability', 'parameter' or 'derived'.")

@@ -50,6 +50,10 @@ def item_curves(
     ------
     ValueError
         As :func:`bayesmix.item_curves`; an unknown item.
+
+    Examples
+    --------
+    >>> axes = bm.plots.item_curves(item_response)
     """
     curves = item_characteristics.item_curves(result, df, limit)
     panels = _of_items(_all_panels(curves, Estimates.of(result).model), items)

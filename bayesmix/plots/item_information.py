@@ -45,6 +45,10 @@ def information(result: Fit | xr.DataTree, df: pd.DataFrame | None = None, limit
     ------
     ValueError
         As :func:`bayesmix.item_curves`.
+
+    Examples
+    --------
+    >>> axes = bm.plots.information(item_response)
     """
     curves = item_characteristics.item_curves(result, df, limit).drop_dims("category")
     import matplotlib.pyplot as plt

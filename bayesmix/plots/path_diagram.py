@@ -27,6 +27,11 @@ class Diagram:
     ----------
     dot : str
         What Graphviz reads.
+
+    Examples
+    --------
+    >>> bm.plots.diagram(model).dot[:7]
+    'digraph'
     """
 
     dot: str
@@ -78,6 +83,11 @@ def diagram(what: Model | Fit | xr.DataTree) -> Diagram:
     ------
     TypeError
         Neither a model nor a result.
+
+    Examples
+    --------
+    >>> "a" in bm.plots.diagram(fit).dot
+    True
     """
     if isinstance(what, (Fit, xr.DataTree)):
         estimates = Estimates.of(what)

@@ -71,6 +71,10 @@ def profile(result: Fit | xr.DataTree) -> NDArray[Any]:
     ------
     ValueError
         The solution has no item parameters that depend on a class.
+
+    Examples
+    --------
+    >>> axes = bm.plots.profile(fit)
     """
     estimates = Estimates.of(result)
     panels = [c for r in estimates.model.distinct_responses for c in _response_curves(estimates, r)]
@@ -194,6 +198,11 @@ def memberships(
     ------
     ValueError
         The model has no grades of membership, or frequency weights are missing or too few.
+
+    Examples
+    --------
+    >>> grades = bm.fit(bm.models.gom(list("abcd"), 2), df, nodes=bm.trapezoid(7), **quick, progress=False)
+    >>> axes = bm.plots.memberships(grades)
     """
     estimates = Estimates.of(result)
     import matplotlib.pyplot as plt
@@ -272,6 +281,10 @@ def classes(result: Fit | xr.DataTree) -> NDArray[Any]:
     ------
     ValueError
         The solution has no class variable.
+
+    Examples
+    --------
+    >>> axes = bm.plots.classes(fit)
     """
     import matplotlib.pyplot as plt
 
@@ -314,6 +327,11 @@ def enumeration(found: Enumerated) -> Axes:
     Returns
     -------
     matplotlib.axes.Axes
+
+    Examples
+    --------
+    >>> found = bm.enumerate_classes(model, df, [1, 2], starts=2, rounds=1, progress=False)
+    >>> axes = bm.plots.enumeration(found)
     """
     if not isinstance(getattr(found, "table", None), pd.DataFrame):
         raise TypeError(

@@ -56,6 +56,10 @@ def study(studied: Studied, model: str | None = None, *, scale: str = "parameter
     ------
     ValueError
         The model has no such entries of which the population's values are known.
+
+    Examples
+    --------
+    >>> axes = bm.plots.study(bm.study(fit, n=100, replications=2, fit=quick, progress=False))
     """
     if not hasattr(studied, "summary") or not hasattr(studied, "replications"):
         raise TypeError(f"The study came as {type(studied).__name__}, expected what bm.study returns: give it.")

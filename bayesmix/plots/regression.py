@@ -79,6 +79,10 @@ def outcome(
     ValueError
         The fit has several outcomes or one that is no number; a column is missing or has too many values;
         the data are not those of the fit.
+
+    Examples
+    --------
+    >>> axes = bm.plots.outcome(regression, df)
     """
     if not isinstance(fit, Fit):
         raise TypeError(f"The fit came as {type(fit).__name__}, expected what bm.fit returns: give one.")
@@ -242,6 +246,10 @@ def random_effects(result: Fit | xr.DataTree, df: pd.DataFrame, slope: str | Non
     ValueError
         The model has no random slope, or no such coefficient, or it is the same in all clusters; the
         posterior has no sampled effects.
+
+    Examples
+    --------
+    >>> axes = bm.plots.random_effects(slopes, df)
     """
     model = Estimates.of(result).model
     slope = slope or _first_slope(model)

@@ -63,6 +63,12 @@ def class_curves(
     ------
     ValueError
         No class variable has random logits, or not this one, or none by this effect, or its variance is zero.
+
+    Examples
+    --------
+    >>> curves = bm.class_curves(two_level)
+    >>> "C" in curves.coords
+    True
     """
     estimates = Estimates.of(result)
     model = estimates.model

@@ -47,6 +47,11 @@ class Comparison:
         What the sampler said of itself.
     pictured : sequence of str
         The variables that :meth:`plot` draws unless it is told otherwise, in its order.
+
+    Examples
+    --------
+    >>> bm.compare(fit).table.columns[:2].tolist()
+    ['ml', 'ml_se']
     """
 
     table: pd.DataFrame
@@ -126,6 +131,12 @@ def compare(fit: Fit | None = None, post: xr.DataTree | None = None, published: 
     ------
     ValueError
         Neither came, the two are not of one model, or a published value is for nothing in the table.
+
+    Examples
+    --------
+    >>> compared = bm.compare(fit, published={"class_logit[1]": 0.4})
+    >>> float(compared.table.loc["class_logit[1]", "published"])
+    0.4
     """
     if fit is None and post is None:
         raise ValueError("Neither a fit nor a posterior came: give bm.compare(fit, post), or one of them.")

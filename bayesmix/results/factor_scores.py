@@ -35,6 +35,11 @@ def reliability(fit: Fit, df: pd.DataFrame | None = None) -> pd.DataFrame:
     ------
     ValueError
         The model has no factors of individuals, or the data are not those of the fit.
+
+    Examples
+    --------
+    >>> bm.reliability(item_response).columns.tolist()
+    ['reliability', 'mean', 'sd', 'error']
     """
     weight = score_weights(fit, df)
     rows = {name: _moments(fit, name, weight) for name in factor_names(fit)}

@@ -82,6 +82,13 @@ class Fit:
         Settings and versions: enough to run the fit again.
     solutions : xarray.Dataset
         Natural parameters of the different solutions that the search saw, the best first, and their `loglik`.
+
+    Examples
+    --------
+    >>> fit.n_parameters, fit.params["class_logit"].dims
+    (9, ('C',))
+    >>> bool(fit.bic > fit.aic)
+    True
     """
 
     model: Model

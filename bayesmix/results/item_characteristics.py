@@ -63,6 +63,12 @@ def item_curves(result: Fit | xr.DataTree, df: pd.DataFrame | None = None, limit
     ------
     ValueError
         A limit that is not positive; no binary, ordinal or nominal item loads on a factor of individuals.
+
+    Examples
+    --------
+    >>> curves = bm.item_curves(item_response)
+    >>> sorted(curves["probability"].dims)[:2]
+    ['category', 'eta']
     """
     estimates = Estimates.of(result)
     model = estimates.model

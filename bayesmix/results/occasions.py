@@ -40,6 +40,11 @@ def transitions(result: Fit | xr.DataTree) -> pd.DataFrame:
     ------
     ValueError
         The model has no transitions.
+
+    Examples
+    --------
+    >>> bm.transitions(transitions_fit).shape[0] > 0
+    True
     """
     estimates = Estimates.of(result)
     rows = [row for name in entered(estimates) for row in _transition_rows(estimates, name)]
@@ -97,6 +102,11 @@ def decomposition(result: Fit | xr.DataTree) -> pd.DataFrame:
     ValueError
         The model has no random effects of clusters on the classes of two occasions, or covariates of
         individuals on them, on which the shares would depend.
+
+    Examples
+    --------
+    >>> bm.decomposition(transitions_fit).columns.size > 0
+    True
     """
     estimates = Estimates.of(result)
     rows = [row for q in estimates.of_kind("share", "path effect") for row in _parts(estimates, q)]

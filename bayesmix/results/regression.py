@@ -60,6 +60,12 @@ def coefficients(result: Fit | xr.DataTree, df: pd.DataFrame) -> pd.DataFrame:
     ValueError
         The model is no regression with a cluster column; the data are of another model; the posterior has no sampled
         effects, or those of other clusters.
+
+    Examples
+    --------
+    >>> table = bm.coefficients(regression, df)
+    >>> len(table)
+    20
     """
     model = Estimates.of(result).model
     check_two_level_regression(model)

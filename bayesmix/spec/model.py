@@ -43,6 +43,11 @@ class Covariates:
         A covariate of individuals; the columns, then of clusters, are multiplied by it.
     single : bool
         Whether each term must be one column: a random slope belongs to one.
+
+    Examples
+    --------
+    >>> bm.Covariates("covariate", "age + sex").level
+    'individual'
     """
 
     name: str
@@ -70,6 +75,11 @@ class Term:
         The dim of the parameter that runs over `effects`; not needed for a single effect.
     rename : tuple of (str, str)
         Dims of the parameter under other names here, so that two occasions can share it.
+
+    Examples
+    --------
+    >>> bm.Term(bm.Parameter("class_slope", ("C", "covariate")), bm.Covariates("covariate", "age")).dims
+    ('C', 'covariate')
     """
 
     parameter: Parameter
@@ -114,6 +124,11 @@ class Response:
     labels : tuple of str
         Names of the items in results, where they are not those of the columns: those of several
         occasions have one.
+
+    Examples
+    --------
+    >>> model.responses[0].items
+    ('a', 'b', 'c', 'd')
     """
 
     name: str
@@ -147,6 +162,11 @@ class LatentClass:
 
     Its predictor gives logits over `name`, equations (4), (9), (17), (24), (26), (34); the
     reference class is fixed in the parameters. A parent class is a dim of a parameter.
+
+    Examples
+    --------
+    >>> bm.LatentClass("C", 3).level
+    'individual'
     """
 
     name: str
@@ -174,6 +194,11 @@ class Effect:
     With `standard` it is a factor that is correlated with others: m + sd r, where m are the terms of the mean that
     have no effects, and r = (sum_k b_k r_k + z) / sqrt(Var(sum_k b_k r_k) + 1) is the residual on those of the
     factors before it, with variance 1.
+
+    Examples
+    --------
+    >>> bm.Effect("u", "cluster").level
+    'cluster'
     """
 
     name: str
@@ -203,6 +228,11 @@ class Model:
         Column of the cluster labels.
     freq : str, optional
         Column of frequency weights: the number of identical rows that a row stands for.
+
+    Examples
+    --------
+    >>> model.name, model.items, [p.name for p in model.parameters]
+    ('lca', ('a', 'b', 'c', 'd'), ['class_logit', 'item_logit'])
     """
 
     name: str

@@ -50,6 +50,11 @@ class Prior:
     instead, those of :func:`bayesmix.prior_table`: ``Prior("DataNormal", sigma=2.5)`` on the mean of a normal item
     is a normal around the item's mean with 2.5 of its SDs, on a slope one around zero with 2.5 SDs of the outcome
     over the SD of the covariate.
+
+    Examples
+    --------
+    >>> str(bm.Prior("Normal", mu=0, sigma=1))
+    'Normal(mu=0, sigma=1)'
     """
 
     distribution: str
@@ -78,14 +83,26 @@ class Prior:
 
 @dataclass(frozen=True)
 class Fixed:
-    """Entries of a parameter that are not estimated: `value` at the given positions of named dims."""
+    """Entries of a parameter that are not estimated: `value` at the given positions of named dims.
+
+    Examples
+    --------
+    >>> bm.Fixed(0.0, (("C", -1),)) == bm.at(0.0, C=-1)
+    True
+    """
 
     value: float
     positions: tuple[tuple[str, int], ...] = ()
 
 
 def at(value: float, **positions: int) -> Fixed:
-    """Fix a parameter to `value` where its dims are at `positions`: ``at(0.0, C=-1)``."""
+    """Fix a parameter to `value` where its dims are at `positions`: ``at(0.0, C=-1)``.
+
+    Examples
+    --------
+    >>> bm.at(0.0, C=-1).positions
+    (('C', -1),)
+    """
     return Fixed(value, tuple(sorted(positions.items())))
 
 
@@ -108,6 +125,11 @@ class Parameter:
         Stated on the natural scale.
     fixed : tuple of Fixed
         Entries that are not estimated.
+
+    Examples
+    --------
+    >>> bm.Parameter("residual_sd", ("C",), "positive").dims
+    ('C',)
     """
 
     name: str

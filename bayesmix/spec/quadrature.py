@@ -220,25 +220,55 @@ def from_text(text: str) -> Nodes:
 
 
 def trapezoid(n: int = 15, limit: float = 5.0) -> Trapezoid:
-    """The papers' setting: `n` equally spaced points on (-limit, limit) in standard deviations."""
+    """The papers' setting: `n` equally spaced points on (-limit, limit) in standard deviations.
+
+    Examples
+    --------
+    >>> bm.trapezoid(15)
+    Trapezoid(n=15, limit=5.0)
+    """
     return Trapezoid(n, limit)
 
 
 def gauss_hermite(n: int = 15) -> GaussHermite:
-    """Gauss-Hermite nodes, `n` a dimension."""
+    """Gauss-Hermite nodes, `n` a dimension.
+
+    Examples
+    --------
+    >>> bm.gauss_hermite(9)
+    GaussHermite(n=9)
+    """
     return GaussHermite(n)
 
 
 def monte_carlo(n: int = 1000, seed: int = 0) -> MonteCarlo:
-    """`n` quasi-Monte Carlo nodes in all, whatever the number of effects."""
+    """`n` quasi-Monte Carlo nodes in all, whatever the number of effects.
+
+    Examples
+    --------
+    >>> bm.monte_carlo(500, seed=1)
+    MonteCarlo(n=500, seed=1)
+    """
     return MonteCarlo(n, seed)
 
 
 def adaptive(n: int = 7) -> Adaptive:
-    """Gauss-Hermite nodes, `n` a dimension, centred and scaled at each unit's posterior."""
+    """Gauss-Hermite nodes, `n` a dimension, centred and scaled at each unit's posterior.
+
+    Examples
+    --------
+    >>> bm.adaptive(7)
+    Adaptive(n=7)
+    """
     return Adaptive(n)
 
 
 def exact() -> Exact:
-    """The closed form, for normal outcomes that are linear in the random effects."""
+    """The closed form, for normal outcomes that are linear in the random effects.
+
+    Examples
+    --------
+    >>> bm.exact()
+    Exact()
+    """
     return Exact()

@@ -101,6 +101,12 @@ def study(
         Settings, parameters or a folder that do not fit, before any replication is run.
     KeyboardInterrupt
         Interrupted before any replication was finished.
+
+    Examples
+    --------
+    >>> studied = bm.study(fit, n=100, replications=2, fit=quick, progress=False)
+    >>> len(studied.summary()) > 0
+    True
     """
     population, solution = model_and_fit(population)
     _check(replications, seed, n, clusters, estimator)

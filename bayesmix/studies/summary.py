@@ -36,6 +36,12 @@ class Study:
         `models` (their names), `asked` (replications), `estimator`, `population`, sizes and settings.
     plan : Plan, optional
         What made them; None where the study was loaded from its folder.
+
+    Examples
+    --------
+    >>> studied = bm.study(fit, n=100, replications=2, fit=quick, progress=False)
+    >>> studied.models
+    ['lca']
     """
 
     records: Sequence[Record]

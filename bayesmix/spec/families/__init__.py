@@ -48,30 +48,66 @@ FAMILIES = {cls.__new__(cls).name: cls for cls in Family.__subclasses__() if cls
 
 
 def bernoulli(link: Link = "logit", guessing: bool = False) -> Bernoulli:
-    """Binary items; `link` is "logit" or "probit"; with `guessing` they can be guessed right, (42)."""
+    """Binary items; `link` is "logit" or "probit"; with `guessing` they can be guessed right, (42).
+
+    Examples
+    --------
+    >>> print(bm.bernoulli("probit"))
+    Bernoulli(link='probit')
+    """
     return Bernoulli(link, guessing)
 
 
 def nominal() -> Nominal:
-    """Items with unordered categories (two or more)."""
+    """Items with unordered categories (two or more).
+
+    Examples
+    --------
+    >>> bm.models.lca(["a", "b"], 2, family=bm.nominal()).parameters[1].name
+    'item_logit'
+    """
     return Nominal()
 
 
 def ordinal(link: Link = "logit") -> Ordinal:
-    """Items with ordered categories, (1); `link` is "logit" or "probit"."""
+    """Items with ordered categories, (1); `link` is "logit" or "probit".
+
+    Examples
+    --------
+    >>> bm.ordinal("probit").auxiliary
+    ('threshold',)
+    """
     return Ordinal(link)
 
 
 def normal(linear_variance: bool = False) -> Normal:
-    """Continuous items; with `linear_variance` their variance is a sum of terms, R(17)."""
+    """Continuous items; with `linear_variance` their variance is a sum of terms, R(17).
+
+    Examples
+    --------
+    >>> bm.normal().auxiliary
+    ('sigma',)
+    """
     return Normal(linear_variance)
 
 
 def poisson() -> Poisson:
-    """Counts with a log link."""
+    """Counts with a log link.
+
+    Examples
+    --------
+    >>> bm.poisson().kind
+    'count'
+    """
     return Poisson()
 
 
 def negative_binomial() -> NegativeBinomial:
-    """Counts with a log link and the variance mu + alpha mu^2; `dispersion` is alpha."""
+    """Counts with a log link and the variance mu + alpha mu^2; `dispersion` is alpha.
+
+    Examples
+    --------
+    >>> bm.negative_binomial().auxiliary
+    ('dispersion',)
+    """
     return NegativeBinomial()

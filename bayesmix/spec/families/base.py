@@ -60,6 +60,11 @@ class Family:
     most_categories : int, optional
     intercept_prior, sd_prior, slope_prior : Prior
         Of intercepts of items, of SDs of random coefficients and slopes of regressions.
+
+    Examples
+    --------
+    >>> isinstance(bm.normal(), bm.Family), bm.negative_binomial().name
+    (True, 'negative_binomial')
     """
 
     kind: ClassVar[str]
