@@ -20,6 +20,7 @@ from collections.abc import Sequence
 from bayesmix.models.regression_mixture import regression_mixture
 
 from bayesmix import Model
+from bayesmix.checks import one_of
 
 BETWEEN = "per_adva + private + catholic + mean_ses"
 
@@ -69,8 +70,7 @@ def nels(
     >>> bm.models.nels("A", classes=2).name
     'regression_mixture'
     """
-    if model not in ("1", "1b", "1c", "A", "B", "C"):
-        raise ValueError(f"The model came as {model!r}: give '1', '1b', '1c', 'A', 'B' or 'C'.")
+    one_of("The model", model, ("1", "1b", "1c", "A", "B", "C"), " or ")
     if model == "A":
         return model_a(formula, classes, between, cluster)
     if model in "BC":

@@ -28,8 +28,8 @@ from bayesmix.results import FORMAT, Fit, diagnosed, words
 from bayesmix.spec import Adaptive, Model, Nodes, Quantity, encode, parameter, probability_tables
 from bayesmix.spec import class_labels as labels
 from bayesmix.spec.parameters import Parameter
+from bayesmix.typing import Array
 
-Array = NDArray[np.float64]
 PREDICTIVE, PRIOR = 50, 500
 """Replicated data sets a chain; draws of the prior."""
 

@@ -22,8 +22,8 @@ from bayesmix.results import Fit
 from bayesmix.spec import Nodes
 from bayesmix.spec import class_labels as labels
 from bayesmix.spec.parameters import Parameter, Prior
+from bayesmix.typing import Array
 
-Array = NDArray[np.float64]
 MATTERS = 0.01
 """The share of the posterior mass from which a solution is spoken of."""
 SAME = 1e-3

@@ -11,12 +11,11 @@ from dataclasses import dataclass, replace
 from typing import cast
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bayesmix.graph import LogLikelihood, Problem, adapt_nodes, placed, with_adaptive_nodes, with_fixed_nodes
 from bayesmix.spec import Adaptive, Exact, MonteCarlo, Nodes
+from bayesmix.typing import Array
 
-Array = NDArray[np.float64]
 AUDITED = 12
 """At so many draws the nodes are checked."""
 OFF = 0.1

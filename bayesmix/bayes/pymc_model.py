@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 import pymc as pm
 import pytensor.tensor as pt
-from numpy.typing import NDArray
 from pytensor.graph.replace import graph_replace
 from pytensor.graph.traversal import explicit_graph_inputs
 
@@ -21,8 +20,8 @@ from bayesmix.spec import Adaptive, Model, Nodes, Quantity, check_model
 from bayesmix.spec import parameters as params
 from bayesmix.spec.families import Tensor
 from bayesmix.spec.parameters import Named, Parameter, Prior
+from bayesmix.typing import Array
 
-Array = NDArray[np.float64]
 Effects = Literal["integrate", "sample"]
 
 

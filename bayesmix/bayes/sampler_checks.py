@@ -12,6 +12,7 @@ import numpy as np
 import pymc as pm
 
 from bayesmix.bayes.pymc_model import check_effects, is_sampled
+from bayesmix.checks import whole
 from bayesmix.graph import Problem
 from bayesmix.results import Fit
 from bayesmix.spec import Named
@@ -27,8 +28,7 @@ def check_sampler(draws: int, tune: int, chains: int, seed: int, cores: int | No
     """
     asked = [("draws", draws, 4), ("tune", tune, 1), ("chains", chains, 1), ("seed", seed, 0)]
     for name, value, least in [*asked, *([("cores", cores, 1)] if cores is not None else [])]:
-        if not isinstance(value, (int, np.integer)) or isinstance(value, bool) or value < least:
-            raise ValueError(f"{name} came as {value!r}: give a whole number of at least {least}.")
+        whole(name, value, least)
 
 
 def check_settings(effects: Any, nuts: Mapping[str, Any], pm_model: Any, priors: Any) -> None:

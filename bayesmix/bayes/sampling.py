@@ -24,8 +24,7 @@ from bayesmix.ml import Settings, estimate
 from bayesmix.parallel import Steps
 from bayesmix.results import Fit, model_and_fit, refuse_fit_beside
 from bayesmix.spec import Model, Nodes, Prior, encode
-
-Array = NDArray[np.float64]
+from bayesmix.typing import Array
 
 
 def sample(

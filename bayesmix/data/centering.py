@@ -22,8 +22,8 @@ from numpy.typing import NDArray
 
 from bayesmix.spec import Covariates, Effect, Model, Predictor, Term, on_residuals
 from bayesmix.spec.parameters import Named, Packing, Parameter
+from bayesmix.typing import Array
 
-Array = NDArray[np.float64]
 Values = dict[str, Array]
 CONSTANT = ""
 """Stands for the constant among the columns beside a design matrix."""

@@ -12,7 +12,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
+from bayesmix.typing import Array
+
 Kind = Literal["number", "digits", "text", "mixed", "none"]
 MISSING = frozenset({"", ".", "na", "n/a", "#n/a", "nan", "<na>", "null"})
 """Texts that stand for a missing value, in any case."""

@@ -16,8 +16,8 @@ from bayesmix.data.columns import check_scalars, native, numbers, plain
 from bayesmix.data.design import Design, columns_of, design, missing_column
 from bayesmix.data.items import Coded, coded_items, sharing
 from bayesmix.spec import Covariates, Effect, Model, Response, Term, check_model
+from bayesmix.typing import Array
 
-Array = NDArray[np.float64]
 WHOLE = 1e-6
 """How far a frequency may be from a whole number by rounding."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -11,11 +10,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from bayesmix.checks import nearest
 from bayesmix.data.coding import held, unheld
 from bayesmix.data.columns import check_commas, check_no_date, numbers, plain, read
 from bayesmix.spec import Covariates, parse_formula, roles
+from bayesmix.typing import Array
 
-Array = NDArray[np.float64]
 Rows = NDArray[np.bool_]
 MOST_LEVELS = 20
 """Levels of a categorical covariate that nobody declared: more are likely an ID or numbers that were read as text."""
@@ -327,6 +327,6 @@ def _taken(c: Covariates, wide: pd.DataFrame, spec: Any) -> pd.DataFrame:
 
 def missing_column(column: str, df: pd.DataFrame) -> str:
     """Words for a column that is not there."""
-    near = difflib.get_close_matches(str(column), [str(c) for c in df.columns], n=1)
-    hint = f"Did you mean '{near[0]}'?" if near else f"Columns are: {', '.join(map(str, df.columns[:12]))}."
+    near = nearest(column, df.columns)
+    hint = f"Did you mean '{near}'?" if near else f"Columns are: {', '.join(map(str, df.columns[:12]))}."
     return f"The data have no column '{column}'. {hint}"

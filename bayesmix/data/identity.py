@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from bayesmix.data.dataset import texts
 from bayesmix.data.patterns import Patterns
 from bayesmix.spec import Model, structure
+from bayesmix.typing import Array
 
-Array = NDArray[np.float64]
 DIGITS = 2.0**36
 """Columns that are transformed by their mean or SD differ in the last digits from one order of the rows to another."""
 

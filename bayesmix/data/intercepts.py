@@ -13,13 +13,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bayesmix.data.margins import column_means
 from bayesmix.data.patterns import Patterns
 from bayesmix.spec import Model, Predictor, Term
-
-Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)

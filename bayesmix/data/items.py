@@ -17,8 +17,8 @@ from bayesmix.data.coding import Coding
 from bayesmix.data.columns import Labels, numbers, read
 from bayesmix.spec import Model, Response
 from bayesmix.spec.parameters import Parameter
+from bayesmix.typing import Array
 
-Array = NDArray[np.float64]
 MAX_CATEGORIES = 30
 PAIRS = (
     ("wrong", "right"), ("incorrect", "correct"), ("false", "true"), ("f", "t"), ("no", "yes"), ("n", "y"),

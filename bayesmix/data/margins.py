@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bayesmix.data.patterns import Patterns
 from bayesmix.spec import Response, Term
-
-Array = NDArray[np.float64]
+from bayesmix.typing import Array
 
 
 def units(data: Patterns) -> dict[str, tuple[Array, Array]]:

@@ -21,8 +21,8 @@ from bayesmix.data.dataset import Dataset
 from bayesmix.data.design import Design
 from bayesmix.data.items import Coded
 from bayesmix.spec import Model, Named, Packing, Response, terms
+from bayesmix.typing import Array
 
-Array = NDArray[np.float64]
 WORTH_MERGING = 1.5
 """How many more patterns there are by cluster, from which they are merged over clusters where that is possible."""
 WORTH_SLOTS = 2.0

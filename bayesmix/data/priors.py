@@ -23,8 +23,8 @@ from bayesmix.data.margins import units
 from bayesmix.data.patterns import Patterns
 from bayesmix.spec import Model, Positive, Real, Support, terms
 from bayesmix.spec.parameters import Parameter, Prior
+from bayesmix.typing import Array
 
-Array = NDArray[np.float64]
 Priors = Mapping[str, Prior | Literal["default"]] | Literal["default"]
 FREE, AT_MEANS = "_free", "_at_means"
 """End the names of variables: of free entries where others are fixed, of an intercept at the covariates' means."""

@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 import pytensor.tensor as pt
-from numpy.typing import NDArray
 from pytensor import xtensor as px
 from pytensor.compile.mode import Mode
 
@@ -24,8 +23,8 @@ from bayesmix.graph.problem import Problem
 from bayesmix.graph.quantities import quantities
 from bayesmix.parallel import COMPILING
 from bayesmix.spec import Model, Named, Quantity, lower, natural, structure
+from bayesmix.typing import Array
 
-Array = NDArray[np.float64]
 Dims = tuple[str, ...]
 
 

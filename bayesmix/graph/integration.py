@@ -6,7 +6,6 @@ import math
 from collections.abc import Mapping
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bayesmix.spec import (
     MAX_ENTRIES,
@@ -21,8 +20,7 @@ from bayesmix.spec import (
     Trapezoid,
     count_nodes,
 )
-
-Array = NDArray[np.float64]
+from bayesmix.typing import Array
 
 
 def choose(model: Model, given: Nodes | Mapping[str, Nodes] | None, sampled: tuple[str, ...] = ()) -> dict[str, Nodes]:

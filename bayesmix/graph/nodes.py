@@ -9,14 +9,13 @@ from types import UnionType
 from typing import Any, cast
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bayesmix.graph.compile import LogLikelihood
 from bayesmix.graph.integration import node_arrays, placed
 from bayesmix.graph.problem import Problem
 from bayesmix.spec import MAX_ENTRIES, Adaptive, Exact, GaussHermite, MonteCarlo, Named, Nodes, Trapezoid, count_nodes
+from bayesmix.typing import Array
 
-Array = NDArray[np.float64]
 NARROWEST, WIDEST = 0.25, 4.0
 """How far one step may shrink or widen the nodes: a posterior between two nodes is not lost."""
 MANY = 2_000_000

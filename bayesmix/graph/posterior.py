@@ -47,8 +47,8 @@ from bayesmix.spec import (
     transition,
 )
 from bayesmix.spec import class_labels as labels
+from bayesmix.typing import Array
 
-Array = NDArray[np.float64]
 MOST_PATHS = 30_000_000
 """Entries of the table of all paths of all units."""
 

@@ -6,15 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Self
 
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from bayesmix.data import Coding, Dataset, Patterns
 from bayesmix.graph.integration import choose, node_arrays
 from bayesmix.spec import Adaptive, Model, Named, Nodes
-
-Array = NDArray[np.float64]
+from bayesmix.typing import Array
 
 
 @dataclass(frozen=True)

@@ -10,12 +10,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from bayesmix.checks import whole
 from bayesmix.data import Coding, check_coords, coding_of, n_categories, plain
 from bayesmix.graph.compile import LogLikelihood, constants_of
 from bayesmix.graph.problem import Problem, prepare
-from bayesmix.spec import Model, Named, Response, Solution, model_and_params, terms, whole
+from bayesmix.spec import Model, Named, Response, Solution, model_and_params, terms
+from bayesmix.typing import Array
 
-Array = NDArray[np.float64]
 LEVELS = ("cluster", "individual", "item")
 
 
@@ -66,8 +67,7 @@ def simulate(
     ['a', 'b', 'c', 'd', 'true_C']
     """
     model, params = model_and_params(model, params)
-    if not whole(seed, 0):
-        raise ValueError(f"seed came as {seed!r}: give a whole number of at least 0.")
+    whole("seed", seed, 0)
     rng = np.random.default_rng(seed)
     frame = _frame(model, n, df, clusters)
     known = coding_of(model, params)

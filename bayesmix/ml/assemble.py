@@ -35,8 +35,8 @@ from bayesmix.ml.starts import ranges
 from bayesmix.parallel import Steps
 from bayesmix.results import Estimates, Fit, row_coords, same_maximum
 from bayesmix.spec import TINY
+from bayesmix.typing import Array
 
-Array = NDArray[np.float64]
 DOUBTFUL = 0.5
 """An estimated share of unseen ends that is said."""
 MOST_SOLUTIONS, ALIKE = 12, 0.05

@@ -10,8 +10,8 @@ from typing import Any, cast
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from bayesmix.checks import is_whole
 from bayesmix.data import Dataset
 from bayesmix.graph import Problem
 from bayesmix.layout import Section, make_table, number, percent
@@ -22,9 +22,8 @@ from bayesmix.ml.settings import Settings
 from bayesmix.ml.starts import split_class
 from bayesmix.parallel import quietly
 from bayesmix.results import Fit, SampleSize, check_sample_size
-from bayesmix.spec import Model, check_model, groups, whole
-
-Array = NDArray[np.float64]
+from bayesmix.spec import Model, check_model, groups
+from bayesmix.typing import Array
 
 
 def enumerate_classes(
@@ -117,7 +116,7 @@ def _made(make: Callable[[int], Model], k: int) -> Model:
 def _numbers(classes: object) -> list[int]:
     """The numbers of classes that were asked for; nothing else."""
     numbers: list[Any] = list(classes) if isinstance(classes, Iterable) else [classes]
-    if bad := [k for k in numbers if not whole(k, 1)]:
+    if bad := [k for k in numbers if not is_whole(k, 1)]:
         raise ValueError(
             f"classes came as {classes!r}, of which {bad[0]!r} is no whole number of at least 1: give numbers of "
             "classes, e.g. classes=range(1, 6)."

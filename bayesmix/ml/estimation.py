@@ -12,7 +12,6 @@ from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from bayesmix.data import Dataset, Priors, checked
 from bayesmix.graph import FINE, audit_nodes, check_gradient, finer, with_methods
@@ -36,8 +35,8 @@ from bayesmix.ml.starts import ranges
 from bayesmix.parallel import Steps, quietly
 from bayesmix.results import Fit
 from bayesmix.spec import Model, Nodes
+from bayesmix.typing import Array
 
-Array = NDArray[np.float64]
 DETOURS = 8
 """How often, at most, a search goes by way of one class more."""
 

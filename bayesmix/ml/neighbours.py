@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 from itertools import product
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bayesmix.graph import posterior
 from bayesmix.ml.objective import Target
@@ -23,8 +22,8 @@ from bayesmix.ml.starts import NEAR, Ranges, ranges, split_class
 from bayesmix.spec import Exact, LatentClass, Model, Nodes, Predictor, count_nodes
 from bayesmix.spec import class_labels as labels
 from bayesmix.spec.parameters import Parameter
+from bayesmix.typing import Array
 
-Array = NDArray[np.float64]
 Values = Mapping[str, Array]
 FEW_STARTS, FEW_FINALS = 6, 2
 """Of the search for a simpler model."""

@@ -12,8 +12,8 @@ from bayesmix.graph import LogLikelihood
 from bayesmix.ml.objective import Target, compiled_objective
 from bayesmix.ml.starts import Ranges, ranges
 from bayesmix.parallel import one_blas_thread
+from bayesmix.typing import Array
 
-Array = NDArray[np.float64]
 STEP = 1e-4
 """Of central differences, in the natural units of the parameters."""
 SLOW = 0.1

@@ -14,15 +14,14 @@ from typing import Any, cast
 import numpy as np
 import pytensor
 import pytensor.tensor as pt
-from numpy.typing import NDArray
 from pytensor.compile.mode import Mode
 
 from bayesmix.data import log_density, stated
 from bayesmix.graph import LogLikelihood, Problem
 from bayesmix.parallel import COMPILING, Shared
 from bayesmix.spec import Prior, lower, natural
+from bayesmix.typing import Array
 
-Array = NDArray[np.float64]
 SMALLEST_SD = 0.01
 """The floor of residual SDs that vary over classes, as a share of the item's own, where nothing else is asked for."""
 

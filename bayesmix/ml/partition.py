@@ -17,8 +17,8 @@ from bayesmix.ml.starts import Ranges
 from bayesmix.spec import LatentClass, Response, Term
 from bayesmix.spec.families import one_hot
 from bayesmix.spec.parameters import Parameter
+from bayesmix.typing import Array
 
-Array = NDArray[np.float64]
 SPREAD_OUT = 0.2
 """The share of everybody's weight that is divided among all parts: no margin is that of a few rows alone."""
 NARROWEST = 0.3

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bayesmix.graph import adapt_nodes, is_adaptive, posterior, with_population_nodes
 from bayesmix.ml.newton import Curvature, curvature, newton
@@ -15,8 +14,8 @@ from bayesmix.ml.objective import Objective, Target, compiled_objective
 from bayesmix.ml.starts import ranges
 from bayesmix.spec import class_labels as labels
 from bayesmix.spec import fix_factor_signs
+from bayesmix.typing import Array
 
-Array = NDArray[np.float64]
 REFRESHED = 6
 """How often adaptive nodes are moved, at most, between runs of the optimiser."""
 SAME_IN_ANY_ORDER = 0.05

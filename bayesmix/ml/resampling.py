@@ -14,8 +14,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 import xarray as xr
-from numpy.typing import NDArray
 
+from bayesmix.checks import whole
 from bayesmix.data import Dataset, Priors, checked
 from bayesmix.data.identity import check_same, identity
 from bayesmix.graph import adapt_nodes, posterior
@@ -25,9 +25,7 @@ from bayesmix.ml.starts import ranges
 from bayesmix.parallel import progress_bar, run_all
 from bayesmix.results import Fit
 from bayesmix.spec import class_labels as labels
-from bayesmix.spec import whole
-
-Array = NDArray[np.float64]
+from bayesmix.typing import Array
 
 
 @dataclass(frozen=True)
@@ -114,10 +112,8 @@ def bootstrap(
     """
     if not isinstance(fit, Fit):
         raise TypeError(f"The fit came as {type(fit).__name__}, expected what bm.fit returns: bm.bootstrap(fit, df).")
-    if not whole(replications, 2):
-        raise ValueError(f"replications came as {replications!r}: give a whole number of at least 2.")
-    if not whole(seed, 0):
-        raise ValueError(f"seed came as {seed!r}: give a whole number of at least 0.")
+    whole("replications", replications, 2)
+    whole("seed", seed, 0)
     model = fit.model
     data = Target.of(Dataset.encode(model, df), fit.nodes)
     check_same(fit.info, {"identity": identity(data)}, ("The fit", "the data"))

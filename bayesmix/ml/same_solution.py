@@ -6,15 +6,14 @@ from collections.abc import Iterator, Mapping
 from itertools import permutations, product
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bayesmix.graph import tables
 from bayesmix.ml.objective import Target
 from bayesmix.ml.starts import ranges
 from bayesmix.spec import class_labels as labels
 from bayesmix.spec import fix_factor_signs
+from bayesmix.typing import Array
 
-Array = NDArray[np.float64]
 FADING = 3.0
 """Natural units from the margins at which a logit's probability fades towards 0 or 1."""
 TOGETHER = 0.05

@@ -25,8 +25,8 @@ from bayesmix.parallel import executor_for, one_blas_thread, progress_bar, submi
 from bayesmix.results import ALONE, same_maximum
 from bayesmix.spec import Adaptive, Covariates, Exact, groups, structure
 from bayesmix.spec.families import LEAST_VARIANCE
+from bayesmix.typing import Array
 
-Array = NDArray[np.float64]
 SHORT, LONG = 20, 3000
 WORTH_COMPILING, WORTH_LOADING, WORTH_PROCESSES = 90.0, 6.0, 40.0
 """Seconds of remaining work from which a cold compile, a compile from the cache, and processes pay."""

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from bayesmix.checks import one_of, whole
 from bayesmix.data import Priors
 from bayesmix.ml.objective import SMALLEST_SD
 from bayesmix.results import Fit
@@ -47,11 +48,9 @@ class Settings:
 
     def __post_init__(self) -> None:
         for name, least in (("starts", 1), ("finals", 1), ("rounds", 1), ("seed", 0)):
-            value = getattr(self, name)
-            if not isinstance(value, (int, np.integer)) or isinstance(value, bool) or value < least:
-                raise ValueError(f"{name} came as {value!r}: give a whole number of at least {least}.")
-        if self.standard_errors not in (None, "robust", "hessian"):
-            raise ValueError(f"standard_errors came as {self.standard_errors!r}: give 'robust' or 'hessian'.")
+            whole(name, getattr(self, name), least)
+        if self.standard_errors is not None:
+            one_of("standard_errors", self.standard_errors, ("robust", "hessian"))
         if not isinstance(self.simpler, (bool, np.bool_)):
             raise ValueError(
                 f"simpler came as {self.simpler!r}: give True, or False to leave solutions of simpler models out."

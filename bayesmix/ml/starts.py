@@ -12,8 +12,8 @@ from bayesmix.ml.objective import SMALLEST_SD, Target
 from bayesmix.spec import Model, Response, Term, same_items, terms
 from bayesmix.spec.families import GUESS
 from bayesmix.spec.parameters import Parameter
+from bayesmix.typing import Array
 
-Array = NDArray[np.float64]
 START_SD = 0.4
 """SDs of random intercepts begin at this share of the SD of a normal response."""
 MOST = 50.0

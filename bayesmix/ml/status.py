@@ -7,9 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from scipy import optimize, stats
 
 from bayesmix.data import Dataset
@@ -23,8 +21,8 @@ from bayesmix.parallel import quietly
 from bayesmix.results import Estimates, Fit, model_and_fit, refuse_fit_beside
 from bayesmix.spec import LatentClass, Model, Nodes, Predictor
 from bayesmix.spec.parameters import Fixed, Parameter
+from bayesmix.typing import Array
 
-Array = NDArray[np.float64]
 BETWEEN = 0.8
 """An ICC from which the paper would pursue a class of clusters alone (below (20))."""
 LEVEL = 0.05

@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 from bayesmix.plots.style import COLOURS, bare
 from bayesmix.results import Estimates, Fit, category_labels, item_probabilities, stacked
 from bayesmix.spec import Response
+from bayesmix.typing import Array
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-Array = NDArray[np.float64]
 LABEL, MARK, GAPS, TURNS = 9.0, 3.0, (1.5, 8.0, 15.0, 24.0), 12
 """Of labels beside points: their size, half a mark's, how far off they may be (in typographic points), directions."""
 

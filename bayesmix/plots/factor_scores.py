@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 
 from bayesmix.plots.style import COLOURS, bare
 from bayesmix.results import Fit, reliability, score_weights
-
-Array = NDArray[np.float64]
+from bayesmix.typing import Array
 
 
 def scores(fit: Fit, df: pd.DataFrame | None = None) -> NDArray[Any]:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import xarray as xr
-from numpy.typing import NDArray
 
 from bayesmix.plots.style import COLOURS
 from bayesmix.results import Estimates, Fit, entered
@@ -16,7 +15,6 @@ from bayesmix.results import Estimates, Fit, entered
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-Array = NDArray[np.float64]
 BAR = 0.16
 """Half the width of an occasion's bar; occasions are 1 apart."""
 

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 
 from bayesmix.plots.style import COLOURS, band, bare, by_class, class_word, factor_axis
 from bayesmix.results import Fit, item_characteristics
+from bayesmix.typing import Array
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-Array = NDArray[np.float64]
 WIDEST_ERROR = 2.0
 """Of the axis of standard errors, in SDs of the factor: above 1 the items say less than the factor's own SD."""
 STEP = 25.0

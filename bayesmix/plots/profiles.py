@@ -18,11 +18,10 @@ from numpy.typing import NDArray
 from bayesmix.plots.style import COLOURS, MARKERS, bare, item_ticks, legend
 from bayesmix.results import Estimate, Estimates, Fit, category_labels, item_probabilities, stacked
 from bayesmix.spec import Response
+from bayesmix.typing import Array
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-Array = NDArray[np.float64]
 
 
 class Enumerated(Protocol):

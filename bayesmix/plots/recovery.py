@@ -10,11 +10,10 @@ from numpy.typing import NDArray
 
 from bayesmix.plots.style import COLOURS, bare
 from bayesmix.spec import Z95
+from bayesmix.typing import Array
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-Array = NDArray[np.float64]
 
 
 class Studied(Protocol):

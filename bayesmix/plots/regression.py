@@ -15,11 +15,11 @@ from bayesmix.data import missing_column
 from bayesmix.plots.style import COLOURS, bare
 from bayesmix.results import Estimates, Fit, check_two_level_regression, coefficients
 from bayesmix.spec import Model
+from bayesmix.typing import Array
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-Array = NDArray[np.float64]
 MOST_GROUPS, MOST_BINS = 4, 40
 """Values of a covariate and bins that a histogram shows."""
 

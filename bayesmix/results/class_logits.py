@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import xarray as xr
-from numpy.typing import NDArray
 from scipy import special
 
 from bayesmix.graph import simple
@@ -17,8 +16,8 @@ from bayesmix.results.estimates import Estimates
 from bayesmix.results.fit import Fit
 from bayesmix.results.responses import covariate_means
 from bayesmix.spec import LatentClass, Model, Predictor, by_effect, gauss_hermite, parameter_of, walk
+from bayesmix.typing import Array
 
-Array = NDArray[np.float64]
 Arrays = Mapping[str, xr.DataArray]
 REACH, POINTS = 3.0, 601
 """Of a curve: SDs to each side, and points."""

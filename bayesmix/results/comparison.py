@@ -5,7 +5,6 @@ ArviZ makes the posterior summaries.
 
 from __future__ import annotations
 
-import difflib
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from bayesmix.checks import nearest
 from bayesmix.data import check_same
 from bayesmix.results.estimates import Estimates
 from bayesmix.results.fit import Fit, entry
@@ -407,8 +407,8 @@ def _published(given: Published, variables: list[_Variable], labels: pd.Index) -
             for at in v.positions:
                 out[entry(name, v.shape, at)] = x[at]
         else:
-            near = difflib.get_close_matches(name, [*out.index, *by_name], n=1)
-            hint = f"Did you mean '{near[0]}'?" if near else f"Rows are such as '{out.index[0]}'."
+            near = nearest(name, [*out.index, *by_name])
+            hint = f"Did you mean '{near}'?" if near else f"Rows are such as '{out.index[0]}'."
             raise ValueError(f"A published value came for '{name}', which is not in the table. {hint}")
     return out
 

@@ -8,11 +8,10 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
-from numpy.typing import NDArray
 
 from bayesmix.layout import number, percent
+from bayesmix.typing import Array
 
-Array = NDArray[np.float64]
 RHAT, ESS = 1.01, 400
 """The largest R-hat and the smallest bulk ESS of which nothing is said."""
 KHAT = 0.7

@@ -8,14 +8,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-import numpy as np
 import xarray as xr
-from numpy.typing import NDArray
 
 from bayesmix.results.fit import Fit, settings_of, stored_model
 from bayesmix.spec import IDENTITY, SCALES, Kind, Model, Quantity, Scale, parameter, probability_tables
-
-Array = NDArray[np.float64]
 
 
 def check_result(result: object) -> None:

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from bayesmix.results.estimates import Estimates
 from bayesmix.results.fit import Fit
-
-Array = NDArray[np.float64]
+from bayesmix.typing import Array
 
 
 def reliability(fit: Fit, df: pd.DataFrame | None = None) -> pd.DataFrame:

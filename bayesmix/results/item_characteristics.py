@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import xarray as xr
-from numpy.typing import NDArray
 from pytensor import config
 from pytensor import xtensor as px
 
@@ -20,8 +19,8 @@ from bayesmix.results.estimates import Estimates
 from bayesmix.results.fit import Fit
 from bayesmix.results.responses import covariate_means
 from bayesmix.spec import Model, Response, lower
+from bayesmix.typing import Array
 
-Array = NDArray[np.float64]
 POINTS, DRAWS = 401, 200
 """Of a curve: points; draws of a posterior."""
 TINY = 1e-200

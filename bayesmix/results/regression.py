@@ -17,8 +17,8 @@ from bayesmix.graph import LogLikelihood, Problem, adapt_nodes, effects_at_nodes
 from bayesmix.results.estimates import Estimates
 from bayesmix.results.fit import Fit
 from bayesmix.spec import Covariates, Model, Named, Predictor, Term, by_effect, parameter_of
+from bayesmix.typing import Array
 
-Array = NDArray[np.float64]
 Arrays = Mapping[str, xr.DataArray]
 DRAWS = 100
 """Draws of a posterior that are averaged: they are as good as independent, and each costs an evaluation."""

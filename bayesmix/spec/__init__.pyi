@@ -53,7 +53,6 @@ from .quadrature import Trapezoid as Trapezoid
 from .quadrature import count_nodes as count_nodes
 from .quadrature import from_text as from_text
 from .quadrature import gauss_hermite as gauss_hermite
-from .quadrature import whole as whole
 from .scales import FISHER_Z as FISHER_Z
 from .scales import IDENTITY as IDENTITY
 from .scales import LOG as LOG
@@ -147,5 +146,4 @@ __all__ = [
     "terms",
     "transition",
     "walk",
-    "whole",
 ]

@@ -16,8 +16,7 @@ from scipy.optimize import linear_sum_assignment
 from bayesmix.spec.factor_scales import fix_factor_signs, rescale_factors_to_class
 from bayesmix.spec.model import Effect, Model, Term, terms
 from bayesmix.spec.parameters import Parameter
-
-Array = NDArray[np.float64]
+from bayesmix.typing import Array
 
 
 def groups(model: Model) -> list[tuple[str, ...]]:

@@ -9,13 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bayesmix.spec.effect_sums import on_residuals
 from bayesmix.spec.model import Effect, Model, Response, Term
 from bayesmix.spec.parameters import Parameter
-
-Array = NDArray[np.float64]
+from bayesmix.typing import Array
 
 
 def fix_factor_signs(

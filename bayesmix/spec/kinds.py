@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from bayesmix.spec.model import LatentClass, Model, Response
 from bayesmix.spec.parameters import Parameter
 from bayesmix.spec.scales import FISHER_Z, IDENTITY, LOG, LOGIT, SQRT, Scale
+from bayesmix.typing import Array
 
-Array = NDArray[np.float64]
 SMALLEST = 1e-100
 """A quantity nearer to zero is that of a reference, or of what does not vary: it has no row of its own."""
 Kind = Literal[

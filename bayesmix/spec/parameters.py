@@ -7,7 +7,6 @@ of `theta` goes where.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,12 +17,13 @@ from numpy.typing import NDArray
 from pytensor import xtensor as px
 from pytensor.graph.rewriting.utils import rewrite_graph
 
+from bayesmix.checks import nearest
 from bayesmix.spec.supports import SUPPORTS, Support, SupportName, check_support
+from bayesmix.typing import Array
 
 DATA = {"data": True}
 """Metadata of a field that is data to the compiled graph (a size, a column name), not its structure."""
 
-Array = NDArray[np.float64]
 SAME = 1e-6
 """How far a value may be from that at which an entry is fixed: by rounding, or relabelling."""
 
@@ -276,8 +276,8 @@ class Packing:
     def _check_names(self, values: Mapping[str, Array]) -> None:
         known = [p.name for p in self.parameters]
         if unknown := [str(k) for k in values if k not in known]:
-            near = difflib.get_close_matches(unknown[0], known, n=1)
-            hint = f"did you mean '{near[0]}'?" if near else "leave it out."
+            near = nearest(unknown[0], known)
+            hint = f"did you mean '{near}'?" if near else "leave it out."
             raise ValueError(
                 f"'{unknown[0]}' is no parameter of this model, which has {', '.join(known) or 'none'}: {hint}"
             )

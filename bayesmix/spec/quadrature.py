@@ -11,10 +11,11 @@ from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import special
 
-Array = NDArray[np.float64]
+from bayesmix.checks import whole
+from bayesmix.typing import Array
+
 MAX_NODES = 200_000
 MAX_PRODUCT = 10_000_000
 """Nodes of individuals times nodes of clusters."""
@@ -47,11 +48,6 @@ def _check_product(method: Trapezoid | GaussHermite | Adaptive, n_effects: int) 
         )
 
 
-def whole(value: object, least: int) -> bool:
-    """Whether a value is a whole number of at least `least`; True and False are none."""
-    return isinstance(value, (int, np.integer)) and not isinstance(value, bool) and int(value) >= least
-
-
 def _more(method: Nodes, wanted: int, n_effects: int) -> int:
     """As many points as wanted, or as there may be of a product over so many effects."""
     most = next(k for k in range(int(MAX_NODES ** (1 / n_effects)) + 1, 0, -1) if k**n_effects <= MAX_NODES)
@@ -62,8 +58,7 @@ def _more(method: Nodes, wanted: int, n_effects: int) -> int:
 
 def _check(method: Trapezoid | GaussHermite | MonteCarlo | Adaptive) -> None:
     """Refuse what is no number of nodes, or more than there may be; keep it as a plain number."""
-    if not whole(method.n, 1):
-        raise ValueError(f"The number of nodes came as {method.n!r}: give a whole number of at least 1.")
+    whole("The number of nodes", method.n)
     if method.n > MAX_NODES:
         raise ValueError(
             f"The number of nodes came as {method.n:,}: give at most {MAX_NODES:,}; 15 to 100 a dimension are usual."
@@ -128,8 +123,7 @@ class MonteCarlo:
 
     def __post_init__(self) -> None:
         _check(self)
-        if not whole(self.seed, 0):
-            raise ValueError(f"The seed of the nodes came as {self.seed!r}: give a whole number of at least 0.")
+        whole("The seed of the nodes", self.seed, 0)
         object.__setattr__(self, "seed", int(self.seed))
 
     def grid(self, n_effects: int) -> tuple[Array, Array]:

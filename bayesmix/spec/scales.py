@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-Array = NDArray[np.float64]
+from bayesmix.typing import Array
+
 Z95 = 1.959964
 """The normal quantile of a 95% interval."""
 TINY = 1e-6

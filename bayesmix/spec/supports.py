@@ -7,13 +7,14 @@ class here, and no other module asks which one it is.
 
 from __future__ import annotations
 
-import difflib
 from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
+from bayesmix.checks import nearest
+from bayesmix.typing import Array
+
 SupportName = Literal["real", "positive", "sd", "probability", "ordered", "cholesky", "unit"]
 CLOSEST = 1e-17
 """Between thresholds that are the same in floating point: no response falls between them."""
@@ -338,8 +339,8 @@ def check_support(name: Any, parameter: str) -> None:
         The names that there are, and the one that is nearest.
     """
     if not isinstance(name, str) or name not in SUPPORTS:
-        near = difflib.get_close_matches(str(name), SUPPORTS, n=1)
-        hint = f"did you mean '{near[0]}'?" if near else "give one of them."
+        near = nearest(name, SUPPORTS)
+        hint = f"did you mean '{near}'?" if near else "give one of them."
         raise ValueError(
             f"The support of parameter '{parameter}' came as {name!r}, but there are {', '.join(SUPPORTS)}: {hint}"
         )

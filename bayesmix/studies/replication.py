@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import xarray as xr
-from numpy.typing import NDArray
 
 from bayesmix.graph import categories_of, label, prepare, simulate, tables
 from bayesmix.ml import estimation as ml
@@ -18,8 +17,8 @@ from bayesmix.parallel import SerialExecutor, quietly
 from bayesmix.results import Fit, compare, entry, kept
 from bayesmix.spec import Model, Named
 from bayesmix.studies.store import Record
+from bayesmix.typing import Array
 
-Array = NDArray[np.float64]
 Covariates = pd.DataFrame | Callable[[np.random.Generator], pd.DataFrame]
 UNFINISHED = 1e-4
 """What another Newton step would gain, in log-likelihood units and twice, from which a fit has not converged."""

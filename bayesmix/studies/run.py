@@ -13,6 +13,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
+from bayesmix.checks import one_of, whole
 from bayesmix.graph import prepare
 from bayesmix.ml import Settings
 from bayesmix.parallel import progress_bar, run_all
@@ -156,10 +157,8 @@ def _finished(
 def _check(replications, seed, n, clusters, estimator) -> None:
     sizes = [(name, x, 1) for name, x in (("n", n), ("clusters", clusters)) if x is not None]
     for name, value, least in (("replications", replications, 1), ("seed", seed, 0), *sizes):
-        if not isinstance(value, (int, np.integer)) or isinstance(value, bool) or value < least:
-            raise ValueError(f"{name} came as {value!r}: give a whole number of at least {least}.")
-    if estimator not in ("ml", "nuts"):
-        raise ValueError(f"The estimator came as {estimator!r}: give 'ml' or 'nuts'.")
+        whole(name, value, least)
+    one_of("The estimator", estimator, ("ml", "nuts"))
 
 
 def _check_types(mappings: Mapping[str, Any], folder: Any, executor: Any) -> None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any, Literal, cast
 
 import numpy as np
-from numpy.typing import NDArray
 from pytensor import xtensor as px
 from pytensor.gradient import disconnected_grad
 
-Array = NDArray[np.float64]
+from bayesmix.typing import Array
+
 Tensor = Any
 """A tensor with named dims, in the graph: PyTensor's annotations do not know its methods."""
 Link = Literal["logit", "probit"]
