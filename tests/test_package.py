@@ -105,5 +105,5 @@ def test_every_stub_and_the_mark_of_types_are_packaged(packaging):
     files = [*STUBS, ROOT / "bayesmix" / "py.typed"]
     assert len(files) > 2
     for path in files:
-        patterns = packaging["package-data"].get(".".join(path.parent.relative_to(ROOT).parts), [])
-        assert any(fnmatch(path.name, pattern) for pattern in patterns), path
+        data, package = packaging["package-data"], ".".join(path.parent.relative_to(ROOT).parts)
+        assert any(fnmatch(path.name, pattern) for pattern in (*data.get(package, []), *data["*"])), path

@@ -334,7 +334,7 @@ def test_a_covariate_like_a_year_mixes(df):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         fits = [bm.fit(model, d, **QUICK) for d in (df, centred)]
-    posts = [quietly_sampled(model, d, fit=f, draws=150, tune=250) for d, f in zip((df, centred), fits, strict=True)]
+    posts = [quietly_sampled(f, d, draws=150, tune=250) for d, f in zip((df, centred), fits, strict=True)]
     tables = [bm.compare(f, p).table for f, p in zip(fits, posts, strict=True)]
     assert (tables[0]["r_hat"].dropna() < 1.05).all()
     kept = [k for k in tables[0].index if "probability" in k or "slope" in k]
