@@ -147,7 +147,7 @@ def estimate(rows: Dataset, settings: Settings) -> Fit:
     order, (split, given) = _pivot(settings.like, target), _starts(settings, target)
     began, steps = time.perf_counter(), Steps()
     if settings.simpler:
-        make = partial(simpler_starts, target, settings.seed, split)
+        make = partial(simpler_starts, target, settings.seed, split, settings.executor, settings.progress)
         given += steps.attempt("starts from simpler models", make, [])
     search = Search(target, settings, given)
     search.seconds = time.perf_counter() - began
@@ -212,7 +212,7 @@ def _by_detours(search: Search, found: list[Start], seed: int, steps: Steps) -> 
             break
         before = different_ends(found)[: MOST_SOLVED if mostly_collapse(found) else 1]
         began = time.perf_counter()
-        way = partial(detours, search.data, before, seed + 1000 * k)
+        way = partial(detours, search.data, before, seed + 1000 * k, search.executor, search.settings.progress)
         try:
             points = steps.attempt("starts by way of one class more", way, [])
         except KeyboardInterrupt:
@@ -294,7 +294,10 @@ def _from_classes(data: Target, settings: Settings) -> list[Array]:
     effects = tuple(e for e in model.effects if e.level == "cluster" or e.name in used)
     plain = replace(model, classes=(*model.classes_at("cluster"), *classes), effects=effects)
     with quietly():
-        few = Settings(5, 2, 1, settings.seed, settings.nodes, progress=False, smallest_sd=data.smallest_sd)
+        few = Settings(
+            5, 2, 1, settings.seed, settings.nodes, executor=settings.executor, progress=settings.progress,
+            smallest_sd=data.smallest_sd,
+        )  # fmt: skip
         simple = estimate(data.rows.under(plain), few)
     values = data.natural(ranges(data).center)
     return [data.pack(values | {p.name: simple.params[p.name].values for p in plain.parameters})]

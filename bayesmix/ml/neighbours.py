@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from itertools import product
 
@@ -19,6 +20,7 @@ from bayesmix.ml.partition import of_memberships, partitioned
 from bayesmix.ml.search import LONG, Search, Start, Task, run_start, soft_weight, sound
 from bayesmix.ml.settings import Settings
 from bayesmix.ml.starts import NEAR, Ranges, ranges, split_class
+from bayesmix.parallel import progress_bar, run_all
 from bayesmix.spec import Exact, LatentClass, Model, Nodes, Predictor, count_nodes
 from bayesmix.spec import class_labels as labels
 from bayesmix.spec.parameters import Parameter
@@ -48,7 +50,9 @@ class Split:
     points: Sequence[Array] = ()
 
 
-def simpler_starts(data: Target, seed: int, split: Split) -> list[tuple[str, Array]]:
+def simpler_starts(
+    data: Target, seed: int, split: Split, executor: Executor | None = None, progress: bool = False
+) -> list[tuple[str, Array]]:
     """Origins and points of theta of starts from the solutions of simpler models.
 
     Parameters
@@ -57,28 +61,35 @@ def simpler_starts(data: Target, seed: int, split: Split) -> list[tuple[str, Arr
     seed : int
     split : Split
         What is known already.
+    executor : concurrent.futures.Executor, optional
+        Where searches for the simpler models run.
+    progress : bool
+        Show their bars.
     """
     out: list[tuple[str, Array]] = []
     if (plain := without_effects(data.model)) is not None:
-        solutions, held = _solved(plain, data, seed)
+        solutions, held = _solved(plain, data, seed, executor, progress)
         out += [("simpler model", t) for s in solutions[:1] for t in _with_effects(data, held.natural(s))]
     for group in _reducible(data):
         if split.points and split.variable in {c.name for c in group}:
             continue
         fewer = _resized(data.model, group, -1)
-        solutions, held = _solved(fewer, data, seed)
+        solutions, held = _solved(fewer, data, seed, executor, progress)
         out += [("simpler model", t) for s in solutions[:1] for t in _split(data, group, held.natural(s), seed)]
         out += [("answers", t) for s in solutions for t in _around_values(data, held, s, group)]
     return out
 
 
-def _solved(model: Model, like: Target, seed: int) -> tuple[list[Array], Target]:
+def _solved(
+    model: Model, like: Target, seed: int, executor: Executor | None, progress: bool
+) -> tuple[list[Array], Target]:
     """The best points of a short search, and the data for it; where starts collapse, by its own simpler models too."""
     nodes = {k: m for k, m in like.nodes.items() if model.effects_at(k)}
     data = _under(model, like, nodes)
     collapsing = ranges(data).collapsing.any()
-    given = simpler_starts(data, seed, Split()) if collapsing else []
-    search = Search(data, Settings(FEW_STARTS, FEW_FINALS, 1, seed, progress=False, budget=np.inf), given)
+    given = simpler_starts(data, seed, Split(), executor, progress) if collapsing else []
+    settings = Settings(FEW_STARTS, FEW_FINALS, 1, seed, executor=executor, progress=progress, budget=np.inf)
+    search = Search(data, settings, given)
     found = search.run()
     if search.interrupted:  # the user means the whole fit, and nothing of its own is finished
         raise KeyboardInterrupt
@@ -180,7 +191,13 @@ def _split(data: Target, group: Sequence[LatentClass], solution: Values, seed: i
     return [theta for theta in each if theta is not None]
 
 
-def detours(data: Target, solutions: Sequence[Array], seed: int) -> list[Array]:
+def detours(
+    data: Target,
+    solutions: Sequence[Array],
+    seed: int,
+    executor: Executor | None = None,
+    progress: bool = False,
+) -> list[Array]:
     """Points of theta by way of one class more: a class is split, the wider model fitted, a class taken away.
 
     A maximum that is none of the whole often has two classes where one would do, and one where two are needed.
@@ -191,6 +208,10 @@ def detours(data: Target, solutions: Sequence[Array], seed: int) -> list[Array]:
     solutions : sequence of array
         The best points of theta so far.
     seed : int
+    executor : concurrent.futures.Executor, optional
+        Where starts of the wider model run.
+    progress : bool
+        Show a bar.
     """
     out: list[Array] = []
     if not _cheap(data):
@@ -202,10 +223,11 @@ def detours(data: Target, solutions: Sequence[Array], seed: int) -> list[Array]:
         limits, starts = ranges(wide), list[Start]()
         for k, s in enumerate(solutions):
             points = [*_split(wide, group, data.natural(s), seed + 100 * k), *_around_values(wide, data, s, group)]
-            starts += [Start(i, t, origin="detour") for i, t in enumerate(points)]
+            starts += [Start(-1 - len(starts) - i, t, origin="detour") for i, t in enumerate(points)]
         more = (partitioned(wide, limits, seed + k) if k % 2 else limits.draw(seed + k) for k in range(FEW_STARTS))
         starts += [Start(k, t) for k, t in enumerate(more)]
-        out += [t for theta in _ends(wide, starts) for t in _without_one(data, wide, group, theta)]
+        ends = _ends(wide, starts, executor, progress)
+        out += [t for theta in ends for t in _without_one(data, wide, group, theta)]
     return out
 
 
@@ -246,12 +268,17 @@ def _near_values(data: Target, limits: Ranges) -> Iterator[Array]:
                 yield member * np.exp(-0.5 * away**2)
 
 
-def _ends(data: Target, starts: Sequence[Start]) -> list[Array]:
-    """Different sound ends of the starts, the best first."""
-    limits = ranges(data)
-    return different_ends([run_start(Task(data, limits, s, LONG, None, soft_weight(data, s))) for s in starts])[
-        :MOST_MERGED
-    ]
+def _ends(data: Target, starts: Sequence[Start], executor: Executor | None, progress: bool) -> list[Array]:
+    """Run `starts`, each with a seed of its own, to convergence: a few different sound ends, the best first."""
+    limits, ends = ranges(data), dict[int, Start]()
+    tasks = [Task(data.bare(), limits, s, LONG, None, soft_weight(data, s)) for s in starts]
+    with progress_bar(progress) as advance:
+        tick = advance("one class more", len(tasks))
+        for end in run_all(run_start, tasks, executor):
+            ends[end.seed] = end
+            tick()
+    # of equal ends the first counts: in the order of the starts, which is not that in which processes finish
+    return different_ends([ends[s.seed] for s in starts])[:MOST_MERGED]
 
 
 def _without_one(data: Target, wide: Target, group: Sequence[LatentClass], theta: Array) -> Iterator[Array]:

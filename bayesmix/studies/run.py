@@ -267,7 +267,10 @@ def _check_model(plan: Plan, name: str) -> None:
 
 
 def _identity(plan: Plan) -> dict[str, str]:
-    """Everything that the replications follow from, each in a few letters."""
+    """Fingerprint each part of `plan` that replications follow from.
+
+    Not by joblib.hash: of pickles, it differs between versions of pandas, tuples and lists, and equal DataFrames.
+    """
     frame = plan.df(np.random.default_rng(plan.seeds(0)[0])) if callable(plan.df) else plan.df
     parts = {
         "population": plan.population, "params": plan.params, "the names of the models": list(plan.models),
@@ -279,7 +282,7 @@ def _identity(plan: Plan) -> dict[str, str]:
 
 
 def _text(value: Any) -> str:
-    """A value in words that are the same for equal values."""
+    """Write `value` in words that are the same for equal values."""
     if isinstance(value, Fit):
         return _text({str(k): x.values for k, x in value.params.items()})
     if isinstance(value, Mapping):

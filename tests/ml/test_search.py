@@ -1,6 +1,9 @@
 """The search: collapsing variances, starts that know the data, maxima that are the whole's, solutions that are one."""
 
+import time
 import warnings
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import replace
 
 import numpy as np
@@ -22,11 +25,13 @@ from bayesmix.ml import (
     partitioned,
     ranges,
     ranked,
+    search,
     similar,
     times_reached,
     unseen_share,
 )
 from bayesmix.ml import estimation as ml
+from bayesmix.parallel import SerialExecutor
 from declare import target
 
 BINARY = bm.bernoulli()
@@ -332,6 +337,60 @@ def test_a_way_by_one_class_more_and_back_is_a_start(answers):
     found = search.more(points, [Start(0, theta, loglik=fit.loglik, status="converged")])
     assert {s.origin for s in found} == {"random", "detour"}
     assert max(s.loglik for s in found if s.origin == "detour") == pytest.approx(fit.loglik, abs=1e-4)
+
+
+class Shuffling(Executor):
+    """Finishes what it is given in another order, and counts it."""
+
+    def __init__(self) -> None:
+        self.tasks, self.pool = [], ThreadPoolExecutor(2)
+
+    def submit(self, fn, /, *args):
+        self.tasks.append(args[0])
+        time.sleep(0.02 * (len(self.tasks) % 3))
+        return self.pool.submit(fn, *args)
+
+
+@pytest.mark.parametrize("way", ["detours", "simpler"])
+def test_other_models_are_solved_where_the_user_wants_and_show_it(answers, monkeypatch, way):
+    """The points are those of one process, whichever start is finished first."""
+    from bayesmix.ml import neighbours
+
+    bars = []
+
+    @contextmanager
+    def progress_bar(wanted):
+        yield lambda what, total: bars.append((wanted, what, total)) or (lambda: None)
+
+    model = lca(list("abcdef"), 3, family=BINARY)
+    data, fit = target(model, answers), quiet(model, answers)
+    theta = data.pack({k: x.values for k, x in fit.params.items()})
+    monkeypatch.setattr(neighbours, "progress_bar", progress_bar)
+    monkeypatch.setattr(search, "progress_bar", progress_bar)
+
+    def points(*place):
+        if way == "detours":
+            return neighbours.detours(data, [theta], 0, *place)
+        return [t for _, t in neighbours.simpler_starts(data, 0, neighbours.Split(), *place)]
+
+    before = points()
+    assert not any(wanted for wanted, *_ in bars)
+    bars.clear()
+    executor = Shuffling()
+    assert_allclose(points(executor, True), before, atol=1e-12)
+    assert len(executor.tasks) == sum(total for *_, total in bars) >= 6
+    assert all(wanted for wanted, *_ in bars)
+
+
+def test_a_fit_hands_its_executor_to_the_searches_for_other_models(answers, monkeypatch):
+    places = []
+    monkeypatch.setattr(ml, "simpler_starts", lambda *arguments: places.append(arguments[3:]) or [])
+    monkeypatch.setattr(ml, "detours", lambda *arguments: places.append(arguments[3:]) or [])
+    monkeypatch.setattr(ml, "uncertain", lambda data, found: True)
+    executor = SerialExecutor()
+    settings = {"starts": 4, "finals": 2, "rounds": 2, "budget": 60.0, "progress": True, "executor": executor}
+    bm.fit(lca(list("abcdef"), 3, family=BINARY), answers, **settings)
+    assert places == [(executor, True)] * 2
 
 
 def test_a_budget_ends_the_search_for_what_is_unseen(answers):
