@@ -44,7 +44,7 @@ studies: env  ## the papers' simulation studies, 100 replications each: hours; g
 published: env  ## published log-likelihoods beside ours, of the data sets in the folder BAYESMIX_REAL_DATA
 	@$(BIN)/python benchmarks/published.py
 
-check: env floors  ## style, types and floors
+check: env floors  ## style, types and rooms
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/pyright --pythonpath $(BIN)/python

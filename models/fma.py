@@ -10,8 +10,8 @@ and likewise for ordinal items (thresholds), nominal ones (tau and lambda of eac
 ones. Several factors have a pattern of loadings, and correlated residuals r. In a two-level model the class logits
 have a random part of clusters, and so have the factors: eta_ij = ... + sigma_u u_j, u_j ~ N(0, 1).
 
-What is fixed, and why. The scale of a factor is nobody's: its mean is 0 and its SD 1, in the last class where they
-vary. Class intercepts say all that class means of the factor could, so that means vary only where intercepts and
+What is fixed, and why. The scale of a factor is not identified: its mean is 0 and its SD 1, in the last class where
+they vary. Class intercepts say all that class means of the factor could, so that means vary only where intercepts and
 loadings do not; class loadings say all that class variances could.
 """
 

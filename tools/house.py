@@ -162,25 +162,44 @@ def imports_of(checkout: Path) -> Imports:
     with tempfile.TemporaryDirectory() as path:
         shutil.copytree(checkout / "bayesmix", Path(path, "bayesmix"))
         shutil.copytree(checkout / "models", Path(path, "bayesmix", "models"))
+        faces = through_faces(Path(path, "bayesmix"))
         sys.path.insert(0, path)
         importlib.invalidate_caches()
         graph = grimp.build_graph("bayesmix", cache_dir=None)
         sys.path.remove(path)
-    out = {m: graph.find_modules_directly_imported_by(m) for m in graph.modules}
-    return out | {"bayesmix": set()}
+    out = {m: graph.find_modules_directly_imported_by(m) - faces for m in graph.modules}
+    return out | {"bayesmix": set()} | {face: set() for face in faces}
 
 
-def room_of(module: str, packages: Collection[str]) -> str:
-    """Name the folder of `module`, or itself if that is the package's own."""
-    folder = module if module in packages else module.rpartition(".")[0]
-    return module if folder == "bayesmix" else folder
+def through_faces(root: Path) -> set[str]:
+    """Let modules under `root` import what they take from a face of a room from its own module; name the faces."""
+    stubs = {".".join(("bayesmix", *f.parent.relative_to(root).parts)): f for f in root.rglob("__init__.pyi")}
+    home = {
+        face: {name: module for module, name in re.findall(r"^from (\.\w+) import (\w+) as", f.read_text(), re.M)}
+        for face, f in stubs.items()
+        if face != "bayesmix"
+    }
+    for path in root.rglob("*.py"):
+        text = path.read_text()
+        taken = [
+            f"from {n.module}{home[n.module][a.name]} import {a.name}"
+            for n in ast.walk(ast.parse(text)) if isinstance(n, ast.ImportFrom) and n.module in home
+            for a in n.names if a.name in home[n.module]
+        ]  # fmt: skip
+        path.write_text("\n".join([text, *taken]) + "\n")
+    return {*home}
 
 
-def between_rooms(imports: Imports, packages: Collection[str]) -> Imports:
+def room_of(module: str) -> str:
+    """Name the folder of the package that `module` lies in, or itself if it lies in none."""
+    return ".".join(module.split(".")[:2])
+
+
+def between_rooms(imports: Imports) -> Imports:
     """Draw together the `imports` of the modules of each room."""
-    out: dict[str, set[str]] = {room_of(m, packages): set() for m in imports}
+    out: dict[str, set[str]] = {room_of(m): set() for m in imports}
     for module, others in imports.items():
-        out[room_of(module, packages)] |= {room_of(m, packages) for m in others}
+        out[room_of(module)] |= {room_of(m) for m in others}
     return {room: others - {room} for room, others in out.items()}
 
 
@@ -199,7 +218,7 @@ def floors(imports: Imports) -> int:
     """Count the floors of `imports`; what imports each other in a circle stands on one."""
     beneath = {m: reached(imports, m) for m in imports}
     height: dict[str, int] = {}
-    for m in sorted(imports, key=lambda m: len(beneath[m])):
+    for m in sorted(imports, key=lambda m: len(beneath[m] | {m})):
         height[m] = 1 + max((height[o] for o in beneath[m] if m not in beneath[o]), default=0)
     return max(height.values())
 
@@ -207,11 +226,8 @@ def floors(imports: Imports) -> int:
 def of_imports(checkout: Path) -> dict[str, str]:
     """Measure the imports between the modules of `checkout`, and between its rooms."""
     imports = imports_of(checkout)
-    roots = {"bayesmix": checkout / "bayesmix", "bayesmix.models": checkout / "models"}
-    inits = [(name, root, f.parent) for name, root in roots.items() for f in root.rglob("__init__.py")]
-    packages = {".".join((name, *folder.relative_to(root).parts)) for name, root, folder in inits}
     out = {}
-    for name, graph in (("modules", imports), ("rooms", between_rooms(imports, packages))):
+    for name, graph in (("modules", imports), ("rooms", between_rooms(imports))):
         out[name] = str(len(graph))
         out[f"floors of {name}"] = str(floors(graph))
         out[f"arrows between {name}"] = str(sum(map(len, graph.values())))

@@ -22,7 +22,8 @@ from bayesmix.spec import Effect, LatentClass, Model, Predictor, Response, Term,
 from bayesmix.spec.families import TINY, Tensor, log_softmax, logsumexp, stop_gradient
 
 TOGETHER = 3
-"""So many class variables are summed out in one product over all their paths where they vary with the nodes."""
+"""Up to this many class variables are summed out jointly, over all their paths, where their probabilities vary over
+nodes; more are summed out one by one."""
 FAR = -650.0
 """Parts of a class's logit so far below another class's count no further."""
 Tensors = Mapping[str, Tensor]
@@ -229,7 +230,10 @@ def sum_out(parts: list[Tensor], classes: list[str], data: Tensors) -> list[Tens
 
 
 def _together(parts: list[Tensor]) -> list[Tensor]:
-    """Sums of the log factors that have the same dims: what one of them rules out another may call for."""
+    """Add log factors with equal dims, before each is shifted by its maximum.
+
+    Shifted apart, a class that one factor excludes and another favours would underflow.
+    """
     out: dict[frozenset, Tensor] = {}
     for f in parts:
         out[key] = out[key] + f if (key := frozenset(f.dims)) in out else f

@@ -172,7 +172,7 @@ def _on_parents(model: Model, values: Tensors, data: Tensors) -> Quantities:
 
 @dataclass(frozen=True)
 class _Given:
-    """What the functions below have in common."""
+    """Terms of the variance decomposition of one occasion, which the functions below share."""
 
     model: Model
     values: Tensors

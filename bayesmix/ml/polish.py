@@ -65,7 +65,7 @@ def resolve_boundaries(top: Optimum) -> Optimum:
 
 
 def restart_from_plateaus(top: Optimum) -> Optimum:
-    """Logits far out brought nearer and sent off again: a long step may have carried one past its maximum.
+    """Restart Newton with extreme logits pulled back to +-PLATEAU: a long step can overshoot onto the flat tail.
 
     Not those of classes that have effects, where far out is a matter of the effects' scale.
     """

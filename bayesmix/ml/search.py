@@ -238,7 +238,7 @@ def _run(task: Task, origin: Array) -> tuple[float, Array, int, str]:
 
 
 def coarser(data: Target) -> Target:
-    """The data for short runs: of many adaptive nodes for each unit, three a dimension rank starts as well."""
+    """Take three adaptive nodes a dimension in place of more: enough to rank starts in short runs."""
     methods = {
         k: Adaptive(COARSE)
         for k, m in data.nodes.items()

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 LABEL, MARK, GAPS, TURNS = 9.0, 3.0, (1.5, 8.0, 15.0, 24.0), 12
-"""Of labels beside points: their size, half a mark's, how far off they may be (in typographic points), directions."""
+"""Size of a label, half the size of a mark, the distances of a label from its point that are tried (typographic
+points), and in how many directions."""
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 WIDEST_ERROR = 2.0
 """Of the axis of standard errors, in SDs of the factor: above 1 the items say less than the factor's own SD."""
 STEP = 25.0
-"""An item with more information than this, a discrimination of ten, is a step, and would squeeze the others."""
+"""Items above this information (a discrimination of about ten) are drawn clipped, so that the others stay readable."""
 LETTER, LINE = 4.9, 9.5
 """Sizes of labels, in typographic points: a letter's width, a line's height."""
 

@@ -216,7 +216,7 @@ def _correlations(model: Model, found: list[_Coefficient], shown: Shown) -> Iter
 
 
 def _levels(model: Model, found: list[_Coefficient]) -> Iterator[str]:
-    """What lives in clusters above what lives within them: arrows that nobody sees."""
+    """Draw invisible edges that keep the between level above the within level."""
     own = [c.effect for c in found if c.effect]
     above = [*(c.circle for c in found if c.circle), *(e.name for e in model.effects if e.name not in own)]
     above += [c.name for c in model.classes_at("cluster")]

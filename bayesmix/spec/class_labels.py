@@ -166,7 +166,7 @@ def _columns(p: Parameter, values: Mapping[str, Array], dims: tuple[str, ...]) -
 
 
 def _squash(x: Array) -> Array:
-    """Bounded near zero, so that a logit of 15 and one of 30 are the same."""
+    """Take the signed logarithm of 1 + |x|: a difference far out counts little in the cost of matching classes."""
     return np.sign(x) * np.log1p(np.abs(x))
 
 

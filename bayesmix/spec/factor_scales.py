@@ -1,7 +1,7 @@
 """Factors turned round or put on another class's scale: other numbers for the same distribution.
 
-A factor's sign is nobody's: with all its loadings and regressions negated the model says the same. Where its mean
-and SD vary over classes, they are 0 and 1 in the last class; with the classes in another order, in another one.
+The sign of a factor is not identified: with all its loadings and regressions negated the model says the same. Where
+its mean and SD vary over classes, they are 0 and 1 in the last class; in another order of the classes, in another one.
 """
 
 from __future__ import annotations
