@@ -108,20 +108,19 @@ def test_covariates_of_an_item_are_at_zero_or_at_their_means():
 
 
 def test_a_posterior_has_means_and_intervals(guessed):
-    post = drawn_around(guessed, 0.02)
+    post = drawn_around(guessed, 0.01)  # no guessing below zero
     curves, drawn = bm.item_curves(post), post["posterior"].to_dataset()
-    x = {str(k): v.stack(n=("chain", "draw")).transpose("n", "item").values[..., None] for k, v in drawn.items()}  # noqa: PD013
-    p = np.maximum(x["guessing"], 0.0) + (1 - x["guessing"]) * expit(x["item_intercept"] + x["loading"] * ETA)
+    x = {str(k): v.transpose(..., "item").values.reshape(-1, 4, 1) for k, v in drawn.items()}
+    p = x["guessing"] + (1 - x["guessing"]) * expit(x["item_intercept"] + x["loading"] * ETA)
     for ending, expected in (("", p.mean(axis=0)), *zip(("_lower", "_upper"), np.quantile(p, [0.025, 0.975], axis=0),
                                                         strict=True)):  # fmt: skip
         found = curves[f"probability{ending}"].sel(factor="f", category=2).values
         assert found == pytest.approx(expected)
     g = x["guessing"]
     information = (x["loading"] ** 2 * (p - g) ** 2 * (1 - p) / ((1 - g) ** 2 * p)).sum(axis=1)
-    assert curves["standard_error"].values[0] == pytest.approx((1 / np.sqrt(information)).mean(axis=0), rel=2e-2)
-    assert curves["test_information_upper"].values[0] == pytest.approx(
-        np.quantile(information, 0.975, axis=0), rel=2e-2
-    )
+    assert curves["standard_error"].values[0] == pytest.approx((1 / np.sqrt(information)).mean(axis=0), rel=5e-3)
+    upper = np.quantile(information, 0.975, axis=0)
+    assert curves["test_information_upper"].values[0] == pytest.approx(upper, rel=5e-3)
     assert not any(str(k).endswith("_lower") for k in bm.item_curves(guessed))
 
 
@@ -143,12 +142,11 @@ def test_reliability_is_that_of_the_scores():
         bm.reliability(solved(lca(ITEMS, 2), df, class_logit=np.zeros(2), item_logit=np.zeros((2, 4, 2))))
 
 
-@pytest.mark.filterwarnings("ignore:The best log-likelihood")
 def test_reliability_is_the_share_of_what_was_true():
     model = irt_3pl(ITEMS, "none")
     truth = {"item_intercept": TAU, "loading": A}
     df = bm.simulate(model, truth, n=4000, seed=1)
-    fit = bm.fit(model, df, starts=1, finals=1, rounds=1, simpler=False, progress=False)
+    fit = bm.fit(model, df, starts=2, finals=2, rounds=1, progress=False)
     squared = np.corrcoef(fit.effects()["f"].values, df["true_f"])[0, 1] ** 2
     assert bm.reliability(fit).loc["f", "reliability"] == pytest.approx(squared, abs=0.03)
 
