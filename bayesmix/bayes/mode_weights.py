@@ -28,7 +28,7 @@ MATTERS = 0.01
 """The share of the posterior mass from which a solution is spoken of."""
 SAME = 1e-3
 """A difference of log-likelihoods that is none."""
-NEAR = 0.05
+SAME_MODE_DISTANCE = 0.05
 """Ends of climbs so near to each other, in units of the parameters and of the height, are one mode."""
 BELOW, MOST = 25.0, 5
 """Solutions so many log-likelihood units below the best are left aside, and all but so many."""
@@ -96,12 +96,12 @@ def modes(
 
 def _same(data: Target, a: Mode, b: Mode) -> bool:
     """Whether two climbs ended at one mode: as high, and at one place in units of the parameters."""
-    if abs(a.height - b.height) > NEAR:
+    if abs(a.height - b.height) > SAME_MODE_DISTANCE:
         return False
     one = {k: x[None] for k, x in a.values.items()}
     moved, _ = labels.relabel(data.model, one, b.values)
     apart = [np.abs(moved[k][0] - b.values[k]) / unit for k, (_, unit) in units(data).items()]
-    return max(float(x.max(initial=0.0)) for x in apart) < NEAR
+    return max(float(x.max(initial=0.0)) for x in apart) < SAME_MODE_DISTANCE
 
 
 def _mode(data: Target, theta: Array) -> Mode:

@@ -24,7 +24,7 @@ from bayesmix.spec.families import TINY, Tensor, log_softmax, logsumexp, stop_gr
 TOGETHER = 3
 """Up to this many class variables are summed out jointly, over all their paths, where their probabilities vary over
 nodes; more are summed out one by one."""
-FAR = -650.0
+LOG_CUTOFF = -650.0
 """Parts of a class's logit so far below another class's count no further."""
 Tensors = Mapping[str, Tensor]
 """Named-dim tensors by name: parameters, and the data of :func:`inputs`."""
@@ -113,7 +113,7 @@ def class_factors(c: LatentClass, values: Tensors, data: Tensors, effects: Tenso
     if not (own and varies) or any({"node_cluster", "node_individual"} & {*x.dims} for x in own):
         return [class_log_probability(c, values, data, effects)]
     parts = [sum(some[1:], some[0]) for some in (own, common)]
-    parts = [px.math.maximum(x - stop_gradient(x.max(c.name)), FAR) for x in parts]
+    parts = [px.math.maximum(x - stop_gradient(x.max(c.name)), LOG_CUTOFF) for x in parts]
     return [*parts, *(-x for x in sum_out(parts, [c.name], data))]
 
 

@@ -16,7 +16,7 @@ from bayesmix.graph.problem import Problem
 from bayesmix.spec import MAX_ENTRIES, Adaptive, Exact, GaussHermite, MonteCarlo, Named, Nodes, Trapezoid, count_nodes
 from bayesmix.typing import Array
 
-NARROWEST, WIDEST = 0.25, 4.0
+SMALLEST_SCALE, LARGEST_SCALE = 0.25, 4.0
 """How far one step may shrink or widen the nodes: a posterior between two nodes is not lost."""
 MANY = 2_000_000
 """Individuals times nodes, from which fewer nodes average over the population."""
@@ -76,7 +76,7 @@ def _move(data: Problem, level: str, theta: Array, mode: str | None):
     center = w @ t
     apart = t[None] - center[:, None]
     size, axes = np.linalg.eigh(np.einsum("un,unk,unl->ukl", w, apart, apart))
-    size = np.clip(np.sqrt(np.maximum(size, 0.0)), NARROWEST, WIDEST)
+    size = np.clip(np.sqrt(np.maximum(size, 0.0)), SMALLEST_SCALE, LARGEST_SCALE)
     root = scale @ (axes * size[:, None, :])
     lower = np.linalg.cholesky(_no_wider(root @ np.swapaxes(root, 1, 2)))
     place = mean + np.einsum("ukl,ul->uk", scale, center), lower
@@ -115,7 +115,7 @@ def _nearer_to_mode(data: Problem, level: str, place: tuple[Array, Array], theta
     (weights,) = LogLikelihood(probed).posterior(theta, (level, node))
     height = np.log(np.maximum(weights, 1e-300))
     size, axes = np.linalg.eigh(np.einsum("un,nkl->ukl", height, curve) / APART**2)
-    size = np.clip(size, 1 / WIDEST**2, 1 / NARROWEST**2)
+    size = np.clip(size, 1 / LARGEST_SCALE**2, 1 / SMALLEST_SCALE**2)
     step = np.einsum("ukl,ul,uml,um->uk", axes, 1 / size, axes, height @ slope / APART)
     step *= np.minimum(1.0, 2.0 / np.maximum(np.linalg.norm(step, axis=1, keepdims=True), 1e-300))
     root = scale @ (axes / np.sqrt(size)[:, None, :])

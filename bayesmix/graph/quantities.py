@@ -32,7 +32,7 @@ from bayesmix.spec import (
 )
 from bayesmix.spec.families import TINY, Tensor
 
-REST = np.pi**2 / 3
+LOGISTIC_VARIANCE = np.pi**2 / 3
 """Variance of the logistic distribution, below (14)."""
 Quantities = Iterator[tuple[Quantity, Tensor]]
 """What each number is, and its tensor."""
@@ -141,7 +141,7 @@ def _random_parts(model: Model, values: Tensors, data: Tensors) -> Quantities:
             own = _own_name(model, c, k)
             sd = px.math.sqrt(variance[k] + TINY)
             yield Quantity(f"{own}_sd", "sd", c.name, k), sd
-            yield Quantity(f"{own}_icc", "icc", c.name, k), variance[k] / (sum(variance.values()) + REST)
+            yield Quantity(f"{own}_icc", "icc", c.name, k), variance[k] / (sum(variance.values()) + LOGISTIC_VARIANCE)
             pairs = [x * x.rename({c.name: other}) for q, x in mine.items() if q[0] == k]
             correlations = sum(pairs[1:], pairs[0]) / (sd * sd.rename({c.name: other}))
             yield Quantity(f"{own}_correlation", "correlation matrix", c.name, k), correlations
@@ -224,7 +224,7 @@ def _contrast(g: _Given, c: LatentClass) -> Tensor:
 def _by_effects_alone(g: _Given, c: LatentClass, own: list[str]) -> Quantities:
     logit = _contrast(g, c)
     between = average(logit**2, g.data) - average(logit, g.data) ** 2
-    yield _share(c, own), between / (between + REST)
+    yield _share(c, own), between / (between + LOGISTIC_VARIANCE)
 
 
 def _share(c: LatentClass, by: Sequence[str] = (), more: str = "", beyond: str = "") -> Quantity:
@@ -250,7 +250,7 @@ def _shares(g: _Given, c: LatentClass, own: list[str], seen: list[str], p: str) 
     between = average(mean**2, g.data) - average(mean, g.data) ** 2
     numbers = {("cluster", k) for k, e in enumerate(g.model.effects_at("cluster")) if e.name in own}
     residual = square({k: x for k, x in of_class(c, g.values, g.of_effects).items() if k in numbers})
-    total = between + within + REST
+    total = between + within + LOGISTIC_VARIANCE
     if seen:
         yield _share(c, seen), (between - residual) / total
     yield _share(c, [p]), within / total

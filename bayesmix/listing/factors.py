@@ -18,7 +18,7 @@ from bayesmix.listing.parameters import Rows, class_label, class_names
 from bayesmix.results import Estimates, Fit
 from bayesmix.spec import SCALES, TINY, Effect, Model, Quantity, Response, Term
 
-FAR = 100.0
+FAR_DIFFICULTY = 100.0
 """SDs of the factor beyond which a difficulty is only said to be far off."""
 
 
@@ -88,14 +88,14 @@ def _cells(x: xr.DataArray, se: xr.DataArray, where: Mapping[str, int]) -> tuple
     """Estimate and standard error of the entry that has some of the positions; "-" without one."""
     at = {d: k for d, k in where.items() if d in x.dims}
     value, error = float(x.isel(at).values), float(se.isel(at).values)
-    return _number(value), "-" if not error > TINY * abs(value) or abs(value) > FAR else number(error)
+    return _number(value), "-" if not error > TINY * abs(value) or abs(value) > FAR_DIFFICULTY else number(error)
 
 
 def _number(x: float) -> str:
     """Three decimals, as in the tables of the field; what is far off is only said to be."""
     if abs(x) < TINY:
         return "0.000"
-    return f"{'>' if x > 0 else '<'} {math.copysign(FAR, x):.0f}" if abs(x) > FAR else number(x)
+    return f"{'>' if x > 0 else '<'} {math.copysign(FAR_DIFFICULTY, x):.0f}" if abs(x) > FAR_DIFFICULTY else number(x)
 
 
 def _meaning(model: Model) -> str:

@@ -41,7 +41,7 @@ DOUBTFUL = 0.5
 """An estimated share of unseen ends that is said."""
 MOST_SOLUTIONS, ALIKE = 12, 0.05
 """So many different solutions are kept; they are compared where their log-likelihoods differ by no more."""
-HUGE = 8.0
+LARGE_LOGIT_SD = 8.0
 """An SD of class logits at which classes hardly vary within a cluster: an ICC of 0.95."""
 
 
@@ -348,7 +348,7 @@ def _warn(out: Fit) -> None:
         each = "; ".join(f"{what} ({why})" for what, why in q["failed"].items())
         warnings.warn(f"The solution is kept, but this could not be made of it: {each}.", stacklevel=level)
     if abs(out.quality.get("audit", 0.0)) > ROUGH:
-        wide = [q for q in Estimates.of(out).of_kind("sd") if float(out.derived[q.name].max()) > HUGE]
+        wide = [q for q in Estimates.of(out).of_kind("sd") if float(out.derived[q.name].max()) > LARGE_LOGIT_SD]
         better = {"cluster": "a class of clusters (bm.class_status)", "individual": "classes of individuals (lca)"}
         other = better[wide[0].part] if wide and len(out.model.classes) == 1 else "classes"
         hint = f"; {wide[0].name} is huge: {other} may be the better model" if wide else ""

@@ -16,7 +16,7 @@ from bayesmix.typing import Array
 
 STEP = 1e-4
 """Of central differences, in the natural units of the parameters."""
-SLOW = 0.1
+HESSIAN_REUSE_SHARE = 0.1
 """A Hessian is kept while each step brings the gain to be expected of the next one down to this share."""
 FLAT = 1e-5
 """Information below which a direction is flat: a standard error of over 300 natural units."""
@@ -99,7 +99,7 @@ def newton(
         gain = float(gradient @ step)
         if gain < 2e-10:  # twice what the step would gain
             return theta, value, c
-        if known is not None and gain > SLOW * before:
+        if known is not None and gain > HESSIAN_REUSE_SHARE * before:
             known, before = None, np.inf
             continue
         new, steps = _backtrack(evaluate, limits, theta, value, step), steps + 1

@@ -28,7 +28,7 @@ BETWEEN = 0.8
 LEVEL = 0.05
 OF_THE_FIT = ("start", "like")
 """Settings with parameters of the model itself, which the simpler ones have not."""
-REST = math.pi**2 / 3
+LOGISTIC_VARIANCE = math.pi**2 / 3
 WIDEST = 60.0
 """The SD at which the search for an upper end stops: an ICC of 0.999."""
 
@@ -208,7 +208,7 @@ def _profile(rows: Dataset, fit: Fit, loading: Parameter) -> tuple[float, float]
         outside = abs(far - top) > 0.1 and drop(far) > 0
         ends.append(optimize.brentq(drop, *sorted((top, far)), xtol=0.005) if outside else far)
         theta.clear()
-    low, high = (1 / (1 + REST / math.exp(2 * x)) for x in ends)
+    low, high = (1 / (1 + LOGISTIC_VARIANCE / math.exp(2 * x)) for x in ends)
     return (0.0 if ends[0] == math.log(0.01) else low), (1.0 if ends[1] == math.log(WIDEST) else high)
 
 

@@ -10,7 +10,7 @@ import xarray as xr
 
 from bayesmix.results import Estimate
 
-MOST = 3
+MAX_LABELS = 3
 """An arrow with more coefficients than this has no numbers."""
 CLASS, EFFECT = 'shape=circle, style=filled, fillcolor="#DCEAF4"', 'shape=circle, style=filled, fillcolor="#F6E3D3"'
 """The looks of latent classes, and of continuous latent variables."""
@@ -39,7 +39,7 @@ class Shown:
     estimates: Mapping[str, Estimate]
 
     def coefficient(self, name: str, select: dict[str, int] | None = None) -> str:
-        """``0.44 (0.10)``: entries that are not zero, MOST at most, by their labels where there are several."""
+        """``0.44 (0.10)``: entries that are not zero, MAX_LABELS at most, by their labels where there are several."""
         if name not in self.estimates:
             return ""
         whole = self.estimates[name]
@@ -48,7 +48,7 @@ class Shown:
         entries = whole.map(lambda x: x.transpose(*dims).isel(chosen))
         x, se = entries.value, entries.se.values
         at = [i for i in np.ndindex(x.shape) if x.values[i] != 0.0 and not np.isnan(x.values[i])]
-        if not 0 < len(at) <= MOST:
+        if not 0 < len(at) <= MAX_LABELS:
             return ""
         return "\n".join(_labelled(x, i, len(at)) + number(float(x.values[i]), float(se[i])) for i in at)
 

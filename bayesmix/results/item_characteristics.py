@@ -23,7 +23,7 @@ from bayesmix.typing import Array
 
 POINTS, DRAWS = 401, 200
 """Of a curve: points; draws of a posterior."""
-TINY = 1e-200
+PROBABILITY_FLOOR = 1e-200
 """A probability below this tells nothing of the factor."""
 INTERVAL = {"_lower": 0.025, "_upper": 0.975}
 """Of a posterior: endings of names, and the quantiles they stand for."""
@@ -111,7 +111,7 @@ def _information(p: xr.DataArray) -> xr.DataArray:
     """Take the Fisher information of category probabilities `p` at each point of `eta`."""
     slope = np.gradient(p.values, p["eta"].values, axis=p.dims.index("eta"), edge_order=2)
     # where a probability has run to zero its term is 0 / 0, and tends to zero
-    return (p.copy(data=slope) ** 2 / p.clip(min=TINY)).where(p > TINY, 0.0).sum("category")
+    return (p.copy(data=slope) ** 2 / p.clip(min=PROBABILITY_FLOOR)).where(p > PROBABILITY_FLOOR, 0.0).sum("category")
 
 
 def _summary(name: str, x: xr.DataArray) -> dict[str, xr.DataArray]:

@@ -20,7 +20,7 @@ CLOSEST = 1e-17
 """Between thresholds that are the same in floating point: no response falls between them."""
 SMALLEST = 1e-300
 """A positive number that stands for zero, whose logarithm no optimiser could move."""
-NEVER = 1e-9
+PROBABILITY_BOUND = 1e-9
 """An optimiser keeps probabilities this far from 0 and 1, where gradients of log probabilities are infinite."""
 MODERATE_PROBABILITY = 0.02, 0.98
 MODERATE_STEP, MODERATE_SD = 4.0, 0.05
@@ -204,7 +204,7 @@ class Probability(Support):
 
     def search_bounds(self, shape: tuple[int, ...], largest: float) -> tuple[Array, Array]:
         """Keep `z` off 0 and 1."""
-        return np.full(shape, NEVER), np.full(shape, 1.0 - NEVER)
+        return np.full(shape, PROBABILITY_BOUND), np.full(shape, 1.0 - PROBABILITY_BOUND)
 
     def moderate(self, x: Array, centre: Array, unit: Array) -> Array:
         """Keep `x` away from 0 and 1."""
