@@ -158,13 +158,13 @@ def _needed(model: Model, c: Covariates, coded: Mapping[str, Coded]) -> NDArray[
 
     The class of an occasion from which on all answers are missing adds up to one, whatever its covariates.
     """
-    own = {r.name for r in model.responses if any(t.covariates == c for t in (*r.predictor, *r.auxiliary))}
+    own = {r.name for r in model.responses if any(t.covariates == c for t in r.terms)}
     classes = {k.name for k in model.classes if any(t.covariates == c for t in k.predictor)}
     for k in model.classes:  # a parent stands before its child
         if classes & {d for t in k.predictor for d in t.dims}:
             classes.add(k.name)
     for r in model.responses:
-        if classes & {d for t in (*r.predictor, *r.auxiliary) for d in t.dims}:
+        if classes & {d for t in r.terms for d in t.dims}:
             own.add(r.name)
     through = [t for e in model.effects for t in _terms_of(e)]
     if not own or any(t.covariates == c or classes & {*t.dims} for t in through):
@@ -259,7 +259,7 @@ def _check_clusters(model: Model, sizes: Array) -> None:
 
 def _through_classes(model: Model) -> list[str]:
     """Effects of clusters that reach the responses only through classes or factors below them; such classes too."""
-    used = [t for r in model.responses for t in (*r.predictor, *r.auxiliary)]
+    used = [t for r in model.responses for t in r.terms]
     within, between = ([t for e in model.effects_at(k) for t in _terms_of(e)] for k in ("individual", "cluster"))
     direct = {d for t in (*used, *within, *between) for d in t.dims}
     direct |= {name for t in (*used, *between) for name in t.effects}
@@ -304,7 +304,7 @@ def coding_of(model: Model, params: Mapping[Any, Any], df: pd.DataFrame | None =
 
 def n_categories(r: Response, params: Mapping[str, Any]) -> int:
     """The most categories that items of a response have, by the shape of its parameters."""
-    for t in (*r.predictor, *r.auxiliary):
+    for t in r.terms:
         shape = dict(zip(t.parameter.dims, np.shape(params.get(t.parameter.name, ())), strict=False))
         for dim, extra in ((r.category_dim, 0), (r.threshold_dim, 1)):
             if dim in shape:

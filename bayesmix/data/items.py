@@ -107,7 +107,7 @@ def sharing(model: Model) -> dict[str, tuple[str, ...]]:
 
 
 def _by_item(r: Response, p: Parameter) -> bool:
-    used = [t for t in (*r.predictor, *r.auxiliary) if t.parameter == p]
+    used = [t for t in r.terms if t.parameter == p]
     return any(r.item_dim in t.dims for t in used)
 
 

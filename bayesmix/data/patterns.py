@@ -358,7 +358,7 @@ def _absent(model: Model, coded: Mapping[str, Coded], coords) -> dict[str, NDArr
     out = {}
     for r in model.responses:
         n = np.array([len(c) for c in coded[r.name].categories])
-        for t in (*r.predictor, *r.auxiliary):
+        for t in r.terms:
             p = t.parameter
             for dim, extra in ((r.category_dim, 0), (r.threshold_dim, 1)):
                 dims = t.dims

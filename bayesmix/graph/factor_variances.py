@@ -10,7 +10,7 @@ from pytensor import xtensor as px
 
 from bayesmix.graph.likelihood import Tensors
 from bayesmix.graph.variance_components import of_effects
-from bayesmix.spec import Effect, Model, Quantity, Term, square, walk
+from bayesmix.spec import Model, Quantity, Term, square, walk
 from bayesmix.spec.families import Tensor
 
 LEAST = 1e-6
@@ -51,19 +51,13 @@ def _alone(loading: Tensor, dim: str) -> Tensor:
     return px.math.where(several > 1, np.nan, loading.sum(dim))
 
 
-def factors(model: Model) -> list[Effect]:
-    """Effects of individuals that responses load on."""
-    used = {name for r in model.responses for t in r.predictor for name in t.effects}
-    return [e for e in model.effects_at("individual") if e.name in used]
-
-
 def of_factors(model: Model, values: Tensors, data: Tensors) -> Iterator[tuple[Quantity, Tensor]]:
     """Correlations of the residuals of factors, and the share of clusters in the variance of each: its ICC."""
     parts = of_effects(model, values, data)
-    for e in factors(model):
+    for e in model.factors:
         if between := {k: x for k, x in parts[e.name].items() if k[0] == "cluster"}:
             yield Quantity(f"{e.name}_icc", "icc", e.name), square(between) / square(parts[e.name])
     unit = {e.name: residual for e, _, residual in walk(model, values)}
-    for one, other in combinations([e.name for e in factors(model) if e.standard], 2):
+    for one, other in combinations([e.name for e in model.factors if e.standard], 2):
         both = [unit[one][k] * unit[other][k] for k in unit[one] if k in unit[other]]
         yield Quantity(f"{one}_{other}_correlation", "correlation", one, other), sum(both[1:], both[0])

@@ -167,7 +167,7 @@ def factors(model: Model, values: Tensors, data: Tensors) -> dict[str, Tensor]:
     for c in model.classes:
         out[f"class:{c.name}"] = class_log_probability(c, values, data, _at_level(c.predictor, effects, data))
     for r in model.responses:
-        seen = _at_level((*r.predictor, *r.auxiliary), effects, data)
+        seen = _at_level(r.terms, effects, data)
         out[f"response:{r.name}"] = response_table(r, values, data, seen)
     return out
 
@@ -337,7 +337,7 @@ def log_likelihood(model: Model, values: Tensors, data: Tensors, probes: tuple =
     at_class = {k: to_individuals(x, data) for k, x in at_class.items()}
     parts = []
     for r in model.responses:
-        table = response_factor(r, values, data, seen((*r.predictor, *r.auxiliary)))
+        table = response_factor(r, values, data, seen(r.terms))
         parts.append(climb_items(r, to_individuals(table, data), at_class, data))
     for c in model.classes_at("individual"):
         parts += class_factors(c, values, data, seen(c.predictor))

@@ -219,7 +219,7 @@ def _is_chain(model: Model, names: Sequence[str]) -> bool:
     """Whether the posterior of each class depends on the class before it alone."""
     near = [{*pair} for pair in pairwise(names)]
     used = [t for c in model.classes for t in c.predictor]
-    used += [t for r in model.responses for t in (*r.predictor, *r.auxiliary)]
+    used += [t for r in model.responses for t in r.terms]
     over = [{*t.dims} & {*names} for t in used]
     return not model.effects and len(model.classes) == len(names) and all(any(d <= n for n in near) for d in over)
 

@@ -161,9 +161,7 @@ def _without_random_logits(model: Model, name: str) -> Model:
         replace(c, predictor=tuple(t for t in c.predictor if not t.effects)) if c.name == name else c
         for c in model.classes
     )
-    used = [t for r in model.responses for t in (*r.predictor, *r.auxiliary)] + [
-        t for c in classes for t in c.predictor
-    ]
+    used = [t for r in model.responses for t in r.terms] + [t for c in classes for t in c.predictor]
     before = {e for c in model.classes if c.name == name for t in c.predictor for e in t.effects}
     gone = before - {e for t in used for e in t.effects}
     kept = [e for e in model.effects if e.name not in gone]

@@ -290,7 +290,7 @@ def _from_classes(data: Target, settings: Settings) -> list[Array]:
         for c in model.classes
         if c.level == "item"
     )
-    used = {e for r in model.responses for t in (*r.predictor, *r.auxiliary) for e in t.effects}
+    used = {e for r in model.responses for t in r.terms for e in t.effects}
     effects = tuple(e for e in model.effects if e.level == "cluster" or e.name in used)
     plain = replace(model, classes=(*model.classes_at("cluster"), *classes), effects=effects)
     with quietly():

@@ -115,7 +115,7 @@ def _sharing(data: Target) -> list[list[LatentClass]]:
 def _terms(data: Target, name: str) -> Iterator[tuple[Response, Term]]:
     """Terms of responses that depend on a class variable and on nothing that varies between individuals."""
     for r in data.model.responses:
-        for t in (*r.predictor, *r.auxiliary):
+        for t in r.terms:
             if name in t.dims and not (t.covariates or t.effects):
                 yield r, t
 

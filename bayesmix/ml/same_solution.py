@@ -52,7 +52,7 @@ def _in_labels_of(data: Target, theta: Array, pivot: Mapping[str, Array]) -> Ite
 
 def _same_labelled(data: Target, one: Array, other: Array) -> bool:
     limits, own = ranges(data), np.zeros(data.packing.size, dtype=bool)
-    for t in (t for r in data.model.responses for t in (*r.predictor, *r.auxiliary)):
+    for t in (t for r in data.model.responses for t in r.terms):
         i = data.packing.index[t.parameter.name]
         own[i[i >= 0]] = True
     far = [np.tanh((x - limits.center) / (FADING * limits.unit)) for x in (one, other)]

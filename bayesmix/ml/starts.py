@@ -166,7 +166,7 @@ def _of_classes(model: Model) -> Iterator[Parameter]:
     """What the logits of classes are made of: their terms, and the SDs of the effects that are theirs alone."""
     of = [t for c in model.classes for t in c.predictor]
     yield from (t.parameter for t in of)
-    elsewhere = {e for r in model.responses for t in (*r.predictor, *r.auxiliary) for e in t.effects}
+    elsewhere = {e for r in model.responses for t in r.terms for e in t.effects}
     used = {e for t in of for e in t.effects} - elsewhere
     yield from (e.sd.parameter for e in model.effects if e.name in used and e.sd is not None)
 

@@ -195,7 +195,7 @@ def _arrows(model: Model, shown: Shown) -> Iterator[str]:
         yield from _into(c.name, c.predictor, [k for k in classes if k != c.name], shown)
     for r in model.responses:
         for name, _, none in _groups(model, r):
-            terms = (*r.predictor, *r.auxiliary)
+            terms = r.terms
             yield from _into(name, terms, classes, shown, numbers=False, none=none)
 
 

@@ -6,7 +6,6 @@ from .diagnostics import rows as rows
 from .diagnostics import words as words
 from .estimates import Estimate as Estimate
 from .estimates import Estimates as Estimates
-from .estimates import kept as kept
 from .factor_scores import reliability as reliability
 from .factor_scores import score_weights as score_weights
 from .fit import ALONE as ALONE
@@ -50,7 +49,6 @@ __all__ = [
     "entered",
     "entry",
     "item_probabilities",
-    "kept",
     "model_and_fit",
     "read_tree",
     "refuse_fit_beside",

@@ -208,18 +208,3 @@ class _OfPosterior(Estimates):
         draws, over = self._draws[name], ("chain", "draw")
         ends = draws.quantile([0.025, 0.975], over).drop_vars("quantile")
         return Estimate(draws.mean(over), draws.std(over), ends[0], ends[1])
-
-
-def kept(result: Fit | xr.DataTree) -> Mapping[str, Any]:
-    """What `result` carries with it beside its numbers."""
-    return Estimates.of(result).settings
-
-
-def names_of(result: Fit | xr.DataTree) -> list[str]:
-    """Names of all quantities of `result`."""
-    return Estimates.of(result).names
-
-
-def values_of(result: Fit | xr.DataTree, name: str) -> Estimate | None:
-    """The quantity `name` of `result`; None where there is none."""
-    return Estimates.of(result).get(name)

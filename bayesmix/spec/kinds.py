@@ -133,9 +133,7 @@ def item_probability(model: Model, r: Response, dims: tuple[str, ...]) -> tuple[
     same = [s.name for s in model.responses if same_items(s, r)]
     if not r.family.finite or "individual" in dims or r.name != same[0]:
         return None
-    names = {"feature": r.category_dim} | {
-        here: shared for t in (*r.predictor, *r.auxiliary) for shared, here in t.rename
-    }
+    names = {"feature": r.category_dim} | {here: shared for t in r.terms for shared, here in t.rename}
     kinds = {s.name for s in model.responses if not same_items(s, r)}
     title = "item_probability" + (f"_{r.name}" if kinds else "")
     return Quantity(title, "item probability", r.name), {k: v for k, v in names.items() if k in dims}
@@ -143,5 +141,5 @@ def item_probability(model: Model, r: Response, dims: tuple[str, ...]) -> tuple[
 
 def same_items(a: Response, b: Response) -> bool:
     """Whether two responses are the same items on two occasions."""
-    used = [[t.parameter for t in (*r.predictor, *r.auxiliary)] for r in (a, b)]
+    used = [[t.parameter for t in r.terms] for r in (a, b)]
     return a.item_dim == b.item_dim and used[0] == used[1]

@@ -20,8 +20,6 @@ from bayesmix.spec.model import Model
 
 MODULES: tuple[ModuleType, ...] = (declaration, parameters, families)
 """Where the classes of a declaration are found by their bare names."""
-FAMILY_METHODS = ("features", "table", "draw", "baseline")
-"""What a class of a user's module must have to be read back: no other class is ever called."""
 
 
 def dumps(model: Model) -> str:
@@ -140,7 +138,7 @@ def _name_of(cls: type) -> str:
     if known is not cls:
         raise ValueError(
             f"The class '{cls.__qualname__}' cannot be kept on disk, as no other program would find it: declare it "
-            f"as a frozen dataclass at the top of a module, a family with {', '.join(FAMILY_METHODS)}."
+            "as a frozen dataclass at the top of a module; it must be a subclass of bm.Family."
         )
     return name
 
@@ -150,8 +148,8 @@ def _class_of(name: str) -> type:
     module, _, inside = name.rpartition(":")
     homes = [sys.modules[module]] if module in sys.modules else [] if module else MODULES
     found = next((vars(m)[inside] for m in homes if inside in vars(m)), None)
-    family = not module or all(callable(getattr(found, k, None)) for k in FAMILY_METHODS)
-    if isinstance(found, type) and is_dataclass(found) and family:
+    # of modules of a user no class is made but families: a file names what it likes
+    if isinstance(found, type) and is_dataclass(found) and (not module or issubclass(found, families.Family)):
         return found
     where = f"import {module}, where it is declared" if module and module != "__main__" else "declare it"
     raise ValueError(

@@ -14,7 +14,7 @@ import xarray as xr
 from bayesmix.graph import categories_of, label, prepare, simulate, tables
 from bayesmix.ml import estimation as ml
 from bayesmix.parallel import SerialExecutor, quietly
-from bayesmix.results import Fit, compare, entry, kept
+from bayesmix.results import Estimates, Fit, compare, entry
 from bayesmix.spec import Model, Named
 from bayesmix.studies.store import Record
 from bayesmix.typing import Array
@@ -167,6 +167,6 @@ def _of_fit(fit: Fit) -> dict[str, Any]:
 def _of_chains(post: xr.DataTree | None) -> dict[str, Any]:
     if post is None:
         return {}
-    d = kept(post)
+    d = Estimates.of(post).settings
     share = _plain(d["divergences"] / (d["chains"] * d["draws"]))
     return {"chains": {"divergent": share, "max R-hat": _plain(d["max_rhat"]), "min ESS": _plain(d["min_ess_bulk"])}}

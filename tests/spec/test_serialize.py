@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
-from bayesmix.models import fma, fma_gom, gom, irt_3pl, lca, lta, nels, regression_mixture
+from bayesmix.models import count_mixture, fma, fma_gom, gom, irt_3pl, lca, lta, nels, regression_mixture
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
@@ -19,10 +19,11 @@ from declare import frame
 
 BINARY = ["b1", "b2", "b3", "b4"]
 WAVES = [["b1", "b2"], ["b3", "b4"]]
-ALL = {"b1": bm.bernoulli("probit"), "n3": bm.nominal(), "o3": bm.ordinal(), "y1": bm.normal(), "k1": bm.poisson()}
+ALL = {"b1": bm.bernoulli("probit"), "n3": bm.nominal(), "o3": bm.ordinal(), "y1": bm.normal(), "k1": bm.poisson(),
+       "k2": bm.negative_binomial()}  # fmt: skip
 MODELS = {
     "lca": lca(BINARY, 2, covariates="x + s", freq="f"),
-    "every family": lca(["b1", "n3", "o3", "y1", "k1"], 2, family=ALL, variance="class"),
+    "every family": lca(["b1", "n3", "o3", "y1", "k1", "k2"], 2, family=ALL, variance="class"),
     "classes of clusters": lca(BINARY, 2, cluster="g", cluster_classes=2, cluster_class_covariates="w"),
     "random logits": lca(BINARY, 2, cluster="g", cluster_covariates="w"),
     "lta": lta(WAVES, 2, "x", "x", names=["u", "v"]),
@@ -35,6 +36,7 @@ MODELS = {
     "two-level regression": regression_mixture(
         "o3 ~ x", cluster="g", random="1 + x", family=bm.ordinal("probit"), cluster_covariates={"x": "w"}
     ),
+    "count_mixture": count_mixture(["k1", "k2"], 2, "x", cluster="g"),
     "nels": nels("C", 2, "y1 ~ x", "w", "g", "x"),
 }
 NODES = {"individual": bm.trapezoid(5), "cluster": bm.trapezoid(5)}
