@@ -31,7 +31,7 @@ class ModelOptions:
     covariates: str | None = None
     """Formula of the class logits: 'age + sex'."""
     family: Texts = field(default_factory=list)
-    """nominal, bernoulli, ordinal, normal, poisson, or A-C=normal."""
+    """nominal, bernoulli, ordinal, normal, poisson, negative_binomial, or A-C=normal."""
     freq: str | None = None
     """Column of frequency weights."""
     cluster: str | None = None

@@ -48,6 +48,19 @@ def test_huge_counts_cost_as_many_features_as_there_are_different_ones(df):
     assert bm.log_likelihood(MODEL, large, values(0.7, 9.4)) == pytest.approx(expected, rel=1e-10)
 
 
+@pytest.mark.parametrize("alpha", [1e-8, 1e-3, 0.7, 50.0])
+def test_the_cost_does_not_grow_with_the_counts(alpha):
+    """Numbers below a count in the millions are no array of that size."""
+    y = np.unique(np.concatenate([np.arange(60), np.geomspace(61, 3e6, 500).round()]))
+    df = pd.DataFrame({"y": y, "x": np.linspace(-1.0, 1.0, len(y))})
+    problem = bm.prepare(MODEL, df)
+    assert max(x.values.size for x in problem.arrays.values()) < 1.1 * len(y) ** 2
+    mean = np.exp(7.0 + 0.7 * df["x"])
+    expected = stats.nbinom.logpmf(y, 1 / alpha, 1 / (1 + alpha * mean))
+    found = bm.log_likelihood(MODEL, df, values(alpha, 7.0), units=True)
+    assert_allclose(found, expected, rtol=1e-8, atol=1e-6)
+
+
 def test_without_dispersion_it_is_the_poisson_distribution(df):
     poisson = regression_mixture("y ~ x", family=bm.poisson())
     expected = bm.log_likelihood(poisson, df, {k: v for k, v in values(1.0).items() if k != "outcome_dispersion"})

@@ -12,12 +12,14 @@ from pytensor import xtensor as px
 from scipy import special
 
 from bayesmix.spec.families.base import Constants, Family, Place
-from bayesmix.spec.families.numerics import Array, Tensor, stack
+from bayesmix.spec.families.numerics import Array, Tensor, log_mean, stack
 from bayesmix.spec.parameters import Parameter, Prior
 
 DISPERSION = Prior("HalfNormal", sigma=1.5)
-LEAST, MOST = 0.05, 5.0
-"""Dispersions at which a search begins."""
+SMALLEST_START, LARGEST_START = 0.05, 5.0
+"""Ends of the dispersions at which a search begins."""
+TERMS = 32
+"""Terms of the sum over the numbers below a count that are added one by one; the rest is an integral."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,8 @@ class NegativeBinomial(Family):
         log p(y) = sum_{j < y} log(1 + alpha j) - log y! + y (eta - log(1 + alpha mu)) - log(1 + alpha mu) / alpha,
 
     a form in which nothing cancels as alpha goes to 0, where this is the Poisson distribution. The first two terms are
-    those of the different counts that occur, whose indicators are features: as many as there are, however large.
+    those of the different counts that occur, whose indicators are features. Their cost does not grow with the counts:
+    beyond the first terms the sum is an integral with the corrections of Euler and Maclaurin (to 1e-13).
 
     References
     ----------
@@ -51,21 +54,22 @@ class NegativeBinomial(Family):
         return np.where(seen[..., None], each, 0.0)
 
     def constants(self, y: Array | None, n_categories: NDArray[np.int64], width: int) -> Constants:
-        """The counts that occur: their factorials, and the numbers below each of them."""
+        """The counts that occur: their factorials, the first numbers below each of them, and where these end."""
         counts = np.zeros(0) if y is None else np.unique(y[~np.isnan(y)])
-        below = np.arange(int(counts.max(initial=0.0)), dtype=float)
+        number = np.arange(TERMS, dtype=float)
         return {
             "log_factorial": (("feature",), special.gammaln(counts + 1.0)),
-            "number": (("number",), below),
-            "below": (("feature", "number"), (below < counts[:, None]).astype(float)),
+            "number": (("number",), number),
+            "below": (("feature", "number"), (number < counts[:, None]).astype(float)),
+            "end": (("feature",), np.maximum(counts, TERMS)),
         }
 
     def _parts(self, eta: Tensor, constants: Mapping[str, Tensor], dispersion: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Coefficients of 1 and of y, and the table of the counts that occur over the dim `feature`."""
         scaled = px.math.log1p(dispersion * px.math.exp(eta))
-        rising = px.math.log1p(dispersion * constants["number"])
-        each = (constants["below"] * rising).sum("number") - constants["log_factorial"]
-        return -scaled / dispersion, eta - scaled, each
+        first = (constants["below"] * px.math.log1p(dispersion * constants["number"])).sum("number")
+        rest = _integral(dispersion, constants["end"]) - _integral(dispersion, px.as_xtensor(float(TERMS)))
+        return -scaled / dispersion, eta - scaled, first + rest - constants["log_factorial"]
 
     def table(self, eta: Tensor, constants: Mapping[str, Tensor], **auxiliary: Tensor) -> Tensor:
         """The coefficients over the dim `feature`."""
@@ -91,14 +95,14 @@ class NegativeBinomial(Family):
 
     def baseline(self, y: Array, weights: Array, n_categories: int) -> Array:
         """The log of the mean."""
-        return np.asarray(np.log((np.nansum(weights * y) + 0.1) / (np.sum(weights * ~np.isnan(y)) + 0.1)))
+        return log_mean(y, weights)
 
     def auxiliary_baseline(self, name: str, y: Array, weights: Array) -> float:
         """The dispersion that mean and variance speak for."""
         w = weights * ~np.isnan(y)
         mean = np.nansum(w * y) / w.sum()
         variance = np.nansum(w * (y - mean) ** 2) / w.sum()
-        return float(np.clip((variance - mean) / max(mean, 0.1) ** 2, LEAST, MOST))
+        return float(np.clip((variance - mean) / max(mean, 0.1) ** 2, SMALLEST_START, LARGEST_START))
 
     def item_auxiliary(self, place: Place) -> tuple[Parameter, ...]:
         """Dispersions of items."""
@@ -108,3 +112,11 @@ class NegativeBinomial(Family):
     def outcome_auxiliary(self, by: tuple[str, ...], spread_by: tuple[str, ...]) -> tuple[Parameter, ...]:
         """The dispersion of an outcome."""
         return (Parameter("outcome_dispersion", spread_by, "positive", DISPERSION),)
+
+
+def _integral(alpha: Tensor, x: Tensor) -> Tensor:
+    """Give G(x) with sum_{j = a}^{b - 1} log(1 + alpha j) = G(b) - G(a): the formula of Euler and Maclaurin."""
+    scaled = px.math.log1p(alpha * x)
+    slope = alpha / (1.0 + alpha * x)
+    whole = ((1.0 + alpha * x) * scaled - alpha * x) / alpha
+    return whole - 0.5 * scaled + slope / 12.0 - slope**3 / 360.0 + slope**5 / 1260.0

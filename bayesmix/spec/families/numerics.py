@@ -8,6 +8,7 @@ import numpy as np
 from pytensor import xtensor as px
 from pytensor.gradient import disconnected_grad
 
+from bayesmix.checks import one_of
 from bayesmix.typing import Array
 
 Tensor = Any
@@ -78,8 +79,7 @@ def logaddexp(x, y):
 
 def check_link(link: str) -> None:
     """Refuse a link that there is not."""
-    if link not in ("logit", "probit"):
-        raise ValueError(f"The link came as {link!r}: give 'logit' or 'probit'.")
+    one_of("The link", link, ("logit", "probit"))
 
 
 def draw_categories(table: Array, rng: np.random.Generator) -> Array:
@@ -97,3 +97,8 @@ def powers(y: Array, third: Array) -> Array:
     """Features (1, y, `third`) of responses, zeros where they are missing."""
     stacked = np.stack([np.ones_like(y), y, third], axis=-1)
     return np.where(np.isnan(y)[..., None], 0.0, stacked)
+
+
+def log_mean(y: Array, weights: Array) -> Array:
+    """Take the logarithm of the mean of counts `y`, a little above zero where all of them are."""
+    return np.asarray(np.log((np.nansum(weights * y) + 0.1) / (np.sum(weights * ~np.isnan(y)) + 0.1)))

@@ -12,6 +12,7 @@ from scipy import special
 from bayesmix.spec.families.base import Family
 from bayesmix.spec.families.numerics import (
     Array,
+    log_mean,
     powers,
     stack,
 )
@@ -45,4 +46,4 @@ class Poisson(Family):
 
     def baseline(self, y: Array, weights: Array, n_categories: int) -> Array:
         """The log of the mean."""
-        return np.asarray(np.log((np.nansum(weights * y) + 0.1) / (np.sum(weights * ~np.isnan(y)) + 0.1)))
+        return log_mean(y, weights)
