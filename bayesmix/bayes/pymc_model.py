@@ -13,6 +13,7 @@ from pytensor.graph.replace import graph_replace
 from pytensor.graph.traversal import explicit_graph_inputs
 
 from bayesmix.bayes.datatree import data_at_fit
+from bayesmix.checks import one_of
 from bayesmix.data import Block, Dataset, Priors, Stated, chosen, is_within, stated, units
 from bayesmix.graph import Problem, likelihood, placeholder, posterior, prepare, with_population_nodes
 from bayesmix.results import Fit, model_and_fit
@@ -280,5 +281,4 @@ def check_effects(effects: Any) -> None:
     ValueError
         Something else came.
     """
-    if effects not in ("integrate", "sample"):
-        raise ValueError(f"effects came as {effects!r}: give 'integrate' or 'sample'.")
+    one_of("effects", effects, ("integrate", "sample"))

@@ -12,7 +12,7 @@ import numpy as np
 import pymc as pm
 
 from bayesmix.bayes.pymc_model import check_effects, is_sampled
-from bayesmix.checks import whole
+from bayesmix.checks import one_of, whole
 from bayesmix.graph import Problem
 from bayesmix.results import Fit
 from bayesmix.spec import Named
@@ -116,8 +116,8 @@ def as_built(pm_model: pm.Model, data: Problem) -> Problem:
 def backend_settings(wanted: str | None) -> dict[str, Any]:
     """Settings of nutpie's compilation."""
     there = importlib.util.find_spec("jax") is not None
-    if wanted not in (None, "jax", "numba"):
-        raise ValueError(f"backend came as {wanted!r}: give 'jax' or 'numba'.")
+    if wanted is not None:
+        one_of("backend", wanted, ("jax", "numba"))
     if wanted == "jax" and not there:
         raise ValueError("backend='jax' came, but JAX is not installed: pip install 'bayesmix[jax]', or give 'numba'.")
     if wanted == "numba" or not there:

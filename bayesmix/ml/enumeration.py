@@ -81,16 +81,16 @@ def enumerate_classes(
     largest = models[max(numbers)]
     check_sample_size(n, largest.two_level)
     name = name or varied(largest)
-    settings = Settings(**settings)
+    asked = Settings.of(**settings)
     rows = Dataset.encode(largest, df)
-    Problem.of(rows, settings.nodes)  # refuses what the largest model cannot have, before any is fitted
+    Problem.of(rows, asked.nodes)  # refuses what the largest model cannot have, before any is fitted
     fits: dict[int, Fit] = {}
     for k, wanted in models.items():
         try:
             with quietly():
                 own = rows.under(wanted) if rows.reads(wanted) else Dataset.encode(wanted, df)
-                split = Split(name, _from_simpler(own, name, fits.get(k - 1), settings))
-                fits[k] = estimate(own, replace(settings, start=split))
+                split = Split(name, _from_simpler(own, name, fits.get(k - 1), asked))
+                fits[k] = estimate(own, replace(asked, start=split))
         except KeyboardInterrupt:
             if not fits:
                 raise

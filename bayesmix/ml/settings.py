@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from numbers import Real
 from typing import Any, Literal
 
 import numpy as np
 
-from bayesmix.checks import one_of, whole
+from bayesmix.checks import nearest, one_of, whole
 from bayesmix.data import Priors
 from bayesmix.ml.objective import SMALLEST_SD
 from bayesmix.results import Fit
@@ -45,6 +45,22 @@ class Settings:
     simpler: bool = True
     budget: float = 10.0
     smallest_sd: float = SMALLEST_SD
+
+    @classmethod
+    def of(cls, **given: Any) -> Settings:
+        """Take settings that came by name.
+
+        Raises
+        ------
+        TypeError
+            A name that is none of theirs; otherwise as above.
+        """
+        known = [f.name for f in fields(cls)]
+        if unknown := [k for k in given if k not in known]:
+            near = nearest(unknown[0], known)
+            hint = f"did you mean {near}=?" if near else f"give some of {', '.join(known)}."
+            raise TypeError(f"{unknown[0]}= came, which is no setting of bm.fit: {hint}")
+        return cls(**given)
 
     def __post_init__(self) -> None:
         for name, least in (("starts", 1), ("finals", 1), ("rounds", 1), ("seed", 0)):

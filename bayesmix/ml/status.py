@@ -124,12 +124,12 @@ def class_status(
     model, fit = model_and_fit(model)
     c, loading = _random(model)
     rows = Dataset.encode(model, df)
-    fit = fit or estimate(rows, Settings(nodes=nodes, **settings))
+    fit = fit or estimate(rows, Settings.of(nodes=nodes, **settings))
     simpler, higher = _within(model), _between(model, c)
     settings = {k: v for k, v in settings.items() if k not in OF_THE_FIT}
     with quietly():
-        within = estimate(rows.under(simpler), Settings(start=_shared(fit, simpler), **settings))
-        between = estimate(rows.under(higher), Settings(**settings))
+        within = estimate(rows.under(simpler), Settings.of(start=_shared(fit, simpler), **settings))
+        between = estimate(rows.under(higher), Settings.of(**settings))
     estimates = Estimates.of(fit)
     (quantity,) = estimates.of_kind("icc", of=c.name, part="cluster")
     e = estimates[quantity.name]

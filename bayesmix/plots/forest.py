@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from bayesmix.checks import one_of
 from bayesmix.plots.style import COLOURS, bare
 from bayesmix.results import Comparison
 
@@ -171,8 +172,8 @@ def comparison(compared: Comparison, scale: str | None = None) -> Figure:
     --------
     >>> figure = bm.plots.comparison(bm.compare(fit))
     """
-    if scale not in (None, "probability", "parameter", "derived"):
-        raise ValueError(f"The scale came as {scale!r}: give 'probability', 'parameter' or 'derived'.")
+    if scale is not None:
+        one_of("The scale", scale, ("probability", "parameter", "derived"), " or ")
     rows = compared.table.join(compared.entries.rename(columns={"variable": "block"}))
     rows = rows[rows["scale"] == scale] if scale else _in_order(rows, compared.pictured)
     if rows.empty:

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, fields, is_dataclass
 from numbers import Integral
 from typing import Any, Literal, Protocol
 
-from bayesmix.spec.families import Family
+from bayesmix.spec.families import Family, check_family
 from bayesmix.spec.parameters import DATA, Parameter
 
 Level = Literal["individual", "cluster"]
@@ -387,6 +387,8 @@ def _check(model: Model) -> None:
     }.items():
         if twice := _duplicates(names):
             raise ValueError(f"Duplicate names among the {what}: {', '.join(twice)}. Name each one once.")
+    for r in model.responses:
+        check_family(r.family)
     by_name: dict[str, Parameter] = {}
     for t in terms(model):
         if by_name.setdefault(t.parameter.name, t.parameter) != t.parameter:

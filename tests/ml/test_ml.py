@@ -255,6 +255,20 @@ def test_an_enumeration_does_not_search_again_for_the_solution_before(two_classe
     assert solved == [[2]]
 
 
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"start_s": 3}, "start_s= came, which is no setting of bm.fit: did you mean starts="),
+        ({"qq": 1}, "give some of starts"),
+    ],
+)
+def test_a_setting_of_an_enumeration_that_there_is_not_is_named(wrong, words, two_classes):
+    with pytest.raises(TypeError, match=words):
+        bm.enumerate_classes(lca(ITEMS, 1), two_classes, [1, 2], **wrong)
+    with pytest.raises(TypeError, match=words):
+        bm.class_status(lca(ITEMS, 2, cluster="g"), two_classes.assign(g=np.arange(len(two_classes)) % 20), **wrong)
+
+
 def test_an_interrupted_enumeration_keeps_the_finished_fits(two_classes, monkeypatch):
     real = enumeration.estimate
 

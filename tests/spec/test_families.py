@@ -176,6 +176,23 @@ def test_categories_that_an_item_lacks_have_probability_zero():
     assert_allclose(np.exp(table), [special.softmax(eta[0]), [*special.softmax(eta[1, :2]), 0.0]], rtol=1e-14)
 
 
+@pytest.mark.parametrize(
+    "family", ["normal", bm.normal, 3, {"a": "normal"}], ids=["text", "function", "number", "item"]
+)
+@pytest.mark.parametrize("declare", ["items", "factors", "regression", "by hand"])
+def test_what_is_no_family_is_refused_with_words(family, declare):
+    make = {
+        "items": lambda: bm.models.lca(["a", "b"], 2, family=family),
+        "factors": lambda: bm.models.fma(["a", "b", "c"], 2, family=family),
+        "regression": lambda: bm.models.regression_mixture("y ~ x", family=family),
+        "by hand": lambda: bm.Model("mine", (bm.Response("r", ("a",), family, ()),)),
+    }
+    with pytest.raises(
+        TypeError, match=r"The family came as .*, expected a response distribution: give what bm\.normal"
+    ):
+        make[declare]()
+
+
 @pytest.mark.parametrize("family", [make() for make in FAMILIES.values()], ids=list(FAMILIES))
 def test_a_missing_response_has_no_features(family):
     features = family.features(np.array([np.nan, 1.0]), 3)

@@ -139,7 +139,7 @@ def test_a_family_that_no_other_program_finds_is_refused_when_it_is_written():
 
 def test_only_families_of_other_modules_are_made(module):
     with pytest.raises(ValueError, match="NoFamily' cannot be kept on disk"):
-        dumps(with_family(module.NoFamily()))
+        dumps(replace(MODELS["lca"], name=module.NoFamily()))
     for name in ("families_of_a_user:NoFamily", "subprocess:Popen", "os:system", "Any", "builtins:print"):
         text = dumps(MODELS["lca"]).replace('"class": "Nominal"', f'"class": "{name}"')
         with pytest.raises(ValueError, match="which this program does not know"):

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from bayesmix.checks import one_of
 from bayesmix.spec.blocks.priors import DATA_SD, ITEM_LOADING, SLOPE
-from bayesmix.spec.families import Family, Place, bernoulli, nominal
+from bayesmix.spec.families import Family, Place, bernoulli, check_family, nominal
 from bayesmix.spec.model import Covariates, Response, Term
 from bayesmix.spec.parameters import Parameter, at
 
@@ -78,7 +78,8 @@ def item_responses(
             raise ValueError(f"{what} came for '{unknown[0]}', which is not among the items: {', '.join(items)}.")
     by_family: dict[Family, list[str]] = {}
     for item in items:
-        by_family.setdefault(chosen.get(item, default), []).append(item)
+        check_family(own := chosen.get(item, default))
+        by_family.setdefault(own, []).append(item)
     kinds = [f.response_name for f in by_family]
     names = [f"{kind}_{f.detail}" if kinds.count(kind) > 1 else kind for kind, f in zip(kinds, by_family, strict=True)]
     suffixes = [f"_{name}" if len(names) > 1 else "" for name in names]

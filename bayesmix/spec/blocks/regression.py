@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from bayesmix.checks import one_of
 from bayesmix.spec.blocks.classes import COVARIANCES
 from bayesmix.spec.blocks.effects import random_class_logits_at_occasion
-from bayesmix.spec.families import Family, normal
+from bayesmix.spec.families import Family, check_family, normal
 from bayesmix.spec.formulas import parse_regression, parse_terms
 from bayesmix.spec.model import Covariates, Effect, Predictor, Response, Term
 from bayesmix.spec.parameters import Parameter, Prior, at
@@ -48,7 +48,7 @@ class Regression:
             A formula without an outcome or an intercept; a nominal outcome; a variance of what is not normal.
         """
         outcome, terms = parse_regression(formula)
-        family = family or normal()
+        check_family(family := family or normal())
         if INTERCEPT not in terms:
             raise ValueError(f"The regression '{formula}' has no intercept: leave '0' or '-1' out.")
         if not family.is_outcome:

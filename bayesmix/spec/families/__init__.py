@@ -3,7 +3,7 @@
 import importlib
 import pkgutil
 
-from bayesmix.spec.families.base import Family, Place
+from bayesmix.spec.families.base import Family, Place, check_family
 from bayesmix.spec.families.bernoulli import GUESS, Bernoulli
 from bayesmix.spec.families.negative_binomial import NegativeBinomial
 from bayesmix.spec.families.nominal import Nominal
@@ -29,6 +29,7 @@ __all__ = [
     "Poisson",
     "Tensor",
     "bernoulli",
+    "check_family",
     "log_softmax",
     "logsumexp",
     "negative_binomial",

@@ -175,3 +175,19 @@ class Family:
     def outcome_auxiliary(self, by: tuple[str, ...], spread_by: tuple[str, ...]) -> tuple[Parameter, ...]:
         """Further parameters of an outcome: thresholds by the classes `by`, spreads by `spread_by`."""
         return ()
+
+
+def check_family(family: object) -> None:
+    """Refuse what is no family: its name as text, or the function that makes one.
+
+    Raises
+    ------
+    TypeError
+        What came, and how a family is given.
+    """
+    if not isinstance(family, Family):
+        came = getattr(family, "__name__", None) if callable(family) else None
+        raise TypeError(
+            f"The family came as {f'{came} itself' if came else repr(family)}, expected a response distribution: give "
+            "what bm.normal(), bm.ordinal() or the like returns."
+        )
