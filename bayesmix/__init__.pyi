@@ -1,5 +1,6 @@
 from . import models as models
 from . import plots as plots
+from .bayes.one_item import of_item as of_item
 from .bayes.pymc_model import build as build
 from .bayes.pymc_model import prior_table as prior_table
 from .bayes.sampling import sample as sample
@@ -90,6 +91,7 @@ __all__ = [
     "negative_binomial",
     "nominal",
     "normal",
+    "of_item",
     "ordinal",
     "plots",
     "poisson",

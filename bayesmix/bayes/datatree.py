@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
 from itertools import pairwise
 from typing import Any, cast
@@ -12,26 +12,27 @@ from typing import Any, cast
 import numpy as np
 import pandas as pd
 import pymc as pm
-import pytensor.tensor as pt
 import xarray as xr
 from numpy.typing import NDArray
-from pymc.distributions.transforms import Ordered
-from pytensor.graph.replace import graph_replace
+from pymc.model.transform.conditioning import remove_value_transforms
 
+from bayesmix.bayes.built import built
 from bayesmix.bayes.node_audit import over_points, some
-from bayesmix.data import AT_MEANS, FREE, Dataset, texts, units
+from bayesmix.bayes.observed import NODES, Replicates, coords_of, dims_of, is_discrete, responses, rows_of
+from bayesmix.data import Dataset, texts, units
 from bayesmix.data.identity import identity
 from bayesmix.graph import LogLikelihood, Problem, is_adaptive, numpy_mode, posterior
-from bayesmix.graph import draw as draw_data
 from bayesmix.parallel import Steps
-from bayesmix.results import FORMAT, Fit, diagnosed, words
+from bayesmix.results import FORMAT, RESPONSES, Fit, diagnosed, words
 from bayesmix.spec import Adaptive, Model, Nodes, Quantity, encode, parameter, probability_tables
 from bayesmix.spec import class_labels as labels
 from bayesmix.spec.parameters import Parameter
 from bayesmix.typing import Array
 
 PREDICTIVE, PRIOR = 50, 500
-"""Replicated data sets a chain; draws of the prior."""
+"""Replicated data sets a chain, and of the prior; draws of the prior."""
+SOME = 3
+"""So many draws tell whether an extended model knows its classes apart."""
 
 
 def assemble(
@@ -42,6 +43,7 @@ def assemble(
     *,
     nodes: Nodes | None = None,
     relabel: bool = True,
+    predictive: int = PREDICTIVE,
     seed: int = 0,
     said: Sequence[str] = (),
 ) -> xr.DataTree:
@@ -56,15 +58,20 @@ def assemble(
     made : pymc.Model
     data : Problem
         On the user's scale, as `made` has them.
-    fit, nodes, relabel, seed
+    fit, nodes, relabel, predictive, seed
         As in :func:`bayesmix.sample`.
     said : sequence of str
         Further warnings.
     """
     drawn, stats = complete_draws(raw)
     steps, model = Steps(), data.model
-    values, orders = steps.run("labels of the classes", lambda: _labelled(model, drawn, fit, relabel), (None, {}))
-    values = _raw_values(model, drawn) if values is None else values
+    own, lost = _raw_values(data, drawn), []
+    values, orders = steps.run(
+        "labels of the classes", lambda: _labelled(data, made, own, drawn, fit, relabel), (own, {})
+    )
+    if orders is None:
+        values, orders = own, {}
+        lost = ["the model tells its classes apart by what was added to it: draws keep the labels that they came with"]
     groups = {"posterior": drawn, "posterior_raw": drawn, "sample_stats": stats}
     theta = steps.run("points of the parameters", lambda: points(data, values))
     marginal = None
@@ -72,15 +79,19 @@ def assemble(
         marginal = steps.run("nodes over the draws", lambda: _marginal(data, nodes, fit, theta))
     groups["posterior"] = steps.run("posterior", lambda: _posterior(data, drawn, values, orders), drawn)
     if marginal is not None and theta is not None:
-        groups |= _of_draws(steps, data, marginal, groups["posterior"], theta, drawn, seed)
+        groups |= _of_draws(steps, data, marginal, groups["posterior"], theta, drawn, predictive, seed)
     groups |= steps.run("observed and constant data", lambda: _data_groups(data), {})
-    groups |= steps.run("prior", lambda: _prior(data, made, seed), {})
+    groups |= steps.run("prior", lambda: _prior(made, seed), {})
+    groups |= steps.run("predictions of the prior", lambda: _prior_predictive(data, groups, seed), {})
+    groups |= steps.run("density of the prior", lambda: _log_prior(made, drawn), {})
+    groups = steps.run("further observed variables", lambda: _with_observed(groups, made, drawn), groups)
     found = steps.run("diagnostics", lambda: diagnosed(groups, theta, fit.loglik, orders), {})
     found |= {"lost": steps.lost} if steps.lost else {}
     tree = xr.DataTree.from_dict({f"/{k}": v for k, v in groups.items()})
     held = {"categories": texts(data.categories), "about": _about(data, fit)}
     held |= {"identity": identity(data), "format": FORMAT, "model": encode(model)}
     tree.attrs["bayesmix"] = json.dumps(found | held)
+    said = [*lost, *said]
     _warn([*steps.words(), *words(found, any("mode" in s or "solution" in s for s in said)), *said])
     return tree
 
@@ -93,15 +104,44 @@ def _about(data: Problem, fit: Fit) -> dict[str, Any]:
     return out | {"n_individuals": data.n_individuals, "n_clusters": data.n_clusters}
 
 
-def _raw_values(model: Model, drawn: xr.Dataset) -> dict[str, Array]:
-    """Parameters by name, (chain, draw, ...), as they were drawn."""
-    return {p.name: drawn[p.name].values for p in model.parameters}
+def _raw_values(data: Problem, drawn: xr.Dataset) -> dict[str, Array]:
+    """Parameters by name, (chain, draw, ...), as they were drawn; a user's variable with what the model fixes."""
+    held = data.packing.held
+    return {p.name: np.where(np.isnan(held[p.name]), drawn[p.name].values, held[p.name]) for p in data.model.parameters}
 
 
-def _labelled(model: Model, drawn: xr.Dataset, fit: Fit, relabel: bool) -> tuple[dict[str, Array], Mapping]:
-    """Parameters with the classes of every draw in the order of the fit's, and these orders."""
-    values = _raw_values(model, drawn)
-    return labels.relabel(model, values, _pivot(fit)) if relabel else (values, {})
+def _labelled(
+    data: Problem, made: pm.Model, own: Mapping[str, Array], drawn: xr.Dataset, fit: Fit, relabel: bool
+) -> tuple[Mapping[str, Array], Mapping | None]:
+    """Parameters with the classes of every draw in the order of the fit's, and these orders.
+
+    No orders where the classes of a model that a user has extended are not exchangeable.
+    """
+    if not relabel:
+        return own, {}
+    values, orders = labels.relabel(data.model, {**own}, _pivot(fit))
+    return values, orders if _is_exchangeable(data.model, made, drawn, values, orders) else None
+
+
+def _is_exchangeable(
+    model: Model, made: pm.Model, drawn: xr.Dataset, values: Mapping[str, Array], orders: Mapping
+) -> bool:
+    """Whether the density of an extended model is the same where the classes of a draw are in another order."""
+    before = built(made)
+    changed = sum(((o != np.arange(o.shape[-1])).any(-1) for o in orders.values()), np.zeros((1, 1)))
+    at = np.argwhere(changed)[:SOME]
+    if not len(at) or before is None or not before.is_extended(made):
+        return True
+    plain, _ = remove_value_transforms(made), None
+    names = [v.name for v in plain.free_RVs]
+    density = plain.compile_logp(mode=numpy_mode())
+    parameters = {p.name for p in model.parameters}
+    moved = {k: values[k] if k in parameters else _permuted(drawn[k], orders).values for k in names}
+    each = [
+        [float(density({plain.rvs_to_values[plain[k]].name: x[tuple(i)] for k, x in some.items()})) for i in at]
+        for some in ({k: drawn[k].values for k in names}, moved)
+    ]
+    return bool(np.allclose(*each, rtol=1e-9, atol=1e-6))
 
 
 def _posterior(data: Problem, drawn: xr.Dataset, values: Mapping[str, Array], orders: Mapping) -> xr.Dataset:
@@ -111,9 +151,7 @@ def _posterior(data: Problem, drawn: xr.Dataset, values: Mapping[str, Array], or
     titles = _titles(data, drawn)
     moved = {t: _permuted(drawn[t], orders).assign_attrs(q.attrs) for t, q in titles.items()}
     rest = {k: drawn[k] for k in ("z_individual", "z_cluster") if k in drawn}
-    own = {
-        k: drawn[k] for k in drawn.data_vars if k not in {*parameters, *titles, *rest} and not _is_ours(k, parameters)
-    }
+    own = {k: _permuted(drawn[k], orders) for k in drawn.data_vars if k not in {*parameters, *titles, *rest}}
     coords = {f"{c.name}_": list(data.coords[c.name]) for c in data.model.classes}
     coords |= {k: v for k, v in drawn.coords.items() if k in ("chain", "draw")}
     coords |= {d: list(data.coords[d]) for p in parameters.values() for d in p.dims}
@@ -133,6 +171,7 @@ def _of_draws(
     posterior_group: xr.Dataset,
     theta: Array,
     drawn: xr.Dataset,
+    predictive: int,
     seed: int,
 ) -> dict[str, xr.Dataset]:
     """What follows from the parameters at each draw, or at some of them."""
@@ -144,7 +183,7 @@ def _of_draws(
     out = {"posterior": steps.run("tables of probabilities and effects", with_tables, posterior_group)}
     for what, name, step in (
         ("log-likelihoods", "log_likelihood", lambda: _log_likelihood(marginal, theta, drawn)),
-        ("predictions", "posterior_predictive", lambda: _predictive(data, theta, drawn, seed)),
+        ("predictions", "posterior_predictive", lambda: _predictive(data, theta, drawn, predictive, seed)),
     ):
         if (group := steps.run(what, step)) is not None:
             out[name] = group
@@ -248,11 +287,6 @@ def align_dims(ds: xr.Dataset) -> xr.Dataset:
     return xr.Dataset({k: (x.dims, x.values, x.attrs) for k in wide_first for x in [variables[k]]}, coords=coords)
 
 
-def _is_ours(name: Any, parameters: Iterable[str]) -> bool:
-    """Whether a variable only carries the entries of a parameter."""
-    return any(str(name).startswith((f"{n}{FREE}", f"{n}{AT_MEANS}")) for n in parameters)
-
-
 def _pivot(fit: Fit) -> dict[str, Array]:
     return {str(k): v.values for k, v in fit.params.items()}
 
@@ -310,18 +344,9 @@ def _log_likelihood(marginal: Problem, theta: Array, drawn: xr.Dataset) -> xr.Da
     lead = theta.shape[:2]
     x = np.stack([units(theta[at]) for at in np.ndindex(*lead)]).reshape(*lead, -1)
     if marginal.clusters is not None:
-        return _group(drawn, {"loglik": (("chain", "draw", "cluster"), x)}, cluster=marginal.clusters)
-    rows, index = _rows_of(marginal)
-    return _group(drawn, {"loglik": (("chain", "draw", "row"), x[..., marginal.pattern_of[rows]])}, row=index)
-
-
-def _rows_of(data: Problem) -> tuple[NDArray, NDArray]:
-    """Rows in the analysis, repeated by their frequency, and their labels."""
-    rows = np.flatnonzero(data.pattern_of >= 0)
-    if data.model.freq is not None:
-        rows = np.repeat(rows, data.rows.freq[rows].astype(int))
-    repeated = len(set(rows.tolist())) < len(rows) or not data.index.is_unique or isinstance(data.index, pd.MultiIndex)
-    return rows, np.arange(len(rows)) if repeated else data.index.to_numpy()[rows]
+        return _group(drawn, {RESPONSES: (("chain", "draw", "cluster"), x)}, cluster=marginal.clusters)
+    rows, index = rows_of(marginal)
+    return _group(drawn, {RESPONSES: (("chain", "draw", "row"), x[..., marginal.pattern_of[rows]])}, row=index)
 
 
 def _group(drawn: xr.Dataset, variables: dict, **coords) -> xr.Dataset:
@@ -329,10 +354,9 @@ def _group(drawn: xr.Dataset, variables: dict, **coords) -> xr.Dataset:
 
 
 def _data_groups(data: Problem) -> dict[str, xr.Dataset]:
-    rows, index = _rows_of(data)
+    rows, index = rows_of(data)
     pattern = data.pattern_of[rows]
-    observed = {f"y_{r.name}": (("row", r.item_dim), data.responses[r.name][pattern]) for r in data.model.responses}
-    coords = {"row": index} | {r.item_dim: list(data.coords[r.item_dim]) for r in data.model.responses}
+    observed = xr.Dataset({RESPONSES: (dims_of(data), responses(data))}, coords=coords_of(data))
     constant = {
         c.name + "_values": (
             (("row" if c.level == "individual" else "cluster"), c.name),
@@ -342,44 +366,83 @@ def _data_groups(data: Problem) -> dict[str, xr.Dataset]:
     }
     more = {c.name: list(data.coords[c.name]) for c in data.model.covariates}
     return {
-        "observed_data": xr.Dataset(observed, coords=coords),
+        "observed_data": observed,
         "constant_data": xr.Dataset(constant, coords={"row": index, **more} if constant else {"row": index}),
     }
 
 
-def _predictive(data: Problem, theta: Array, drawn: xr.Dataset, seed: int) -> xr.Dataset:
-    """Replicated responses at some of the draws; missing ones stay missing."""
-    rng = np.random.default_rng(seed)
-    levels = tuple({e.level for e in data.model.effects})
-    full = Problem.of(data.rows, sampled=levels, collapse=False).centred()
-    rows, index = _rows_of(full)
-    step = max(1, theta.shape[1] // PREDICTIVE)
-    some_draws = theta[:, ::step]
-    out = {r.name: np.empty((*some_draws.shape[:2], len(rows), len(r.items))) for r in data.model.responses}
-    for at in np.ndindex(*some_draws.shape[:2]):
-        y, _ = draw_data(full, some_draws[at], rng)
-        for r in data.model.responses:
-            out[r.name][at] = np.stack([y[i] for i in r.items], axis=-1)[full.pattern_of[rows]]
-    variables = {}
-    for r in data.model.responses:
-        gone = np.isnan(full.responses[r.name][full.pattern_of[rows]])
-        variables[f"y_{r.name}"] = (("chain", "draw", "row", r.item_dim), np.where(gone, np.nan, out[r.name]))
-    coords = {"chain": drawn["chain"], "draw": drawn["draw"][::step], "row": index}
-    coords |= {r.item_dim: list(data.coords[r.item_dim]) for r in data.model.responses}
-    return xr.Dataset(variables, coords=coords)
+def _predictive(data: Problem, theta: Array, drawn: xr.Dataset, wanted: int, seed: int) -> xr.Dataset | None:
+    """Replicated responses at some of the draws (chain, draw, theta), `wanted` a chain; missing ones stay missing."""
+    if not wanted:
+        return None
+    rng, at = np.random.default_rng(seed), _some(theta.shape[1], wanted)
+    make = Replicates(data)
+    out: Array | None = None
+    for k, i in np.ndindex(theta.shape[0], len(at)):
+        y = make.at(theta[k, at[i]], rng)
+        y = y.astype(np.int64) if is_discrete(data) and not np.isnan(y).any() else y
+        out = np.empty((theta.shape[0], len(at), *y.shape), dtype=y.dtype) if out is None else out
+        out[k, i] = y
+    coords = {"chain": drawn["chain"], "draw": drawn["draw"][at], **coords_of(data)}
+    return xr.Dataset({RESPONSES: (("chain", "draw", *dims_of(data)), out)}, coords=coords)
 
 
-def _prior(data: Problem, made: pm.Model, seed: int) -> dict[str, xr.Dataset]:
-    """Draws of the prior: thresholds, whose prior is one of vectors in order, are draws put in order."""
-    known = [p for p in data.model.parameters if p.name in made.named_vars]
-    ordered = [v for v in made.free_RVs if isinstance(made.rvs_to_transforms[v], Ordered)]
-    in_order = {v: pt.sort(v.owner.clone().outputs[v.owner.outputs.index(v)], axis=-1) for v in ordered}
-    outputs = graph_replace([made[p.name] for p in known], in_order, strict=False)
-    drawn = pm.draw(outputs, draws=PRIOR, random_seed=seed, mode=numpy_mode())
-    coords = {d: list(data.coords[d]) for p in known for d in p.dims}
-    variables = {p.name: (("chain", "draw", *p.dims), np.asarray(x)[None]) for p, x in zip(known, drawn, strict=True)}
-    coords |= {"chain": [0], "draw": np.arange(PRIOR)}
-    return {"prior": xr.Dataset(variables, coords=coords)} if known else {}
+def _some(n: int, wanted: int) -> NDArray[np.int64]:
+    """Positions of at most `wanted` of n draws, evenly spread."""
+    return np.unique(np.linspace(0, n - 1, min(n, wanted)).round().astype(np.int64))
+
+
+def _prior(made: pm.Model, seed: int) -> dict[str, xr.Dataset]:
+    """Draws of the prior: parameters, tables of probabilities and what a user added."""
+    shown = [v for v in made.unobserved_RVs if v.name not in NODES]
+    drawn = pm.draw(shown, draws=PRIOR, random_seed=seed, mode=numpy_mode())
+    dims = {v.name: made.named_vars_to_dims.get(v.name) for v in shown}
+    lead, variables = ("chain", "draw"), {}
+    for v, x in zip(shown, drawn, strict=True):
+        own = dims[v.name] or tuple(f"{v.name}_dim_{k}" for k in range(v.ndim))
+        variables[v.name] = ((*lead, *own), np.asarray(x)[None])
+    used = {str(d) for v in variables.values() for d in v[0]}
+    coords = {d: list(labels) for d, labels in made.coords.items() if labels is not None and d in used}
+    out = xr.Dataset(variables, coords={**coords, "chain": [0], "draw": np.arange(PRIOR)})
+    return {"prior": align_dims(out)} if variables else {}
+
+
+def _prior_predictive(data: Problem, groups: Mapping[str, xr.Dataset], seed: int) -> dict[str, xr.Dataset]:
+    """Responses at some of the draws of the prior."""
+    if "prior" not in groups:
+        return {}
+    drawn = groups["prior"]
+    values = {p.name: drawn[p.name].transpose("chain", "draw", *p.dims).values for p in data.model.parameters}
+    some = _predictive(data, points(data, values), drawn, PREDICTIVE, seed)
+    return {} if some is None else {"prior_predictive": some}
+
+
+def _log_prior(made: pm.Model, drawn: xr.Dataset) -> dict[str, xr.Dataset]:
+    """The log density of the prior at each draw, by variable; sampled effects have none of their own choice."""
+    names = [v.name for v in made.free_RVs if v.name not in NODES]
+    return {"log_prior": _densities(made, drawn, names, "prior")} if names else {}
+
+
+def _with_observed(groups: dict[str, xr.Dataset], made: pm.Model, drawn: xr.Dataset) -> dict[str, xr.Dataset]:
+    """The groups with the data and log-likelihoods of observed variables that a user added."""
+    further = [v.name for v in made.observed_RVs if v.name != RESPONSES]
+    if not further:
+        return groups
+    data, constant = pm.backends.arviz.find_observations(made), made.named_vars_to_dims
+    values = {
+        k: xr.DataArray(data[k], dims=constant.get(k) or [f"{k}_dim_{i}" for i in range(data[k].ndim)]) for k in further
+    }
+    more = {"log_likelihood": _densities(made, drawn, further, "likelihood"), "observed_data": xr.Dataset(values)}
+    return groups | {k: groups[k].merge(x) if k in groups else x for k, x in more.items()}
+
+
+def _densities(made: pm.Model, drawn: xr.Dataset, names: Sequence[str], kind: str) -> xr.Dataset:
+    """Log densities of variables at each draw."""
+    tree = xr.DataTree.from_dict({"/posterior": drawn[[v.name for v in made.free_RVs]]})
+    settings: dict[str, Any] = {"var_names": [*names], "extend_inferencedata": False, "progressbar": False}
+    make = pm.stats.compute_log_prior if kind == "prior" else pm.stats.compute_log_likelihood
+    out: Any = make(tree, model=made, compile_kwargs={"mode": numpy_mode()}, **settings)
+    return out.to_dataset() if isinstance(out, xr.DataTree) else out
 
 
 def _warn(said: Sequence[str]) -> None:

@@ -1,26 +1,25 @@
-"""The graph of a model as a `pm.Model`: named parameters with their priors, the log-likelihood as a potential."""
+"""The graph of a model as a `pm.Model`: named parameters with their priors, the responses as an observed variable."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 import pymc as pm
 import pytensor.tensor as pt
-from pytensor.graph.replace import graph_replace
-from pytensor.graph.traversal import explicit_graph_inputs
 
+from bayesmix.bayes.built import remember
 from bayesmix.bayes.datatree import data_at_fit
+from bayesmix.bayes.observed import NODES, Graph, coords_of, observe
+from bayesmix.bayes.parameter_variables import filled, fixed_entries, variable
 from bayesmix.checks import one_of
 from bayesmix.data import Block, Dataset, Priors, Stated, chosen, is_within, stated, units
-from bayesmix.graph import Problem, likelihood, placeholder, posterior, prepare, with_population_nodes
+from bayesmix.graph import Problem, prepare, with_population_nodes
 from bayesmix.results import Fit, model_and_fit
-from bayesmix.spec import Adaptive, Model, Nodes, Quantity, check_model
-from bayesmix.spec import parameters as params
-from bayesmix.spec.families import Tensor
-from bayesmix.spec.parameters import Named, Parameter, Prior
+from bayesmix.spec import Adaptive, Model, Nodes, check_model
+from bayesmix.spec.parameters import Named, Prior
 from bayesmix.typing import Array
 
 Effects = Literal["integrate", "sample"]
@@ -33,8 +32,13 @@ def build(
     priors: Priors | None = None,
     effects: Effects = "integrate",
     nodes: Nodes | None = None,
+    parameters: Mapping[str, Any] | None = None,
 ) -> pm.Model:
-    """The model as a `pm.Model`: named parameters, dims, coords, stated priors, the graph's likelihood.
+    """The model as a `pm.Model`: named parameters, dims, coords, stated priors, the responses as observed variable.
+
+    Inside an open ``pm.Model`` the model is added to it. What is built can be extended by further variables,
+    potentials and observed variables of :meth:`~pymc.Model`, and sampled with ``bm.sample(pm_model)`` or with PyMC's
+    own functions.
 
     Parameters
     ----------
@@ -49,27 +53,52 @@ def build(
         Sum random effects out at nodes, or sample them (non-centred) with the parameters.
     nodes : Nodes, optional
         The nodes where effects are integrated.
+    parameters : mapping of str to tensor, optional
+        Variables of the open ``pm.Model``, or expressions of them, in place of parameters and their priors: of the
+        parameter's shape, on its natural scale, in the units of the data. Entries that the model fixes, such as the
+        logit of a reference class, are not looked at.
 
     Returns
     -------
     pymc.Model
-        Free entries of a parameter with fixed ones are `<name>_free`; the parameter itself is a
-        Deterministic of that name. The declared prior of an intercept beside covariates is one of the intercept at
-        their means, `<name>_at_means`. The likelihood is the potential `loglik`.
+        Every parameter is a random variable of its name and dims; entries that are fixed are constants in it. The
+        responses are the observed variable ``y`` (row, item; of one item: row), codes of categories from 0, NaN where
+        missing; its log-likelihood has a value for each row, or for each cluster where there are some. Tables of
+        probabilities are Deterministics. The declared prior of an intercept beside covariates is one of the
+        intercept at their means.
 
     Raises
     ------
     ValueError, TypeError
-        Bad data, or a prior for no parameter.
+        Bad data, a prior or a variable for no parameter, a variable of another shape, coords of the open model with
+        other labels.
+
+    Notes
+    -----
+    ``pm.sample_prior_predictive``, ``pm.sample_posterior_predictive``, ``pm.stats.compute_log_prior``,
+    ``pm.model_to_graphviz`` and ``pm.do`` work on the model. ``pm.set_data`` does not put other data in: the
+    density is of patterns of equal rows, which are made of the data that came here, and draws for others are
+    refused. Build another model, or give new rows to :func:`predict`. ``pm.observe`` takes a parameter that
+    is then known; responses that are not those of `df` have the density zero.
 
     Examples
     --------
     >>> pm_model = bm.build(model, df)
-    >>> "class_logit" in pm_model.named_vars
-    True
+    >>> [v.name for v in pm_model.observed_RVs]
+    ['y']
+
+    Items whose intercepts vary around a mean of their class, with a hyperprior:
+
+    >>> import pymc as pm
+    >>> with pm.Model() as hierarchical:
+    ...     mean, sd = pm.Normal("mean", 0, 2, shape=(2, 1)), pm.HalfNormal("sd", 1)
+    ...     intercepts = pm.Normal("item_intercept", mean, sd, shape=(2, 4))
+    ...     _ = bm.build(model, df, parameters={"item_intercept": intercepts})
+    >>> [v.name for v in hierarchical.free_RVs]
+    ['mean', 'sd', 'item_intercept', 'class_logit']
     """
     model, fit = model_and_fit(model)
-    return build_from(prepared(Dataset.encode(model, df), effects, nodes, fit), priors)
+    return build_from(prepared(Dataset.encode(model, df), effects, nodes, fit), priors, parameters, fit)
 
 
 def prepared(rows: Dataset, effects: Effects, nodes: Nodes | None, fit: Fit | None) -> Problem:
@@ -82,21 +111,95 @@ def prepared(rows: Dataset, effects: Effects, nodes: Nodes | None, fit: Fit | No
     return data_at_fit(rows, nodes, fit)
 
 
-def build_from(data: Problem, priors: Priors | None = None) -> pm.Model:
-    """:func:`build` on prepared data."""
-    data = data.centred()
+def build_from(
+    data: Problem,
+    priors: Priors | None = None,
+    given: Mapping[str, Any] | None = None,
+    fit: Fit | None = None,
+    by_row: bool = True,
+) -> pm.Model:
+    """:func:`build` on prepared data; for `by_row` see :func:`bayesmix.bayes.observed.observe`."""
+    data, given = data.centred(), given or {}
     found = stated(data.on_user_scale(), chosen(priors, data.model))
+    check_given(given, data, priors)
     sizes = _sizes(data)
     coords = {d: list(v) for d, v in data.coords.items()} | _data_coords(data, sizes)
-    with pm.Model(coords=coords) as out:
-        # far from zero, parts of a logit that cancel each other would be larger than the floor under them allows
-        values = data.recoding.to_inside(_variables(data, found))
+    coords |= coords_of(data)
+    around = pm.Model.get_context(error_if_none=False)
+    out = around if around is not None else pm.Model()
+    with out:
+        _add_coords(out, coords)
+        graph = Graph(data)
+        values: dict[str, Any] = {}
+        for name, own in found.items():
+            values[name] = _given(given[name], own, data) if name in given else variable(own, data, values)
+        values = {p.name: values[p.name] for p in data.model.parameters}
         arrays = {k: _input(k, v, data, sizes) for k, v in data.arrays.items()}
-        units, tables = _graph(data, values, arrays)
-        for name, (dims, x) in tables.items():
+        for name, (dims, x) in graph.tables(values, arrays).items():
             pm.Deterministic(name, x, dims=dims)
-        pm.Potential("loglik", (units * arrays["weight"]).sum())
+        observe(graph, values, arrays, by_row)
+    remember(out, data, priors, tuple(given), fit)
     return out
+
+
+def _add_coords(made: pm.Model, coords: Mapping[str, Any]) -> None:
+    """Add coords to a model that may have some of them already: with the same labels."""
+    for name, labels in coords.items():
+        if name in made.coords and (there := made.coords[name]) is not None:
+            if [str(x) for x in there] != [str(x) for x in labels]:
+                raise ValueError(
+                    f"The open PyMC model has the coord '{name}' with the labels {_few(there)}, here they are "
+                    f"{_few(labels)}: give it another name there, or the same labels."
+                )
+        else:
+            made.add_coord(name, labels)
+
+
+def _few(labels: Any) -> str:
+    some = [str(x) for x in labels]
+    return ", ".join(some[:5]) + (", ..." if len(some) > 5 else "")
+
+
+def check_given(given: Mapping[str, Any], data: Problem, priors: Priors | None) -> None:
+    """Refuse variables for no parameter, of another shape, or beside a prior for the same one.
+
+    Raises
+    ------
+    ValueError, TypeError
+        What came, and what was expected.
+    """
+    known = {p.name: p for p in data.model.parameters}
+    for name, x in given.items():
+        if name not in known:
+            raise ValueError(
+                f"A variable came for '{name}', but the parameters are {', '.join(known)}: name one of them."
+            )
+        if isinstance(priors, Mapping) and name in priors:
+            raise ValueError(f"Both a prior and a variable came for '{name}': give one of them.")
+        if not isinstance(x, pt.TensorVariable | np.ndarray | float | int):
+            raise TypeError(
+                f"What came for '{name}' is {type(x).__name__}: give a variable of the open PyMC model, or an "
+                "expression of such variables."
+            )
+        shape = data.packing.shape(known[name])
+        own = pt.as_tensor(x).type.shape
+        if len(own) != len(shape) or any(n not in (None, m) for n, m in zip(own, shape, strict=True)):
+            raise ValueError(
+                f"The variable for '{name}' came with the shape {own}, expected {shape}, the dims "
+                f"({', '.join(known[name].dims)}): give a value for every entry; those that the model fixes are not "
+                "looked at."
+            )
+
+
+def _given(x: Any, own: Stated, data: Problem) -> Any:
+    """A user's variable as the parameter, with the entries that the model fixes."""
+    p, free = own.parameter, data.packing.index[own.parameter.name] >= 0
+    whole: Any = pt.as_tensor(x)
+    if not free.all():
+        whole = pt.where(free, whole, fixed_entries(data.on_user_scale(), p))
+    if p.name in pm.modelcontext(None).named_vars:  # the variable bears the parameter's name already
+        return whole
+    return pm.Deterministic(p.name, whole, dims=p.dims)
 
 
 def _sizes(data: Problem) -> dict[str, set[int]]:
@@ -116,7 +219,7 @@ def _data_coords(data: Problem, sizes: Mapping[str, set[int]]) -> dict[str, Any]
 def is_sampled(name: str, data: Problem) -> bool:
     """Whether these are effects that NUTS samples: they have neither weights nor a closed form."""
     level = name.removeprefix("z_")
-    return name in ("z_individual", "z_cluster") and not {f"log_weight_{level}", f"curve_{level}"} & {*data.arrays}
+    return name in NODES and not {f"log_weight_{level}", f"curve_{level}"} & {*data.arrays}
 
 
 def _input(name: str, x: Named, data: Problem, sizes: Mapping[str, set[int]]):
@@ -124,38 +227,6 @@ def _input(name: str, x: Named, data: Problem, sizes: Mapping[str, set[int]]):
         return pm.Normal(name, 0.0, 1.0, dims=x.dims)
     dims = x.dims if all(len(sizes[d]) == 1 for d in x.dims) else None  # a coord has one length
     return pt.cast(pm.Data(f"data:{name}", x.values, dims=dims), str(x.values.dtype))
-
-
-def _graph(data: Problem, values: dict[str, Any], arrays: dict[str, Any]):
-    """The log-likelihood of the units and the probability tables, with random variables put in.
-
-    Built on placeholders and lowered first: samplers differentiate before named dims are lowered.
-    """
-    plain: dict[str, Tensor] = {}
-    named: dict[str, Tensor] = {}
-    for p in data.model.parameters:
-        plain[p.name], named[p.name] = placeholder(p.name, p.dims, "float64", data.packing.shape(p))
-    inputs: dict[str, Tensor] = {}
-    for k, v in data.arrays.items():
-        plain[k], inputs[k] = placeholder(k, v.dims, str(v.values.dtype))
-    units = likelihood.log_likelihood(data.model, named, inputs).transpose(data.unit)
-    made = likelihood.factors(data.model, named, inputs)
-    kept = [(x, table) for k, x in made.items() if (table := _table(k, x, data))]
-    outputs = params.lower([units.values, *(x.values for x, _ in kept)])
-    present = {v.name: v for v in explicit_graph_inputs(outputs) if v.name in plain}
-    outputs = graph_replace(outputs, {v: (values | arrays)[k] for k, v in present.items()}, strict=False)
-    tables = {}
-    for (_, (title, dims)), out in zip(kept, outputs[1:], strict=True):
-        shown = posterior.ordered_dims(dims, data)
-        tables[title.name] = (shown, cast(Tensor, pt.exp(out)).transpose([dims.index(d) for d in shown]))
-    return outputs[0], tables
-
-
-def _table(key: str, x: Tensor, data: Problem) -> tuple[Quantity, tuple[str, ...]] | None:
-    """A probability table and its dims; None for what is none, or differs between units or nodes."""
-    if any(d in ("individual", "cluster") or d.startswith("node_") for d in x.dims):
-        return None
-    return posterior.probability_table(key, x.dims, data)
 
 
 # priors -------------------------------------------------------------------------------------------
@@ -221,40 +292,7 @@ def _in_words(b: Block) -> list[tuple[tuple, str]]:
     return list(zip(positions, words, strict=True))
 
 
-def _variables(data: Problem, found: Mapping[str, Stated]) -> dict[str, Any]:
-    """The random variables of the parameters, with their fixed entries filled in."""
-    out: dict[str, Any] = {}
-    for name, own in found.items():
-        p = own.parameter
-        if [b.name for b in own.blocks] == [name]:
-            out[name] = own.blocks[0].variable(p.dims)
-            continue
-        fixed, whole = data.packing.fixed[name], cast(Tensor, pt.as_tensor(fixed_entries(data, p)))
-        shift = own.shift(out) if own.at_means else None
-        for b in own.blocks:
-            x = b.entries(b.variable()).ravel() if b.at else b.variable()
-            if shift is not None:
-                x = x - pt.broadcast_to(shift, fixed.shape)[b.at].ravel() if b.at else x - shift
-            whole = cast(Tensor, pt.set_subtensor(whole[b.at], x)) if b.at else x
-        out[name] = pm.Deterministic(name, whole, dims=p.dims)
-    return out
-
-
-def fixed_entries(data: Problem, p: Parameter) -> Array:
-    """Fixed entries on the natural scale, where the others are to be filled in."""
-    fixed = data.packing.held[p.name]
-    return np.where(np.isnan(fixed), p.domain.forward(data.packing.fixed[p.name]), fixed)
-
-
 # where chains start -----------------------------------------------------------------------------
-
-
-def variables_at(data: Problem, values: Mapping[str, Array], priors: Priors | None = None) -> dict[str, Array]:
-    """The values of the random variables where the parameters have natural `values` on the user's scale."""
-    data = data.on_user_scale()
-    found = stated(data, chosen(priors, data.model))
-    values = {k: np.asarray(values[k], dtype=float) for k in found}
-    return {b.name: b.initial(values[k] + own.shift(values)) for k, own in found.items() for b in own.blocks}
 
 
 def initial_point(
@@ -264,12 +302,16 @@ def initial_point(
     data = data.on_user_scale()
     found = stated(data, chosen(priors, data.model))
     names, margins = {v.name for v in made.free_RVs}, units(data)
-    out: dict[str, Any] = {}
+    values, out = {k: np.asarray(values[k], dtype=float) for k in found}, {}
+    starts: dict[str, Any] = {}
     for name, own in found.items():
         moved = values[name] + own.shift(values)
         moved = own.parameter.domain.moderate(moved, *margins[name])  # a boundary is no place to start
-        for b in (b for b in own.blocks if b.name in names):
-            out[b.name] = b.start(moved)
+        held = fixed_entries(data, own.parameter)
+        shift = [pt.broadcast_to(own.shift(starts), held.shape)] if own.at_means else []
+        starts[name] = filled(own.blocks, held, [b.start(moved) for b in own.blocks], shift)
+        if name in names:
+            out[name] = starts[name]
     return out
 
 

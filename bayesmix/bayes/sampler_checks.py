@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pymc as pm
 
+from bayesmix.bayes.built import Built, built
 from bayesmix.bayes.pymc_model import check_effects, is_sampled
 from bayesmix.checks import one_of, whole
 from bayesmix.graph import Problem
@@ -18,7 +19,7 @@ from bayesmix.results import Fit
 from bayesmix.spec import Named
 
 
-def check_sampler(draws: int, tune: int, chains: int, seed: int, cores: int | None = None) -> None:
+def check_sampler(draws: int, tune: int, chains: int, seed: int, cores: int | None = None, predictive: int = 0) -> None:
     """What NUTS may be asked for.
 
     Raises
@@ -26,7 +27,13 @@ def check_sampler(draws: int, tune: int, chains: int, seed: int, cores: int | No
     ValueError
         Anything else.
     """
-    asked = [("draws", draws, 4), ("tune", tune, 1), ("chains", chains, 1), ("seed", seed, 0)]
+    asked = [
+        ("draws", draws, 4),
+        ("tune", tune, 1),
+        ("chains", chains, 1),
+        ("seed", seed, 0),
+        ("predictive", predictive, 0),
+    ]
     for name, value, least in [*asked, *([("cores", cores, 1)] if cores is not None else [])]:
         whole(name, value, least)
 
@@ -49,6 +56,30 @@ def check_settings(effects: Any, nuts: Mapping[str, Any], pm_model: Any, priors:
         raise TypeError(f"pm_model came as {type(pm_model).__name__}: give what bm.build returns, extended by hand.")
     if priors is not None:
         raise ValueError("pm_model came with priors=, but has its own: give the priors to bm.build.")
+
+
+def alone(model: Any, df: Any, pm_model: pm.Model | None) -> tuple[pm.Model, Built]:
+    """The PyMC model that came without a model and data of its own, and what it was built of.
+
+    Raises
+    ------
+    TypeError, ValueError
+        More came beside it, or another model than :func:`build` makes.
+    """
+    made = pm_model if model is None else model
+    if not isinstance(made, pm.Model):
+        raise TypeError(f"pm_model came as {type(made).__name__}: give what bm.build returns, extended by hand.")
+    if (model is not None and pm_model is not None) or df is not None:
+        raise TypeError(
+            "A PyMC model came with more beside it: give it alone, bm.sample(pm_model), or the fit (or model) and the "
+            "data with pm_model=."
+        )
+    if (before := built(made)) is None:
+        raise ValueError(
+            "The PyMC model does not know what it was built of (it is another's, or a copy by pm.do or pm.observe): "
+            "give the fit or the model, and the data: bm.sample(fit, df, pm_model=...)."
+        )
+    return made, before
 
 
 def check_fit(fit: Fit, data: Problem) -> None:

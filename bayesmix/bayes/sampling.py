@@ -12,12 +12,15 @@ import pandas as pd
 import pymc as pm
 import xarray as xr
 from numpy.typing import NDArray
+from pymc.model.transform.optimization import freeze_dims_and_data
 
 from bayesmix.bayes import mode_weights as heights
-from bayesmix.bayes.datatree import assemble, complete_draws, points, whole_draws
+from bayesmix.bayes.built import built
+from bayesmix.bayes.datatree import PREDICTIVE, assemble, complete_draws, points, whole_draws
 from bayesmix.bayes.node_audit import Audit, audit, better, some
-from bayesmix.bayes.pymc_model import Effects, build_from, initial_point, prepared
-from bayesmix.bayes.sampler_checks import as_built, backend_settings, check_fit, check_sampler, check_settings
+from bayesmix.bayes.observed import NODES
+from bayesmix.bayes.pymc_model import Effects, build_from, initial_point, is_sampled, prepared
+from bayesmix.bayes.sampler_checks import alone, as_built, backend_settings, check_fit, check_sampler, check_settings
 from bayesmix.data import Dataset, Priors, chosen
 from bayesmix.graph import Problem
 from bayesmix.ml import Settings, estimate
@@ -28,8 +31,8 @@ from bayesmix.typing import Array
 
 
 def sample(
-    model: Model | Fit,
-    df: pd.DataFrame,
+    model: Model | Fit | pm.Model | None = None,
+    df: pd.DataFrame | None = None,
     *,
     draws: int = 1000,
     tune: int = 1000,
@@ -40,6 +43,7 @@ def sample(
     nodes: Nodes | None = None,
     priors: Priors | None = None,
     relabel: bool = True,
+    predictive: int = PREDICTIVE,
     progress: bool = True,
     pm_model: pm.Model | None = None,
     backend: Literal["jax", "numba"] | None = None,
@@ -49,21 +53,26 @@ def sample(
 
     Parameters
     ----------
-    model : Model or Fit
+    model : Model or Fit or pymc.Model
         The declaration, or its maximum-likelihood solution: chains start near it, draws are relabelled to it. Of a
         model it is made first, with the priors that came. Other solutions that its search has seen are weighed as
-        modes of the posterior (Laplace) and get chains of their own in proportion, or are spoken of.
+        modes of the posterior (Laplace) and get chains of their own in proportion, or are spoken of. What
+        :func:`build` returned, extended or not, knows its model and data: nothing else is needed.
     df, effects, nodes, priors
         As in :func:`build`. Nodes that are left out are audited at draws, and where they are too coarse draws are
         made again with finer ones that stand over these draws.
     draws, tune, chains, cores, seed
         Of NUTS.
     relabel : bool
-        Match the classes of every draw to the fit; the raw draws are kept in `posterior_raw`.
+        Match the classes of every draw to the fit, those of a user's variables that have the dim of the classes too;
+        the raw draws are kept in `posterior_raw`. A model that was extended so that its density is another one for
+        another order of the classes tells them apart by itself: nothing is relabelled then, and this is said.
+    predictive : int
+        Replicated data sets a chain, each at another draw; 0 for none.
     progress : bool
         Show the sampler's progress. Ctrl-C ends sampling; the draws that all chains have are kept.
     pm_model : pymc.Model, optional
-        The model of :func:`build`, extended by hand.
+        The model of :func:`build`, extended by hand, beside the fit or the model and its data.
     backend : {"jax", "numba"}, optional
         What compiles the graph. JAX needs seconds, numba a minute or two the first time a shape of model
         is met, and is up to twice as fast afterwards. Left out: JAX where it is installed.
@@ -73,8 +82,9 @@ def sample(
     Returns
     -------
     xarray.DataTree
-        Groups `posterior`, `posterior_raw`, `sample_stats`, `log_likelihood` (marginal: one value a
-        unit), `observed_data`, `constant_data`, `posterior_predictive`, `prior`.
+        Groups `posterior`, `posterior_raw`, `sample_stats`, `log_likelihood` (marginal: one value a row, or a cluster
+        where there are some), `observed_data`, `posterior_predictive`, `prior_predictive` (each of them with the
+        variable ``y`` for all responses: row, item; of one item: row), `log_prior`, `prior`, `constant_data`.
 
     Examples
     --------
@@ -83,19 +93,28 @@ def sample(
     20
     """
     refuse_fit_beside(nuts, "bm.sample(fit, df)")
-    model, fit = model_and_fit(model)
-    encode(model)  # a model that cannot be kept with its draws is refused before they are made
-    check_sampler(draws, tune, chains, seed, cores)
-    check_settings(effects, nuts, pm_model, priors)
+    check_sampler(draws, tune, chains, seed, cores, predictive)
     backend_settings(backend)
-    known = chosen(priors, model)
+    if isinstance(model, pm.Model) or (model is None and pm_model is not None):
+        pm_model, before = alone(model, df, pm_model)
+        check_settings("integrate", nuts, pm_model, priors)
+        rows, fit, priors = before.data.rows, before.fit, before.priors
+        data: Problem | None = as_built(pm_model, before.data)
+        effects = "sample" if any(is_sampled(k, data) for k in data.arrays) else "integrate"
+    else:
+        model, fit = model_and_fit(model)
+        check_settings(effects, nuts, pm_model, priors)
+        rows, data = Dataset.encode(model, df), None
+        priors = before.priors if pm_model is not None and (before := built(pm_model)) else priors
+    encode(rows.model)  # a model that cannot be kept with its draws is refused before they are made
+    known = chosen(priors, rows.model)
     given = {k: p for k, p in known.items() if not p.default}
-    rows = Dataset.encode(model, df)
     if fit is not None:
         check_fit(fit, Problem.of(rows, nodes))
     fit = fit or estimate(rows, Settings(nodes=nodes, priors=given, progress=progress))
-    data = prepared(rows, effects, nodes, fit)
-    data = data if pm_model is None else as_built(pm_model, data)
+    if data is None:
+        data = prepared(rows, effects, nodes, fit)
+        data = data if pm_model is None else as_built(pm_model, data)
     settings: dict[str, Any] = {"draws": draws, "tune": tune, "cores": cores, "seed": seed, "progress_bar": progress}
     if effects == "integrate":
         settings["adaptation"] = "low_rank"  # few, correlated parameters: three times the effective draws
@@ -105,7 +124,7 @@ def sample(
     if effects == "integrate":
         raw, made, run, more = _mended(raw, made, run, found, split, nodes is not None)
         said += more
-    return assemble(raw, made, run.data, fit, nodes=nodes, relabel=relabel, seed=seed, said=said)
+    return assemble(raw, made, run.data, fit, nodes=nodes, relabel=relabel, predictive=predictive, seed=seed, said=said)
 
 
 @dataclass(frozen=True)
@@ -120,7 +139,7 @@ class _Run:
 
     def sampled(self, starts: Sequence[tuple[Mapping[str, Array], int]]) -> tuple[xr.DataTree, pm.Model]:
         """Draws of chains from each of the starts (natural parameters, number of chains), and the model."""
-        made = self.pm_model or build_from(self.data, self.priors)
+        made = self.pm_model or build_from(self.data, self.priors, by_row=False)
         parts: list[xr.DataTree] = []
         for k, (values, chains) in enumerate(s for s in starts if s[1]):
             initial = initial_point(made, self.data, values, self.priors)
@@ -208,5 +227,8 @@ def _audited(raw: xr.DataTree, data: Problem) -> tuple[Array, Audit]:
 def _nuts(made: pm.Model, initial: Mapping[str, Any], backend: str | None, /, **settings: Any) -> xr.DataTree:
     import nutpie
 
-    program = nutpie.compile_pymc_model(made, initial_points={**initial}, jitter_rvs=set(), **backend_settings(backend))
+    how = backend_settings(backend)
+    made = freeze_dims_and_data(made) if how["backend"] == "jax" else made
+    own = {v for v in made.free_RVs if v.name not in {*initial, *NODES}}  # at its mode a gradient is zero: refused
+    program = nutpie.compile_pymc_model(made, initial_points={**initial}, jitter_rvs=own, freeze_model=False, **how)
     return nutpie.sample(program, **settings)

@@ -17,6 +17,7 @@ import numpy as np
 import pytensor
 import pytensor.tensor as pt
 from numpy.typing import NDArray
+from scipy.special import gammaln
 
 from bayesmix.data.intercepts import AtMeans, at_means
 from bayesmix.data.margins import units
@@ -175,7 +176,7 @@ def is_within(distribution: str, support: Support) -> bool:
 
 @dataclass(frozen=True)
 class Block:
-    """A PyMC variable and the entries of a parameter that it fills.
+    """A distribution of PyMC and the entries of a parameter that it is of.
 
     Attributes
     ----------
@@ -200,54 +201,71 @@ class Block:
     scale: Array
     mixing: Array | None = None
 
-    def variable(self, dims: tuple[str, ...] | None = None) -> Any:
-        """The random variable of the current PyMC model, with dims if it is the whole parameter."""
-        if self.support.is_ordered:
-            return self._ordered()
+    def variable(self, dims: tuple[str, ...]) -> Any:
+        """The random variable of the current PyMC model, where the block is the whole parameter, with its dims."""
         return _limited(self.distribution, self.arguments, self.support, self.shape, self.name, dims)
 
-    def _ordered(self) -> Any:
-        import pymc as pm
-
-        spread = 0.5 * np.arange(self.shape[1])
-        settings: dict[str, Any] = {"transform": pm.distributions.transforms.ordered, "shape": self.shape}
-        initial = np.zeros(self.shape) + spread - spread.mean()
-        return getattr(pm, self.distribution)(self.name, **self.arguments, initval=initial, **settings)
+    def distributed(self) -> Any:
+        """The distribution of :meth:`values`, those of a vector in order not put in order."""
+        return _limited(self.distribution, self.arguments, self.support, self.shape)
 
     def log_density(self, x: Any) -> Any:
-        """The log density of natural entries of this shape, up to a constant: of a vector in order, and not."""
+        """The log density of natural entries of this shape."""
         import pymc as pm
 
-        if self.mixing is not None:
-            x = pt.dot(x / self.scale, np.linalg.inv(self.mixing).T)
-        made = _limited(self.distribution, self.arguments, self.support, self.shape)
-        return cast(Any, pm.logp(made, x)).sum()
+        total = cast(Any, pm.logp(self.distributed(), self.values(x))).sum() - self.log_slope
+        return total + self.shape[0] * gammaln(self.shape[1] + 1) if self.support.is_ordered else total
+
+    def draw(self) -> Any:
+        """Draw the entries: of a vector in order, numbers that are then put in order."""
+        x = self.entries(self.distributed())
+        return pt.sort(x, axis=-1) if self.support.is_ordered else x
+
+    def middle(self) -> Any:
+        """Entries in the middle of the distribution; those of a vector in order apart."""
+        import pymc as pm
+
+        if self.support.is_ordered:
+            spread = 0.5 * np.arange(self.shape[1])
+            return pt.as_tensor(np.zeros(self.shape) + spread - spread.mean())
+        return self.entries(pm.distributions.distribution.support_point(self.distributed()))
 
     def entries(self, value: Any) -> Any:
-        """The parameter's entries, from the variable's value."""
+        """The parameter's entries, from values of the distribution."""
         return value if self.mixing is None else self.scale * pt.dot(value, self.mixing.T)
 
-    def initial(self, x: Array) -> Array:
-        """The variable's value where the parameter (with its intercept at the means) is `x`."""
-        x = x[self.at].reshape(self.shape)
-        return x if self.mixing is None else np.linalg.solve(self.mixing, (x / self.scale).T).T
+    def values(self, x: Any) -> Any:
+        """The values of the distribution, from the parameter's entries."""
+        return x if self.mixing is None else pt.dot(x / self.scale, np.linalg.inv(self.mixing).T)
+
+    @property
+    def log_slope(self) -> float:
+        """The logarithm of the determinant of :meth:`entries`."""
+        if self.mixing is None:
+            return 0.0
+        return float(np.log(self.scale).sum() + self.shape[0] * np.log(np.diag(self.mixing)).sum())
 
     def start(self, x: Array) -> Any:
-        """Where a chain starts near :meth:`initial`: a little apart from others, where the prior has it."""
+        """Entries where a chain starts, near the parameter `x` (with its intercept at the means).
+
+        A little apart from other chains, where the prior has it.
+        """
         import pymc as pm
 
-        value = self.initial(x)
-        if self.support.is_ordered or self.mixing is not None:
-            return value + (0.1 * pm.Normal.dist(0, 1, shape=value.shape) if self.mixing is not None else 0.0)
-        value = self._inside(value)
+        x = x[self.at].reshape(self.shape)
+        if self.support.is_ordered:
+            return pt.as_tensor(x)
+        if self.mixing is not None:
+            return pt.as_tensor(x) + self.entries(0.1 * pm.Normal.dist(0, 1, shape=self.shape))
+        x = self._inside(x)
         free = self.support.is_linear and not issubclass(getattr(pm, self.distribution), _bounded())
-        return value + 0.1 * self.scale * pm.Normal.dist(0, 1, shape=value.shape) if free else value
+        return pt.as_tensor(x) + (0.1 * self.scale * pm.Normal.dist(0, 1, shape=self.shape) if free else 0.0)
 
     def _inside(self, value: Array) -> Array:
         """Values for which the prior has a density; its own middle where there is none."""
         import pymc as pm
 
-        made = _limited(self.distribution, self.arguments, self.support, self.shape)
+        made = self.distributed()
         middle = pm.distributions.distribution.support_point(made)
         with pytensor.config.change_flags(cxx=""):
             evaluate = cast(Any, pytensor.function([], [cast(Any, pm.logp(made, value)), middle], mode="FAST_COMPILE"))
@@ -284,6 +302,13 @@ class Stated:
         """Intercept at the means minus intercept at zero, over the dims of the parameter; arrays or tensors."""
         return 0.0 if self.at_means is None else self.at_means.shift(values, self.parameter.dims)
 
+    def log_density(self, x: Any) -> Any:
+        """The log density of the parameter `x`, of an intercept at the covariates' means."""
+        total: Any = pt.zeros(())
+        for b in self.blocks:
+            total = total + b.log_density(x[b.at].reshape(b.shape) if b.at else x)
+        return total
+
 
 def stated(data: Patterns, priors: Mapping[str, Prior]) -> dict[str, Stated]:
     """The priors in the units of the data, intercepts at the means after what they are made of."""
@@ -316,9 +341,7 @@ def log_density(found: Mapping[str, Stated], values: Mapping[str, Any]) -> Any:
     """
     total: Any = pt.zeros(())
     for name, own in found.items():
-        x = values[name] + own.shift(values)
-        for b in own.blocks:
-            total = total + b.log_density(x[b.at].reshape(b.shape) if b.at else x)
+        total = total + own.log_density(values[name] + own.shift(values))
     return total
 
 

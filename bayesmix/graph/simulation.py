@@ -139,12 +139,15 @@ def _with_items(model: Model, frame: pd.DataFrame, labels: Mapping[str, list]) -
     return out.assign(**{model.freq: 1}) if model.freq else out
 
 
-def draw(data: Problem, theta: Array, rng: np.random.Generator) -> tuple[dict[str, Array], dict[str, NDArray]]:
+def draw(
+    data: Problem, theta: Array, rng: np.random.Generator, effects: Mapping[str, Array] | None = None
+) -> tuple[dict[str, Array], dict[str, NDArray]]:
     """One data set at theta: coded responses by item, and the latent variables by name, both by row.
 
-    `data` must be prepared with ``collapse=False`` and, if the model has effects, all of them sampled.
+    `data` must be prepared with ``collapse=False`` and, if the model has effects, all of them sampled. `effects` are
+    known values of the inputs ``z_individual`` and ``z_cluster``; the others are drawn.
     """
-    data = _with_effects(data, rng)
+    data = _with_effects(data, rng, effects or {})
     made = LogLikelihood(data).factors(theta)
     n = len(data.counts)
     at: dict[str, NDArray] = {"individual": np.arange(n)}
@@ -203,7 +206,11 @@ def _categorical(log_probability: Array, rng: np.random.Generator) -> NDArray[np
     return np.argmax(log_probability + rng.gumbel(size=log_probability.shape), axis=-1)
 
 
-def _with_effects(data: Problem, rng: np.random.Generator) -> Problem:
-    keys = [k for k in data.arrays if k in ("z_individual", "z_cluster")]
-    fresh = {k: Named(data.arrays[k].dims, rng.standard_normal(data.arrays[k].values.shape)) for k in keys}
-    return replace(data, arrays={**data.arrays, **fresh})
+def _with_effects(data: Problem, rng: np.random.Generator, known: Mapping[str, Array]) -> Problem:
+    """Put values of the effects in: those `known`, and draws of the others."""
+    arrays = dict(data.arrays)
+    for k in ("z_individual", "z_cluster"):
+        if k in arrays:
+            x = known[k] if k in known else rng.standard_normal(arrays[k].values.shape)
+            arrays[k] = Named(arrays[k].dims, np.asarray(x))
+    return replace(data, arrays=arrays)

@@ -1,6 +1,7 @@
 from .comparison import LEVEL as LEVEL
 from .comparison import Comparison as Comparison
 from .comparison import compare as compare
+from .diagnostics import RESPONSES as RESPONSES
 from .diagnostics import diagnosed as diagnosed
 from .diagnostics import rows as rows
 from .diagnostics import words as words
@@ -34,6 +35,7 @@ __all__ = [
     "ALONE",
     "FORMAT",
     "LEVEL",
+    "RESPONSES",
     "Comparison",
     "Estimate",
     "Estimates",

@@ -16,6 +16,7 @@ import xarray as xr
 
 from bayesmix.checks import nearest
 from bayesmix.data import check_same
+from bayesmix.results.diagnostics import RESPONSES
 from bayesmix.results.estimates import Estimates
 from bayesmix.results.fit import Fit, entry
 from bayesmix.spec import ITEM_RESPONSE, LOGIT, RANDOM, SCALES, Model, Quantity, shown
@@ -428,9 +429,9 @@ def _loglik(fit: Fit | None, post: xr.DataTree | None) -> str:
 
 
 def _total(post: xr.DataTree | None) -> np.ndarray | None:
-    if post is None or "log_likelihood" not in post.children:
+    if post is None or RESPONSES not in post.get("log_likelihood", {}):
         return None
-    x = post["log_likelihood"]["loglik"]
+    x = post["log_likelihood"][RESPONSES]
     return x.sum([d for d in x.dims if d not in ("chain", "draw")]).transpose("chain", "draw").values
 
 

@@ -12,6 +12,8 @@ import xarray as xr
 from bayesmix.layout import number, percent
 from bayesmix.typing import Array
 
+RESPONSES = "y"
+"""The name of all responses in the PyMC model and in each group of a posterior that is of them."""
 RHAT, ESS = 1.01, 400
 """The largest R-hat and the smallest bulk ESS of which nothing is said."""
 KHAT = 0.7
@@ -53,7 +55,7 @@ def diagnosed(groups: Mapping[str, xr.Dataset], theta: Array | None, loglik: flo
 
 def _of_levels(groups: Mapping[str, xr.Dataset]) -> dict[str, Any]:
     """Levels of log-likelihood by chain, and for how many units leave-one-out by importance weights fails."""
-    x = groups["log_likelihood"]["loglik"]
+    x = groups["log_likelihood"][RESPONSES]
     total = x.sum(x.dims[2:])
     level, spread = total.mean("draw"), float(total.std("draw").mean())
     return {

@@ -80,7 +80,7 @@ def test_the_log_likelihoods_of_units_are_those_of_fresh_nodes(small):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         post = bm.sample(fit, df, **FEW)
-    total = post["log_likelihood"]["loglik"].sum("cluster").values
+    total = post["log_likelihood"]["y"].sum("cluster").values
     for at in ((0, 3), (1, 20)):
         values = {
             p.name: post["posterior"][p.name].transpose("chain", "draw", *p.dims).values[at] for p in MODEL.parameters

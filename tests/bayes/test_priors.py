@@ -8,17 +8,23 @@ from dataclasses import replace
 
 import numpy as np
 import pandas as pd
+import pytensor
+import pytensor.tensor as pt
 import pytest
 from bayesmix.models import fma, fma_gom, gom, irt_3pl, lca, lta, regression_mixture
+from numpy.testing import assert_allclose
+from pytensor.graph.traversal import ancestors
 from scipy import stats
 
 import bayesmix as bm
 from bayesmix.bayes import datatree as draws
 from bayesmix.bayes import pymc_model
+from bayesmix.bayes.parameter_variables import FreeEntries
 from bayesmix.data import margins, priors
 from bayesmix.graph import numpy_mode
 from bayesmix.ml.objective import _penalty as penalty
 from declare import target
+from densities import log_prior
 
 QUICK = {"starts": 3, "finals": 2, "rounds": 1, "progress": False}
 FEW = {"draws": 60, "tune": 150, "chains": 2, "cores": 1, "seed": 1, "progress": False}
@@ -182,19 +188,30 @@ def test_the_table_the_pymc_model_and_the_penalty_are_one_density(name, df):
     assert np.diff([penalty(penalised)(t)[0] for t in thetas])[0] == pytest.approx(expected, rel=2e-4)
 
     made = bm.build(model, df, nodes=bm.trapezoid(3) if model.effects else None)
-    of_prior = made.logp(vars=made.free_RVs, jacobian=False, sum=True)
-    found = []
-    for v in both:
-        drawn = pymc_model.variables_at(data, v)
-        point = {made.rvs_to_values[made[k]]: _forward(made, k, x) for k, x in drawn.items()}
-        found.append(float(of_prior.eval(point, mode=numpy_mode(), on_unused_input="ignore")))
-    assert np.diff(found)[0] == pytest.approx(expected, rel=2e-4)
+    assert np.diff([log_prior(made, v) for v in both])[0] == pytest.approx(expected, rel=2e-4)
 
 
-def _forward(made, name: str, x: np.ndarray) -> np.ndarray:
-    """A variable's value on the scale of its transform."""
-    transform = made.rvs_to_transforms[made[name]]
-    return x if transform is None else transform.forward(x, *made[name].owner.inputs).eval(mode=numpy_mode())
+@pytest.mark.parametrize("name", MODELS)
+def test_unconstrained_values_go_to_the_parameters_and_back(name, df):
+    """Of every variable: the Jacobian of its free entries is the one that the density is given."""
+    made = bm.build(MODELS[name], df, nodes=bm.trapezoid(3) if MODELS[name].effects else None)
+    values = random_values(bm.prepare(MODELS[name], df).on_user_scale(), 4)
+    for v in (v for v in made.free_RVs if isinstance(made.rvs_to_transforms[v], FreeEntries)):
+        there, inputs = made.rvs_to_transforms[v], [*v.owner.inputs]
+        above = [made[k] for k in values if made[k] in set(ancestors(inputs)) and made[k] is not v]
+        known = [values[x.name] for x in above]
+        value, z = v.type(), pt.vector()
+        forward = pytensor.function([value, *above], there.forward(value, *inputs), mode=numpy_mode())
+        outputs = [there.backward(z, *inputs), there.log_jac_det(z, *inputs)]
+        backward = pytensor.function([z, *above], outputs, mode=numpy_mode(), on_unused_input="ignore")
+        at = forward(values[v.name], *known)
+        back, found = backward(at, *known)
+        assert_allclose(back, values[v.name], rtol=1e-9, atol=1e-9)
+        steps = 1e-6 * np.eye(at.size)
+        each = [(backward(at + h, *known)[0] - backward(at - h, *known)[0]).ravel() / 2e-6 for h in steps]
+        moved = np.abs(np.array(each)).max(axis=0) > 0
+        assert moved.sum() == at.size
+        assert float(found) == pytest.approx(np.linalg.slogdet(np.array(each)[:, moved])[1], abs=1e-5)
 
 
 @pytest.mark.parametrize("name", ["lca", "lca two-level", "regression two-level", "regression variance", "fma"])
@@ -213,7 +230,7 @@ def test_the_prior_group_is_a_draw_from_the_prior(name, df):
     model = MODELS[name]
     data, table = bm.prepare(model, df).on_user_scale(), bm.prior_table(model, df)
     made = bm.build(model, df, nodes=bm.trapezoid(3) if model.effects else None)
-    drawn = draws._prior(data, made, 4)["prior"]
+    drawn = draws._prior(made, 4)["prior"]
     values = at_means(name, {k: x.values[0] for k, x in drawn.items()}, df)
     for p, at, kind, a in entries(table, data):
         x = values[p.name][(slice(None), *at)]
@@ -252,7 +269,7 @@ def test_a_users_prior_is_literal_on_the_users_scale(name, df):
     model = MODELS[which]
     data = bm.prepare(model, df)
     made = bm.build(model, df, priors={name: own}, nodes=bm.trapezoid(3) if model.effects else None)
-    x = draws._prior(data, made, 2)["prior"][name].values[0][:, data.packing.index[name] >= 0]
+    x = draws._prior(made, 2)["prior"][name].values[0][:, data.packing.index[name] >= 0]
     a = dict(own.arguments)
     right = {
         "Normal": lambda: stats.norm(a["mu"], a["sigma"]),

@@ -37,7 +37,7 @@ def drawn(fitted):
     tree = xr.DataTree.from_dict(
         {
             "/posterior": xr.Dataset(variables, coords=coords).assign(z_cluster=(("chain", "draw"), np.zeros(lead))),
-            "/log_likelihood": xr.Dataset({"loglik": (("chain", "draw", "row"), loglik)}),
+            "/log_likelihood": xr.Dataset({"y": (("chain", "draw", "row"), loglik)}),
         }
     )
     tree.attrs = carried(fitted.model, max_rhat=1.0, min_ess_bulk=180.0, chains=2, draws=100)
@@ -132,7 +132,7 @@ def test_the_levels_of_log_likelihood_are_judged(fitted, drawn):
     assert "about 5.5" in text
     for shift, words in ((-50.0, "the chains may be in another mode"), (40.0, "the ML solution is a local one")):
         moved = drawn.copy(deep=True)
-        moved["log_likelihood"]["loglik"] = moved["log_likelihood"]["loglik"] + shift / 600
+        moved["log_likelihood"]["y"] = moved["log_likelihood"]["y"] + shift / 600
         assert words in compare(fitted, moved).loglik
 
 
