@@ -73,10 +73,10 @@ def _bad_khat(x: xr.DataArray) -> int:
     different, counts = np.unique(draws, axis=1, return_counts=True)  # equal rows have one k-hat
     if len(draws) < FEWEST:
         return 0
-    weights = xr.DataArray(-different, dims=("sample", "unit"))
+    levels = xr.DataArray(different, dims=("sample", "unit"))
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
-        _, khat = weights.azstats.psislw(dim="sample")
+        _, khat = levels.azstats.psislw(dim="sample")  # takes log-likelihoods, not weights
     return int(counts[khat.values > KHAT].sum())
 
 
