@@ -29,6 +29,9 @@ from .regression import coefficients as coefficients
 from .responses import category_labels as category_labels
 from .responses import item_probabilities as item_probabilities
 from .responses import stacked as stacked
+from .unit_tables import class_table as class_table
+from .unit_tables import effect_table as effect_table
+from .unit_tables import unmerged as unmerged
 
 __all__ = [
     "ALONE",
@@ -42,10 +45,12 @@ __all__ = [
     "category_labels",
     "check_sample_size",
     "check_two_level_regression",
+    "class_table",
     "coefficients",
     "compare",
     "decomposition",
     "diagnosed",
+    "effect_table",
     "entered",
     "entry",
     "item_probabilities",
@@ -61,5 +66,6 @@ __all__ = [
     "stacked",
     "stored_model",
     "transitions",
+    "unmerged",
     "words",
 ]
