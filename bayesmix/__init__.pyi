@@ -17,6 +17,10 @@ from .ml.resampling import bootstrap as bootstrap
 from .ml.status import ClassStatus as ClassStatus
 from .ml.status import class_status as class_status
 from .results.class_logits import class_curves as class_curves
+from .results.classified import class_counts as class_counts
+from .results.classified import class_probabilities as class_probabilities
+from .results.classified import classification as classification
+from .results.classified import paths as paths
 from .results.comparison import Comparison as Comparison
 from .results.comparison import compare as compare
 from .results.factor_scores import reliability as reliability
@@ -74,8 +78,11 @@ __all__ = [
     "bernoulli",
     "bootstrap",
     "build",
+    "class_counts",
     "class_curves",
+    "class_probabilities",
     "class_status",
+    "classification",
     "coefficients",
     "compare",
     "decomposition",
@@ -91,6 +98,7 @@ __all__ = [
     "nominal",
     "normal",
     "ordinal",
+    "paths",
     "plots",
     "poisson",
     "prepare",

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from pymc.distributions.transforms import Ordered
 from pytensor.graph.replace import graph_replace
 
+from bayesmix.bayes.class_group import class_group
 from bayesmix.bayes.node_audit import over_points, some
 from bayesmix.data import AT_MEANS, FREE, Dataset, texts, units
 from bayesmix.data.identity import identity
@@ -78,7 +79,7 @@ def assemble(
     found = steps.run("diagnostics", lambda: diagnosed(groups, theta, fit.loglik, orders), {})
     found |= {"lost": steps.lost} if steps.lost else {}
     tree = xr.DataTree.from_dict({f"/{k}": v for k, v in groups.items()})
-    held = {"categories": texts(data.categories), "about": _about(data, fit)}
+    held = {"categories": texts(data.categories), "coding": data.coding.plain(), "about": _about(data, fit)}
     held |= {"identity": identity(data), "format": FORMAT, "model": encode(model)}
     tree.attrs["bayesmix"] = json.dumps(found | held)
     _warn([*steps.words(), *words(found, any("mode" in s or "solution" in s for s in said)), *said])
@@ -148,6 +149,7 @@ def _of_draws(
     ):
         if (group := steps.run(what, step)) is not None:
             out[name] = group
+    out |= steps.run("class probabilities", lambda: class_group(marginal, theta), {})
     return out | steps.run("grades of membership", lambda: _latent(marginal, theta, drawn, seed), {})
 
 

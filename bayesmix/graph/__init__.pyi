@@ -1,3 +1,4 @@
+from .batches import entries as entries
 from .compile import LogLikelihood as LogLikelihood
 from .compile import placeholder as placeholder
 from .engines import COMPILEDIR as COMPILEDIR
@@ -55,6 +56,7 @@ __all__ = [
     "draw",
     "effect_posteriors",
     "effects_at_nodes",
+    "entries",
     "finer",
     "gaussian_integral",
     "is_adaptive",

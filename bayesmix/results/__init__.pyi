@@ -1,3 +1,9 @@
+from .class_tables import ClassTables as ClassTables
+from .class_tables import plain_coords as plain_coords
+from .class_tables import row_coords as row_coords
+from .class_tables import row_index as row_index
+from .classified import Classified as Classified
+from .classified import tables_of as tables_of
 from .comparison import LEVEL as LEVEL
 from .comparison import Comparison as Comparison
 from .comparison import compare as compare
@@ -17,7 +23,6 @@ from .fit import entry as entry
 from .fit import model_and_fit as model_and_fit
 from .fit import read_tree as read_tree
 from .fit import refuse_fit_beside as refuse_fit_beside
-from .fit import row_coords as row_coords
 from .fit import same_maximum as same_maximum
 from .fit import settings_of as settings_of
 from .fit import stored_model as stored_model
@@ -37,6 +42,8 @@ __all__ = [
     "ALONE",
     "FORMAT",
     "LEVEL",
+    "ClassTables",
+    "Classified",
     "Comparison",
     "Estimate",
     "Estimates",
@@ -55,16 +62,19 @@ __all__ = [
     "entry",
     "item_probabilities",
     "model_and_fit",
+    "plain_coords",
     "read_tree",
     "refuse_fit_beside",
     "reliability",
     "row_coords",
+    "row_index",
     "rows",
     "same_maximum",
     "score_weights",
     "settings_of",
     "stacked",
     "stored_model",
+    "tables_of",
     "transitions",
     "unmerged",
     "words",

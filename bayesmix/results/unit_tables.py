@@ -12,7 +12,7 @@ import numpy as np
 import xarray as xr
 
 from bayesmix.graph import ClassPosteriors, Problem, posterior
-from bayesmix.results.fit import row_coords
+from bayesmix.results.class_tables import MEMBERSHIP, POSTERIOR, SPREAD, row_coords
 from bayesmix.spec import Named
 from bayesmix.typing import Array
 
@@ -33,8 +33,8 @@ def class_table(data: Problem, theta: Array) -> xr.Dataset:
     theta : array (..., theta)
     """
     found, out = ClassPosteriors.of(data, theta), {}
-    tables = {f"{k}_posterior": (k, p) for k, p in found.each.items()}
-    tables |= {f"{k}_posterior_sd": (k, p) for k, p in found.sd.items()} if np.ndim(theta) > 1 else {}
+    tables = {f"{k}{POSTERIOR}": (k, p) for k, p in found.each.items()}
+    tables |= {f"{k}{SPREAD}": (k, p) for k, p in found.sd.items()} if np.ndim(theta) > 1 else {}
     for key, (name, p) in tables.items():
         level = next(c.level for c in data.model.classes if c.name == name)
         out[key] = _of_units(data, level, Named((level, name), p))
@@ -104,5 +104,5 @@ def _membership_table(data: Problem, theta: Array) -> dict[str, xr.DataArray]:
     for name, found in posterior.memberships(data, theta).items():
         shown = {"": found.mean(), "_sd": found.sd(), "_lower": found.quantile(0.025), "_upper": found.quantile(0.975)}
         for ending, x in shown.items():
-            out[f"{name}_membership{ending}"] = _of_units(data, "individual", Named(("individual", name), x))
+            out[f"{name}{MEMBERSHIP}{ending}"] = _of_units(data, "individual", Named(("individual", name), x))
     return out
