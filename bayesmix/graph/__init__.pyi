@@ -1,4 +1,5 @@
 from .batches import entries as entries
+from .class_draws import draw_classes as draw_classes
 from .compile import LogLikelihood as LogLikelihood
 from .compile import placeholder as placeholder
 from .engines import COMPILEDIR as COMPILEDIR
@@ -20,6 +21,7 @@ from .nodes import with_adaptive_nodes as with_adaptive_nodes
 from .nodes import with_fixed_nodes as with_fixed_nodes
 from .nodes import with_methods as with_methods
 from .nodes import with_population_nodes as with_population_nodes
+from .outcomes import expected_answers as expected_answers
 from .posterior import Derived as Derived
 from .posterior import derive as derive
 from .posterior import effect_posteriors as effect_posteriors
@@ -54,9 +56,11 @@ __all__ = [
     "class_posteriors",
     "derive",
     "draw",
+    "draw_classes",
     "effect_posteriors",
     "effects_at_nodes",
     "entries",
+    "expected_answers",
     "finer",
     "gaussian_integral",
     "is_adaptive",
