@@ -16,6 +16,9 @@ from .ml.resampling import Bootstrap as Bootstrap
 from .ml.resampling import bootstrap as bootstrap
 from .ml.status import ClassStatus as ClassStatus
 from .ml.status import class_status as class_status
+from .prediction.drawn_classes import class_draws as class_draws
+from .prediction.predicted import Prediction as Prediction
+from .prediction.predicting import predict as predict
 from .results.class_logits import class_curves as class_curves
 from .results.classified import class_counts as class_counts
 from .results.classified import class_probabilities as class_probabilities
@@ -68,6 +71,7 @@ __all__ = [
     "LatentClass",
     "Model",
     "Parameter",
+    "Prediction",
     "Prior",
     "Problem",
     "Response",
@@ -80,6 +84,7 @@ __all__ = [
     "build",
     "class_counts",
     "class_curves",
+    "class_draws",
     "class_probabilities",
     "class_status",
     "classification",
@@ -101,6 +106,7 @@ __all__ = [
     "paths",
     "plots",
     "poisson",
+    "predict",
     "prepare",
     "prior_table",
     "reliability",

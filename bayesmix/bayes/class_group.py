@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
 from bayesmix.graph import Problem, entries
 from bayesmix.results import class_table, plain_coords, unmerged
@@ -14,16 +16,15 @@ FEWEST = 200
 """So many draws are averaged whatever that costs."""
 
 
-def every(data: Problem, theta: Array, most: int | None = None) -> int:
-    """The step from one draw to the next that is averaged, of draws (chain, draw, theta).
+def spaced(data: Problem, chains: int, draws: int, most: int | None = None) -> NDArray[np.int64]:
+    """Positions of the draws of each chain that are averaged, evenly spaced.
 
-    One where all of them together have at most MOST_ENTRIES; else so that the work is no more, but for FEWEST draws in
-    all; with `most`, so that there are no more than these of a chain.
+    All of them where their work is at most MOST_ENTRIES; else as many as keep to that, but FEWEST over all chains at
+    least; with `most`, no more than these of each chain.
     """
-    chains, n = theta.shape[:2]
-    affordable = MOST_ENTRIES / max(len(data.counts) * entries(data), 1) / chains
-    kept = min(n, max(affordable, FEWEST / chains), most or n)
-    return max(1, int(-(-n // kept)))
+    affordable = int(MOST_ENTRIES / max(len(data.counts) * entries(data), 1) / chains)
+    n = max(min(draws, max(affordable, -(-FEWEST // chains)), most or draws), 1)
+    return np.unique(np.linspace(0, draws - 1, n).round().astype(np.int64))
 
 
 def class_group(data: Problem, theta: Array) -> dict[str, xr.Dataset]:
@@ -39,9 +40,8 @@ def class_group(data: Problem, theta: Array) -> dict[str, xr.Dataset]:
     own = unmerged(data)
     if own is not data:
         own = own.centred()
-    step = every(own, theta)
-    table = class_table(own, theta[:, ::step])
+    at = spaced(own, *theta.shape[:2])
+    table = class_table(own, theta[:, at])
     if not table.data_vars:
         return {}
-    used = {"draws": int(theta[:, ::step].shape[0] * theta[:, ::step].shape[1]), "every": step}
-    return {"classes": plain_coords(table).assign_attrs(used)}
+    return {"classes": plain_coords(table).assign_attrs(draws=theta.shape[0] * len(at))}

@@ -13,10 +13,12 @@ from .nodes import FINE as FINE
 from .nodes import ROUGH as ROUGH
 from .nodes import adapt_nodes as adapt_nodes
 from .nodes import at_rest as at_rest
+from .nodes import audit_error as audit_error
 from .nodes import audit_nodes as audit_nodes
 from .nodes import audit_words as audit_words
 from .nodes import finer as finer
 from .nodes import is_adaptive as is_adaptive
+from .nodes import refine_nodes as refine_nodes
 from .nodes import with_adaptive_nodes as with_adaptive_nodes
 from .nodes import with_fixed_nodes as with_fixed_nodes
 from .nodes import with_methods as with_methods
@@ -49,6 +51,7 @@ __all__ = [
     "Problem",
     "adapt_nodes",
     "at_rest",
+    "audit_error",
     "audit_nodes",
     "audit_words",
     "categories_of",
@@ -72,6 +75,7 @@ __all__ = [
     "placeholder",
     "prepare",
     "pytensor_mode",
+    "refine_nodes",
     "response_table",
     "simple",
     "simulate",

@@ -18,7 +18,7 @@ from bayesmix.typing import Array
 def draw_classes(
     data: Problem, theta: Array, rng: np.random.Generator, rows: NDArray[np.int64], mode=None
 ) -> Iterator[dict[str, NDArray[np.int64]]]:
-    """Draw the classes of `rows` and of all clusters jointly from P(all classes of a cluster | its data), at each point.
+    """Draw the classes of `rows` and of all clusters jointly from P(classes of a cluster | its data), at each point.
 
     With the effects u_j (integrated at nodes) and classes D_j of cluster j, and the classes C_ij of its individuals,
 

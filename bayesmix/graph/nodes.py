@@ -228,12 +228,12 @@ def audit_words(audit: Mapping[str, Any]) -> str:
     )
 
 
-def refine_nodes[P: Problem](data: P, theta: Array) -> tuple[P, dict[str, Any]]:
+def refine_nodes[P: Problem](data: P, theta: Array, enough: float = FINE) -> tuple[P, dict[str, Any]]:
     """The data with nodes that are fine enough at theta, as far as the program takes them by itself, and the audit."""
     while True:
         data = adapt_nodes(data, theta)
         audit = audit_nodes(data, theta)
-        if audit_error(audit) <= FINE or not (better := finer(data)):
+        if audit_error(audit) <= enough or not (better := finer(data)):
             return data, audit
         data = with_methods(data, better)
 

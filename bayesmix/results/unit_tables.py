@@ -11,10 +11,13 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from bayesmix.graph import ClassPosteriors, Problem, posterior
+from bayesmix.graph import ClassPosteriors, Problem, entries, posterior
 from bayesmix.results.class_tables import MEMBERSHIP, POSTERIOR, SPREAD, row_coords
 from bayesmix.spec import Named
 from bayesmix.typing import Array
+
+MOST_POOLED, FEWEST_POOLED = 10_000_000, 20
+"""Nodes of all rows and draws together that grades of membership are pooled over; so many draws there are at least."""
 
 
 def unmerged(data: Problem) -> Problem:
@@ -100,8 +103,11 @@ def effect_table(data: Problem, theta: Array) -> xr.Dataset:
 
 def _membership_table(data: Problem, theta: Array) -> dict[str, xr.DataArray]:
     """Grades of membership of the rows: posterior mean, SD and 95% interval."""
-    out = {}
-    for name, found in posterior.memberships(data, theta).items():
+    out, points = {}, theta.reshape(-1, theta.shape[-1]) if np.ndim(theta) > 1 else theta
+    if np.ndim(theta) > 1:
+        most = max(int(MOST_POOLED / max(len(data.counts) * entries(data), 1)), FEWEST_POOLED)
+        points = points[np.unique(np.linspace(0, len(points) - 1, min(len(points), most)).astype(int))]
+    for name, found in posterior.memberships(data, points).items():
         shown = {"": found.mean(), "_sd": found.sd(), "_lower": found.quantile(0.025), "_upper": found.quantile(0.975)}
         for ending, x in shown.items():
             out[f"{name}{MEMBERSHIP}{ending}"] = _of_units(data, "individual", Named(("individual", name), x))
