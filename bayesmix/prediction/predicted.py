@@ -30,7 +30,7 @@ class Prediction:
     given : str
         What the outcomes are predicted from.
     loglik : pandas.Series
-        Log-likelihood of each row, or of each cluster; missing for rows without answers. Of a posterior the logarithm
+        Log-likelihood of each row, or of each cluster; missing for those without answers. Of a posterior the logarithm
         of the average likelihood over draws; with rows seen before it is that of the new rows given those.
     draws : int, optional
         Draws of a posterior that were averaged.

@@ -228,7 +228,9 @@ def _loglik(at: Placed, kept: _Kept, earlier: Placed | None) -> pd.Series:
     loglik = special.logsumexp(each, axis=0) - np.log(len(each))
     if at.data.clusters is not None:
         own = pd.Index([labels[k] for k in kept.clusters], name=at.data.model.cluster)
-        return pd.Series(loglik[kept.clusters], index=own, name="loglik")
+        owner = np.asarray(kept.rows.cluster_of_row)[kept.first :]
+        known = np.isin(kept.clusters, owner[kept.answered])
+        return pd.Series(np.where(known, loglik[kept.clusters], np.nan), index=own, name="loglik")
     values = np.where(kept.answered, loglik[at.data.pattern_of[kept.first :]], np.nan)
     return pd.Series(values, index=kept.index, name="loglik")
 

@@ -1,4 +1,5 @@
 from .class_tables import ClassTables as ClassTables
+from .class_tables import memberships_of as memberships_of
 from .class_tables import plain_coords as plain_coords
 from .class_tables import row_coords as row_coords
 from .class_tables import row_index as row_index
@@ -61,6 +62,7 @@ __all__ = [
     "entered",
     "entry",
     "item_probabilities",
+    "memberships_of",
     "model_and_fit",
     "plain_coords",
     "read_tree",
