@@ -346,6 +346,8 @@ def predict_command(
 
         result, codes = read_result(folder, posterior)
         df, before = (None if p is None else read_new_rows(p, result, codes, missing) for p in (data, given))
+        if before is not None:
+            before.index = -before.index  # the rows of both files are numbered from 1
     with _status("Predicting"):
         found = predict(result, df, given=before, outcomes=outcomes, id=id_column)  # pyright: ignore[reportArgumentType]
     print(repr(found).strip("<>"))

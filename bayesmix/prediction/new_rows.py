@@ -52,24 +52,18 @@ def completed(model: Model, df: object, what: str) -> tuple[pd.DataFrame, list[s
     return out, [f"no column for {', '.join(gone)}: taken as missing"] if gone else []
 
 
-def check_overlap(model: Model, df: pd.DataFrame, given: pd.DataFrame) -> None:
-    """Refuse rows that are among those seen before as well: they would count twice.
-
-    Raises
-    ------
-    ValueError
-        Rows of the same label and the same values.
-    """
-    used = [k for k in (*model.items, model.cluster) if k is not None]
+def words_on_overlap(model: Model, df: pd.DataFrame, given: pd.DataFrame) -> Iterator[str]:
+    """Whether rows are among those seen before as well: of the same label, and equal in all columns of both."""
     both = df.index.intersection(given.index)
     if not len(both) or not (df.index.is_unique and given.index.is_unique):
         return
-    here, there = (x.loc[both, used].astype(object) for x in (df, given))
+    columns = [k for k in df.columns if k in given.columns]
+    here, there = (x.loc[both, columns].astype(object) for x in (df, given))
     same = ((here == there) | (here.isna() & there.isna())).all(axis=1) & here[list(model.items)].notna().any(axis=1)
     if same.any():
-        raise ValueError(
-            f"{int(same.sum())} of the rows to be predicted (first {same[same].index[0]!r}) are among the rows given= "
-            "as well, with the same label and answers: they would count twice; leave them out of one of the two."
+        yield (
+            f"{int(same.sum())} of the rows to be predicted (first {same[same].index[0]!r}) have the label and all "
+            "values of rows given=: if they are the same rows they count twice; leave them out of one of the two."
         )
 
 

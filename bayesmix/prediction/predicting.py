@@ -15,7 +15,7 @@ from scipy import special
 from bayesmix.checks import one_of
 from bayesmix.data import Dataset
 from bayesmix.graph import LogLikelihood, expected_answers
-from bayesmix.prediction.new_rows import check_overlap, completed, words_on_clusters, words_on_covariates
+from bayesmix.prediction.new_rows import completed, words_on_clusters, words_on_covariates, words_on_overlap
 from bayesmix.prediction.predicted import Prediction
 from bayesmix.prediction.source import Placed, Source
 from bayesmix.results import Fit, class_table, effect_table, row_coords
@@ -87,7 +87,8 @@ def predict(
     -----
     UserWarning
         Clusters that the result knows come with other rows than those it has seen, and without `given`; rows that have
-        neither answers nor all covariates, and so no prediction; integration that is too coarse.
+        neither answers nor all covariates, and so no prediction; rows that seem to be among those of `given`;
+        integration that is too coarse.
 
     Examples
     --------
@@ -110,7 +111,8 @@ def predict(
         before, every = None, here
     else:
         before, _ = completed(model, given, "The rows given=")
-        check_overlap(model, here, before)
+        for said in words_on_overlap(model, here, before):
+            warnings.warn(said, stacklevel=2)
         if not model.two_level:
             notes.append("given= tells nothing of new rows: without clusters they are independent of those seen before")
         used = [k for k in here.columns if k in before.columns]

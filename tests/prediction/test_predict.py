@@ -207,7 +207,7 @@ def test_rows_seen_before_count_as_if_all_had_come_together():
     assert_allclose(labels.iloc[:, :2], together.class_probabilities(above).loc[labels.index].iloc[:, :2], atol=1e-8)
     before = bm.log_likelihood(fit, old, units=True).reindex(labels.index)
     assert_allclose(alone.loglik, together.loglik[labels.index] - before, atol=1e-4)
-    with pytest.raises(ValueError, match="are among the rows given= as well"):
+    with pytest.warns(UserWarning, match="have the label and all values of rows given="):
         bm.predict(fit, new, given=df)
 
 
