@@ -10,7 +10,7 @@ from bayesmix.graph import Problem, entries
 from bayesmix.results import class_table, plain_coords, unmerged
 from bayesmix.typing import Array
 
-MOST_ENTRIES = 2e8
+MOST_ENTRIES = 4e8
 """Probabilities of individuals at nodes and classes, over all draws together, that are computed: about ten seconds."""
 FEWEST = 200
 """So many draws are averaged whatever that costs."""
