@@ -17,7 +17,14 @@ from .ml.resampling import Bootstrap as Bootstrap
 from .ml.resampling import bootstrap as bootstrap
 from .ml.status import ClassStatus as ClassStatus
 from .ml.status import class_status as class_status
+from .prediction.drawn_classes import class_draws as class_draws
+from .prediction.predicted import Prediction as Prediction
+from .prediction.predicting import predict as predict
 from .results.class_logits import class_curves as class_curves
+from .results.classified import class_counts as class_counts
+from .results.classified import class_probabilities as class_probabilities
+from .results.classified import classification as classification
+from .results.classified import paths as paths
 from .results.comparison import Comparison as Comparison
 from .results.comparison import compare as compare
 from .results.factor_scores import reliability as reliability
@@ -65,6 +72,7 @@ __all__ = [
     "LatentClass",
     "Model",
     "Parameter",
+    "Prediction",
     "Prior",
     "Problem",
     "Response",
@@ -75,8 +83,12 @@ __all__ = [
     "bernoulli",
     "bootstrap",
     "build",
+    "class_counts",
     "class_curves",
+    "class_draws",
+    "class_probabilities",
     "class_status",
+    "classification",
     "coefficients",
     "compare",
     "decomposition",
@@ -93,8 +105,10 @@ __all__ = [
     "normal",
     "of_item",
     "ordinal",
+    "paths",
     "plots",
     "poisson",
+    "predict",
     "prepare",
     "prior_table",
     "reliability",

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from pymc.model.transform.conditioning import remove_value_transforms
 
 from bayesmix.bayes.built import built
+from bayesmix.bayes.class_group import class_group
 from bayesmix.bayes.node_audit import over_points, some
 from bayesmix.bayes.observed import NODES, Replicates, coords_of, dims_of, is_discrete, responses, rows_of
 from bayesmix.data import Dataset, texts, units
@@ -88,7 +89,7 @@ def assemble(
     found = steps.run("diagnostics", lambda: diagnosed(groups, theta, fit.loglik, orders), {})
     found |= {"lost": steps.lost} if steps.lost else {}
     tree = xr.DataTree.from_dict({f"/{k}": v for k, v in groups.items()})
-    held = {"categories": texts(data.categories), "about": _about(data, fit)}
+    held = {"categories": texts(data.categories), "coding": data.coding.plain(), "about": _about(data, fit)}
     held |= {"identity": identity(data), "format": FORMAT, "model": encode(model)}
     tree.attrs["bayesmix"] = json.dumps(found | held)
     said = [*lost, *said]
@@ -187,6 +188,7 @@ def _of_draws(
     ):
         if (group := steps.run(what, step)) is not None:
             out[name] = group
+    out |= steps.run("class probabilities", lambda: class_group(marginal, theta), {})
     return out | steps.run("grades of membership", lambda: _latent(marginal, theta, drawn, seed), {})
 
 

@@ -1,4 +1,4 @@
-"""The command line: fit, enumerate, study and compare, with files from which a run can be repeated.
+"""The command line: fit, enumerate, study, predict and compare, with files from which a run can be repeated.
 
 Everything heavy is imported inside the functions that need it, so that mistakes in the command are
 answered at once.
@@ -22,13 +22,15 @@ from bayesmix.cli.inputs import Inputs, read_inputs
 from bayesmix.cli.options import (
     MODEL,
     OUTPUT,
+    Flag,
     ModelOptions,
     OutputOptions,
     PictureOptions,
     SamplingOptions,
     SearchOptions,
+    Texts,
 )
-from bayesmix.cli.read import read_table
+from bayesmix.cli.read import read_result, read_table
 from bayesmix.cli.run import Run, add_file, unbroken
 
 if TYPE_CHECKING:
@@ -296,6 +298,63 @@ def _executor(workers: int | None) -> Any:
     from bayesmix.parallel import SerialExecutor, processes
 
     return SerialExecutor() if workers == 1 else processes(workers)
+
+
+@app.command(name="predict")
+def predict_command(
+    folder: Path,
+    data: Path,
+    /,
+    *,
+    posterior: Flag = False,
+    given: Path | None = None,
+    outcomes: str = "given the answers",
+    missing: Texts = (),  # pyright: ignore[reportArgumentType]
+    id_column: Annotated[str | None, Parameter(name="--id", group=OUTPUT)] = None,
+    out: Annotated[Path | None, Parameter(group=OUTPUT)] = None,
+    debug: Annotated[Flag, Parameter(group=OUTPUT)] = False,
+    run: ThisRun,
+) -> None:
+    """Predict classes, random effects and outcomes of new rows by the fit in a folder that `fit --out` wrote.
+
+    Parameters
+    ----------
+    folder
+        A folder that `fit --out` wrote.
+    data
+        The new rows: csv, tsv, parquet, dta, sav or xlsx. Items may be missing, covariates may not.
+    posterior
+        By the posterior that `fit --sample` wrote, averaged over draws, not by the fit.
+    given
+        A file of rows seen before, such as the data of the fit: clusters are judged by these as well.
+    outcomes
+        'given the answers' or 'from covariates alone'.
+    missing
+        A missing-value code (may be repeated); those of the fit are taken as missing anyway.
+    id_column
+        Column to carry into the tables of rows.
+    out
+        Folder for the files; existing ones of the same name are replaced.
+    debug
+        Show the whole traceback of an error.
+    """
+    run.open(out)
+    with _status("Loading"):
+        from bayesmix.cli.export import write_prediction
+        from bayesmix.cli.inputs import read_new_rows
+        from bayesmix.prediction import predict
+
+        result, codes = read_result(folder, posterior)
+        df, before = (None if p is None else read_new_rows(p, result, codes, missing) for p in (data, given))
+        if before is not None:
+            before.index = -before.index  # the rows of both files are numbered from 1
+    with _status("Predicting"):
+        found = predict(result, df, given=before, outcomes=outcomes, id=id_column)  # pyright: ignore[reportArgumentType]
+    print(repr(found).strip("<>"))
+    with unbroken():
+        write_prediction(run, found)
+        run.finish(data, None, len(found.outcomes))
+    _say_files(run)
 
 
 @app.command(name="compare")

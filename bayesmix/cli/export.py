@@ -11,6 +11,7 @@ from bayesmix.cli.run import Run
 
 if TYPE_CHECKING:
     from bayesmix.ml import Enumeration
+    from bayesmix.prediction import Prediction
     from bayesmix.results import Fit
     from bayesmix.studies import Study
 
@@ -135,6 +136,12 @@ def _draw_diagram(run: Run, fit: Fit) -> None:
     except ImportError as missing:
         warnings.warn(f"No diagram.svg: {missing}", stacklevel=2)
         run.write("diagram.dot", drawn.save)
+
+
+def write_prediction(run: Run, prediction: Prediction) -> None:
+    """Write the tables of a prediction."""
+    for name, table in prediction.tables().items():
+        run.write(f"{name}.csv", table.to_csv)
 
 
 # several fits -------------------------------------------------------------------------------------

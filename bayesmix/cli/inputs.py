@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,7 +14,9 @@ from bayesmix.cli.read import blank, columns, read_table
 
 if TYPE_CHECKING:
     import pandas as pd
+    import xarray as xr
 
+    from bayesmix.results import Fit
     from bayesmix.spec import Model
 
 
@@ -80,5 +83,34 @@ def read_inputs(
     model = declared(classes)
     formulas = [column for c in model.covariates for column in parse_formula(c.formula)]
     used = dict.fromkeys(c for c in (*model.items, *formulas) if c in names)
-    codes = [code.strip() for text in options.missing for code in text.split(",")]
+    codes = _each(options.missing)
     return Inputs(blank(df, codes, list(used)) if codes else df, model, declared, id_column)
+
+
+def _each(codes: Sequence[str]) -> list[str]:
+    """Missing-value codes one by one, of which an option may name several."""
+    return [code.strip() for text in codes for code in text.split(",")]
+
+
+def read_new_rows(data: Path, result: Fit | xr.DataTree, codes: Sequence[str], more: Sequence[str]) -> pd.DataFrame:
+    """Read rows to be predicted by `result`.
+
+    Parameters
+    ----------
+    data : Path
+    result : Fit or xarray.DataTree
+    codes : sequence of str
+        Missing-value codes of its own data: where they occur they are missing here too.
+    more : sequence of str
+        Further codes, of which it is said where they do not occur.
+    """
+    from bayesmix.data.design import columns_of
+    from bayesmix.results import Estimates
+
+    df, model = read_table(data), Estimates.of(result).model
+    used = dict.fromkeys([*model.items, *(k for c in model.covariates for k in columns_of(c))])
+    here = [k for k in used if k in df.columns]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        df = blank(df, _each(codes), here)
+    return blank(df, _each(more), here)

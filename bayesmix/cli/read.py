@@ -14,6 +14,9 @@ from bayesmix.checks import nearest
 
 if TYPE_CHECKING:
     import pandas as pd
+    import xarray as xr
+
+    from bayesmix.results import Fit
 
 
 def read_table(path: Path) -> pd.DataFrame:
@@ -164,3 +167,22 @@ def _equal(column: pd.Series, code: str) -> pd.Series:
         return pd.to_numeric(column, errors="coerce") == float(code)
     except ValueError:
         return column.astype(str) == code
+
+
+def read_result(folder: Path, posterior: bool = False) -> tuple[Fit | xr.DataTree, list[str]]:
+    """Read the fit, or the `posterior`, of a folder, and the missing-value codes of its data.
+
+    Raises
+    ------
+    ValueError
+        The folder has none.
+    """
+    from bayesmix.cli.run import RUN, read_record
+    from bayesmix.results import Fit, read_tree
+
+    name, how = ("posterior.nc", "fit --sample") if posterior else ("fit.nc", "fit")
+    if not (folder / name).is_file():
+        raise ValueError(f"'{folder}' has no {name}: give a folder that `bayesmix {how} --out` wrote.")
+    codes = read_record(folder).get("settings", {}).get("missing") or [] if (folder / RUN).is_file() else []
+    wrote = f"what `bayesmix {how} --out` wrote"
+    return (read_tree(folder / name, "a posterior", wrote) if posterior else Fit.load(folder / name)), list(codes)

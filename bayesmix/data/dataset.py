@@ -33,7 +33,7 @@ class Dataset:
     index : pandas.Index
         Labels of the rows.
     seen : array of bool (row,)
-        Rows with an answer to any item; the others are left out.
+        Rows with an answer to any item, or all that can be predicted; the others are left out.
     freq : array (row,)
         Individuals that a row stands for.
     coded : dict of str to Coded
@@ -65,7 +65,7 @@ class Dataset:
     follows: bool = False
 
     @classmethod
-    def encode(cls, model: Model, df: pd.DataFrame, coding: Coding | None = None) -> Dataset:
+    def encode(cls, model: Model, df: pd.DataFrame, coding: Coding | None = None, unanswered: bool = False) -> Dataset:
         """Check the rows and encode them.
 
         Parameters
@@ -77,6 +77,9 @@ class Dataset:
         coding : Coding, optional
             That of other rows (`Problem.coding`, `fit.info["coding"]`), which is followed as far as it goes: any rows
             can be coded then, a single one too, and none of what it takes to estimate the model is asked of them.
+        unanswered : bool
+            Keep rows without any answer, which say nothing of the parameters but can be predicted, where they have
+            all covariates.
 
         Raises
         ------
@@ -86,11 +89,17 @@ class Dataset:
         _check_frame(model, df)
         freq = _frequencies(model, df)
         coded = coded_items(model, df, freq > 0, coding)
-        seen = np.concatenate([~np.isnan(c.y) for c in coded.values()], axis=1).any(axis=1)
+        seen = answered = np.concatenate([~np.isnan(c.y) for c in coded.values()], axis=1).any(axis=1)
+        if unanswered:
+            seen = answered | (_complete(model, df) & (freq > 0))
         if not seen.any():
-            raise ValueError("No row has an answer to any of the items: all are missing. Check the missing-value code.")
+            raise ValueError(
+                "No row has an answer to any of the items, and none has all covariates: there is nothing to predict."
+                if unanswered
+                else "No row has an answer to any of the items: all are missing. Check the missing-value code."
+            )
         labels, cluster = _clusters(model, df, seen, 2 if coding is None else 1)
-        designs = _designs(model, df, seen, cluster, coded, coding)
+        designs = _designs(model, df, seen, cluster, coded, coding, seen & ~answered)
         return cls(model, df.index, seen, freq, coded, designs, labels, cluster, coding is not None)
 
     def reads(self, model: Model) -> bool:
@@ -145,10 +154,20 @@ def _shared(model: Model) -> set[frozenset[str]]:
     return {frozenset(group) for group in sharing(model).values()}
 
 
-def _designs(model: Model, df: pd.DataFrame, seen, cluster, coded, coding: Coding | None) -> dict[str, Design]:
+def _complete(model: Model, df: pd.DataFrame) -> NDArray[np.bool_]:
+    """Rows that have all covariates."""
+    used = dict.fromkeys(column for c in model.covariates for column in columns_of(c) if column in df.columns)
+    return df[[*used]].notna().all(axis=1).to_numpy() if used else np.ones(len(df), dtype=bool)
+
+
+def _designs(
+    model: Model, df: pd.DataFrame, seen, cluster, coded, coding: Coding | None, unanswered: NDArray[np.bool_]
+) -> dict[str, Design]:
     known = coding.designs if coding else {}
     return {
-        c.name: design(c, df, seen, cluster, _needed(model, c, coded), known.get(c.name), check=coding is None)
+        c.name: design(
+            c, df, seen, cluster, _needed(model, c, coded) | unanswered, known.get(c.name), check=coding is None
+        )
         for c in model.covariates
     }
 

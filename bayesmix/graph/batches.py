@@ -49,7 +49,7 @@ def batched(data: Problem) -> list[Batch]:
     if "cluster_of" not in data.arrays or data.clusters is None:
         return []
     full = np.flatnonzero(data.counts > 0)
-    width = _entries(data)
+    width = entries(data)
     if len(full) * width <= 2 * LARGE:
         return []
     owner = data.arrays["cluster_of"].values[full]
@@ -59,18 +59,18 @@ def batched(data: Problem) -> list[Batch]:
     return [_batch(data, some, members) for some in _parted(by_size, sizes * width)]
 
 
-def _entries(data: Problem) -> int:
+def entries(data: Problem) -> int:
     """Entries of the largest tensor for an individual: nodes and classes."""
     nodes = [data.arrays[f"z_{k}"] for k in ("individual", "cluster") if data.model.effects_at(k)]
     sizes = [z.values.shape[z.dims.index(d)] for z in nodes for d in z.dims if d.startswith("node_")]
     return int(np.prod(sizes) * np.prod([c.size for c in data.model.classes if c.level != "item"]))
 
 
-def _parted(order: NDArray, entries: NDArray) -> list[NDArray]:
+def _parted(order: NDArray, sizes: NDArray) -> list[NDArray]:
     """Runs of clusters, each as many as make a tensor of LARGE entries."""
     parts, start = [], 0
     while start < len(order):
-        padded = np.arange(1, len(order) - start + 1) * entries[order[start:]]
+        padded = np.arange(1, len(order) - start + 1) * sizes[order[start:]]
         n = max(int(np.searchsorted(padded, LARGE, side="right")), 1)
         parts.append(order[start : start + n])
         start += n

@@ -20,6 +20,9 @@ SMALLEST_SCALE, LARGEST_SCALE = 0.25, 4.0
 """How far one step may shrink or widen the nodes: a posterior between two nodes is not lost."""
 MANY = 2_000_000
 """Individuals times nodes, from which fewer nodes average over the population."""
+NEAR, AT_REST = 0.1, 40
+"""How far nodes may still move, in units of their scale, where they are near enough for a log-likelihood; the most
+steps on the way to where they rest: each comes nearer by a factor of two to ten."""
 NEWTON, APART = 20, 0.01
 """Steps to a mode, at most, and how far apart the nodes are that find it, in SDs of the posterior."""
 FINE = 0.01
@@ -39,16 +42,17 @@ def is_adaptive(data: Problem) -> bool:
     return any(isinstance(m, Adaptive) for m in data.nodes.values())
 
 
-def adapt_nodes[P: Problem](data: P, theta: Array, mode: str | None = None, steps: int = 12) -> P:
+def adapt_nodes[P: Problem](data: P, theta: Array, mode: str | None = None, steps: int = 12, near: float = NEAR) -> P:
     """The data with adaptive nodes centred and scaled at the posterior of each unit, given theta.
 
     The posterior mean and covariance of the standard normal effects come from the posterior
-    probabilities of the present nodes; repeated until the nodes rest, or `steps` times. One node has no
-    covariance: it is put at the mode, with the curvature there for its scale (Laplace's approximation).
+    probabilities of the present nodes; repeated until the nodes rest (move by less than `near` of their
+    scale), or `steps` times. One node has no covariance: it is put at the mode, with the curvature there
+    for its scale (Laplace's approximation).
     """
     if single := {k: m for k, m in data.nodes.items() if isinstance(m, Adaptive) and m.n == 1}:
         return _at_modes(
-            adapt_nodes(with_adaptive_nodes(data, dict.fromkeys(single, Adaptive(3))), theta, mode, steps),
+            adapt_nodes(with_adaptive_nodes(data, dict.fromkeys(single, Adaptive(3))), theta, mode, steps, near),
             single,
             theta,
         )
@@ -60,9 +64,19 @@ def adapt_nodes[P: Problem](data: P, theta: Array, mode: str | None = None, step
             arrays={**data.arrays, **{k: v for arrays, _, _ in moved for k, v in arrays.items()}},
             places={**data.places, **{level: place for level, (_, place, _) in zip(levels, moved, strict=True)}},
         )
-        if max(distance for _, _, distance in moved) < 0.1:
+        if max(distance for _, _, distance in moved) < near:
             break
     return data
+
+
+def at_rest[P: Problem](data: P, theta: Array, mode: str | None = None) -> P:
+    """The data with adaptive nodes that follow from theta and the data alone.
+
+    They begin where none has been moved, and move until they rest: what is made of them, such as a posterior
+    mean, does not depend on where a search has left them.
+    """
+    moved = {k: m for k, m in data.nodes.items() if isinstance(m, Adaptive)}
+    return adapt_nodes(with_adaptive_nodes(data, moved), theta, mode, AT_REST, 1e-7) if moved else data
 
 
 def _move(data: Problem, level: str, theta: Array, mode: str | None):
@@ -214,12 +228,12 @@ def audit_words(audit: Mapping[str, Any]) -> str:
     )
 
 
-def refine_nodes[P: Problem](data: P, theta: Array) -> tuple[P, dict[str, Any]]:
+def refine_nodes[P: Problem](data: P, theta: Array, enough: float = FINE) -> tuple[P, dict[str, Any]]:
     """The data with nodes that are fine enough at theta, as far as the program takes them by itself, and the audit."""
     while True:
         data = adapt_nodes(data, theta)
         audit = audit_nodes(data, theta)
-        if audit_error(audit) <= FINE or not (better := finer(data)):
+        if audit_error(audit) <= enough or not (better := finer(data)):
             return data, audit
         data = with_methods(data, better)
 

@@ -7,16 +7,13 @@ of what it indexes: a class, a pair of classes, a node.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import xarray as xr
-from numpy.typing import NDArray
-from scipy import special
 
 from bayesmix.data import check_coords, coding_of
 from bayesmix.graph.compile import LogLikelihood
@@ -30,6 +27,7 @@ from bayesmix.graph.nodes import (
     with_population_nodes,
 )
 from bayesmix.graph.problem import Problem, prepare
+from bayesmix.graph.unit_classes import normalised, over_points
 from bayesmix.graph.variance_components import random_names
 from bayesmix.spec import (
     FISHER_Z,
@@ -48,9 +46,6 @@ from bayesmix.spec import (
 )
 from bayesmix.spec import class_labels as labels
 from bayesmix.typing import Array
-
-MOST_PATHS = 30_000_000
-"""Entries of the table of all paths of all units."""
 
 
 def log_likelihood(
@@ -114,122 +109,6 @@ def log_likelihood(
     return pd.Series(np.where(data.pattern_of >= 0, each[data.pattern_of], np.nan), index=df.index, name="loglik")
 
 
-def class_posteriors(data: Problem, theta: Array, mode=None) -> dict[str, Array]:
-    """P(C = c | everything observed) for each class variable, (individual or cluster, class).
-
-    `data` must not merge individuals of different clusters: a two-level model without `cluster_of`
-    is prepared with ``collapse=False``.
-    """
-    wanted = tuple((c.level, c.name) for c in data.model.classes if c.level != "item")
-    if not wanted:
-        return {}
-    out = LogLikelihood(data, mode).posterior(theta, *wanted)
-    return {dims[1]: _normalised(p) for dims, p in zip(wanted, out, strict=True)}
-
-
-@dataclass(frozen=True)
-class Paths:
-    """The most likely path of each unit through the classes of individuals, in their order.
-
-    Attributes
-    ----------
-    path : array of int (unit, class variable)
-        Positions of the classes.
-    probability : array (unit,)
-        P(path | everything observed); NaN where it was found step by step.
-    stayed : array (unit,)
-        P(no move | everything observed); NaN where the numbers of classes differ, or likewise.
-    joint : array (unit, *classes), optional
-        Posterior probabilities of all paths.
-    """
-
-    path: NDArray[np.int64]
-    probability: Array
-    stayed: Array
-    joint: Array | None = None
-
-
-def paths(data: Problem, theta: Array, mode=None) -> Paths | None:
-    """Posterior probabilities of the paths through the classes of individuals; None for one class variable.
-
-    Where there are too many paths, the best one by the posterior transitions of each occasion (Viterbi's
-    algorithm): the same for a first-order model without random effects.
-    """
-    names = [c.name for c in data.model.classes_at("individual")]
-    if len(names) < 2:
-        return None
-    sizes = [len(data.coords[n]) for n in names]
-    if np.prod(sizes) * len(data.counts) > MOST_PATHS:
-        return _by_steps(data, theta, names, mode)
-    (found,) = LogLikelihood(data, mode).posterior(theta, ("individual", *names))
-    joint = _normalised(found)
-    flat = joint.reshape(len(joint), -1)
-    best = flat.argmax(axis=1)
-    path = np.stack(np.unravel_index(best, sizes), axis=1)
-    same = len(set(sizes)) == 1
-    stayed = sum(joint[(slice(None), *[k] * len(sizes))] for k in range(sizes[0])) if same else np.nan
-    return Paths(path, flat.max(axis=1), np.broadcast_to(stayed, len(flat)), joint)
-
-
-def _by_steps(data: Problem, theta: Array, names: list[str], mode) -> Paths:
-    pairs = tuple(("individual", *pair) for pair in pairwise(names))
-    steps = [_normalised(p) for p in LogLikelihood(data, mode).posterior(theta, *pairs)]
-    with np.errstate(divide="ignore", invalid="ignore"):
-        score = np.log(steps[0].sum(axis=2))
-        back = []
-        for p in steps:
-            reached = score[:, :, None] + np.log(p / p.sum(axis=2, keepdims=True))
-            reached = np.where(np.isnan(reached), -np.inf, reached)
-            back.append(reached.argmax(axis=1))
-            score = reached.max(axis=1)
-    path = [score.argmax(axis=1)]
-    for came in reversed(back):
-        path.append(came[np.arange(len(came)), path[-1]])
-    unknown = np.full(len(score), np.nan)
-    return Paths(np.stack(path[::-1], axis=1), unknown, unknown)
-
-
-def joint_entropy(data: Problem, theta: Array, mode=None) -> tuple[str, Array] | None:
-    """The entropy of the posterior of all class variables together, of each individual, or cluster if all are theirs.
-
-    None for fewer than two of them. Where there are too many paths it is that of a chain, step by step; NaN where
-    they are none. `data` must not merge individuals of different clusters (see :func:`class_posteriors`).
-    """
-    used = [c for c in data.model.classes if c.level != "item"]
-    if len([c for c in used if c.size > 1]) < 2:
-        return None
-    unit = "individual" if any(c.level == "individual" for c in used) else "cluster"
-    names, units = [c.name for c in used], data.n_clusters if unit == "cluster" else len(data.counts)
-    if np.prod([c.size for c in used]) * (units or 0) <= MOST_PATHS:
-        return unit, _entropies(LogLikelihood(data, mode).posterior(theta, (unit, *names))[0])
-    if not _is_chain(data.model, names):
-        return unit, np.full(units or 0, np.nan)
-    pairs = LogLikelihood(data, mode).posterior(theta, *((unit, *pair) for pair in pairwise(names)))
-    firsts = [np.asarray(p).sum(axis=2) for p in pairs]
-    return unit, sum((_entropies(p) for p in pairs), np.zeros(units or 0)) - sum(map(_entropies, firsts[1:]))
-
-
-def _entropies(p: Array) -> Array:
-    """-sum p log p of each unit."""
-    flat = _normalised(p).reshape(len(p), -1)
-    return -special.xlogy(flat, flat).sum(axis=1)
-
-
-def _is_chain(model: Model, names: Sequence[str]) -> bool:
-    """Whether the posterior of each class depends on the class before it alone."""
-    near = [{*pair} for pair in pairwise(names)]
-    used = [t for c in model.classes for t in c.predictor]
-    used += [t for r in model.responses for t in r.terms]
-    over = [{*t.dims} & {*names} for t in used]
-    return not model.effects and len(model.classes) == len(names) and all(any(d <= n for n in near) for d in over)
-
-
-def _normalised(p: Array) -> Array:
-    """Probabilities that sum to one over all axes but the first; zeros for an empty slot of a cluster."""
-    total = np.sum(p, axis=tuple(range(1, np.ndim(p))), keepdims=True)
-    return np.asarray(p) / np.where(total > 0, total, 1.0)
-
-
 def effects_at_nodes(data: Problem, theta: Array, mode=None) -> dict[str, xr.DataArray]:
     """Evaluate each effect at the nodes, or at the values that were sampled, of `data`: on the user's scale."""
     made = LogLikelihood(data, mode).effects(theta)
@@ -243,8 +122,19 @@ def effect_posteriors(data: Problem, theta: Array, mode=None) -> dict[str, tuple
 
     Where the distribution of an effect depends on a class, or on effects of another level, the sum is over these as
     well. Nodes of a closed form have derivatives for weights: sums of them are exact for a linear function of the
-    effects, and for its square.
+    effects, and for its square. Of points stacked along leading axes of theta (draws of a posterior) they are those
+    of the mixture of their distributions: the variance has in it how the means differ between the points.
     """
+    moments = [_effect_moments(data, at, mode) for at in over_points(theta)]
+    out: dict[str, tuple[Array, Array]] = {}
+    for name in moments[0] if moments else ():
+        mean, square = (np.mean([m[name][k] for m in moments], axis=0) for k in range(2))
+        out[name] = mean, np.sqrt(np.maximum(square - mean**2, 0.0))
+    return out
+
+
+def _effect_moments(data: Problem, theta: Array, mode) -> dict[str, tuple[Array, Array]]:
+    """Posterior means of each integrated effect and of its square, at one point."""
     out: dict[str, tuple[Array, Array]] = {}
     at_nodes = effects_at_nodes(data, theta, mode)
     for e in data.model.effects:
@@ -256,9 +146,7 @@ def effect_posteriors(data: Problem, theta: Array, mode=None) -> dict[str, tuple
         (weights,) = LogLikelihood(data, mode).posterior(theta, probe)
         w = xr.DataArray(np.asarray(weights), dims=probe)
         over = [d for d in dict.fromkeys((*probe, *x.dims)) if d != e.level]
-        mean = (w * x).sum(over)
-        variance = (w * x**2).sum(over) - mean**2
-        out[e.name] = (mean.values, np.sqrt(np.maximum(variance.values, 0.0)))
+        out[e.name] = (w * x).sum(over).values, (w * x**2).sum(over).values
     return out
 
 
@@ -307,15 +195,34 @@ class Memberships:
 def memberships(data: Problem, theta: Array, mode=None) -> dict[str, Memberships]:
     """Grades of membership of each individual in the classes of its responses, by class variable.
 
-    `data` must not merge individuals of different clusters (see :func:`class_posteriors`).
+    Of points stacked along leading axes of theta the nodes of all of them, each with its share: the posterior of the
+    mixture. `data` must not merge individuals of different clusters (see :func:`class_posteriors`).
     """
+    each = [_memberships(data, at, mode) for at in over_points(theta)]
+    return (
+        {
+            k: Memberships(
+                *(
+                    np.concatenate([m[k].probability for m in each], axis=1),
+                    np.concatenate([m[k].weight for m in each], axis=1) / len(each),
+                )
+            )
+            for k in each[0]
+        }
+        if len(each) > 1
+        else each[0]
+    )
+
+
+def _memberships(data: Problem, theta: Array, mode) -> dict[str, Memberships]:
+    """Grades of membership at one point."""
     classes = [c.name for c in data.model.classes_at("item")]
     if not classes or "log_weight_individual" not in data.arrays:
         return {}
     nodes = tuple(f"node_{k}" for k in ("individual", "cluster") if f"log_weight_{k}" in data.arrays)
     (found,) = LogLikelihood(data, mode).posterior(theta, ("individual", *nodes))
     weight = np.asarray(found).reshape(len(data.counts), -1)
-    weight = _normalised(weight)
+    weight = normalised(weight)
     made, sizes = LogLikelihood(data, mode).factors(theta), dict(zip(nodes, found.shape[1:], strict=True))
     out = {}
     for name in classes:

@@ -1,4 +1,4 @@
-from .overview import classification_rates as classification_rates
+from .classes import classification_rates as classification_rates
 from .overview import report as report
 from .overview import show as show
 

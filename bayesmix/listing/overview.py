@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Protocol, runtime_checkable
 
-import numpy as np
-import pandas as pd
 import xarray as xr
 from rich.console import Console, Group
 
@@ -22,10 +20,9 @@ from bayesmix.layout import (
     number,
     packed,
     pairs,
-    percent,
-    probability,
     to_text,
 )
+from bayesmix.listing.classes import classification, counts, whose
 from bayesmix.listing.factors import factors, item_response
 from bayesmix.listing.parameters import explained, odds, probability_scale, random_parts, results, transitions
 from bayesmix.listing.regression import equations, outcome
@@ -108,8 +105,9 @@ def _any_sections(what: Fit | Listed | xr.DataTree, post: xr.DataTree | None) ->
 
 
 def _sections(fit: Fit, post: xr.DataTree | None) -> list[Section]:
+    shown = _class_variables(fit)
     found = [
-        _model(fit), _starts(fit), _fit(fit), _counts(fit), _classification(fit),
+        _model(fit), _starts(fit), _fit(fit), counts(fit.class_tables, shown), classification(fit.class_tables, shown),
         *(equations(fit) if fit.model.is_regression else [*results(fit), *item_response(fit), factors(fit)]),
         random_parts(fit), transitions(fit), explained(fit), probability_scale(fit), odds(fit), _quality(fit),
         _posterior(fit, post), _saved(fit),
@@ -258,86 +256,6 @@ def _fit(fit: Fit) -> Section:
     return Section("Fit", [pairs(rows.items()), *notes])
 
 
-# classes ------------------------------------------------------------------------------------------
-
-
-def _class_variables(fit: Fit) -> list[str]:
-    return fit.class_variables if fit.model.is_mixture else []
-
-
-def _counts(fit: Fit) -> Section:
-    tables = []
-    for name in _class_variables(fit):
-        counts = fit.class_counts(name)
-        rows = [
-            (str(k), *(cell for way in COUNTED for cell in (number(float(c[way]), 1), percent(c[f"{way} %"]))))
-            for k, c in counts.iterrows()
-        ]
-        head = (name, *(h for way in COUNTED for h in (way, "")))
-        tables.append(make_table(head, rows, title=f"{name}, {_unit(fit, name)}"))
-    return Section("Class counts: by model, by posterior probability, by most likely class", tables)
-
-
-def _unit(fit: Fit, name: str) -> str:
-    return "individuals" if "row" in fit.classes[f"{name}_posterior"].dims else "clusters"
-
-
-COUNTED = ("model", "posterior", "most likely")
-
-
-def _classification(fit: Fit) -> Section | None:
-    names = [n for n in _class_variables(fit) if fit.classes.sizes[n] > 1]
-    if not names:
-        return None
-    several = len(names) > 1
-    lines = [f"Entropy{f' of {n}' if several else ''}: {number(fit.class_entropy(n))}" for n in names]
-    if several:
-        unknown = " (too many combinations to tell)" if math.isnan(fit.entropy) else ""
-        lines.insert(0, f"Entropy of all of them together: {number(fit.entropy)}{unknown}")
-    body: list[Any] = ["\n".join(lines)]
-    for name in names:
-        average, rates = fit.classification(name), classification_rates(fit, name)
-        body += [
-            _square(
-                f"Average posterior probability of {name} (columns) by most likely class (rows)", average, probability
-            ),
-            _square(f"Probability of the most likely class (columns) given {name} (rows)", rates, probability),
-            _square("Their logits, the last column as reference", _logits(rates), number),
-        ]
-    return Section("Classification quality", body)
-
-
-def _square(title: str, x: pd.DataFrame, shown: Callable[[float], str]):
-    rows = [(str(k), *map(shown, r)) for k, r in zip(x.index, x.to_numpy(), strict=True)]
-    return make_table(("", *map(str, x.columns)), rows, title=title)
-
-
-def classification_rates(fit: Fit, name: str | None = None) -> pd.DataFrame:
-    """P(most likely class = s | C = k): the classification error matrix of three-step methods.
-
-    Parameters
-    ----------
-    fit : Fit
-    name : str, optional
-        The class variable; the first one if left out.
-
-    Returns
-    -------
-    pandas.DataFrame
-        True class in the rows, most likely class in the columns; rows sum to one.
-    """
-    average, counts = fit.classification(name), fit.class_counts(name)["most likely"].to_numpy()
-    joint = np.nan_to_num(average.to_numpy()) * counts[:, None]
-    with np.errstate(divide="ignore", invalid="ignore"):
-        rates = (joint / joint.sum(axis=0)).T
-    return pd.DataFrame(rates, index=average.columns, columns=average.index)
-
-
-def _logits(rates: pd.DataFrame) -> pd.DataFrame:
-    p = rates.clip(lower=TINY)
-    return pd.DataFrame(np.log(p.div(p.iloc[:, -1], axis=0)))
-
-
 # numerical quality, posterior, files --------------------------------------------------------------
 
 
@@ -384,9 +302,13 @@ def _posterior(fit: Fit, post: xr.DataTree | None) -> Section | None:
     return Section("Posterior (NUTS) beside maximum likelihood; equal-tailed intervals", body)
 
 
+def _class_variables(fit: Fit) -> list[str]:
+    return fit.class_variables if fit.model.is_mixture else []
+
+
 def _saved(fit: Fit) -> Section | None:
     units = [
-        f"{name} of {len(fit.class_probabilities(name))} {_rows_or_clusters(fit, name)}"
+        f"{name} of {len(fit.class_probabilities(name))} {whose(fit.class_tables, name, 'rows of the data')}"
         for name in _class_variables(fit)
     ]
     body = [f"Class probabilities, by fit.class_probabilities(): {'; '.join(units)}."] if units else []
@@ -411,7 +333,3 @@ def _scores(effects: list[str], of_factors: list[str], rest: str) -> list[str]:
     kinds = {"Factor scores": [k for k in effects if k in of_factors]}
     kinds["Random effects"] = [k for k in effects if k not in of_factors]
     return [f"{title} {', '.join(some)} {rest}" for title, some in kinds.items() if some]
-
-
-def _rows_or_clusters(fit: Fit, name: str) -> str:
-    return _unit(fit, name).replace("individuals", "rows of the data")

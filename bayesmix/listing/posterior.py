@@ -6,7 +6,8 @@ import pandas as pd
 import xarray as xr
 
 from bayesmix.layout import Section, family, make_table, method, number, pairs
-from bayesmix.results import LEVEL, Estimates, compare, rows
+from bayesmix.listing.classes import classification, counts
+from bayesmix.results import LEVEL, Estimates, compare, rows, tables_of
 
 COLUMNS = {
     "mean": "mean",
@@ -37,8 +38,19 @@ def sections(post: xr.DataTree) -> list[Section]:
     return [
         Section("Model and data", [_about(post)]),
         Section("Chains", [c for c in chains if c]),
+        *_classes(post),
         *by_scale,
     ]
+
+
+def _classes(post: xr.DataTree) -> list[Section]:
+    """Class counts and classification, by probabilities that are averaged over draws."""
+    model = Estimates.of(post).model
+    if "classes" not in post.children or not model.is_mixture:
+        return []
+    tables, draws = tables_of(post), post["classes"].attrs.get("draws")
+    found = [s for s in (counts(tables, tables.variables), classification(tables, tables.variables)) if s is not None]
+    return [Section(s.title, [*s.body, *([f"Averages over {draws} draws."] if draws else [])]) for s in found if s.body]
 
 
 def _about(post: xr.DataTree):

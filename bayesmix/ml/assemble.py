@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from bayesmix.data import texts
 from bayesmix.data.identity import identity
-from bayesmix.graph import ROUGH, Derived, LogLikelihood, Problem, audit_words, posterior
+from bayesmix.graph import ROUGH, Derived, LogLikelihood, Problem, at_rest, audit_words, posterior
 from bayesmix.ml.newton import at_zero, covariances
 from bayesmix.ml.objective import Target
 from bayesmix.ml.polish import Optimum, newton_at_fixed_nodes, resolve_boundaries
@@ -33,7 +33,7 @@ from bayesmix.ml.search import (
 )
 from bayesmix.ml.starts import ranges
 from bayesmix.parallel import Steps
-from bayesmix.results import Estimates, Fit, row_coords, same_maximum
+from bayesmix.results import Estimates, Fit, class_table, effect_table, same_maximum, unmerged
 from bayesmix.spec import TINY
 from bayesmix.typing import Array
 
@@ -56,6 +56,7 @@ def assemble(top: Optimum, found: list[Start], search: Search, audit: Mapping, s
     names = [p.name for p in data.model.parameters]
     shown = _existing(probability.dataset(), data)
     free = xr.Dataset({n: natural.values[n].copy(data=data.packing.index[n] >= 0) for n in names})
+    still = steps.run("nodes at rest", lambda: at_rest(unmerged(data), theta), data)
     other = steps.run("a comparison of the solutions", partial(_distinct, data, found), found[:1])
     quality = {
         **errors.quality,
@@ -78,8 +79,8 @@ def assemble(top: Optimum, found: list[Start], search: Search, audit: Mapping, s
         n_individuals=data.n_individuals,
         n_clusters=data.n_clusters,
         starts=_starts_table(found),
-        classes=steps.run("class probabilities", partial(_class_table, data, theta), xr.Dataset()),
-        effect_scores=steps.run("random effects and factor scores", partial(_effect_table, data, theta), xr.Dataset()),
+        classes=steps.run("class probabilities", lambda: class_table(still, theta), xr.Dataset()),
+        effect_scores=steps.run("random effects and factor scores", lambda: effect_table(still, theta), xr.Dataset()),
         free=free,
         quality=quality | {"failed": steps.lost},
         info=_info(data, search),
@@ -200,76 +201,6 @@ def _existing(ds: xr.Dataset, data: Problem) -> xr.Dataset:
                 position = xr.DataArray(np.arange(ds.sizes[r.category_dim]), dims=r.category_dim)
                 out = out.assign({name: ds[name].where(position < n)})
     return out
-
-
-def _class_table(data: Problem, theta: Array) -> xr.Dataset:
-    single, out = _unmerged(data), {}
-    for name, p in posterior.class_posteriors(single, theta).items():
-        level = next(c.level for c in data.model.classes if c.name == name)
-        values = p if level == "cluster" else np.where((single.pattern_of >= 0)[:, None], p[single.pattern_of], np.nan)
-        out[f"{name}_posterior"] = xr.DataArray(values, dims=("row" if level == "individual" else "cluster", name))
-    ds = xr.Dataset(out | _path_table(single, theta) | _joint_entropy(single, theta))
-    if "row" in ds.dims:
-        ds = ds.assign_coords(row_coords(data.index) | {"weight": ("row", data.rows.freq)})
-    if data.clusters is not None and "cluster" in ds.dims:
-        ds = ds.assign_coords(cluster=data.clusters)
-    return ds.assign_coords({c.name: list(data.coords[c.name]) for c in data.model.classes if c.name in ds.dims})
-
-
-def _path_table(data: Problem, theta: Array) -> dict[str, Any]:
-    """The most likely path of each row, its probability, that of no move, and how many go each path."""
-    if (found := posterior.paths(data, theta)) is None:
-        return {}
-    names = [c.name for c in data.model.classes_at("individual")]
-    rows, seen = data.pattern_of, data.pattern_of >= 0
-    labels = np.stack([np.asarray(data.coords[n])[found.path[:, k]] for k, n in enumerate(names)], axis=1)
-    path = xr.DataArray(np.where(seen[:, None], labels[rows], 0), dims=("row", "occasion"), coords={"occasion": names})
-    out = {"path": path}
-    for name, x in (("path_probability", found.probability), ("stayed_probability", found.stayed)):
-        out[name] = xr.DataArray(np.where(seen, x[rows], np.nan), dims="row")
-    if found.joint is not None:
-        out["path_counts"] = xr.DataArray(np.tensordot(data.counts, found.joint, 1), dims=names)
-    return out
-
-
-def _joint_entropy(data: Problem, theta: Array) -> dict[str, Any]:
-    """The entropy of all class variables together, of each row or cluster; nothing for one class variable."""
-    if (found := posterior.joint_entropy(data, theta)) is None:
-        return {}
-    unit, x = found
-    rows = data.pattern_of
-    return {"joint_entropy": ("cluster", x) if unit == "cluster" else ("row", np.where(rows >= 0, x[rows], np.nan))}
-
-
-def _unmerged(data: Problem) -> Problem:
-    """Data in which no pattern stands for individuals of different clusters."""
-    own = not data.model.two_level or "cluster_of" in data.arrays
-    return data if own else data.uncollapsed()
-
-
-def _membership_table(data: Problem, theta: Array) -> dict[str, Any]:
-    """Grades of membership of the rows: posterior mean, SD and 95% interval."""
-    rows, out = data.pattern_of, {}
-    for name, found in posterior.memberships(data, theta).items():
-        shown = {"": found.mean(), "_sd": found.sd(), "_lower": found.quantile(0.025), "_upper": found.quantile(0.975)}
-        for ending, x in shown.items():
-            out[f"{name}_membership{ending}"] = (("row", name), np.where((rows >= 0)[:, None], x[rows], np.nan))
-    return out
-
-
-def _effect_table(data: Problem, theta: Array) -> xr.Dataset:
-    data, out = _unmerged(data), {}
-    for name, (mean, sd) in posterior.effect_posteriors(data, theta).items():
-        level = next(e.level for e in data.model.effects if e.name == name)
-        rows = data.pattern_of if level == "individual" else None
-        dim = "row" if level == "individual" else "cluster"
-        for key, x in ((name, mean), (f"{name}_sd", sd)):
-            values = x if rows is None else np.where(rows >= 0, x[rows], np.nan)
-            out[key] = (dim, values)
-    ds = xr.Dataset(out | _membership_table(data, theta))
-    ds = ds.assign_coords(row_coords(data.index)) if "row" in ds.dims else ds
-    coords = {**data.coords, "cluster": data.clusters}
-    return ds.assign_coords({k: v for k, v in coords.items() if k in ds.dims})
 
 
 def _starts_table(found: list[Start]) -> pd.DataFrame:

@@ -14,7 +14,7 @@ from itertools import product
 
 import numpy as np
 
-from bayesmix.graph import posterior
+from bayesmix.graph import class_posteriors
 from bayesmix.ml.objective import Target
 from bayesmix.ml.partition import of_memberships, partitioned
 from bayesmix.ml.search import LONG, Search, Start, Task, run_start, soft_weight, sound
@@ -240,7 +240,7 @@ def _around_values(data: Target, fewer: Target, solution: Array, group: Sequence
     limits = ranges(data)
     if not limits.collapsing.any() or len(group) > 1 or group[0].level != "individual":
         return []
-    before = posterior.class_posteriors(fewer, solution)[group[0].name]
+    before = class_posteriors(fewer, solution)[group[0].name]
     if len(before) != len(data.counts):  # other patterns
         return []
     out = []

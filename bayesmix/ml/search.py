@@ -16,7 +16,7 @@ import pytensor
 from numpy.typing import NDArray
 from scipy import optimize
 
-from bayesmix.graph import COMPILEDIR, LogLikelihood, adapt_nodes, is_adaptive, posterior, with_adaptive_nodes
+from bayesmix.graph import COMPILEDIR, LogLikelihood, adapt_nodes, class_posteriors, is_adaptive, with_adaptive_nodes
 from bayesmix.ml.objective import Objective, Target
 from bayesmix.ml.partition import partitioned
 from bayesmix.ml.settings import Settings
@@ -154,7 +154,7 @@ def _on_one_value(data: Target, limits: Ranges, theta: Array) -> NDArray[np.bool
 def _class_weights(data: Target, theta: Array) -> dict[str, Array]:
     """Posterior class probabilities of each pattern; of classes of clusters those of its cluster."""
     owner = data.arrays["cluster_of"].values if "cluster_of" in data.arrays else None
-    found = posterior.class_posteriors(data, theta)
+    found = class_posteriors(data, theta)
     of_clusters = {c.name for c in data.model.classes_at("cluster")}
     return {
         k: p[owner] if k in of_clusters else p for k, p in found.items() if owner is not None or k not in of_clusters

@@ -1,3 +1,10 @@
+from .class_tables import ClassTables as ClassTables
+from .class_tables import memberships_of as memberships_of
+from .class_tables import plain_coords as plain_coords
+from .class_tables import row_coords as row_coords
+from .class_tables import row_index as row_index
+from .classified import Classified as Classified
+from .classified import tables_of as tables_of
 from .comparison import LEVEL as LEVEL
 from .comparison import Comparison as Comparison
 from .comparison import compare as compare
@@ -18,7 +25,6 @@ from .fit import entry as entry
 from .fit import model_and_fit as model_and_fit
 from .fit import read_tree as read_tree
 from .fit import refuse_fit_beside as refuse_fit_beside
-from .fit import row_coords as row_coords
 from .fit import same_maximum as same_maximum
 from .fit import settings_of as settings_of
 from .fit import stored_model as stored_model
@@ -30,12 +36,17 @@ from .regression import coefficients as coefficients
 from .responses import category_labels as category_labels
 from .responses import item_probabilities as item_probabilities
 from .responses import stacked as stacked
+from .unit_tables import class_table as class_table
+from .unit_tables import effect_table as effect_table
+from .unit_tables import unmerged as unmerged
 
 __all__ = [
     "ALONE",
     "FORMAT",
     "LEVEL",
     "RESPONSES",
+    "ClassTables",
+    "Classified",
     "Comparison",
     "Estimate",
     "Estimates",
@@ -44,24 +55,31 @@ __all__ = [
     "category_labels",
     "check_sample_size",
     "check_two_level_regression",
+    "class_table",
     "coefficients",
     "compare",
     "decomposition",
     "diagnosed",
+    "effect_table",
     "entered",
     "entry",
     "item_probabilities",
+    "memberships_of",
     "model_and_fit",
+    "plain_coords",
     "read_tree",
     "refuse_fit_beside",
     "reliability",
     "row_coords",
+    "row_index",
     "rows",
     "same_maximum",
     "score_weights",
     "settings_of",
     "stacked",
     "stored_model",
+    "tables_of",
     "transitions",
+    "unmerged",
     "words",
 ]

@@ -11,18 +11,14 @@ from typing import Any, Literal, cast
 import numpy as np
 import pandas as pd
 import xarray as xr
-from numpy.typing import NDArray
 from scipy import special
 
 from bayesmix.files import as_path, written
+from bayesmix.results.class_tables import ClassTables, memberships_of, plain_coords
 from bayesmix.spec import IDENTITY, Model, Nodes, check_model, decode, encode, from_text
 
 FORMAT = 2
 """Of saved results: those of format 1 did not hold their model."""
-
-LEVEL = "row_level_"
-"""Coords that hold the levels of a MultiIndex."""
-
 
 SampleSize = Literal["individuals", "clusters"]
 
@@ -186,75 +182,31 @@ class Fit:
         return str(self.starts["status"].iloc[0]).startswith("collapsed")
 
     @property
+    def class_tables(self) -> ClassTables:
+        """What the fit says of the classes of its rows and clusters; the methods below read it."""
+        return ClassTables(self.classes, self.probabilities)
+
+    @property
     def entropy(self) -> float:
         """1 - (mean entropy of the posterior of all classes together) / log K, K the number of their combinations.
 
         Of individuals, or of clusters where all classes are theirs. With one class variable it is
         :meth:`class_entropy`; NaN where there is none, and where there are too many combinations to tell.
         """
-        if "joint_entropy" not in self.classes:
-            return self.class_entropy(self._several[0]) if len(self._several) == 1 else float("nan")
-        x = self.classes["joint_entropy"]
-        weight = self.classes["weight"].values if "row" in x.dims else np.ones(len(x))
-        kept = ~np.isnan(x.values)
-        if not kept.any():
-            return float("nan")
-        combinations = sum(np.log(self.classes.sizes[k]) for k in self._several)
-        return float(1 - np.average(x.values[kept], weights=weight[kept]) / combinations)
-
-    @property
-    def _several(self) -> list[str]:
-        """Class variables of more than one class."""
-        return [k for k in self.class_variables if self.classes.sizes[k] > 1]
+        return self.class_tables.entropy
 
     @property
     def class_variables(self) -> list[str]:
         """Class variables of individuals and clusters: those that have posterior probabilities."""
-        ending = "_posterior"
-        return [str(v).removesuffix(ending) for v in self.classes.data_vars if str(v).endswith(ending)]
+        return self.class_tables.variables
 
     def paths(self) -> pd.DataFrame:
-        """The most likely path of each row of the data through the classes of its occasions, and who moved.
-
-        Returns
-        -------
-        pandas.DataFrame
-            A column a class variable, `probability` of this path given all answers, `moved` (whether
-            it has a move) and `P(moved)` (the probability of a move); the last two where the occasions
-            have the same classes. NA for rows without answers.
-
-        Raises
-        ------
-        ValueError
-            The model has one class variable of individuals.
-        """
-        if "path" not in self.classes:
-            raise ValueError("There are no paths: the model has fewer than two class variables of individuals.")
-        x, weight = self.classes["path"], self.classes["path_probability"]
-        seen = x.values[:, 0] > 0
-        out = pd.DataFrame(x.values, index=row_index(x), columns=list(map(str, x["occasion"].values)))
-        out = out.astype("Int64")
-        out.loc[~seen] = pd.NA
-        moved = pd.Series((x.values != x.values[:, :1]).any(axis=1), index=out.index).astype("boolean")
-        out["probability"] = weight.values
-        if len({self.classes.sizes[n] for n in out.columns[:-1]}) == 1:
-            out["moved"] = moved
-            out.loc[~seen, "moved"] = pd.NA
-            out["P(moved)"] = 1 - self.classes["stayed_probability"].values
-        return out
+        """The most likely path of each row of the data: :func:`bayesmix.paths` of the fit."""
+        return self.class_tables.paths()
 
     def path_counts(self) -> pd.DataFrame:
         """Individuals that go each path: by posterior probability and by most likely path, the most frequent first."""
-        paths = self.paths()
-        names, w = list(map(str, self.classes["path"]["occasion"].values)), self.classes["weight"].values
-        used = paths[names].notna().all(axis=1).to_numpy()
-        modal = paths.loc[used, names].astype(int).assign(n=w[used]).groupby(names)["n"].sum()
-        if "path_counts" not in self.classes:
-            return modal.to_frame("most likely").sort_values("most likely", ascending=False)
-        counts = self.classes["path_counts"].to_series().rename("posterior")
-        out = counts.to_frame().join(modal.rename("most likely")).fillna(0.0)
-        out["posterior %"] = out["posterior"] / out["posterior"].sum()
-        return out.sort_values("posterior", ascending=False)
+        return self.class_tables.path_counts()
 
     def class_entropy(self, name: str | None = None) -> float:
         """1 - (mean entropy of the posterior class probabilities) / log K; NaN for K = 1.
@@ -264,70 +216,19 @@ class Fit:
         name : str, optional
             The class variable; the first one if left out.
         """
-        p, w, _ = self._used(name)
-        if p.shape[1] < 2:
-            return float("nan")
-        with np.errstate(divide="ignore", invalid="ignore"):
-            terms = np.where(p > 0, -p * np.log(p), 0.0).sum(axis=1)
-        return float(1 - (w @ terms) / (w.sum() * np.log(p.shape[1])))
-
-    def _posterior(self, name: str | None) -> tuple[str, xr.DataArray]:
-        names = self.class_variables
-        if not names:
-            raise ValueError("The model has no class variable of individuals or clusters.")
-        if name is not None and name not in names:
-            raise ValueError(f"No class variable '{name}'; there are {', '.join(names)}.")
-        name = name or names[0]
-        return name, self.classes[f"{name}_posterior"]
-
-    def _used(self, name: str | None) -> tuple[NDArray, NDArray, NDArray]:
-        """Posterior probabilities of the rows in the analysis, their weights, and the labels."""
-        _, x = self._posterior(name)
-        p = x.values
-        kept = ~np.isnan(p).any(axis=1)
-        weight = self.classes["weight"].values if "row" in x.dims else np.ones(len(p))
-        return p[kept], weight[kept], x[x.dims[1]].values
+        return self.class_tables.class_entropy(name)
 
     def class_probabilities(self, name: str | None = None) -> pd.DataFrame:
-        """Posterior class probabilities and the most likely class, keyed to the rows of the data.
-
-        Parameters
-        ----------
-        name : str, optional
-            The class variable; the first one if left out.
-        """
-        name, x = self._posterior(name)
-        out = pd.DataFrame(
-            x.values, index=row_index(x, str(x.dims[0])), columns=[f"{name}={c}" for c in x[x.dims[1]].values]
-        )
-        some = ~out.isna().any(axis=1)
-        modal = pd.Series(pd.NA, index=range(len(out)), dtype="Int64")
-        modal[some.to_numpy()] = x[x.dims[1]].values[np.argmax(out[some].to_numpy(), axis=1)]
-        return out.assign(most_likely=modal.to_numpy())
+        """Posterior class probabilities of each row or cluster: :func:`bayesmix.class_probabilities` of the fit."""
+        return self.class_tables.class_probabilities(name)
 
     def classification(self, name: str | None = None) -> pd.DataFrame:
-        """Average posterior probabilities (columns) of those most likely in each class (rows)."""
-        name, _ = self._posterior(name)
-        p, w, labels = self._used(name)
-        modal = p.argmax(axis=1)
-        rows = [
-            np.average(p[modal == k], axis=0, weights=w[modal == k])
-            if (modal == k).any()
-            else np.full(len(labels), np.nan)
-            for k in range(len(labels))
-        ]
-        return pd.DataFrame(rows, index=pd.Index(labels, name="most likely"), columns=pd.Index(labels, name=name))
+        """Average posterior probabilities by most likely class: :func:`bayesmix.classification` of the fit."""
+        return self.class_tables.classification(name)
 
     def class_counts(self, name: str | None = None) -> pd.DataFrame:
-        """Individuals in each class three ways: by the model, by posterior probability, by most likely class."""
-        name, _ = self._posterior(name)
-        p, w, labels = self._used(name)
-        model = self.probabilities.get(f"{name}_probability", xr.DataArray(np.full(p.shape[1], np.nan)))
-        model = model.values if model.ndim == 1 else (p * w[:, None]).sum(0) / w.sum()
-        modal = np.bincount(p.argmax(axis=1), weights=w, minlength=len(labels))
-        counts = {"model": model * w.sum(), "posterior": (p * w[:, None]).sum(0), "most likely": modal}
-        out = pd.DataFrame(counts, index=pd.Index(labels, name=name))
-        return out.join((out / w.sum()).add_suffix(" %").mul(1.0))
+        """Individuals in each class three ways: :func:`bayesmix.class_counts` of the fit."""
+        return self.class_tables.class_counts(name)
 
     def effects(self) -> xr.Dataset:
         """EAP (`<name>`) and posterior SD (`<name>_sd`) of each random effect; grades of membership."""
@@ -348,22 +249,7 @@ class Fit:
         ValueError
             The model has no classes of items with random effects of individuals.
         """
-        ending = "_membership"
-        names = [str(k).removesuffix(ending) for k in self.effect_scores.data_vars if str(k).endswith(ending)]
-        if not names or (name is not None and name not in names):
-            raise ValueError(
-                f"No grades of membership for {name or 'any class variable'}; there are {', '.join(names) or 'none'}: "
-                "they belong to classes of items (grade of membership)."
-            )
-        name = name or names[0]
-        parts = {k: self.effect_scores[f"{name}{ending}{k}"] for k in ("", "_sd", "_lower", "_upper")}
-        x = parts[""]
-        columns = {
-            f"{name}={c}{k.replace('_', ' ')}": v.sel({name: c}).values
-            for c in x[name].values
-            for k, v in parts.items()
-        }
-        return pd.DataFrame(columns, index=row_index(x))
+        return memberships_of(self.effect_scores, name)
 
     def summary(self) -> pd.DataFrame:
         """Every parameter: estimate, SE, ratio, two-sided p, 95% interval; fixed ones are marked."""
@@ -412,7 +298,7 @@ class Fit:
         """
         path = as_path(path)
         parts = {k: getattr(self, k) for k in _DATASETS} | {"starts": _starts_dataset(self.starts)}
-        tree = xr.DataTree.from_dict({f"/{k}": _plain_index(v) for k, v in parts.items()})
+        tree = xr.DataTree.from_dict({f"/{k}": plain_coords(v) for k, v in parts.items()})
         scalars = {k: getattr(self, k) for k in ("loglik", "n_parameters", "n_individuals", "n_clusters")}
         held = {**scalars, "quality": dict(self.quality), "info": dict(self.info)}
         held |= {"format": FORMAT, "model": encode(self.model)}
@@ -560,34 +446,6 @@ def entry(name: str, x: xr.DataArray, position: tuple[int, ...]) -> str:
     """The label of one entry, ArviZ's way: ``item_logit[A, 2]``."""
     inside = ", ".join(str(x[d].values[i]) if d in x.coords else str(i) for d, i in zip(x.dims, position, strict=True))
     return f"{name}[{inside}]" if inside else str(name)
-
-
-def row_coords(index: pd.Index) -> dict[str, Any]:
-    """Coords of the rows of the data; of a MultiIndex a text for each row, and its levels beside that."""
-    if not isinstance(index, pd.MultiIndex):
-        return {"row": index.to_numpy()}
-    out: dict[str, Any] = {"row": index.map(str).to_numpy()}
-    for k, name in enumerate(index.names):
-        attrs = {} if name is None else {"name": str(name)}
-        out[f"{LEVEL}{k}"] = ("row", index.get_level_values(k).to_numpy(), attrs)
-    return out
-
-
-def row_index(x: xr.DataArray, dim: str = "row") -> pd.Index:
-    """The index of the rows of the data (or of clusters), with all its levels."""
-    n = sum(str(k).startswith(LEVEL) for k in x.coords)
-    if dim != "row" or not n:
-        return x.indexes[dim]
-    levels = [x.coords[f"{LEVEL}{k}"] for k in range(n)]
-    return pd.MultiIndex.from_arrays([v.values for v in levels], names=[v.attrs.get("name") for v in levels])
-
-
-def _plain_index(ds: xr.Dataset) -> xr.Dataset:
-    """Coords that NetCDF can hold: numbers, else text."""
-    for name in ds.coords:
-        if ds[name].dtype == object:
-            ds = ds.assign_coords({name: ds[name].astype(str)})
-    return ds
 
 
 def _starts_dataset(starts: pd.DataFrame) -> xr.Dataset:

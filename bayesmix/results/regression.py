@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from bayesmix.data import check_coords, coding_of
 from bayesmix.data.design import design
-from bayesmix.graph import LogLikelihood, Problem, adapt_nodes, effects_at_nodes, is_adaptive, prepare
+from bayesmix.graph import LogLikelihood, Problem, at_rest, effects_at_nodes, prepare
 from bayesmix.results.estimates import Estimates
 from bayesmix.results.fit import Fit
 from bayesmix.spec import Covariates, Model, Named, Predictor, Term, by_effect, parameter_of
@@ -22,8 +22,6 @@ from bayesmix.typing import Array
 Arrays = Mapping[str, xr.DataArray]
 DRAWS = 100
 """Draws of a posterior that are averaged: they are as good as independent, and each costs an evaluation."""
-AT_REST = 6
-"""How often adaptive nodes are moved again: each time they come nearer to rest by a factor of two to ten."""
 
 
 def coefficients(result: Fit | xr.DataTree, df: pd.DataFrame) -> pd.DataFrame:
@@ -75,7 +73,7 @@ def coefficients(result: Fit | xr.DataTree, df: pd.DataFrame) -> pd.DataFrame:
         )
         check_coords(result.params, model, data.coords)
         theta = data.pack({str(k): v.values for k, v in result.params.items()})
-        moments = _Regression.of(data, df).moments(_at_rest(data, theta), theta)
+        moments = _Regression.of(data, df).moments(at_rest(data, theta), theta)
     else:
         moments = _over_draws(model, result, df)
     return moments.table()
@@ -92,17 +90,6 @@ def check_two_level_regression(model: Model) -> None:
     within = {e.name for e in model.effects_at("individual")}
     if len(model.items) != 1 or not model.two_level or any(within & {*t.effects} for t in model.responses[0].predictor):
         raise ValueError("Coefficients of clusters belong to a regression with a cluster column.")
-
-
-def _at_rest(data: Problem, theta: Array) -> Problem:
-    """Move adaptive nodes until they rest at `theta`.
-
-    A search stops moving them when it is near enough for a log-likelihood; a posterior mean would still depend, in its
-    fourth digit with three nodes a dimension, on where they came from.
-    """
-    for _ in range(AT_REST if is_adaptive(data) else 0):
-        data = adapt_nodes(data, theta)
-    return data
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from scipy.special import expit, logsumexp
 from scipy.stats import norm, poisson
 
 import bayesmix as bm
-from bayesmix.graph import posterior
+from bayesmix.graph import class_posteriors, posterior
 from bayesmix.ml import (
     Search,
     Settings,
@@ -466,8 +466,8 @@ def test_the_solutions_that_were_seen_are_kept(answers, tmp_path):
         (ml, "polish_maximum", "the last digits"),
         (assemble, "covariances", "standard errors"),
         (posterior, "derive", "probabilities"),
-        (assemble, "_class_table", "class probabilities"),
-        (assemble, "_effect_table", "random effects"),
+        (assemble, "class_table", "class probabilities"),
+        (assemble, "effect_table", "random effects"),
         (ml, "audit_nodes", "the audit"),
         (assemble, "_with_ends", "the ends"),
         (assemble, "_distinct", "a comparison"),
@@ -613,8 +613,8 @@ def test_classes_around_frequent_answers_are_starts(tied):
     for theta in around:
         values = data.inside(theta)
         assert values["item_sd"][2, 0] < 0.6 * tied["a"].std()
-        assert np.isfinite(posterior.class_posteriors(data, theta)["C"]).all()
-        assert 0.02 < float(data.counts @ posterior.class_posteriors(data, theta)["C"][:, 2]) / 400 < 0.4
+        assert np.isfinite(class_posteriors(data, theta)["C"]).all()
+        assert 0.02 < float(data.counts @ class_posteriors(data, theta)["C"][:, 2]) / 400 < 0.4
 
 
 def test_common_variances_need_no_such_starts(tied):

@@ -203,7 +203,7 @@ def test_long_paths_step_by_step_are_the_best_paths(monkeypatch):
     data = bm.prepare(lta(THREE, 2), frame(), collapse=False)
     theta = data.pack(random_values(data, seed=13, scale=1.5))
     whole = paths(data, theta)
-    monkeypatch.setattr("bayesmix.graph.posterior.MOST_PATHS", 0)
+    monkeypatch.setattr("bayesmix.graph.unit_classes.MOST_PATHS", 0)
     steps = paths(data, theta)
     assert_allclose(steps.path, whole.path)
     assert steps.joint is None

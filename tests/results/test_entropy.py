@@ -11,7 +11,7 @@ from bayesmix.models.regression_mixture import regression_mixture
 from numpy.testing import assert_allclose
 
 import bayesmix as bm
-from bayesmix.graph import LogLikelihood, posterior, prepare
+from bayesmix.graph import LogLikelihood, prepare, unit_classes
 from declare import frame, random_values
 
 WAVES = [["b1", "b2"], ["b3", "b4"], ["b2x", "b3x"]]
@@ -36,25 +36,25 @@ def entropies(p) -> np.ndarray:
 
 def test_it_is_that_of_all_paths():
     data, theta = prepared(chain())
-    unit, found = posterior.joint_entropy(data, theta)
-    joint = posterior.paths(data, theta).joint
+    unit, found = unit_classes.joint_entropy(data, theta)
+    joint = unit_classes.paths(data, theta).joint
     assert unit == "individual"
     assert_allclose(found, entropies(joint), atol=1e-12)
-    assert (found <= sum(entropies(p) for p in posterior.class_posteriors(data, theta).values()) + 1e-12).all()
+    assert (found <= sum(entropies(p) for p in unit_classes.class_posteriors(data, theta).values()) + 1e-12).all()
 
 
 def test_too_many_paths_are_taken_step_by_step(monkeypatch):
     data, theta = prepared(chain())
-    _, expected = posterior.joint_entropy(data, theta)
-    monkeypatch.setattr(posterior, "MOST_PATHS", 1)
-    assert_allclose(posterior.joint_entropy(data, theta)[1], expected, atol=1e-10)
+    _, expected = unit_classes.joint_entropy(data, theta)
+    monkeypatch.setattr(unit_classes, "MOST_PATHS", 1)
+    assert_allclose(unit_classes.joint_entropy(data, theta)[1], expected, atol=1e-10)
 
 
 @pytest.mark.parametrize("more", [{"cluster": "g"}, {"order": 2}], ids=str)
 def test_too_many_paths_that_are_no_chain_have_none(more, monkeypatch):
-    monkeypatch.setattr(posterior, "MOST_PATHS", 1)
+    monkeypatch.setattr(unit_classes, "MOST_PATHS", 1)
     data, theta = prepared(chain(**more))
-    assert np.isnan(posterior.joint_entropy(data, theta)[1]).all()
+    assert np.isnan(unit_classes.joint_entropy(data, theta)[1]).all()
 
 
 def test_classes_of_individuals_and_of_their_clusters_count_together():
@@ -62,17 +62,17 @@ def test_classes_of_individuals_and_of_their_clusters_count_together():
     data, theta = prepared(model)
     within, between = (next(c for c in model.classes if c.level == k) for k in ("individual", "cluster"))
     (joint,) = LogLikelihood(data).posterior(theta, ("individual", between.name, within.name))
-    marginal = posterior.class_posteriors(data, theta)
+    marginal = unit_classes.class_posteriors(data, theta)
     assert_allclose(joint.sum(axis=1), marginal[within.name], atol=1e-10)
     assert_allclose(joint.sum(axis=2), marginal[between.name][data.arrays["cluster_of"].values], atol=1e-10)
-    unit, found = posterior.joint_entropy(data, theta)
+    unit, found = unit_classes.joint_entropy(data, theta)
     assert unit == "individual"
     assert_allclose(found, entropies(joint), atol=1e-10)
 
 
 def test_one_class_variable_has_its_own_alone():
     for model in (lca(["b1", "b2"], 2), lca(["b1", "b2"], 2, cluster="g")):
-        assert posterior.joint_entropy(*prepared(model)) is None
+        assert unit_classes.joint_entropy(*prepared(model)) is None
 
 
 @pytest.mark.filterwarnings("ignore:The best log-likelihood")

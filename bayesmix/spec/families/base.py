@@ -154,6 +154,15 @@ class Family:
         parts = [x * features.isel(feature=k) for k, x in enumerate(each)]
         return sum(parts[1:], parts[0])
 
+    def mean(self, table: Array, constants: Mapping[str, Any]) -> Array:
+        """Expected responses from tables (..., item, feature): (..., item); of a `finite` family the probabilities.
+
+        Those of a finite family are of its outcomes, over the last axis.
+        """
+        if self.finite:
+            return np.exp(table)
+        raise NotImplementedError(f"The family {self.name} declares no mean.")
+
     def draw(self, table: Array, rng: np.random.Generator, constants: Mapping[str, Any]) -> Array:
         """Responses from tables (..., feature)."""
         raise NotImplementedError(f"The family {self.name} declares no simulator.")

@@ -88,6 +88,11 @@ class NegativeBinomial(Family):
             + (each * features.isel(feature=slice(3, None))).sum("feature")
         )
 
+    def mean(self, table: Array, constants: Mapping[str, Any]) -> Array:
+        """The mean from the coefficients (..., item, feature): of 1 there is -log(1 + alpha mu) / alpha."""
+        alpha = table[..., 2]
+        return np.expm1(-table[..., 0] * alpha) / alpha
+
     def draw(self, table: Array, rng: np.random.Generator, constants: Mapping[str, Any]) -> Array:
         """Counts from the coefficients (..., feature)."""
         alpha, scaled = table[..., 2], -table[..., 0] * table[..., 2]

@@ -68,11 +68,14 @@ class Normal(Family):
         """The coefficients over the dim `feature`."""
         return stack(self.coefficients(eta, constants, **auxiliary))
 
+    def mean(self, table: Array, constants) -> Array:
+        """The mean from the coefficients (..., item, feature)."""
+        return constants["center"] + constants["scale"] * table[..., 1] * (-0.5 / table[..., 2])
+
     def draw(self, table: Array, rng: np.random.Generator, constants) -> Array:
         """Responses from the coefficients (..., feature)."""
-        variance = -0.5 / table[..., 2]
-        y = table[..., 1] * variance + np.sqrt(variance) * rng.standard_normal(table.shape[:-1])
-        return constants["center"] + constants["scale"] * y
+        residual = np.sqrt(-0.5 / table[..., 2]) * rng.standard_normal(table.shape[:-1])
+        return self.mean(table, constants) + constants["scale"] * residual
 
     def baseline(self, y: Array, weights: Array, n_categories: int) -> Array:
         """The mean."""

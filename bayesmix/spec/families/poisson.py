@@ -40,9 +40,13 @@ class Poisson(Family):
         """The coefficients over the dim `feature`."""
         return stack(self.coefficients(eta, constants, **auxiliary))
 
+    def mean(self, table: Array, constants) -> Array:
+        """The mean from the coefficients (..., item, feature)."""
+        return -table[..., 0]
+
     def draw(self, table: Array, rng: np.random.Generator, constants) -> Array:
         """Counts from the coefficients (..., feature)."""
-        return rng.poisson(-table[..., 0]).astype(float)
+        return rng.poisson(self.mean(table, constants)).astype(float)
 
     def baseline(self, y: Array, weights: Array, n_categories: int) -> Array:
         """The log of the mean."""

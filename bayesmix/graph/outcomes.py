@@ -1,0 +1,74 @@
+"""What is to be expected of answers: means, or probabilities of categories, over the posterior of what is latent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import xarray as xr
+
+from bayesmix.graph.compile import LogLikelihood, constants_of
+from bayesmix.graph.problem import Problem
+from bayesmix.graph.unit_classes import over_points
+from bayesmix.spec import Named, Response
+from bayesmix.typing import Array
+
+
+def expected_answers(data: Problem, theta: Array, mode=None) -> dict[str, tuple[Array, Array]]:
+    """Means of a further answer of each individual to each item, and their SDs between points of theta.
+
+    With the states s of everything latent that the item depends on (classes and effects of the individual and of its
+    cluster) and the classes m of the item itself, (28)-(34),
+
+        E(y_new | data) = sum_s P(s | data) sum_m P(m | s) E(y | s, m),
+
+    P(s | data) the gradient of the log-likelihood with respect to a log factor over s, E(y | s, m) the mean of the
+    family; of categories it is the probability of each. Averages over points, if theta has leading axes.
+
+    Returns
+    -------
+    dict of str to (array, array)
+        By response: (individual, item), with categories (individual, item, category); the SDs likewise.
+
+    Notes
+    -----
+    `data` must not merge individuals of different clusters.
+    """
+    each = [_at(data, point, mode) for point in over_points(theta)]
+    return {
+        name: (np.mean([e[name] for e in each], axis=0), np.std([e[name] for e in each], axis=0)) for name in each[0]
+    }
+
+
+def _at(data: Problem, theta: Array, mode) -> dict[str, Array]:
+    """Expected answers at one point."""
+    made, out = LogLikelihood(data, mode).factors(theta), {}
+    for r in data.model.responses:
+        x = _given_states(r, made, data)
+        last = [r.item_dim, *(["feature"] if "feature" in x.dims else [])]
+        states = [str(d) for d in x.dims if d not in ("individual", *last)]
+        if states:
+            (found,) = LogLikelihood(data, mode).posterior(theta, ("individual", *states))
+            p = xr.DataArray(np.asarray(found), dims=("individual", *states))
+            total = p.sum(states)
+            x = xr.dot(p / total.where(total > 0, 1.0), x, dim=states)
+        n = {} if "individual" in x.dims else {"individual": len(data.counts)}
+        out[r.name] = x.expand_dims(n).transpose("individual", *last).values
+    return out
+
+
+def _given_states(r: Response, made: Mapping[str, Named], data: Problem) -> xr.DataArray:
+    """The mean of the items of `r`, given the latent states that it depends on; classes of items are summed out."""
+    named = made[f"response:{r.name}"]
+    x = xr.DataArray(named.values, dims=named.dims)
+    x = x if r.item_dim in x.dims else x.expand_dims({r.item_dim: len(r.items)})
+    x = x.transpose(..., r.item_dim, "feature")
+    mean = r.family.mean(x.values, constants_of(data, r.name))
+    x = xr.DataArray(mean, dims=x.dims if r.family.finite else x.dims[:-1])
+    for c in reversed(data.model.classes_at("item")):  # a child before its parent
+        if c.name in x.dims:
+            p = made[f"class:{c.name}"]
+            x = xr.dot(x, xr.DataArray(np.exp(p.values), dims=p.dims), dim=c.name)
+    if "cluster" in x.dims:
+        x = x.isel(cluster=xr.DataArray(data.arrays["cluster_of"].values, dims="individual"))
+    return x

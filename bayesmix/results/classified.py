@@ -1,0 +1,163 @@
+"""Classes of rows and clusters of any result: the same tables of a fit, a posterior and a prediction."""
+
+from __future__ import annotations
+
+from typing import Protocol, runtime_checkable
+
+import pandas as pd
+import xarray as xr
+
+from bayesmix.results.class_tables import ClassTables
+from bayesmix.results.estimates import Estimates
+from bayesmix.results.fit import Fit
+
+
+@runtime_checkable
+class Classified(Protocol):
+    """What knows the classes of its rows and clusters: a fit, a prediction."""
+
+    @property
+    def class_tables(self) -> ClassTables:
+        """What it says of them."""
+        ...
+
+
+Result = Fit | xr.DataTree | Classified
+
+
+def tables_of(result: Result) -> ClassTables:
+    """What `result`, a fit, a posterior or a prediction, says of classes.
+
+    Raises
+    ------
+    TypeError
+        Something else.
+    ValueError
+        A posterior without the group `classes`.
+    """
+    if isinstance(result, Classified):
+        return result.class_tables
+    estimates = Estimates.of(result)
+    if "classes" not in result.children:
+        raise ValueError(
+            "The posterior has no class probabilities (group 'classes'): it is of an earlier version, or they could "
+            "not be made; sample again with bm.sample, or take bm.predict(post, df)."
+        )
+    table = result["classes"].to_dataset()
+    names = [f"{c.name}_probability" for c in estimates.model.classes]
+    return ClassTables(table, {k: estimates[k].value for k in names if k in estimates})
+
+
+def class_probabilities(result: Result, name: str | None = None) -> pd.DataFrame:
+    """Posterior class probabilities and the most likely class, keyed to the rows of the data (or to clusters).
+
+    By Bayes' theorem on the levels of the model, with the answers y_ij of individual i in cluster j, the random effects
+    eta_j (5) and the class D_j (26) of the cluster, and the class probabilities (4) of the individual,
+
+        P(C_ij = c | y_j) = sum_d int P(C_ij = c | y_ij, eta, d) p(eta, D_j = d | y_j) d eta,
+        P(C_ij = c | y_ij, eta, d) = P(c | eta, d) p(y_ij | c, eta, d) / sum_k P(k | eta, d) p(y_ij | k, eta, d),
+
+    where y_j are the answers of the whole cluster; effects of individuals are integrated out of p(y_ij | ...). They are
+    computed as the gradient of the log-likelihood with respect to a log factor over (i, c).
+
+    Parameters
+    ----------
+    result : Fit, xarray.DataTree or Prediction
+        Of a fit they are those at its estimates; of a posterior their averages over draws, which are
+        P(C_ij = c | all data) with the uncertainty of the parameters in it. The classes stand in the order of the
+        relabelled draws.
+    name : str, optional
+        The class variable; the first one if left out.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row a row of the data (or a cluster, by its label): `C=1`, `C=2`, ..., `most_likely`; of a posterior also the
+        SDs of the probabilities between draws, `C=1 sd`. Missing for rows without answers, which are in no fit.
+
+    Raises
+    ------
+    ValueError
+        There is no such class variable, or the posterior does not hold them.
+
+    Examples
+    --------
+    >>> bm.class_probabilities(fit).columns.to_list()
+    ['C=1', 'C=2', 'most_likely']
+    """
+    return tables_of(result).class_probabilities(name)
+
+
+def paths(result: Result) -> pd.DataFrame:
+    """The most likely path of each row of the data through the classes of its occasions, and who moved.
+
+    The path (c_1, ..., c_T) with the largest P(C_1 = c_1, ..., C_T = c_T | all answers), which need not be made of the
+    most likely class of each occasion. Of a posterior the probabilities are averaged over draws.
+
+    Parameters
+    ----------
+    result : Fit, xarray.DataTree or Prediction
+
+    Returns
+    -------
+    pandas.DataFrame
+        A column a class variable, `probability` of this path given all answers, `moved` (whether
+        it has a move) and `P(moved)` (the probability of a move); the last two where the occasions
+        have the same classes. NA for rows without answers.
+
+    Raises
+    ------
+    ValueError
+        The model has one class variable of individuals.
+
+    Examples
+    --------
+    >>> bm.paths(transitions_fit).columns.to_list()
+    ['C1', 'C2', 'probability', 'moved', 'P(moved)']
+    """
+    return tables_of(result).paths()
+
+
+def class_counts(result: Result, name: str | None = None) -> pd.DataFrame:
+    """Individuals (or clusters) in each class three ways: by the model, by posterior probability, by most likely class.
+
+    Parameters
+    ----------
+    result : Fit, xarray.DataTree or Prediction
+    name : str, optional
+        The class variable; the first one if left out.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row a class: `model` (the class probabilities of the model, times the individuals; of a prediction missing,
+        unless they vary from row to row), `posterior`, `most likely`, and their shares.
+
+    Examples
+    --------
+    >>> float(bm.class_counts(fit)["posterior"].sum().round(6))
+    200.0
+    """
+    return tables_of(result).class_counts(name)
+
+
+def classification(result: Result, name: str | None = None) -> pd.DataFrame:
+    """Average posterior probabilities (columns) of those most likely in each class (rows).
+
+    Parameters
+    ----------
+    result : Fit, xarray.DataTree or Prediction
+    name : str, optional
+        The class variable; the first one if left out.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The average of P(C = c | data) over the units whose most likely class is s, in row s and column c.
+
+    Examples
+    --------
+    >>> bool((np.diag(bm.classification(fit)) >= 0.5).all())
+    True
+    """
+    return tables_of(result).classification(name)
