@@ -16,6 +16,9 @@ from .ml.resampling import Bootstrap as Bootstrap
 from .ml.resampling import bootstrap as bootstrap
 from .ml.status import ClassStatus as ClassStatus
 from .ml.status import class_status as class_status
+from .reports.documents import export as export
+from .reports.page import to_html as to_html
+from .reports.tidy import tables as tables
 from .results.class_logits import class_curves as class_curves
 from .results.comparison import Comparison as Comparison
 from .results.comparison import compare as compare
@@ -81,6 +84,7 @@ __all__ = [
     "decomposition",
     "enumerate_classes",
     "exact",
+    "export",
     "fit",
     "gauss_hermite",
     "item_curves",
@@ -100,6 +104,8 @@ __all__ = [
     "sample",
     "simulate",
     "study",
+    "tables",
+    "to_html",
     "transitions",
     "trapezoid",
 ]
