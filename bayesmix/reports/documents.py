@@ -27,7 +27,7 @@ def export(
     only: str | Sequence[str] | None = None,
     digits: int = 3,
 ) -> Path:
-    """Write the tables of a result for a manuscript, or as data.
+    r"""Write the tables of a result for a manuscript, or as data.
 
     In a document they are rounded, with a note beneath each that says which standard errors and intervals these are.
     Of csv they are those of :func:`bayesmix.tables`, unrounded.
@@ -37,7 +37,7 @@ def export(
     what, post
         As in :func:`bayesmix.tables`.
     path : str or pathlib.Path
-        The file, by its ending: ``.docx`` (Word), ``.tex`` (LaTeX, to be taken in by ``\\input``; its packages are
+        The file, by its ending: ``.docx`` (Word), ``.tex`` (LaTeX, to be taken in by ``\input``; its packages are
         booktabs and longtable), ``.md`` (Markdown), ``.csv`` (one table alone: say which by `only`). A name without an
         ending is a folder, for a csv file of each table. Files that are there are replaced, each whole or not at all.
     only : str or sequence of str, optional

@@ -53,9 +53,8 @@ def pictures(result: Fit | xr.DataTree, df: pd.DataFrame | None = None) -> Itera
         yield _picture("classes", "Sizes of the classes", f"The share of each class, with {intervals}.",
                        lambda: plots.classes(result)[0])  # fmt: skip
     if not is_simple_regression(model):
-        yield _picture(
-            "profile", "Profiles of the classes", PROFILE.format(intervals), lambda: plots.profile(result)[0]
-        )
+        title, caption = OF_CLASSES if model.is_mixture else OF_ITEMS
+        yield _picture("profile", title, caption.format(intervals), lambda: plots.profile(result)[0])
     elif isinstance(result, Fit) and df is not None:
         yield from _of_regression(result, df)
     if isinstance(result, Fit) and model.factors:
@@ -74,9 +73,15 @@ def pictures(result: Fit | xr.DataTree, df: pd.DataFrame | None = None) -> Itera
                        lambda: plots.class_curves(result, df=df)[0])  # fmt: skip
 
 
-PROFILE = (
-    "What each class answers to each item, with {}: the probability of a category, or of numbers their mean. Lines "
-    "join the answers of one class."
+OF_CLASSES = (
+    "Profiles of the classes",
+    "What each class answers to each item, with {}: the probability of a category, averaged over individuals, or of "
+    "numbers their mean. Lines join the answers of one class.",
+)
+OF_ITEMS = (
+    "Answers to the items",
+    "What is answered to each item, with {}: the probability of a category, averaged over individuals, or of numbers "
+    "their mean.",
 )
 SCORES = (
     "How the factor scores (EAP) are distributed, with their reliability, and the posterior standard deviation of each "
@@ -99,7 +104,10 @@ CLASS_CURVES = (
     "or persons span."
 )
 OUTCOME = "The outcome in each class: an individual counts in each with its posterior probability."
-RANDOM_EFFECTS = "A point is a cluster: its slope against its intercept, both empirical Bayes means, which are shrunk to the average."
+RANDOM_EFFECTS = (
+    "A point is a cluster: its slope against its intercept, both empirical Bayes means, which are shrunk to the "
+    "average."
+)
 
 
 def _picture(name: str, title: str, caption: str, axes: Callable[[], Any]) -> Picture:

@@ -20,13 +20,13 @@ import xarray as xr
 
 from bayesmix.data import as_frame
 from bayesmix.files import as_path, written
-from bayesmix.layout import Pairs, Section, method, number, pairs
-from bayesmix.listing import report, sections
+from bayesmix.layout import Pairs, Section, method, number, pairs, to_text
+from bayesmix.listing import sections
 from bayesmix.ml import Enumeration, doubts
 from bayesmix.reports.gallery import Picture, of_comparison, of_enumeration, of_study, pictures
 from bayesmix.reports.markup import as_page, blocks, element, in_box, listed
 from bayesmix.reports.tidy import Reported, check_reported
-from bayesmix.results import Estimates, Fit, compare, words
+from bayesmix.results import Comparison, Estimates, Fit, compare, words
 from bayesmix.studies import Study
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ LARGE, DOTS = 600_000, 160
 """Bytes beyond which a picture is one of dots, and how many an inch it has then."""
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 """What a browser may load: nothing from elsewhere, and no script at all."""
+SAMPLERS = ("pymc", "pytensor", "arviz", "nutpie")
 FEW = 12
 """So many parameters at a boundary are named."""
 
@@ -100,14 +101,22 @@ def to_html(
     path = as_path(path)
     check_reported(what, post, "bm.to_html")
     df = None if df is None else as_frame(df)
-    about = _about(what, post, data)
-    drawn = [_figure(p) for p in _pictures(what, post, df)] if plots else []
+    found = _compared(what, post)
+    about = _about(what, found, data)
+    drawn = [_figure(p) for p in _pictures(what, found, df)] if plots else []
     if plots and isinstance(what, (Fit, xr.DataTree)):
         drawn.append(_diagram(what))
-    page = _page(title or about.title, about, drawn, _parts(what, post), str(report(what, post)))
+    page = _page(title or about.title, about, drawn, sections(what, post))
     with written(path) as aside:
         aside.write_text(page, encoding="utf-8", newline="\n")
     return path
+
+
+def _compared(what: Reported, post: xr.DataTree | None) -> Comparison | None:
+    """Lay the estimates of a fit, of a posterior or of both side by side."""
+    if isinstance(what, Fit):
+        return compare(what, post)
+    return compare(post=what) if isinstance(what, xr.DataTree) else None
 
 
 # what stands at the top ---------------------------------------------------------------------------
@@ -124,20 +133,20 @@ class _About:
     computed: Pairs
 
 
-def _about(what: Reported, post: xr.DataTree | None, data: str | None) -> _About:
-    if isinstance(what, Fit):
-        return _about_fit(what, post, data)
+def _about(what: Reported, found: Comparison | None, data: str | None) -> _About:
     if isinstance(what, Enumeration):
         return _about_enumeration(what, data)
     if isinstance(what, Study):
         return _about_study(what)
-    return _about_posterior(what, data)
+    assert found is not None
+    return _about_fit(what, found, data) if isinstance(what, Fit) else _about_posterior(what, found, data)
 
 
-def _about_fit(fit: Fit, post: xr.DataTree | None, data: str | None) -> _About:
-    info = fit.info
+def _about_fit(fit: Fit, found: Comparison, data: str | None) -> _About:
+    info, d = fit.info, found.diagnostics
+    named = _named(info.get("model", ""), info.get("classes", {}))
     rows = {
-        "Model": _named(fit.info.get("model", ""), fit.info.get("classes", {})),
+        "Model": named,
         "Data": data,
         "Individuals": fit.n_individuals,
         "Clusters": fit.n_clusters,
@@ -147,25 +156,21 @@ def _about_fit(fit: Fit, post: xr.DataTree | None, data: str | None) -> _About:
         "BIC": number(fit.bic),
         "Entropy": None if math.isnan(fit.entropy) else number(fit.entropy),
         "Best value reached by": f"{fit.replicated} of {int(fit.starts['loglik'].notna().sum())} starts",
+        "Posterior": f"{d['chains']} chains of {d['draws']} draws" if d else None,
     }
-    said = [*doubts(fit), *_of_boundary(fit)]
+    said = [*doubts(fit), *_of_boundary(fit), *_sentences(words(d))]
     if fit.quality.get("interrupted"):
         said.append("The search was interrupted: only the starts that were finished count.")
-    lead = "Estimated by maximum likelihood"
-    if post is not None:
-        found = compare(fit, post)
-        said += _sentences(words(found.diagnostics))
-        rows["Posterior"] = f"{found.diagnostics.get('chains')} chains of {found.diagnostics.get('draws')} draws"
-        lead += ", with the posterior of the same model by NUTS beside it"
-    return _About(str(rows["Model"]), f"{lead}.", pairs(rows.items()), said, pairs(_computed(info).items()))
+    lead = f"Estimated by maximum likelihood{', with the posterior of the same model by NUTS beside it' if d else ''}."
+    return _About(named, lead, pairs(rows.items()), said, pairs(_computed(info).items()))
 
 
-def _about_posterior(post: xr.DataTree, data: str | None) -> _About:
-    estimates, found = Estimates.of(post), compare(post=post)
+def _about_posterior(post: xr.DataTree, found: Comparison, data: str | None) -> _About:
+    estimates, d = Estimates.of(post), found.diagnostics
     info = estimates.settings.get("about", {})
-    d = found.diagnostics
+    named = _named(info.get("model", ""), info.get("classes", {}))
     rows = {
-        "Model": _named(info.get("model", ""), info.get("classes", {})),
+        "Model": named,
         "Data": data,
         "Individuals": info.get("n_individuals"),
         "Clusters": info.get("n_clusters"),
@@ -175,14 +180,15 @@ def _about_posterior(post: xr.DataTree, data: str | None) -> _About:
         "Smallest bulk ESS": number(d.get("min_ess_bulk"), 0),
         "Divergent transitions": d.get("divergences"),
     }
-    said = _sentences(words(d))
     computed = {
-        "Program": f"bayesmix {_version('bayesmix')}",
+        "Program": f"bayesmix {_version('bayesmix')} (of this page)",
         "Estimator": "posterior by NUTS",
         "Integration of random effects": _nodes(info),
-        "Versions": _versions({k: _version(k) for k in ("pymc", "pytensor", "arviz", "nutpie")}) + " (of this page)",
+        "Versions": f"{_versions({k: _version(k) for k in SAMPLERS})} (of this page)",
+        "Fingerprint of the data": estimates.settings.get("identity", {}).get("data"),
     }
-    return _About(str(rows["Model"]), "The posterior, by NUTS.", pairs(rows.items()), said, pairs(computed.items()))
+    said = _sentences(words(d))
+    return _About(named, "The posterior, by NUTS.", pairs(rows.items()), said, pairs(computed.items()))
 
 
 def _about_enumeration(found: Enumeration, data: str | None) -> _About:
@@ -284,14 +290,14 @@ def _version(name: str) -> str:
 # pictures -----------------------------------------------------------------------------------------
 
 
-def _pictures(what: Reported, post: xr.DataTree | None, df: pd.DataFrame | None) -> Iterator[Picture]:
+def _pictures(what: Reported, found: Comparison | None, df: pd.DataFrame | None) -> Iterator[Picture]:
     if isinstance(what, Enumeration):
         yield of_enumeration(what)
     elif isinstance(what, Study):
         yield from of_study(what)
-    else:
+    elif found is not None:
         yield from pictures(what, df)
-        yield of_comparison(compare(what, post) if isinstance(what, Fit) else compare(post=what))
+        yield of_comparison(found)
 
 
 def _figure(p: Picture) -> Element:
@@ -350,16 +356,12 @@ def _diagram(what: Fit | xr.DataTree) -> Element:
 # the page -----------------------------------------------------------------------------------------
 
 
-def _parts(what: Reported, post: xr.DataTree | None) -> list[Section]:
-    return [s for s in sections(what, post) if s.title != "Saved"]
-
-
-def _page(title: str, about: _About, drawn: list[Element], parts: list[Section], text: str) -> str:
+def _page(title: str, about: _About, drawn: list[Element], parts: list[Section]) -> str:
     """Put the page together."""
     chapters = {"Pictures": drawn} if drawn else {}
-    chapters |= {s.title: [*blocks(s)] for s in parts}
+    chapters |= {s.title: [*blocks(s)] for s in parts if s.title != "Saved"}
     chapters["How it was computed"] = [*blocks(Section("How it was computed", [about.computed]))]
-    chapters["The listing as text"] = [_as_text(text)]
+    chapters["The listing as text"] = [_as_text(to_text(parts))]
     names = {name: f"part-{k}" for k, name in enumerate(chapters, start=1)}
     contents = [element("a", name, href=f"#{anchor}") for name, anchor in names.items()]
     main = element(

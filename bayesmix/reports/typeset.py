@@ -307,7 +307,7 @@ PATHS = {
 def _any_plan(name: str, table: pd.DataFrame) -> _Plan:
     """Lay out a table by its columns: words at the left, numbers at the right; of paths the classes are words."""
     if name == "paths":
-        words = {k: _text(k) for k in table if k not in PATHS}
+        words = {k: _text(k) for k in map(str, table) if k not in PATHS}
         return _Plan("Paths through the classes", words, {head: f(k) for k, (head, f) in PATHS.items()})
     rows = table if table.index.names == [None] else table.reset_index()
     of_words = [k for k in rows if not pd.api.types.is_numeric_dtype(rows[k])]
