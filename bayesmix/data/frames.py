@@ -39,9 +39,10 @@ def as_frame(data: Any) -> pd.DataFrame:
 def _column(c: Any) -> Any:
     """Make values that pandas takes of a column of polars."""
     kind = type(c.dtype).__name__ if not isinstance(c.dtype, type) else c.dtype.__name__
-    if kind in ("Categorical", "Enum"):
-        levels = c.cat.get_categories().to_list()
-        return pd.Categorical(c.to_list(), categories=levels, ordered=kind == "Enum")
+    if kind == "Enum":
+        return pd.Categorical(c.to_list(), categories=c.dtype.categories.to_list(), ordered=True)
+    if kind == "Categorical":
+        return pd.Categorical(c.to_list())
     if c.dtype.is_numeric():
         return c.cast(float).to_numpy() if kind == "Decimal" or c.null_count() else c.to_numpy()
     if kind == "Boolean" and not c.null_count():

@@ -18,7 +18,7 @@ import xarray as xr
 from numpy.typing import NDArray
 from scipy import special
 
-from bayesmix.data import check_coords, coding_of
+from bayesmix.data import as_frame, check_coords, coding_of
 from bayesmix.graph.compile import LogLikelihood
 from bayesmix.graph.nodes import (
     ROUGH,
@@ -96,6 +96,7 @@ def log_likelihood(
     0.0
     """
     model, params = model_and_params(model, params)
+    df = as_frame(df)
     data = prepare(model, df, nodes=nodes, coding=coding_of(model, params, df))
     check_coords(params, model, data.coords)
     theta = data.pack({k: np.asarray(v) for k, v in params.items()})
