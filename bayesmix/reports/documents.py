@@ -16,6 +16,8 @@ from bayesmix.reports.markup import plain_text
 from bayesmix.reports.tidy import Reported, tables
 from bayesmix.reports.typeset import Typeset, typeset
 
+MARGIN, LETTER = 0.8, 0.075
+"""Of a Word document: the margin at the sides, and the room that a letter takes, in inches."""
 MISSING = "Word documents take python-docx: pip install 'bayesmix[report]', or give a file that ends in .tex or .md."
 
 
@@ -219,6 +221,8 @@ def _word() -> Any:
 def _write_word(found: Sequence[Typeset], path: Path) -> None:
     document = _word().Document()
     document.core_properties.title, document.core_properties.author = "Tables", ""
+    for section in document.sections:
+        section.left_margin = section.right_margin = _inches(MARGIN)
     for t in found:
         _word_table(document, t)
     with path.open("wb") as file:
@@ -242,11 +246,35 @@ def _word_table(document: Any, t: Typeset) -> None:
             _small(merged.paragraphs[0], keep=True)
         for cells in rows:
             _fill(table.add_row(), cells, t.left)
+    _set_widths(document, table, t)
     for row in table.rows:
         _mark(row, "w:cantSplit")
     notes = document.add_paragraph()
     run = notes.add_run(f"Note. {plain_text(' '.join(t.notes))}" if t.notes else "")
     _size(run, 8)
+
+
+def _inches(x: float) -> Any:
+    from docx.shared import Inches
+
+    return Inches(x)
+
+
+def _set_widths(document: Any, table: Any, t: Typeset) -> None:
+    """Give columns of numbers the room they take, and columns of words as much of the rest as they need."""
+    rows = [t.head, *(row for _, group in t.groups for row in group)]
+    need = [LETTER * (4 + max(len(row[k]) for row in rows)) for k in range(len(t.head))]
+    page = document.sections[0]
+    room = page.page_width.inches - 2 * MARGIN - sum(need[t.left :])
+    share = min(1.0, max(room, LETTER * 12) / sum(need[: t.left])) if t.left else 1.0
+    widths = [w * share if k < t.left else w for k, w in enumerate(need)]
+    table.autofit = False
+    for column, width in zip(table.columns, widths, strict=True):
+        column.width = _inches(width)
+    for row in table.rows:
+        if len(set(map(id, (c._tc for c in row.cells)))) == len(widths):  # the heading of a group is one cell
+            for cell, width in zip(row.cells, widths, strict=True):
+                cell.width = _inches(width)
 
 
 def _fill(row: Any, cells: Sequence[str], left: int, bold: bool = False) -> None:
