@@ -76,7 +76,7 @@ def test_tables_of_several_occasions_are_those_of_their_functions(moving):
     assert found["transitions"]["value"].tolist() == bm.transitions(moving)["value"].tolist()
     assert found["decomposition"]["value"].tolist() == bm.decomposition(moving)["value"].tolist()
     assert found["paths"]["posterior"].sum() == pytest.approx(moving.n_individuals)
-    assert set(found["derived"]["quantity"]) >= {"one_sd", "one_icc"}
+    assert set(found["derived"]["quantity"]) >= {"C1_sd", "C1_icc"}
 
 
 def test_a_parameter_at_its_boundary_is_called_so_and_has_no_standard_error(moving):
