@@ -1,6 +1,6 @@
 # `make help` lists what there is. Every target but clean builds .venv first, where it has to.
 .DEFAULT_GOAL := help
-.PHONY: help env demo test slow studies bench published check floors clean rebuild
+.PHONY: help env demo test slow studies bench published check floors wheel clean rebuild
 
 BIN := .venv/bin
 STAMP := .venv/stamp
@@ -58,6 +58,9 @@ floors: env
 bench: env  ## timings against peers
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[bench]'
 	@for script in $(filter-out benchmarks/published.py,$(wildcard benchmarks/*.py)); do echo "$$script"; $(BIN)/python "$$script" || exit 1; done
+
+wheel: env  ## both distributions in dist/, and the wheel tried in a new environment; PYTHON=... names interpreters
+	@$(BIN)/python tools/try-wheel $(or $(PYTHON),$(shell sh tools/find-python))
 
 clean:  ## remove everything that make made, .venv too
 	rm -rf .venv build dist *.egg-info .pytest_cache .ruff_cache .import_linter_cache .hypothesis

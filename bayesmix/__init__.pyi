@@ -20,6 +20,9 @@ from .ml.status import class_status as class_status
 from .prediction.drawn_classes import class_draws as class_draws
 from .prediction.predicted import Prediction as Prediction
 from .prediction.predicting import predict as predict
+from .reports.documents import export as export
+from .reports.page import to_html as to_html
+from .reports.tidy import tables as tables
 from .results.class_logits import class_curves as class_curves
 from .results.classified import class_counts as class_counts
 from .results.classified import class_probabilities as class_probabilities
@@ -94,6 +97,7 @@ __all__ = [
     "decomposition",
     "enumerate_classes",
     "exact",
+    "export",
     "fit",
     "gauss_hermite",
     "item_curves",
@@ -116,6 +120,8 @@ __all__ = [
     "sample",
     "simulate",
     "study",
+    "tables",
+    "to_html",
     "transitions",
     "trapezoid",
 ]

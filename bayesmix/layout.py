@@ -14,7 +14,7 @@ import numpy as np
 from rich.box import Box
 from rich.console import Console, Group
 from rich.padding import Padding
-from rich.table import Table
+from rich.table import Table as RichTable
 from rich.text import Text
 
 WIDTH = 100
@@ -22,11 +22,46 @@ PLAIN = Box("    \n    \n -- \n    \n    \n    \n    \n    \n", ascii=True)
 
 
 @dataclass(frozen=True)
+class Table:
+    """A table whose first `left` columns are text, with what stands above it."""
+
+    head: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    left: int = 1
+    title: str = ""
+
+    def __rich__(self) -> Group | RichTable:
+        """Lay it out as text."""
+        out = RichTable(box=PLAIN, show_edge=False, pad_edge=False)
+        for k, name in enumerate(self.head):
+            out.add_column(name, justify="left" if k < self.left else "right", overflow="fold")
+        for row in self.rows:
+            out.add_row(*map(Text, row))
+        return Group(Text(self.title, style="bold"), out) if self.title else out
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Names and values without a head."""
+
+    rows: Sequence[tuple[str, str]]
+
+    def __rich__(self) -> RichTable:
+        """Lay them out as text."""
+        out = RichTable(box=None, show_header=False, pad_edge=False, padding=(0, 3, 0, 0))
+        out.add_column(min_width=30)
+        out.add_column(overflow="fold")
+        for row in self.rows:
+            out.add_row(*map(Text, row))
+        return out
+
+
+@dataclass(frozen=True)
 class Section:
-    """A title and what stands under it."""
+    """A title and what stands under it: text, tables, pairs."""
 
     title: str
-    body: Sequence[Any]
+    body: Sequence[str | Table | Pairs]
 
 
 class Listing(str):
@@ -95,25 +130,14 @@ def percent(x: float) -> str:
     return f"{100 * x:.1f}%"
 
 
-def make_table(head: Sequence[str], rows: Iterable[Sequence[str]], left: int = 1, title: str = ""):
+def make_table(head: Sequence[str], rows: Iterable[Sequence[Any]], left: int = 1, title: str = "") -> Table:
     """A table whose first `left` columns are text."""
-    out = Table(box=PLAIN, show_edge=False, pad_edge=False)
-    for k, name in enumerate(head):
-        out.add_column(name, justify="left" if k < left else "right", overflow="fold")
-    for row in rows:
-        out.add_row(*(Text(str(cell)) for cell in row))
-    return Group(Text(title, style="bold"), out) if title else out
+    return Table([*head], [[*map(str, row)] for row in rows], left, title)
 
 
-def pairs(rows: Iterable[tuple[str, Any]]) -> Table:
-    """Names and values without a head."""
-    out = Table(box=None, show_header=False, pad_edge=False, padding=(0, 3, 0, 0))
-    out.add_column(min_width=30)
-    out.add_column(overflow="fold")
-    for name, value in rows:
-        if value not in (None, "", {}, []):
-            out.add_row(Text(name), Text(str(value)))
-    return out
+def pairs(rows: Iterable[tuple[str, Any]]) -> Pairs:
+    """Names and values without a head, but for those that have none."""
+    return Pairs([(name, str(value)) for name, value in rows if value not in (None, "", {}, [])])
 
 
 def method(written: str) -> str:

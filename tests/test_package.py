@@ -102,10 +102,31 @@ def test_every_folder_with_modules_is_packaged(packaging):
 
 
 def test_every_stub_and_the_mark_of_types_are_packaged(packaging):
-    files = [*STUBS, ROOT / "bayesmix" / "py.typed"]
+    files = [*STUBS, ROOT / "bayesmix" / "py.typed", *(ROOT / "bayesmix").rglob("*.css")]
     assert len(files) > 2
     data = packaging["package-data"]
     assert {*data} <= {*packaging["packages"], "*"}  # with another key setuptools installs nothing
     for path in files:
         patterns = data.get(".".join(path.parent.relative_to(ROOT).parts), []) + data.get("*", [])
         assert any(fnmatch(path.name, pattern) for pattern in patterns), path
+
+
+# what is built ------------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_the_wheel_installs_in_a_new_environment_and_runs_the_readme():
+    """Builds both distributions, checks what is in them, and tries the wheel with this interpreter."""
+    tried = [sys.executable, ROOT / "tools" / "try-wheel", sys._base_executable]
+    done = subprocess.run(tried, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "installed, fitted, and ran the README" in done.stdout
+
+
+def test_every_python_that_is_promised_is_named():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    named = [
+        c.rsplit(" ", 1)[1] for c in project["classifiers"] if c.startswith("Programming Language :: Python :: 3.")
+    ]
+    assert f">={named[0]}" == project["requires-python"]
+    assert {"data", "diagram", "jax", "report"} <= {*project["optional-dependencies"]}

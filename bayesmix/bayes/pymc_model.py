@@ -256,7 +256,7 @@ def prior_table(model: Model, df: pd.DataFrame | Priors | None = None, priors: P
     'real'
     """
     check_model(model)
-    if not isinstance(df, pd.DataFrame) and df is not None:
+    if isinstance(df, (Mapping, str)):
         df, priors = None, df
     found = chosen(priors, model)
     if df is None:

@@ -23,8 +23,8 @@ from bayesmix.cli.options import (
     MODEL,
     OUTPUT,
     Flag,
+    HandoutOptions,
     ModelOptions,
-    OutputOptions,
     PictureOptions,
     SamplingOptions,
     SearchOptions,
@@ -79,7 +79,7 @@ def main(words: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return _complain("Stopped", "by Ctrl-C; files of what was finished are kept.", STOPPED)
     except Exception as error:
-        expected = isinstance(error, (ValueError, TypeError, OSError, RuntimeError))
+        expected = isinstance(error, (ValueError, TypeError, OSError, RuntimeError, ImportError))
         return _complain("Error", error if expected else f"{type(error).__name__}: {error} (--debug shows where)", BAD)
 
 
@@ -134,7 +134,7 @@ def fit_command(
     options: ModelOptions = ModelOptions(),
     search: SearchOptions = SearchOptions(),
     sampling: SamplingOptions = SamplingOptions(),
-    output: OutputOptions = OutputOptions(),
+    output: HandoutOptions = HandoutOptions(),
     run: ThisRun,
 ) -> None:
     """Fit a model by maximum likelihood and print its listing; with --sample, by NUTS too.
@@ -151,10 +151,11 @@ def fit_command(
         Column to carry into class_probabilities.csv.
     """
     run.open(output.out)
+    _check_handouts(run, output)
     with _status("Loading"):
         settings = search.settings()
         inputs = read_inputs(model, data, options, class_numbers(classes), id_column)
-        from bayesmix.cli.export import write_fit
+        from bayesmix.cli.export import write_fit, write_handouts
         from bayesmix.listing import show
         from bayesmix.ml import estimation
     with _status("Fitting"):
@@ -164,6 +165,7 @@ def fit_command(
     finally:  # a reader that went away loses no result
         with unbroken():
             write_fit(run, inputs, fit)
+            write_handouts(run, fit, df=inputs.df)
             run.finish(data, fit, len(inputs.df))
     if fit.quality["interrupted"]:
         raise KeyboardInterrupt
@@ -176,6 +178,7 @@ def _sample(run: Run, data: Path, inputs: Inputs, fit: Fit, settings: dict[str, 
     """Sample the posterior about `fit`, print it beside the fit, and write both."""
     with _status("Compiling and sampling"):
         from bayesmix.bayes import sampling
+        from bayesmix.cli.export import write_handouts
         from bayesmix.listing import report
         from bayesmix.results import compare
 
@@ -191,6 +194,7 @@ def _sample(run: Run, data: Path, inputs: Inputs, fit: Fit, settings: dict[str, 
         run.write("listing.txt", lambda path: path.write_text(report(fit, post), encoding="utf-8"))
         if run.settings["plots"]:
             run.write("comparison.png", lambda path: table.plot().savefig(path, dpi=150))
+        write_handouts(run, fit, post, inputs.df)
         run.finish(data, fit, len(inputs.df), sampled=dict(table.diagnostics))
     if post["posterior"].sizes["draw"] < settings["draws"]:
         raise KeyboardInterrupt
@@ -205,7 +209,7 @@ def enumerate_command(
     classes: Annotated[str, Parameter(group=MODEL)],
     options: ModelOptions = ModelOptions(),
     search: SearchOptions = SearchOptions(),
-    output: OutputOptions = OutputOptions(),
+    output: HandoutOptions = HandoutOptions(),
     run: ThisRun,
 ) -> None:
     """Fit a model with several numbers of classes and lay the fits side by side.
@@ -220,11 +224,12 @@ def enumerate_command(
         Numbers of classes: 1-5 or 2,3,4.
     """
     run.open(output.out)
+    _check_handouts(run, output)
     numbers = numbers_of(classes)
     with _status("Loading"):
         settings = search.settings()
         inputs = read_inputs(model, data, options, numbers[0])
-        from bayesmix.cli.export import write_enumeration
+        from bayesmix.cli.export import write_enumeration, write_handouts
         from bayesmix.listing import show
         from bayesmix.ml import enumeration
     with _status("Fitting"):
@@ -234,6 +239,7 @@ def enumerate_command(
     finally:
         with unbroken():
             write_enumeration(run, result)
+            write_handouts(run, result)
             run.finish(data, next(iter(result.fits.values())), len(inputs.df))
     _say_files(run)
     if len(result.fits) < len(numbers) or any(f.quality["interrupted"] for f in result.fits.values()):
@@ -248,7 +254,7 @@ def study_command(
     replications: int | None = None,
     seed: int | None = None,
     workers: int | None = None,
-    output: OutputOptions = OutputOptions(),
+    output: HandoutOptions = HandoutOptions(),
     run: ThisRun,
 ) -> None:
     """Run the Monte Carlo study of a file; with a folder, go on where it was stopped.
@@ -269,10 +275,11 @@ def study_command(
 
         wanted = read_study(file)
         run.open(output.out or wanted.out)
+        _check_handouts(run, output)
         settings: dict[str, Any] = {"replications": replications, "seed": seed}
         settings = wanted.arguments | {k: v for k, v in settings.items() if v is not None}
         executor = _executor(wanted.workers if workers is None else workers)
-        from bayesmix.cli.export import write_study
+        from bayesmix.cli.export import write_handouts, write_study
         from bayesmix.listing import show
         from bayesmix.studies import study
     with _status("Running"):
@@ -282,6 +289,7 @@ def study_command(
     finally:
         with unbroken():
             write_study(run, result)
+            write_handouts(run, result)
             run.finish(file, None, study=dict(result.info), sampled=result.info["estimator"] == "nuts")
     _say_files(run)
     if len(result.records) < result.info["asked"] * len(result.models):
@@ -399,7 +407,26 @@ def _read_published(path: Path) -> dict[str, float]:
     return dict(zip(table.iloc[:, 0].astype(str), table.iloc[:, 1].astype(float), strict=True))
 
 
+def _check_handouts(run: Run, output: HandoutOptions) -> None:
+    """Refuse a page and tables that cannot be written, before anything is computed."""
+    if output.html is not None and output.html.suffix.lower() not in (".html", ".htm"):
+        raise ValueError(f"--html came as '{output.html}': give a name that ends in .html.")
+    for path in (p for p in (output.html, output.tables) if p is not None):
+        place = run.place(path)
+        if not place.parent.is_dir():
+            raise ValueError(f"There is no folder '{place.parent}' to write '{path.name}' to: make it first.")
+        if path.suffix and place.is_dir():
+            raise ValueError(f"'{place}' is a folder, and a file was to be written there: give another name.")
+    if output.tables is not None:
+        from bayesmix.reports import check_target
+
+        check_target(run.place(output.tables))
+
+
 def _say_files(run: Run) -> None:
-    """Print what the folder holds."""
+    """Print what the folder holds, and where a page and tables lie that are not in it."""
     if run.out is not None:
         print(f"\nFiles are in {run.out}: {', '.join(sorted(p.name for p in run.out.iterdir()))}")
+    asked = [run.place(p) for p in (run.settings["html"], run.settings["tables"]) if p is not None]
+    for path in (p for p in asked if p.parent != run.out):
+        print(f"\nWritten: {path}")

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bayesmix.cli.inputs import Inputs
 from bayesmix.cli.run import Run
 
 if TYPE_CHECKING:
+    import pandas as pd
+    import xarray as xr
+
     from bayesmix.ml import Enumeration
     from bayesmix.prediction import Prediction
+    from bayesmix.reports import Picture, Reported
     from bayesmix.results import Fit
     from bayesmix.studies import Study
 
@@ -82,48 +86,26 @@ def _write_occasions(run: Run, inputs: Inputs, fit: Fit) -> None:
 
 
 def _draw_fit(run: Run, inputs: Inputs, fit: Fit) -> None:
-    """Draw what the model of `fit` has: a picture that cannot be drawn costs a warning."""
+    """Draw what the model of `fit` has."""
     without_display()
+    from bayesmix.reports import of_comparison, pictures
     from bayesmix.results import compare
 
-    for name, draw in _pictures(inputs, fit):
-        try:
-            figure = draw().figure
-        except ValueError as reason:
-            warnings.warn(f"No {name}: {reason}", stacklevel=2)
-            continue
-        run.write(name, lambda path, figure=figure: figure.savefig(path, dpi=150))
+    for picture in pictures(fit, inputs.df):
+        _draw(run, picture)
     _draw_diagram(run, fit)
-    run.write("estimates.png", lambda path: compare(fit).plot().savefig(path, dpi=150))
+    _draw(run, of_comparison(compare(fit)))
 
 
-def _pictures(inputs: Inputs, fit: Fit) -> Iterator[tuple[str, Callable[[], Any]]]:
-    """Name the files of the pictures of `fit`, each with what draws it and returns Axes."""
-    from bayesmix import plots
-    from bayesmix.plots.regression_diagram import is_simple_regression
-
-    model, df = inputs.model, inputs.df
-    if model.is_mixture:
-        yield "classes.png", lambda: plots.classes(fit)[0]
-    if not is_simple_regression(model):
-        yield "profile.png", lambda: plots.profile(fit)[0]
-    else:
-        if model.responses[0].family.kind != "categorical":
-            yield "outcome.png", lambda: plots.outcome(fit, df)[0]
-        if any(t.effects and t.covariates for t in model.responses[0].predictor):
-            yield "random_effects.png", lambda: plots.random_effects(fit, df)
-    if model.factors:
-        yield "scores.png", lambda: plots.scores(fit, df)[0]
-        if any(r.family.finite and any(t.effects for t in r.predictor) for r in model.responses):
-            yield "item_curves.png", lambda: plots.item_curves(fit, df)[0]
-            yield "information.png", lambda: plots.information(fit, df)[0]
-    if any(str(k).endswith("_membership") for k in fit.effect_scores):
-        freq = None if model.freq is None else df[model.freq].to_list()
-        yield "memberships.png", lambda: plots.memberships(fit, freq=freq)[0]
-    if "path" in fit.classes:
-        yield "transitions.png", lambda: plots.transitions(fit)
-    if any(c.effects for k in model.classes_at("individual") for c in k.predictor):
-        yield "class_curves.png", lambda: plots.class_curves(fit, df=df)[0]
+def _draw(run: Run, picture: Picture) -> None:
+    """Write a picture: one that cannot be drawn costs a warning."""
+    name = f"{picture.name}.png"
+    try:
+        figure = picture.draw()
+    except ValueError as reason:
+        warnings.warn(f"No {name}: {reason}", stacklevel=2)
+        return
+    run.write(name, lambda path: figure.savefig(path, dpi=150))
 
 
 def _draw_diagram(run: Run, fit: Fit) -> None:
@@ -144,6 +126,24 @@ def write_prediction(run: Run, prediction: Prediction) -> None:
         run.write(f"{name}.csv", table.to_csv)
 
 
+# pages and tables ---------------------------------------------------------------------------------
+
+
+def write_handouts(run: Run, what: Reported, post: xr.DataTree | None = None, df: pd.DataFrame | None = None) -> None:
+    """Write the page and the tables that were asked for, of a result and of a posterior where there is one."""
+    page, tables = run.settings["html"], run.settings["tables"]
+    if page is not None:
+        without_display()
+        from bayesmix.reports import to_html
+
+        data = Path(run.settings["data"]).name if "data" in run.settings else None
+        run.write_to(page, lambda path: to_html(what, path, post=post, df=df, data=data))
+    if tables is not None:
+        from bayesmix.reports import export
+
+        run.write_to(tables, lambda path: export(what, path, post=post))
+
+
 # several fits -------------------------------------------------------------------------------------
 
 
@@ -157,10 +157,9 @@ def write_enumeration(run: Run, enumeration: Enumeration) -> None:
     run.write("listing.txt", lambda path: path.write_text(report(enumeration), encoding="utf-8"))
     if run.settings["plots"]:
         without_display()
-        from bayesmix import plots
+        from bayesmix.reports import of_enumeration
 
-        figure: Any = plots.enumeration(enumeration).figure
-        run.write("enumeration.png", lambda path: figure.savefig(path, dpi=150))
+        _draw(run, of_enumeration(enumeration))
 
 
 def write_study(run: Run, study: Study) -> None:
@@ -179,15 +178,7 @@ def write_study(run: Run, study: Study) -> None:
 def _draw_study(run: Run, study: Study) -> None:
     """Draw each model of `study` of which the population's values are known."""
     without_display()
-    from bayesmix import plots
+    from bayesmix.reports import of_study
 
-    for k, name in enumerate(study.models, start=1):
-        if study.summary(name)["cover"].isna().all():
-            continue
-        try:
-            figure = plots.study(study, name)[0].figure
-        except ValueError as reason:
-            warnings.warn(f"No picture of '{name}': {reason}", stacklevel=2)
-            continue
-        title = f"study_{k}.png" if len(study.models) > 1 else "study.png"
-        run.write(title, lambda path, figure=figure: figure.savefig(path, dpi=150))
+    for picture in of_study(study):
+        _draw(run, picture)

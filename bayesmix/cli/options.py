@@ -121,3 +121,14 @@ class OutputOptions(PictureOptions):
 
     out: Path | None = None
     """Folder for the files; existing ones of the same name are replaced."""
+
+
+@Parameter(name="*", group=OUTPUT)
+@dataclass(frozen=True, kw_only=True)
+class HandoutOptions(OutputOptions):
+    """Files to hand on."""
+
+    html: Path | None = None
+    """One file to read and print: report.html. With --out, a name without a folder lies there."""
+    tables: Path | None = None
+    """Tables for a manuscript: tables.docx, .tex or .md, or a folder for csv. With --out, likewise."""

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bayesmix.checks import nearest
+from bayesmix.cli.labelled import read_spss, read_stata
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -19,8 +21,12 @@ if TYPE_CHECKING:
     from bayesmix.results import Fit
 
 
+NEEDED = {".parquet": "pyarrow", ".sav": "pyreadstat", ".zsav": "pyreadstat", ".xlsx": "openpyxl"}
+"""Packages that read files of some endings, beyond those that the engine needs."""
+
+
 def read_table(path: Path) -> pd.DataFrame:
-    """Read a data file by its ending: csv, tsv, txt, parquet, dta, sav, xlsx.
+    """Read a data file by its ending: csv, tsv, txt, parquet, dta, sav, zsav, xlsx.
 
     The index is the row number of the data, from 1: the line of the file less its head.
 
@@ -36,15 +42,18 @@ def read_table(path: Path) -> pd.DataFrame:
 
     readers: dict[str, Callable] = {
         ".csv": _read_text, ".tsv": _read_text, ".tab": _read_text, ".txt": _read_text, ".dat": _read_text,
-        ".parquet": pd.read_parquet, ".dta": pd.read_stata, ".sav": pd.read_spss, ".xlsx": pd.read_excel,
+        ".parquet": partial(pd.read_parquet, engine="pyarrow"), ".xlsx": partial(pd.read_excel, engine="openpyxl"),
+        ".dta": read_stata, ".sav": read_spss, ".zsav": read_spss,
     }  # fmt: skip
     ending = endings[-1] if endings else ""
     if ending not in readers:
         raise ValueError(f"'{path.name}' ends in '{ending or 'nothing'}', expected one of {', '.join(readers)}.")
     try:
         df = readers[ending](path)
-    except ImportError as error:
-        raise ValueError(f"'{path.name}' needs another package to be read: {error}") from None
+    except ImportError:
+        raise ValueError(
+            f"'{path.name}' takes {NEEDED[ending]} to be read: pip install 'bayesmix[data]', or save the data as csv."
+        ) from None
     except UnicodeDecodeError:
         raise ValueError(f"'{path.name}' is not text in UTF-8: save it as UTF-8 and try again.") from None
     except Exception as error:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from bayesmix.results import Fit
 
 RUN = "run.json"
-ENDINGS = (".nc", ".csv", ".txt", ".json", ".png", ".svg", ".dot")
+ENDINGS = (".nc", ".csv", ".txt", ".json", ".png", ".svg", ".dot", ".html", ".docx", ".tex", ".md")
 """Of the files that commands write."""
 
 
@@ -76,6 +76,18 @@ class Run:
             self._note({"command": self.command, "unfinished": True})
         with written(self.out / name) as aside:
             save(aside)
+
+    def place(self, path: Path) -> Path:
+        """Find where a file that was asked for by an option of its own lies: in the folder, if its name has none."""
+        return self.out / path if self.out is not None and path.parent == Path() else path
+
+    def write_to(self, path: Path, save: Callable[[Path], Any]) -> None:
+        """Put what `save` writes where it was asked for: :meth:`place`."""
+        place = self.place(path)
+        if self.out is not None and place.parent == self.out and path.suffix:
+            self.write(path.name, save)
+        else:
+            save(place)
 
     @property
     def command(self) -> str:

@@ -8,6 +8,7 @@ from .dataset import coding_of as coding_of
 from .dataset import n_categories as n_categories
 from .dataset import texts as texts
 from .design import missing_column as missing_column
+from .frames import as_frame as as_frame
 from .identity import check_same as check_same
 from .items import PAIRS as PAIRS
 from .margins import units as units
@@ -34,6 +35,7 @@ __all__ = [
     "Patterns",
     "Priors",
     "Stated",
+    "as_frame",
     "check_coords",
     "check_same",
     "checked",

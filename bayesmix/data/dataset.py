@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from bayesmix.data.coding import Coding
 from bayesmix.data.columns import check_scalars, native, numbers, plain
 from bayesmix.data.design import Design, columns_of, design, missing_column
+from bayesmix.data.frames import as_frame
 from bayesmix.data.items import Coded, coded_items, sharing
 from bayesmix.spec import Covariates, Effect, Model, Response, Term, check_model
 from bayesmix.typing import Array
@@ -73,7 +74,8 @@ class Dataset:
         model : Model
             The declaration.
         df : pandas.DataFrame
-            One row an individual; `model.freq` counts rows that stand for several.
+            One row an individual; `model.freq` counts rows that stand for several. A DataFrame of polars and a
+            Table of pyarrow are taken too.
         coding : Coding, optional
             That of other rows (`Problem.coding`, `fit.info["coding"]`), which is followed as far as it goes: any rows
             can be coded then, a single one too, and none of what it takes to estimate the model is asked of them.
@@ -86,6 +88,8 @@ class Dataset:
         ValueError, TypeError
             What came, what was expected, and what to do.
         """
+        check_model(model)
+        df = as_frame(df)
         _check_frame(model, df)
         freq = _frequencies(model, df)
         coded = coded_items(model, df, freq > 0, coding)
@@ -195,9 +199,6 @@ def _needed(model: Model, c: Covariates, coded: Mapping[str, Coded]) -> NDArray[
 
 
 def _check_frame(model: Model, df: pd.DataFrame) -> None:
-    check_model(model)
-    if not isinstance(df, pd.DataFrame):
-        raise TypeError(f"The data came as {type(df).__name__}, expected a pandas DataFrame: pd.DataFrame(data).")
     if len(df) == 0:
         raise ValueError("The data frame is empty (0 rows): give at least one row.")
     if isinstance(df.columns, pd.MultiIndex):

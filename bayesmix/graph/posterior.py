@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from bayesmix.data import check_coords, coding_of
+from bayesmix.data import as_frame, check_coords, coding_of
 from bayesmix.graph.compile import LogLikelihood
 from bayesmix.graph.nodes import (
     ROUGH,
@@ -91,6 +91,7 @@ def log_likelihood(
     0.0
     """
     model, params = model_and_params(model, params)
+    df = as_frame(df)
     data = prepare(model, df, nodes=nodes, coding=coding_of(model, params, df))
     check_coords(params, model, data.coords)
     theta = data.pack({k: np.asarray(v) for k, v in params.items()})

@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from bayesmix.checks import whole
-from bayesmix.data import Coding, check_coords, coding_of, n_categories, plain
+from bayesmix.data import Coding, as_frame, check_coords, coding_of, n_categories, plain
 from bayesmix.graph.compile import LogLikelihood, constants_of
 from bayesmix.graph.problem import Problem, prepare
 from bayesmix.spec import Model, Named, Response, Solution, model_and_params, terms
@@ -103,6 +103,7 @@ def _frame(model: Model, n: int | None, df: pd.DataFrame | None, clusters: int |
         raise ValueError("Neither n nor df came: say how many individuals to draw, e.g. n=1000.")
     if df is None and any(t.covariates for t in terms(model)):
         raise ValueError("The model has covariates: give their values as df=, one row an individual.")
+    df = None if df is None else as_frame(df)
     size = len(df) if df is not None else n
     if not isinstance(size, (int, np.integer)) or size < 1:
         raise ValueError(f"n came as {size!r}: give a whole number of at least 1.")

@@ -66,7 +66,7 @@ def report(what: Fit | Listed | xr.DataTree, post: xr.DataTree | None = None) ->
     >>> print(bm.report(fit).splitlines()[0])
     MODEL AND DATA
     """
-    return to_text(_any_sections(what, post))
+    return to_text(sections(what, post))
 
 
 def show(what: Fit | Listed | xr.DataTree, post: xr.DataTree | None = None, console: Console | None = None) -> None:
@@ -81,21 +81,27 @@ def show(what: Fit | Listed | xr.DataTree, post: xr.DataTree | None = None, cons
         Where to; standard output if left out.
     """
     console = console or Console(highlight=False)
-    sections = _any_sections(what, post)
+    found = sections(what, post)
     if console.is_terminal:
-        console.print(Group(*laid_out(sections)), width=min(WIDTH, console.width))
+        console.print(Group(*laid_out(found)), width=min(WIDTH, console.width))
     else:
-        console.file.write(to_text(sections))
+        console.file.write(to_text(found))
 
 
-def _any_sections(what: Fit | Listed | xr.DataTree, post: xr.DataTree | None) -> list[Section]:
+def sections(what: Fit | Listed | xr.DataTree, post: xr.DataTree | None = None) -> list[Section]:
+    """The sections of a listing: those of a fit, with its posterior beside it, or of what lists itself.
 
+    Raises
+    ------
+    TypeError
+        Anything else.
+    """
     if isinstance(what, Fit):
         return _sections(what, post)
     if isinstance(what, xr.DataTree):
-        from bayesmix.listing.posterior import sections
+        from bayesmix.listing import posterior
 
-        return sections(what)
+        return posterior.sections(what)
     if isinstance(what, Listed):
         return what.sections()
     raise TypeError(

@@ -1,7 +1,4 @@
-"""Sections of the listing: parameters by level and class, random parts, transitions, probabilities, odds ratios.
-
-Rich lays the tables out.
-"""
+"""Sections of the listing: parameters by level and class, random parts, transitions, probabilities, odds ratios."""
 
 from __future__ import annotations
 
@@ -12,10 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import xarray as xr
-from rich.console import Group
-from rich.table import Table
 
-from bayesmix.layout import WIDTH, Section, make_table, number, p_value, percent, probability
+from bayesmix.layout import WIDTH, Section, Table, make_table, number, p_value, percent, probability
 from bayesmix.results import Estimates, Fit, entry, occasions
 from bayesmix.spec import SCALES, TINY, Effect, LatentClass, Quantity, Response, Term, plain, shown
 
@@ -96,11 +91,11 @@ def _absent(fit: Fit, x: xr.DataArray) -> np.ndarray:
     return out.transpose(*x.dims).values
 
 
-def _flat(names: Sequence[str], rows: Rows) -> Group | Table:
+def _flat(names: Sequence[str], rows: Rows) -> Table:
     return make_table(("", *rows.head), [(label, *rows.cells(label)) for n in names for _, label in rows.entries(n)])
 
 
-def _by_class(fit: Fit, r: Response, names: Sequence[str], rows: Rows) -> list[Group | Table]:
+def _by_class(fit: Fit, r: Response, names: Sequence[str], rows: Rows) -> list[Table]:
     """One table a class (or combination of classes), then what does not depend on a class."""
     blocks: dict[str, list[tuple[str, ...]]] = {}
     hidden, zeros = _references(fit, r, names), _no_loadings(fit, r)
@@ -115,7 +110,8 @@ def _by_class(fit: Fit, r: Response, names: Sequence[str], rows: Rows) -> list[G
             block = class_label(fit, x, at)
             shown = "" if block in first else name
             first.add(block)
-            blocks.setdefault(block, []).append((shown, _item_label(fit, x, at, r), *rows.cells(label)))
+            words = entry_words(Estimates.of(fit), x, at) or "-"
+            blocks.setdefault(block, []).append((shown, words, *rows.cells(label)))
     order = sorted(blocks, key=lambda b: b == "")
     return [make_table(("parameter", "item", *rows.head), blocks[b], left=2, title=b or _rest(blocks)) for b in order]
 
@@ -141,19 +137,21 @@ def class_names(fit: Fit, x: xr.DataArray, at: tuple[int, ...]) -> str:
     return ", ".join(f"{d} = {x[d].values[at[x.dims.index(d)]]}" for d in dims)
 
 
-def _item_label(fit: Fit, x: xr.DataArray, at: tuple[int, ...], r: Response) -> str:
-    """``A = 2``: item and category; ``A | 1``: item and threshold; further dims by their labels."""
+def entry_words(estimates: Estimates, x: xr.DataArray, at: tuple[int, ...]) -> str:
+    """``A = 2``: item and category; ``A | 1``: item and threshold; further dims, but for classes, by their labels."""
+    model = estimates.model
     where = {str(d): str(x[d].values[i]) for d, i in zip(x.dims, at, strict=True)}
-    out = where.pop(r.item_dim, "")
-    if r.category_dim in where:
-        categories = Estimates.of(fit).categories.get(out)
-        label = where.pop(r.category_dim)
-        out += f" = {categories[at[x.dims.index(r.category_dim)]] if categories else label}"
-    if r.threshold_dim in where:
-        out += f" | {where.pop(r.threshold_dim)}"
-    for d in fit.model.class_dims(x.dims):
+    out = next((where.pop(r.item_dim) for r in model.responses if r.item_dim in where), "")
+    for r in model.responses:
+        if r.category_dim in where:
+            categories, k = estimates.categories.get(out), at[x.dims.index(r.category_dim)]
+            label = where.pop(r.category_dim)
+            out += f" = {categories[k] if categories and k < len(categories) else label}"
+        if r.threshold_dim in where:
+            out += f" | {where.pop(r.threshold_dim)}"
+    for d in model.class_dims(x.dims):
         where.pop(d, None)
-    return ", ".join(filter(None, [out, *where.values()])) or "-"
+    return ", ".join(filter(None, [out, *where.values()]))
 
 
 def _no_loadings(fit: Fit, r: Response) -> dict[str, np.ndarray]:
@@ -324,13 +322,13 @@ def _with_error(p: float, se: float) -> str:
     return f"{p:.3f} ({probability(se)})"
 
 
-def _plain_probabilities(fit: Fit, name: str) -> list[Group | Table]:
+def _plain_probabilities(fit: Fit, name: str) -> list[Table]:
     p, se = fit.probabilities[name], fit.probabilities_se[name]
     rows = [(entry(name, p, at), _with_error(float(p.values[at]), float(se.values[at]))) for at in np.ndindex(p.shape)]
     return [make_table(("", "probability"), rows)]
 
 
-def _item_probabilities(fit: Fit, name: str, r: Response) -> list[Group | Table]:
+def _item_probabilities(fit: Fit, name: str, r: Response) -> list[Table]:
     """Items and categories in the rows, classes in the columns, in as many tables as they need."""
     p, se = fit.probabilities[name], fit.probabilities_se[name]
     item, category = r.item_dim, r.category_dim
@@ -359,9 +357,12 @@ def _category_label(fit: Fit, p: xr.DataArray, item: str, i: int, category: str,
     return f"{name} = {categories[k] if categories and k < len(categories) else p[category].values[k]}"
 
 
-def odds(fit: Fit) -> Section | None:
-    """exp(slope) of the class logits, with a 95% interval from the logit scale."""
-    summary, rows = fit.summary(), []
+def odds_ratios(fit: Fit) -> pd.DataFrame:
+    """exp(slope) of the class logits: `odds_ratio`, `se` (delta method), and a 95% interval from the logit scale.
+
+    A row a free slope of a covariate; `p` is of a log odds of zero.
+    """
+    summary, rows = fit.summary(), {}
     for c in fit.model.classes:
         for name in [t.parameter.name for t in c.terms if t.covariates]:
             x = fit.params[name]
@@ -369,9 +370,16 @@ def odds(fit: Fit) -> Section | None:
             for label in (k for k in labels if summary.loc[k, "free"]):
                 s = row_of(summary, label)
                 ratio = math.exp(min(s["estimate"], 700.0))
-                ends = (np.exp(s["lower"]), np.exp(s["upper"]))
-                rows.append((label, *map(number, (ratio, ratio * s["se"], *ends)), p_value(s["p"])))
-    if not rows:
+                rows[label] = (ratio, ratio * s["se"], np.exp(s["lower"]), np.exp(s["upper"]), s["p"])
+    columns = ["odds_ratio", "se", "lower", "upper", "p"]
+    return pd.DataFrame.from_dict(rows, orient="index", columns=columns).astype(float).rename_axis("entry")
+
+
+def odds(fit: Fit) -> Section | None:
+    """Odds ratios of covariates."""
+    found = odds_ratios(fit)
+    if found.empty:
         return None
+    rows = [(str(k), *map(number, r[:-1]), p_value(r[-1])) for k, r in zip(found.index, found.to_numpy(), strict=True)]
     head = ("", "odds ratio", "SE", "95% lower", "upper", "p (log odds = 0)")
     return Section("Odds ratios of the covariates, against the reference class", [make_table(head, rows)])

@@ -1,7 +1,4 @@
-"""Sections of the listing of a regression, as tables of regressions are read: Table 1 of the 2009 paper.
-
-Rich lays the tables out.
-"""
+"""Sections of the listing of a regression, as tables of regressions are read: Table 1 of the 2009 paper."""
 
 from __future__ import annotations
 
@@ -11,11 +8,9 @@ from typing import cast
 
 import numpy as np
 import xarray as xr
-from rich.console import Group
-from rich.table import Table
 from scipy import special
 
-from bayesmix.layout import Section, make_table, number, p_value, packed, percent
+from bayesmix.layout import Section, Table, make_table, number, p_value, packed, percent
 from bayesmix.listing.parameters import Rows, class_label, row_of
 from bayesmix.results import Estimates, Fit, entry
 from bayesmix.spec import RANDOM, SCALES, TINY, Effect, Kind, LatentClass, Model, Quantity, Response, Term, shown
@@ -66,7 +61,7 @@ def _free(fit: Fit, t: Term, rows: Rows) -> Iterator[Entry]:
     yield from ((x, at, label) for at, label in rows.entries(name) if free[at])
 
 
-def _tables(blocks: Mapping[str, list[Cells]], head: Sequence[str]) -> list[Group | Table]:
+def _tables(blocks: Mapping[str, list[Cells]], head: Sequence[str]) -> list[Table]:
     """Classes apart, what they share last; columns of one width."""
     order = sorted(blocks, key=lambda b: b == "")
     rest = "All classes" if len(blocks) > 1 else ""
@@ -161,7 +156,7 @@ def _matrices(fit: Fit) -> dict[str, list[Quantity]]:
     }
 
 
-def _by_class(fit: Fit, title: str, quantities: Sequence[Quantity]) -> Iterator[Group | Table]:
+def _by_class(fit: Fit, title: str, quantities: Sequence[Quantity]) -> Iterator[Table]:
     """A table for each class on which the quantities depend."""
     blocks: dict[str, list[Cells]] = {}
     for q in quantities:

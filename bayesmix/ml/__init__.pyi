@@ -1,3 +1,4 @@
+from .assemble import doubts as doubts
 from .enumeration import Enumeration as Enumeration
 from .enumeration import with_classes as with_classes
 from .estimation import estimate as estimate
@@ -30,6 +31,7 @@ __all__ = [
     "covariances",
     "curvature",
     "detours",
+    "doubts",
     "ends",
     "estimate",
     "partitioned",

@@ -271,25 +271,29 @@ def _of_starts(out: Fit) -> list[str]:
     return said
 
 
-def _warn(out: Fit) -> None:
-    level, q = 4, out.quality
-    for said in _of_starts(out):
-        warnings.warn(said, stacklevel=level)
+def doubts(fit: Fit) -> list[str]:
+    """What a user should know of a fit before reading its numbers; nothing where all is well."""
+    said, q = _of_starts(fit), fit.quality
     if q["failed"]:
         each = "; ".join(f"{what} ({why})" for what, why in q["failed"].items())
-        warnings.warn(f"The solution is kept, but this could not be made of it: {each}.", stacklevel=level)
-    if abs(out.quality.get("audit", 0.0)) > ROUGH:
-        wide = [q for q in Estimates.of(out).of_kind("sd") if float(out.derived[q.name].max()) > LARGE_LOGIT_SD]
+        said.append(f"The solution is kept, but this could not be made of it: {each}.")
+    if abs(q.get("audit", 0.0)) > ROUGH:
+        wide = [s for s in Estimates.of(fit).of_kind("sd") if float(fit.derived[s.name].max()) > LARGE_LOGIT_SD]
         better = {"cluster": "a class of clusters (bm.class_status)", "individual": "classes of individuals (lca)"}
-        other = better[wide[0].part] if wide and len(out.model.classes) == 1 else "classes"
+        other = better[wide[0].part] if wide and len(fit.model.classes) == 1 else "classes"
         hint = f"; {wide[0].name} is huge: {other} may be the better model" if wide else ""
-        warnings.warn(f"{audit_words(out.quality)}{hint}.", stacklevel=level)
-    if out.quality["equal_solutions"] > 1:
-        warnings.warn(
-            f"{out.quality['equal_solutions']} different solutions have the same best log-likelihood: the model is "
-            "not identified by these data; simplify it.",
-            stacklevel=level,
+        said.append(f"{audit_words(q)}{hint}.")
+    if q["equal_solutions"] > 1:
+        said.append(
+            f"{q['equal_solutions']} different solutions have the same best log-likelihood: the model is not "
+            "identified by these data; simplify it."
         )
+    return said
+
+
+def _warn(fit: Fit) -> None:
+    for said in doubts(fit):
+        warnings.warn(said, stacklevel=4)
 
 
 def at_end(data: Target, s: Start, top: Optimum) -> Start:

@@ -11,7 +11,7 @@ import xarray as xr
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
-from bayesmix.data import missing_column
+from bayesmix.data import as_frame, missing_column
 from bayesmix.plots.style import COLOURS, bare
 from bayesmix.results import Estimates, Fit, check_two_level_regression, coefficients
 from bayesmix.spec import Model
@@ -86,7 +86,7 @@ def outcome(
     """
     if not isinstance(fit, Fit):
         raise TypeError(f"The fit came as {type(fit).__name__}, expected what bm.fit returns: give one.")
-    o = _gathered(fit, df, by, truth, name)
+    o = _gathered(fit, as_frame(df), by, truth, name)
     bins = _bins(o.y)
     panels, observed = _panels(len(o.groups), len(o.classes))
     for g, k in np.ndindex(panels.shape):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from bayesmix.data import as_frame
 from bayesmix.results.estimates import Estimates
 from bayesmix.results.fit import Fit
 from bayesmix.typing import Array
@@ -72,6 +73,7 @@ def score_weights(fit: Fit, df: pd.DataFrame | None) -> Array:
     n = fit.effect_scores[names[0]].sizes["row"]
     if fit.model.freq is None:
         return np.ones(n)
+    df = None if df is None else as_frame(df)
     if df is None or fit.model.freq not in df or len(df) != n:
         raise ValueError(f"The rows stand for several persons each: give the data of the fit, {n} rows, df=.")
     return df[fit.model.freq].to_numpy(dtype=float)

@@ -283,6 +283,20 @@ class Fit:
         counts = self.class_counts().round(3).to_html() if self.class_variables else ""
         return f"<p>{head}</p>{counts}{self.summary().round(4).to_html()}"
 
+    def to_html(self, path: str | Path, **more: Any) -> Path:
+        """Write the fit as one HTML file, to read, to print and to hand on: :func:`bayesmix.to_html`.
+
+        Parameters
+        ----------
+        path : str or pathlib.Path
+            The file.
+        **more
+            As there: `post`, `df`, `title`, `data`, `plots`.
+        """
+        import bayesmix as bm
+
+        return bm.to_html(self, path, **more)  # the page lies above the numbers
+
     def save(self, path: str | Path) -> Path:
         """Write the fit to one NetCDF file, whole or not at all: a file that was there before stays until then.
 

@@ -11,7 +11,7 @@ import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
-from bayesmix.data import check_coords, coding_of
+from bayesmix.data import as_frame, check_coords, coding_of
 from bayesmix.data.design import design
 from bayesmix.graph import LogLikelihood, Problem, at_rest, effects_at_nodes, prepare
 from bayesmix.results.estimates import Estimates
@@ -67,6 +67,7 @@ def coefficients(result: Fit | xr.DataTree, df: pd.DataFrame) -> pd.DataFrame:
     """
     model = Estimates.of(result).model
     check_two_level_regression(model)
+    df = as_frame(df)
     if isinstance(result, Fit):
         data = prepare(
             model, df, result.nodes or None, collapse=False, coding=coding_of(model, cast(Any, result.params), df)

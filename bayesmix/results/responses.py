@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from bayesmix.data import coding_of
+from bayesmix.data import as_frame, coding_of
 from bayesmix.graph import prepare
 from bayesmix.results.estimates import Estimate, Estimates
 from bayesmix.results.fit import Fit
@@ -52,7 +52,7 @@ def category_labels(estimates: Estimates, x: xr.DataArray, r: Response) -> list[
 
 def covariate_means(result: Fit | xr.DataTree, df: pd.DataFrame) -> dict[str, xr.DataArray]:
     """Average the columns of each design matrix of `result` over the individuals, or the clusters, of `df`."""
-    model = Estimates.of(result).model
+    model, df = Estimates.of(result).model, as_frame(df)
     coding = coding_of(model, cast(Any, result.params), df) if isinstance(result, Fit) else None
     sampled = tuple({e.level for e in model.effects})  # no nodes are made that nobody looks at
     data, out = prepare(model, df, sampled=sampled, collapse=False, coding=coding), {}

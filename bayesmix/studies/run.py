@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from bayesmix.checks import one_of, whole
+from bayesmix.data import as_frame
 from bayesmix.graph import prepare
 from bayesmix.ml import Settings
 from bayesmix.parallel import progress_bar, run_all
@@ -116,7 +117,8 @@ def study(
     _check_settings(seed, estimator, fit or {}, sample or {})
     plan = Plan(
         population, _parameters(params, solution, population), _named(models, population),
-        {k: _arrays(v) for k, v in (truth or {}).items()}, n, df, clusters,
+        {k: _arrays(v) for k, v in (truth or {}).items()}, n,
+        df if df is None or callable(df) else as_frame(df), clusters,
         _categories(solution) if categories is None else categories, estimator, seed, fit or {}, sample or {},
     )  # fmt: skip
     info = _described(plan, replications)

@@ -4,6 +4,7 @@ import hashlib
 import inspect
 import json
 import shlex
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -805,3 +806,62 @@ def test_factor_mixtures_are_enumerated(graded, tmp_path):
     done = run(*words, *QUICK, "--nodes", "trapezoid:9", "--out", tmp_path, "--plots")
     assert done.exit_code == 0, done.output
     assert list(pd.read_csv(tmp_path / "enumeration.csv")["classes"]) == [1, 2]
+
+
+# pages and tables ---------------------------------------------------------------------------------
+
+
+def test_a_page_and_tables_lie_in_the_folder_and_among_its_files(data, tmp_path):
+    out = tmp_path / "out"
+    words = ("fit", "lca", data, "--items", "a-e", "--classes", 2, "--missing", 9999, *RUN, "--out", out)
+    done = run(*words, "--html", "report.html", "--tables", "tables.md")
+    assert done.exit_code == 0, done.output
+    fit = bm.Fit.load(out / "fit.nc")
+    page = (out / "report.html").read_text(encoding="utf-8")
+    assert page.startswith("<!DOCTYPE html>")
+    assert "data.csv" in page
+    assert f"{fit.loglik:.3f}" in page
+    assert f"{fit.bic:.3f}" in (out / "tables.md").read_text(encoding="utf-8")
+    kept = json.loads((out / "run.json").read_text(encoding="utf-8"))
+    assert {"report.html", "tables.md"} <= {*kept["files"]}
+    assert run(*words).exit_code == 0
+    assert not (out / "report.html").exists()  # what is not asked for again goes, as pictures do
+
+
+def test_a_page_and_tables_lie_where_they_are_asked_for(data, tmp_path, monkeypatch):
+    (tmp_path / "here").mkdir()
+    (tmp_path / "there").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    words = ("enumerate", "lca", data, "--items", "a-e", "--classes", "1-2", "--missing", 9999, *RUN)
+    done = run(*words, "--html", "report.html", "--tables", tmp_path / "there" / "tables")
+    assert done.exit_code == 0, done.output
+    assert "Written: report.html" in done.stdout
+    assert "How many classes" in (tmp_path / "here" / "report.html").read_text(encoding="utf-8")
+    assert [p.name for p in (tmp_path / "there" / "tables").iterdir()] == ["enumeration.csv"]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--html", "report.txt"), "--html came as 'report.txt': give a name that ends in .html."),
+        (("--html", "none/report.html"), "There is no folder 'none'"),
+        (("--tables", "t.pdf"), "give a name that ends in .docx, .tex, .md or .csv"),
+        (("--tables", "t.csv"), "is one csv file for several tables: give a folder"),
+        (("--tables", "folder.md"), "is a folder, and a file was to be written there"),
+    ],
+)
+def test_a_page_that_cannot_be_written_is_refused_before_the_fit(words, said, data, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder.md").mkdir()
+    done = run("fit", "lca", data, "--items", "a-e", "--classes", 2, *words)
+    assert done.exit_code == 2
+    assert said in done.stderr
+    assert "Fitting" not in done.stderr
+
+
+def test_word_tables_without_python_docx_are_refused_before_the_fit(data, monkeypatch):
+    monkeypatch.setitem(sys.modules, "docx", None)
+    done = run("fit", "lca", data, "--items", "a-e", "--classes", 2, "--tables", "t.docx")
+    assert done.exit_code == 2
+    assert done.stderr.startswith("Error: Word documents take python-docx: pip install 'bayesmix[report]'")
+    assert "Fitting" not in done.stderr

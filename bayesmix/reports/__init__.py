@@ -1,0 +1,5 @@
+"""Results to hand on: a page to read, tables for a manuscript."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

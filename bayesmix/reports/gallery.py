@@ -1,0 +1,171 @@
+"""Which pictures a result has, each with a caption: those of a page and those that the command line writes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+import xarray as xr
+
+from bayesmix import plots
+from bayesmix.plots.regression_diagram import is_simple_regression
+from bayesmix.results import Comparison, Estimates, Fit, entered
+from bayesmix.spec import Model
+from bayesmix.studies import Study
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from bayesmix.ml import Enumeration
+
+INTERVALS = {True: "95% intervals by the standard errors", False: "equal-tailed 95% intervals of the posterior"}
+"""What stands about a number: of a fit, or of a posterior."""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture that can be drawn.
+
+    Attributes
+    ----------
+    name : str
+        Of its file, without an ending.
+    title, caption : str
+        What it is, and how it is read.
+    draw : callable
+        Draws it; a ValueError says why it cannot be drawn.
+    """
+
+    name: str
+    title: str
+    caption: str
+    draw: Callable[[], Figure]
+
+
+def pictures(result: Fit | xr.DataTree, df: pd.DataFrame | None = None) -> Iterator[Picture]:
+    """List the pictures that make sense for the model of `result`; those that need the data only with `df`."""
+    estimates, is_fit = Estimates.of(result), isinstance(result, Fit)
+    model, intervals = estimates.model, INTERVALS[is_fit]
+    if model.is_mixture:
+        yield _picture("classes", "Sizes of the classes", f"The share of each class, with {intervals}.",
+                       lambda: plots.classes(result)[0])  # fmt: skip
+    if not is_simple_regression(model):
+        title, caption = OF_CLASSES if model.is_mixture else OF_ITEMS
+        yield _picture("profile", title, caption.format(intervals), lambda: plots.profile(result)[0])
+    elif isinstance(result, Fit) and df is not None:
+        yield from _of_regression(result, df)
+    if isinstance(result, Fit) and model.factors:
+        yield _picture("scores", "Factor scores", SCORES, lambda: plots.scores(result, df)[0])
+    if model.factors and _has_curves(model):
+        at = "their means" if df is not None else "zero"
+        given = f" Covariates of items are at {at}." if any(t.covariates for t in _item_terms(model)) else ""
+        yield _picture("item_curves", "Item curves", CURVES + given, lambda: plots.item_curves(result, df)[0])
+        yield _picture("information", "Information", INFORMATION + given, lambda: plots.information(result, df)[0])
+    if isinstance(result, Fit) and any(str(k).endswith("_membership") for k in result.effect_scores):
+        yield from _of_memberships(result, df)
+    if "path" in result.classes if isinstance(result, Fit) else entered(estimates):
+        yield _picture("transitions", "Transitions", TRANSITIONS, lambda: plots.transitions(result))
+    if any(c.effects for k in model.classes_at("individual") for c in k.predictor):
+        yield _picture("class_curves", "Class probabilities over the random effects", CLASS_CURVES,
+                       lambda: plots.class_curves(result, df=df)[0])  # fmt: skip
+
+
+OF_CLASSES = (
+    "Profiles of the classes",
+    "What each class answers to each item, with {}: the probability of a category, averaged over individuals, or of "
+    "numbers their mean. Lines join the answers of one class.",
+)
+OF_ITEMS = (
+    "Answers to the items",
+    "What is answered to each item, with {}: the probability of a category, averaged over individuals, or of numbers "
+    "their mean.",
+)
+SCORES = (
+    "How the factor scores (EAP) are distributed, with their reliability, and the posterior standard deviation of each "
+    "person's score against it."
+)
+CURVES = (
+    "The probability of each answer over the factor, by item and class. The steeper a curve, the better the item tells "
+    "persons apart there."
+)
+INFORMATION = (
+    "Where on the factor the items tell persons apart: the information of each item and of the test, and the standard "
+    "error of measurement that follows."
+)
+TRANSITIONS = (
+    "Bars are the sizes of the classes at each occasion; bands are as wide as the share of individuals that take this "
+    "transition. The number in a band is the probability of the class entered, given the class left."
+)
+CLASS_CURVES = (
+    "How the probabilities of the classes change over the random effects of their logits, over the range that clusters "
+    "or persons span."
+)
+OUTCOME = "The outcome in each class: an individual counts in each with its posterior probability."
+RANDOM_EFFECTS = (
+    "A point is a cluster: its slope against its intercept, both empirical Bayes means, which are shrunk to the "
+    "average."
+)
+
+
+def _picture(name: str, title: str, caption: str, axes: Callable[[], Any]) -> Picture:
+    """A picture of what draws it and returns Axes."""
+    return Picture(name, title, caption, lambda: axes().figure)
+
+
+def _of_regression(fit: Fit, df: pd.DataFrame) -> Iterator[Picture]:
+    (response, *_) = fit.model.responses
+    if response.family.kind != "categorical":
+        yield _picture("outcome", "The outcome by class", OUTCOME, lambda: plots.outcome(fit, df)[0])
+    if any(t.effects and t.covariates for t in response.predictor):
+        yield _picture("random_effects", "Intercepts and slopes of the clusters", RANDOM_EFFECTS,
+                       lambda: plots.random_effects(fit, df))  # fmt: skip
+
+
+def _of_memberships(fit: Fit, df: pd.DataFrame | None) -> Iterator[Picture]:
+    if fit.model.freq is not None and df is None:
+        return
+    freq = None if fit.model.freq is None or df is None else df[fit.model.freq].to_list()
+    caption = "How many persons have which grade of membership in each class (posterior means)."
+    yield _picture("memberships", "Grades of membership", caption, lambda: plots.memberships(fit, freq=freq)[0])
+
+
+def _has_curves(model: Model) -> bool:
+    return any(r.family.finite and any(t.effects for t in r.predictor) for r in model.responses)
+
+
+def _item_terms(model: Model) -> list[Any]:
+    return [t for r in model.responses for t in r.terms]
+
+
+def of_comparison(found: Comparison) -> Picture:
+    """Picture the estimates with their intervals: by maximum likelihood, of the posterior, or both side by side."""
+    both = found.table["ml"].notna().any() and found.table["mean"].notna().any()
+    beside = "Estimates by maximum likelihood and posterior means side by side" if both else "Estimates"
+    name = "comparison" if both else "estimates"
+    title = "Maximum likelihood beside the posterior" if both else "Estimates"
+    return Picture(name, title, f"{beside}, with 95% intervals. An arrow at an edge: further out.", found.plot)
+
+
+def of_enumeration(found: Enumeration) -> Picture:
+    """Picture the information criteria over the number of classes."""
+    caption = "Information criteria over the number of classes. Smaller is better; BIC is what the fits are ranked by."
+    return _picture("enumeration", "How many classes", caption, lambda: plots.enumeration(found))
+
+
+def of_study(study: Study) -> Iterator[Picture]:
+    """Picture each model of which the population's values are known."""
+    caption = (
+        "Bias, average standard error over the spread of the estimates, and cover of the 95% intervals, with their "
+        "Monte Carlo error. A filled point is off by more than that."
+    )
+    for k, name in enumerate(study.models, start=1):
+        if not study.summary(name)["cover"].isna().all():
+            file = f"study_{k}" if len(study.models) > 1 else "study"
+            yield _picture(file, f"Recovery: {name}", caption, partial(_first, study, name))
+
+
+def _first(study: Study, name: str) -> Any:
+    return plots.study(study, name)[0]
