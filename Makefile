@@ -1,6 +1,6 @@
 # `make help` lists what there is. Every target but clean builds .venv first, where it has to.
 .DEFAULT_GOAL := help
-.PHONY: help env demo test slow studies bench published check floors clean rebuild
+.PHONY: help env demo test slow studies bench published check floors site pages clean rebuild
 
 BIN := .venv/bin
 STAMP := .venv/stamp
@@ -44,7 +44,7 @@ studies: env  ## the papers' simulation studies, 100 replications each: hours; g
 published: env  ## published log-likelihoods beside ours, of the data sets in the folder BAYESMIX_REAL_DATA
 	@$(BIN)/python benchmarks/published.py
 
-check: env floors  ## style, types and rooms
+check: env floors pages  ## style, types, rooms, and the pages of the site
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/pyright --pythonpath $(BIN)/python
@@ -54,6 +54,13 @@ floors: env
 	@rm -rf build/floors && mkdir -p build/floors
 	@cp -R bayesmix build/floors/ && cp -R models build/floors/bayesmix/models
 	cd build/floors && ../../$(BIN)/lint-imports --config ../../pyproject.toml --no-cache --no-logo
+
+site: env  ## the documentation in build/site; notebooks run that have not run yet
+	@$(BIN)/python tools/docs.py
+
+# Pages of the site without a warning, and without a link that leads nowhere; no notebook runs.
+pages: env
+	$(BIN)/python tools/docs.py --check
 
 bench: env  ## timings against peers
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[bench]'

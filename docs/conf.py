@@ -1,0 +1,63 @@
+"""How Sphinx makes the site: `tools/docs.py` lays out its source and calls it."""
+
+from importlib import metadata
+from importlib.util import find_spec
+from pathlib import Path
+
+project = "bayesmix"
+author = "bayesmix developers"
+copyright = f"2026, {author}"
+release = metadata.version("bayesmix")
+
+extensions = [
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "sphinx.ext.mathjax",
+    "numpydoc",
+    "myst_nb",
+    "sphinx_copybutton",
+    "sphinx_design",
+]
+exclude_patterns = ["conf.py", "_templates", "_static", "data"]
+templates_path = ["_templates"]
+nitpicky = True
+
+# Formulas are drawn by one file of MathJax that lies beside the pages: nothing is fetched from elsewhere.
+MATHJAX = Path(find_spec("sphinx-mathjax-offline").submodule_search_locations[0]) / "static" / "mathjax"
+html_static_path = ["_static", str(MATHJAX / "tex-svg.js")]
+mathjax_path = "tex-svg.js"
+mathjax3_config = {"options": {"enableMenu": False}}
+
+# Docstrings
+autosummary_generate = True
+autosummary_ignore_module_all = False
+autodoc_typehints = "none"  # the docstrings say it in words
+numpydoc_show_class_members = False  # the template of a class lists them
+numpydoc_validation_checks = set()
+
+# Pages and notebooks
+myst_enable_extensions = ["colon_fence", "deflist", "dollarmath", "amsmath", "attrs_inline"]
+myst_heading_anchors = 3
+nb_merge_streams = True
+nb_execution_raise_on_error = True
+nb_execution_timeout = 3600
+nb_execution_show_tb = True
+nb_ipywidgets_js = {}  # no notebook has widgets, and theirs would come from elsewhere
+
+# The look
+html_theme = "pydata_sphinx_theme"
+html_title = "bayesmix"
+html_css_files = ["site.css"]
+html_show_sourcelink = False
+html_copy_source = False
+html_theme_options = {
+    "show_prev_next": True,
+    "secondary_sidebar_items": ["page-toc"],
+    "navbar_align": "left",
+    "header_links_before_dropdown": 7,
+    "navigation_with_keys": False,
+    "footer_start": ["copyright"],
+    "footer_end": [],
+}
+copybutton_prompt_text = r">>> |\.\.\. |\$ "
+copybutton_prompt_is_regexp = True

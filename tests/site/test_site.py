@@ -1,0 +1,115 @@
+"""The documentation site: it refuses foreign folders, finds dead links, and has every public name."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+import bayesmix as bm
+
+ROOT = Path(__file__).parents[2]
+PUBLIC = [
+    *bm.__all__,
+    *(f"models.{name}" for name in bm.models.__all__),
+    *(f"plots.{name}" for name in bm.plots.__all__),
+]
+
+
+@pytest.fixture(autouse=True)
+def tools(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "tools")
+
+
+def page(body: str) -> str:
+    return f"<html><head><title>A page</title></head><body>{body}</body></html>"
+
+
+# the folder ---------------------------------------------------------------------------------------
+
+
+def test_a_folder_that_holds_no_site_is_refused_before_anything_is_built(tmp_path, monkeypatch, capsys):
+    import docs
+
+    (tmp_path / "thesis.txt").write_text("years of work")
+    monkeypatch.setattr(sys, "argv", ["docs.py", str(tmp_path)])
+    monkeypatch.setattr(docs, "build", lambda **_: pytest.fail("it began to build"))
+    assert docs.main() == 2
+    assert "is not empty, and what it holds is no site that was made here" in capsys.readouterr().err
+    assert [p.name for p in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+def test_a_site_takes_the_place_of_an_older_one_whole(tmp_path, monkeypatch):
+    import docs
+
+    made, out = tmp_path / "made", tmp_path / "out"
+    for folder, name in ((made, "index.html"), (out, "gone.html")):
+        folder.mkdir()
+        (folder / name).write_text(page(""))
+        (folder / docs.MARK).write_text("")
+    monkeypatch.setattr(sys, "argv", ["docs.py", str(out)])
+    monkeypatch.setattr(docs, "build", lambda **_: made)
+    assert docs.main() == 0
+    assert sorted(p.name for p in out.iterdir()) == [docs.MARK, "index.html"]
+
+
+def test_a_file_and_an_empty_folder(tmp_path):
+    import docs
+
+    docs.refuse_foreign(tmp_path)
+    docs.refuse_foreign(tmp_path / "not there yet")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ValueError, match="is a file: give a folder for the site"):
+        docs.refuse_foreign(tmp_path / "file")
+
+
+# notebooks ----------------------------------------------------------------------------------------
+
+
+def test_notebooks_stand_in_the_order_of_the_page_and_new_ones_at_its_end():
+    from docs import with_entries
+
+    tree = "text\n\n```{toctree}\n:maxdepth: 1\n\nb\nmissing\na\n```\n\nmore\n"
+    assert with_entries(tree, ["a", "b", "new"]) == tree.replace("b\nmissing\na\n", "b\na\nnew\n")
+
+
+def test_every_notebook_is_laid_out(tmp_path):
+    from docs import lay_out
+
+    lay_out(tmp_path / "source")
+    tutorials = tmp_path / "source" / "tutorials"
+    entries = re.search(r"maxdepth: 1\n\n(.*?)```", (tutorials / "index.md").read_text(), flags=re.S)[1].split()
+    assert sorted(entries) == sorted(p.stem for p in (ROOT / "notebooks").glob("*.ipynb"))
+    assert all((tutorials / f"{name}.ipynb").is_file() for name in entries)
+
+
+# links --------------------------------------------------------------------------------------------
+
+
+def test_dead_links_and_what_is_loaded_from_elsewhere_are_found(tmp_path):
+    from links import problems
+
+    (tmp_path / "other.html").write_text(page("<h1 id='here'>Here</h1>"))
+    (tmp_path / "site.css").write_text("@font-face { src: url(https://fonts.example/a.woff2) }")
+    links = ["other.html#here", "other.html#gone", "gone.html", "#nothing", "https://example.org/not-visited"]
+    body = "".join(f"<a href='{link}'>x</a>" for link in links)
+    (tmp_path / "index.html").write_text(page(f"{body}<script src='https://cdn.example/x.js'></script>"))
+    assert problems(tmp_path) == [
+        "index.html: 'other.html#gone' leads to no anchor",
+        "index.html: 'gone.html' leads to no file",
+        "index.html: '#nothing' leads to no anchor",
+        "index.html: loads 'https://cdn.example/x.js' from elsewhere",
+        "site.css: loads 'https://fonts.example/a.woff2' from elsewhere",
+    ]
+
+
+# the reference ------------------------------------------------------------------------------------
+
+
+def test_every_public_name_has_its_page_in_the_reference():
+    text = (ROOT / "docs" / "reference" / "index.md").read_text()
+    lists = re.findall(r":nosignatures:\n\n(.*?)```", text, flags=re.S)
+    named = [name for block in lists for name in block.split()]
+    assert sorted(named) == sorted(PUBLIC), "docs/reference/index.md lists every public name once"
