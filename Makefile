@@ -25,12 +25,12 @@ FALL := stubborn_fall-defies_authority_fall
 SPRING := stubborn_spring-defies_authority_spring
 
 demo: env  ## generated classrooms: a two-level latent transition model by ML and by NUTS, beside what was published
-	@$(BIN)/python data/toca.py
-	@$(BIN)/bayesmix enumerate lca data/toca.csv --items $(FALL) --classes 1-3
+	@$(BIN)/bayesmix enumerate lca data/toca.csv --items $(FALL) --classes 1-3 --out demo/how_many --quiet
 	@$(BIN)/bayesmix fit lta data/toca.csv --waves $(FALL) --waves $(SPRING) --classes 2 --cluster classroom \
-		--id student --sample --sample-effects --draws 500 --tune 500 --plots --out demo
-	@$(BIN)/bayesmix compare demo --published data/toca_published.csv --plots
-	@echo "Pictures, tables, the fit and the posterior are in demo/."
+		--id student --sample --sample-effects --draws 500 --tune 500 --plots --out demo --quiet
+	@echo "1200 generated pupils of 100 classrooms; published: Asparouhov & Muthen (2006)"
+	@$(BIN)/bayesmix compare demo --published data/toca_published.csv --plots --brief
+	@echo "Listings, pictures, tables, fit and posterior: demo/; 1, 2, 3 classes: demo/how_many/"
 
 test: env  ## the tests, but for the slow ones, on two cores
 	@$(BIN)/python -m pytest -n 2 --dist loadfile

@@ -22,6 +22,7 @@ from bayesmix.cli.inputs import Inputs, read_inputs
 from bayesmix.cli.options import (
     MODEL,
     OUTPUT,
+    Flag,
     ModelOptions,
     OutputOptions,
     PictureOptions,
@@ -158,7 +159,8 @@ def fit_command(
     with _status("Fitting"):
         fit = estimation.fit(inputs.model, inputs.df, **settings)
     try:
-        show(fit)
+        if not output.quiet:
+            show(fit)
     finally:  # a reader that went away loses no result
         with unbroken():
             write_fit(run, inputs, fit)
@@ -183,7 +185,8 @@ def _sample(run: Run, data: Path, inputs: Inputs, fit: Fit, settings: dict[str, 
                 run.write("posterior.nc", post.to_netcdf)  # before anything that may fail is made of it
         finally:
             table = compare(fit, post)
-            print(f"\n{table!r}")
+            if not run.settings["quiet"]:
+                print(f"\n{table!r}")
     with unbroken():
         run.write("comparison.csv", table.table.to_csv)
         run.write("listing.txt", lambda path: path.write_text(report(fit, post), encoding="utf-8"))
@@ -228,7 +231,8 @@ def enumerate_command(
     with _status("Fitting"):
         result = enumeration.enumerate_classes(inputs.declare, inputs.df, numbers, **settings)
     try:
-        show(result)
+        if not output.quiet:
+            show(result)
     finally:
         with unbroken():
             write_enumeration(run, result)
@@ -276,7 +280,8 @@ def study_command(
     with _status("Running"):
         result = study(**settings, folder=run.out, executor=executor)
     try:
-        show(result)
+        if not output.quiet:
+            show(result)
     finally:
         with unbroken():
             write_study(run, result)
@@ -300,7 +305,7 @@ def _executor(workers: int | None) -> Any:
 
 @app.command(name="compare")
 def compare_command(
-    folder: Path, /, *, published: Path | None = None, pictures: PictureOptions = PictureOptions()
+    folder: Path, /, *, published: Path | None = None, brief: Flag = False, pictures: PictureOptions = PictureOptions()
 ) -> None:
     """Print maximum likelihood beside the posterior of a folder that `fit --sample --out` wrote.
 
@@ -310,6 +315,8 @@ def compare_command(
         A folder that `fit --out` wrote.
     published
         A csv file with two columns: row label, value.
+    brief
+        A narrow table: no intervals; with published values, their rows alone.
     """
     fit_file, posterior_file = folder / "fit.nc", folder / "posterior.nc"
     if not fit_file.is_file() and not posterior_file.is_file():
@@ -317,13 +324,14 @@ def compare_command(
             f"'{folder}' has neither fit.nc nor posterior.nc: give a folder that `bayesmix fit --out` wrote."
         )
     with _status("Loading"):
+        from bayesmix.listing import brief_comparison
         from bayesmix.results import Fit, compare, read_tree
 
         fit = Fit.load(fit_file) if fit_file.is_file() else None
         wrote = "what `bayesmix fit --sample --out` wrote"
         post = read_tree(posterior_file, "a posterior", wrote) if posterior_file.is_file() else None
         table = compare(fit, post, _read_published(published) if published else None)
-    print(repr(table))
+    print(brief_comparison(table) if brief else repr(table))
     add_file(folder, "comparison.csv", table.table.to_csv)
     if pictures.plots:
         from bayesmix.cli.export import without_display
@@ -342,5 +350,5 @@ def _read_published(path: Path) -> dict[str, float]:
 
 def _say_files(run: Run) -> None:
     """Print what the folder holds."""
-    if run.out is not None:
+    if run.out is not None and not run.settings["quiet"]:
         print(f"\nFiles are in {run.out}: {', '.join(sorted(p.name for p in run.out.iterdir()))}")
