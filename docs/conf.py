@@ -4,6 +4,8 @@ from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
 
+import bayesmix as bm
+
 project = "bayesmix"
 author = "bayesmix developers"
 copyright = f"2026, {author}"
@@ -30,7 +32,13 @@ mathjax3_config = {"options": {"enableMenu": False}}
 
 # Docstrings
 autosummary_generate = True
-autosummary_ignore_module_all = False
+# A file system that does not tell "Fit" from "fit" would keep one of the two pages.
+autosummary_filename_map = {
+    f"{home}.{name}": f"{home}.{name}_class"
+    for home, face in (("bayesmix", bm), ("bayesmix.plots", bm.plots))
+    for name in face.__all__
+    if name != name.lower() and name.lower() in face.__all__
+}
 autodoc_typehints = "none"  # the docstrings say it in words
 numpydoc_show_class_members = False  # the template of a class lists them
 numpydoc_validation_checks = set()
@@ -44,20 +52,12 @@ nb_execution_timeout = 3600
 nb_execution_show_tb = True
 nb_ipywidgets_js = {}  # no notebook has widgets, and theirs would come from elsewhere
 
-# The look
-html_theme = "pydata_sphinx_theme"
+# The look: of the themes that were tried, furo cuts nothing off on a phone, and has the whole site beside the page.
+html_theme = "furo"
 html_title = "bayesmix"
 html_css_files = ["site.css"]
 html_show_sourcelink = False
 html_copy_source = False
-html_theme_options = {
-    "show_prev_next": True,
-    "secondary_sidebar_items": ["page-toc"],
-    "navbar_align": "left",
-    "header_links_before_dropdown": 7,
-    "navigation_with_keys": False,
-    "footer_start": ["copyright"],
-    "footer_end": [],
-}
+html_theme_options = {"navigation_with_keys": False}
 copybutton_prompt_text = r">>> |\.\.\. |\$ "
 copybutton_prompt_is_regexp = True
