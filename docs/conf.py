@@ -1,10 +1,13 @@
 """How Sphinx makes the site: `tools/docs.py` lays out its source and calls it."""
 
+import logging
 from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
 
 import bayesmix as bm
+
+logging.getLogger("pytensor").setLevel(logging.WARNING)  # Sphinx shows what others note for themselves
 
 project = "bayesmix"
 author = "bayesmix developers"

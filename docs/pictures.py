@@ -1,6 +1,6 @@
 """Draw the picture of the README and of the first page: two classes of pupils, as the package draws them.
 
-    python docs/pictures.py
+python docs/pictures.py
 """
 
 import sys

@@ -15,6 +15,7 @@ import shutil
 import sys
 from pathlib import Path
 
+import validated
 from links import html_of, problems
 
 ROOT = Path(__file__).parents[1]
@@ -75,7 +76,10 @@ def lay_out(source: Path, notebooks: Path = ROOT / "notebooks") -> None:
     shutil.rmtree(source, ignore_errors=True)
     shutil.copytree(ROOT / "docs", source, ignore=shutil.ignore_patterns("__pycache__", ".*"))
     for name in ("changelog", "contributing"):
-        shutil.copy2(ROOT / f"{name.upper()}.md", source / f"{name}.md")
+        text = (ROOT / f"{name.upper()}.md").read_text(encoding="utf-8")
+        (source / f"{name}.md").write_text(without_files(text), encoding="utf-8")
+    shutil.copy2(ROOT / "CITATION.cff", source)
+    (source / "validated.md").write_text(validated.page(), encoding="utf-8")
     (source / "data").symlink_to(ROOT / "data")  # where notebooks look for it
     tutorials = source / "tutorials"
     found = sorted(notebooks.glob("*.ipynb"))
@@ -83,6 +87,11 @@ def lay_out(source: Path, notebooks: Path = ROOT / "notebooks") -> None:
         shutil.copy2(path, tutorials / path.name)
     index = tutorials / "index.md"
     index.write_text(with_entries(index.read_text(encoding="utf-8"), [p.stem for p in found]), encoding="utf-8")
+
+
+def without_files(text: str) -> str:
+    """Name files of the repository, which are not part of the site, where `text` links to them."""
+    return re.sub(r"\[[^\]]+\]\((?!https?:|#)([^)]+)\)", r"`\1`", text)
 
 
 def with_entries(page: str, there: list[str]) -> str:

@@ -85,6 +85,13 @@ def test_every_notebook_is_laid_out(tmp_path):
     assert all((tutorials / f"{name}.ipynb").is_file() for name in entries)
 
 
+def test_files_of_the_repository_are_named_where_the_site_has_no_link_to_them():
+    from docs import without_files
+
+    text = "[this](models/lca.py), [that](https://example.org) and [here](#there)"
+    assert without_files(text) == "`models/lca.py`, [that](https://example.org) and [here](#there)"
+
+
 # links --------------------------------------------------------------------------------------------
 
 
@@ -113,3 +120,52 @@ def test_every_public_name_has_its_page_in_the_reference():
     lists = re.findall(r":nosignatures:\n\n(.*?)```", text, flags=re.S)
     named = [name for block in lists for name in block.split()]
     assert sorted(named) == sorted(PUBLIC), "the pages of docs/reference/ list every public name once"
+
+
+# pages made from tables -----------------------------------------------------------------------------
+
+
+def test_the_page_of_published_values_has_every_row_and_its_source():
+    import validated
+
+    values = validated.read_published()
+    text = validated.page()
+    for _, row in values.iterrows():
+        assert f"| {row['model']}" in text
+        assert f"| {row['published']} | {row['ours'] or '–'} |" in text
+        assert row["source"]
+    (total,) = re.findall(r"\| \*\*all\*\* \| (\d+) \|", text)
+    counted = re.findall(r"^\| (?:met to|a higher|takes many|\*)[^|]*\| (\d+) \|", text, flags=re.M)
+    assert int(total) == len(values) == sum(map(int, counted[:-1]))
+
+
+def test_what_is_worse_than_published_is_said(monkeypatch):
+    import validated
+
+    values = validated.read_published().copy()
+    values.loc[0, ["verdict", "difference"]] = ["WORSE", "-1.5"]
+    monkeypatch.setattr(validated, "read_published", lambda: values)
+    text = validated.page()
+    assert "| *WORSE* | 1 |" in text
+    assert "WORSE: an open question" in text
+
+
+def test_every_table_of_the_studies_is_on_the_page():
+    import validated
+
+    kept = {p.stem for p in (ROOT / "data" / "studies").glob("*.csv")}
+    assert kept - {*validated.STUDY_TABLES} == {"reverse_fig_3"}  # a mixture fitted where there is none
+
+
+# the picture ----------------------------------------------------------------------------------------
+
+
+def test_the_picture_is_what_its_script_draws(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "docs")
+    import pictures
+
+    pictures.main(tmp_path)
+    drawn, kept = ((folder / "classes.svg").read_text() for folder in (tmp_path, ROOT / "docs" / "_static"))
+    words = [re.findall(r"<!-- (.*?) -->", text) for text in (drawn, kept)]  # Matplotlib notes each text there
+    assert words[0] == words[1]
+    assert "Class 1 (59%)" in words[0]
