@@ -7,7 +7,8 @@ from pathlib import Path
 
 import bayesmix as bm
 
-logging.getLogger("pytensor").setLevel(logging.WARNING)  # Sphinx shows what others note for themselves
+for name in ("pytensor", "traitlets"):  # Sphinx would show what they note for themselves
+    logging.getLogger(name).setLevel(logging.WARNING)
 
 project = "bayesmix"
 author = "bayesmix developers"
@@ -64,3 +65,10 @@ html_copy_source = False
 html_theme_options = {"navigation_with_keys": False}
 copybutton_prompt_text = r">>> |\.\.\. |\$ "
 copybutton_prompt_is_regexp = True
+
+
+def setup(app):
+    """Leave out of signatures how dataclasses write a default that is made anew."""
+    app.connect(
+        "autodoc-process-signature", lambda *said: (said[-2] and said[-2].replace("=<factory>", "=..."), said[-1])
+    )

@@ -135,8 +135,17 @@ def test_the_page_of_published_values_has_every_row_and_its_source():
         assert f"| {row['published']} | {row['ours'] or '–'} |" in text
         assert row["source"]
     (total,) = re.findall(r"\| \*\*all\*\* \| (\d+) \|", text)
-    counted = re.findall(r"^\| (?:met to|a higher|takes many|\*)[^|]*\| (\d+) \|", text, flags=re.M)
+    counted = re.findall(r"^\| (?:equal|a higher|takes many|\*)[^|]*\| (\d+) \|", text, flags=re.M)
     assert int(total) == len(values) == sum(map(int, counted[:-1]))
+
+
+def test_the_page_says_what_equal_means(monkeypatch):
+    import validated
+
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    import published
+
+    assert f"within {published.SAME} and" in validated.VERDICTS["equal"]
 
 
 def test_what_is_worse_than_published_is_said(monkeypatch):
