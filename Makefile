@@ -56,11 +56,11 @@ floors: env
 	cd build/floors && ../../$(BIN)/lint-imports --config ../../pyproject.toml --no-cache --no-logo
 
 site: env  ## the documentation in build/site; notebooks run that have not run yet
-	@$(BIN)/python tools/docs.py
+	@$(BIN)/python tools/make_site.py
 
 # Pages of the site without a warning, and without a link that leads nowhere; no notebook runs.
 pages: env
-	$(BIN)/python tools/docs.py --check
+	$(BIN)/python tools/make_site.py --check
 
 bench: env  ## timings against peers
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[bench]'

@@ -1,4 +1,4 @@
-"""How Sphinx makes the site: `tools/docs.py` lays out its source and calls it."""
+"""How Sphinx makes the site: `tools/make_site.py` lays out its source and calls it."""
 
 import logging
 from importlib import metadata
@@ -69,6 +69,10 @@ copybutton_prompt_is_regexp = True
 
 def setup(app):
     """Leave out of signatures how dataclasses write a default that is made anew."""
-    app.connect(
-        "autodoc-process-signature", lambda *said: (said[-2] and said[-2].replace("=<factory>", "=..."), said[-1])
-    )
+    app.connect("autodoc-process-signature", without_factories)
+
+
+def without_factories(*said):
+    """Of app, kind, name, object and options, which come first, nothing is wanted."""
+    signature, returned = said[-2:]
+    return signature and signature.replace("=<factory>", "=..."), returned

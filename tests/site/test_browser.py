@@ -24,9 +24,9 @@ def browser():
 def pages():
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(ROOT / "tools")
-        import docs
+        import make_site
         from links import html_of
-    site = docs.build(run_notebooks=False)
+    site = make_site.build(run_notebooks=False)
     assert site
     return html_of(site)
 

@@ -31,52 +31,52 @@ def page(body: str) -> str:
 
 
 def test_a_folder_that_holds_no_site_is_refused_before_anything_is_built(tmp_path, monkeypatch, capsys):
-    import docs
+    import make_site
 
     (tmp_path / "thesis.txt").write_text("years of work")
-    monkeypatch.setattr(sys, "argv", ["docs.py", str(tmp_path)])
-    monkeypatch.setattr(docs, "build", lambda **_: pytest.fail("it began to build"))
-    assert docs.main() == 2
+    monkeypatch.setattr(sys, "argv", ["make_site.py", str(tmp_path)])
+    monkeypatch.setattr(make_site, "build", lambda **_: pytest.fail("it began to build"))
+    assert make_site.main() == 2
     assert "is not empty, and what it holds is no site that was made here" in capsys.readouterr().err
     assert [p.name for p in tmp_path.iterdir()] == ["thesis.txt"]
 
 
 def test_a_site_takes_the_place_of_an_older_one_whole(tmp_path, monkeypatch):
-    import docs
+    import make_site
 
     made, out = tmp_path / "made", tmp_path / "out"
     for folder, name in ((made, "index.html"), (out, "gone.html")):
         folder.mkdir()
         (folder / name).write_text(page(""))
-        (folder / docs.MARK).write_text("")
-    monkeypatch.setattr(sys, "argv", ["docs.py", str(out)])
-    monkeypatch.setattr(docs, "build", lambda **_: made)
-    assert docs.main() == 0
-    assert sorted(p.name for p in out.iterdir()) == [docs.MARK, "index.html"]
+        (folder / make_site.MARK).write_text("")
+    monkeypatch.setattr(sys, "argv", ["make_site.py", str(out)])
+    monkeypatch.setattr(make_site, "build", lambda **_: made)
+    assert make_site.main() == 0
+    assert sorted(p.name for p in out.iterdir()) == [make_site.MARK, "index.html"]
 
 
 def test_a_file_and_an_empty_folder(tmp_path):
-    import docs
+    import make_site
 
-    docs.refuse_foreign(tmp_path)
-    docs.refuse_foreign(tmp_path / "not there yet")
+    make_site.refuse_foreign(tmp_path)
+    make_site.refuse_foreign(tmp_path / "not there yet")
     (tmp_path / "file").write_text("")
     with pytest.raises(ValueError, match="is a file: give a folder for the site"):
-        docs.refuse_foreign(tmp_path / "file")
+        make_site.refuse_foreign(tmp_path / "file")
 
 
 # notebooks ----------------------------------------------------------------------------------------
 
 
 def test_notebooks_stand_in_the_order_of_the_page_and_new_ones_at_its_end():
-    from docs import with_entries
+    from make_site import with_entries
 
     tree = "text\n\n```{toctree}\n:maxdepth: 1\n\nb\nmissing\na\n```\n\nmore\n"
     assert with_entries(tree, ["a", "b", "new"]) == tree.replace("b\nmissing\na\n", "b\na\nnew\n")
 
 
 def test_every_notebook_is_laid_out(tmp_path):
-    from docs import lay_out
+    from make_site import lay_out
 
     lay_out(tmp_path / "source")
     tutorials = tmp_path / "source" / "tutorials"
@@ -86,7 +86,7 @@ def test_every_notebook_is_laid_out(tmp_path):
 
 
 def test_files_of_the_repository_are_named_where_the_site_has_no_link_to_them():
-    from docs import without_files
+    from make_site import without_files
 
     text = "[this](models/lca.py), [that](https://example.org) and [here](#there)"
     assert without_files(text) == "`models/lca.py`, [that](https://example.org) and [here](#there)"

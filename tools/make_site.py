@@ -1,8 +1,8 @@
 """Make the documentation site, without network.
 
-    python tools/docs.py               # build/site, its notebooks run; those that ran before are not run again
-    python tools/docs.py FOLDER        # the same, elsewhere
-    python tools/docs.py --check       # no notebook runs; a warning, or a link that leads nowhere, is a failure
+    python tools/make_site.py               # build/site, its notebooks run; those that ran before are not run again
+    python tools/make_site.py FOLDER        # the same, elsewhere
+    python tools/make_site.py --check       # no notebook runs; a warning, or a link that leads nowhere, is a failure
 
 The source is laid out in build/docs: the pages of docs/, the notebooks, the changelog, and pages made from tables.
 """
@@ -120,7 +120,7 @@ def build(run_notebooks: bool) -> Path | None:
     words = ["-b", "html", "-q", "-E", "-W", "--keep-going", "-d", str(BUILD / "doctrees"), "-c", str(ROOT / "docs")]
     if build_main([*words, *given, str(source), str(pages)]):
         return None
-    (pages / MARK).write_text("Made by tools/docs.py of bayesmix.\n", encoding="utf-8")
+    (pages / MARK).write_text("Made by tools/make_site.py of bayesmix.\n", encoding="utf-8")
     return pages
 
 
