@@ -1,6 +1,7 @@
 """How Sphinx makes the site: `tools/make_site.py` lays out its source and calls it."""
 
 import logging
+import sys
 from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
@@ -68,11 +69,27 @@ copybutton_prompt_is_regexp = True
 
 
 def setup(app):
-    """Leave out of signatures how dataclasses write a default that is made anew."""
+    """Mend signatures and docstrings on their way to a page."""
     app.connect("autodoc-process-signature", without_factories)
+    app.connect("autodoc-process-docstring", with_equations)
 
 
 def without_factories(*said):
-    """Of app, kind, name, object and options, which come first, nothing is wanted."""
+    """Leave out how dataclasses write a default that is made anew: signature and return value come last."""
     signature, returned = said[-2:]
     return signature and signature.replace("=<factory>", "=..."), returned
+
+
+def with_equations(app, kind, name, template, options, lines):
+    """Put the equations of a template, which open its file, on its page."""
+    if kind == "function" and name.startswith("bayesmix.models."):
+        equations = sys.modules[template.__module__].__doc__.strip().splitlines()
+        lines += [
+            "",
+            ".. rubric:: Equations",
+            "",
+            ".. code-block:: text",
+            "",
+            *(f"   {line}" for line in equations),
+            "",
+        ]
