@@ -23,7 +23,6 @@ extensions = [
     "numpydoc",
     "myst_nb",
     "sphinx_copybutton",
-    "sphinx_design",
 ]
 exclude_patterns = ["conf.py", "_templates", "_static", "data"]
 templates_path = ["_templates"]
