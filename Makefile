@@ -1,6 +1,6 @@
 # `make help` lists what there is. Every target but clean builds .venv first, where it has to.
 .DEFAULT_GOAL := help
-.PHONY: help env demo test slow studies bench published check floors wheel clean rebuild
+.PHONY: help env demo test slow studies bench published check floors wheel site pages clean rebuild
 
 BIN := .venv/bin
 STAMP := .venv/stamp
@@ -25,12 +25,12 @@ FALL := stubborn_fall-defies_authority_fall
 SPRING := stubborn_spring-defies_authority_spring
 
 demo: env  ## generated classrooms: a two-level latent transition model by ML and by NUTS, beside what was published
-	@$(BIN)/python data/toca.py
-	@$(BIN)/bayesmix enumerate lca data/toca.csv --items $(FALL) --classes 1-3
+	@$(BIN)/bayesmix enumerate lca data/toca.csv --items $(FALL) --classes 1-3 --out demo/how_many --quiet
 	@$(BIN)/bayesmix fit lta data/toca.csv --waves $(FALL) --waves $(SPRING) --classes 2 --cluster classroom \
-		--id student --sample --sample-effects --draws 500 --tune 500 --plots --out demo
-	@$(BIN)/bayesmix compare demo --published data/toca_published.csv --plots
-	@echo "Pictures, tables, the fit and the posterior are in demo/."
+		--id student --sample --sample-effects --draws 500 --tune 500 --plots --out demo --quiet
+	@echo "1200 generated pupils of 100 classrooms; published: Asparouhov & Muthen (2006)"
+	@$(BIN)/bayesmix compare demo --published data/toca_published.csv --plots --brief
+	@echo "Listings, pictures, tables, fit and posterior: demo/; 1, 2, 3 classes: demo/how_many/"
 
 test: env  ## the tests, but for the slow ones, on two cores
 	@$(BIN)/python -m pytest -n 2 --dist loadfile
@@ -44,7 +44,7 @@ studies: env  ## the papers' simulation studies, 100 replications each: hours; g
 published: env  ## published log-likelihoods beside ours, of the data sets in the folder BAYESMIX_REAL_DATA
 	@$(BIN)/python benchmarks/published.py
 
-check: env floors  ## style, types and rooms
+check: env floors pages  ## style, types, rooms, and the pages of the site
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/pyright --pythonpath $(BIN)/python
@@ -54,6 +54,13 @@ floors: env
 	@rm -rf build/floors && mkdir -p build/floors
 	@cp -R bayesmix build/floors/ && cp -R models build/floors/bayesmix/models
 	cd build/floors && ../../$(BIN)/lint-imports --config ../../pyproject.toml --no-cache --no-logo
+
+site: env  ## the documentation in build/site; notebooks run that have not run yet
+	@$(BIN)/python tools/make_site.py
+
+# Pages of the site without a warning, and without a link that leads nowhere; no notebook runs.
+pages: env
+	$(BIN)/python tools/make_site.py --check
 
 bench: env  ## timings against peers
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[bench]'

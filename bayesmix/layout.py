@@ -78,7 +78,10 @@ class Listing(str):
 
 def to_text(sections: Iterable[Section]) -> Listing:
     """Sections as plain text."""
-    console = Console(file=io.StringIO(), width=WIDTH, color_system=None, highlight=False, legacy_windows=False)
+    console = Console(
+        file=io.StringIO(), width=WIDTH, color_system=None, highlight=False, legacy_windows=False,
+        force_jupyter=False,  # in a notebook rich would show the text and leave the file empty
+    )  # fmt: skip
     console.print(Group(*laid_out(sections)))
     written = console.file.getvalue()  # pyright: ignore[reportAttributeAccessIssue]
     return Listing("\n".join(line.rstrip() for line in written.splitlines()).lstrip("\n") + "\n")

@@ -142,3 +142,17 @@ def test_ucla_is_what_its_script_writes(tmp_path, monkeypatch):
     pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "ucla.csv"), pd.read_csv(FOLDER / "ucla.csv"))
     icc = module.TRUTH["class_loading"][0][0] ** 2 / (module.TRUTH["class_loading"][0][0] ** 2 + np.pi**2 / 3)
     assert icc == pytest.approx(0.86)  # what section 8 of the 2006 paper says of its sample
+
+
+def test_the_table_of_section_4_stands_beside_what_was_published():
+    kept = pd.read_csv(FOLDER / "studies" / "section_4.csv", index_col=0)
+    published = pd.read_csv(FOLDER / "toca_published.csv", index_col=0)["published"]
+    assert kept["published"].to_dict() == published.to_dict()
+    assert ((kept["ours"] - kept["published"]).abs() < 4 * kept["SE"]).all()
+
+
+@pytest.mark.slow
+def test_section_4_is_what_its_fit_finds(studies, tmp_path):
+    found = studies.section_4()
+    kept = pd.read_csv(FOLDER / "studies" / "section_4.csv", index_col=0)
+    assert found["ours"].to_numpy() == pytest.approx(kept["ours"].to_numpy(), abs=1e-3)

@@ -17,6 +17,11 @@ def test_the_code_of_the_readme_runs(monkeypatch, capsys):
     assert "best value replicated" in capsys.readouterr().out.lower()
     assert names["fit"].n_parameters == 21
     assert names["post"]["posterior"].sizes["chain"] == 4
+    assert {names[k].cluster for k in ("schools", "moves", "slopes")} == {"classroom", "school"}
+
+
+def test_the_readme_is_one_page():
+    assert len((ROOT / "README.md").read_text().splitlines()) <= 65
 
 
 @pytest.mark.parametrize("file", re.findall(r"\]\(([^)#:]+)\)", (ROOT / "README.md").read_text()))

@@ -161,7 +161,8 @@ def fit_command(
     with _status("Fitting"):
         fit = estimation.fit(inputs.model, inputs.df, **settings)
     try:
-        show(fit)
+        if not output.quiet:
+            show(fit)
     finally:  # a reader that went away loses no result
         with unbroken():
             write_fit(run, inputs, fit)
@@ -188,7 +189,8 @@ def _sample(run: Run, data: Path, inputs: Inputs, fit: Fit, settings: dict[str, 
                 run.write("posterior.nc", post.to_netcdf)  # before anything that may fail is made of it
         finally:
             table = compare(fit, post)
-            print(f"\n{table!r}")
+            if not run.settings["quiet"]:
+                print(f"\n{table!r}")
     with unbroken():
         run.write("comparison.csv", table.table.to_csv)
         run.write("listing.txt", lambda path: path.write_text(report(fit, post), encoding="utf-8"))
@@ -235,7 +237,8 @@ def enumerate_command(
     with _status("Fitting"):
         result = enumeration.enumerate_classes(inputs.declare, inputs.df, numbers, **settings)
     try:
-        show(result)
+        if not output.quiet:
+            show(result)
     finally:
         with unbroken():
             write_enumeration(run, result)
@@ -285,7 +288,8 @@ def study_command(
     with _status("Running"):
         result = study(**settings, folder=run.out, executor=executor)
     try:
-        show(result)
+        if not output.quiet:
+            show(result)
     finally:
         with unbroken():
             write_study(run, result)
@@ -367,7 +371,7 @@ def predict_command(
 
 @app.command(name="compare")
 def compare_command(
-    folder: Path, /, *, published: Path | None = None, pictures: PictureOptions = PictureOptions()
+    folder: Path, /, *, published: Path | None = None, brief: Flag = False, pictures: PictureOptions = PictureOptions()
 ) -> None:
     """Print maximum likelihood beside the posterior of a folder that `fit --sample --out` wrote.
 
@@ -377,6 +381,8 @@ def compare_command(
         A folder that `fit --out` wrote.
     published
         A csv file with two columns: row label, value.
+    brief
+        A narrow table: no intervals; with published values, their rows alone.
     """
     fit_file, posterior_file = folder / "fit.nc", folder / "posterior.nc"
     if not fit_file.is_file() and not posterior_file.is_file():
@@ -384,13 +390,14 @@ def compare_command(
             f"'{folder}' has neither fit.nc nor posterior.nc: give a folder that `bayesmix fit --out` wrote."
         )
     with _status("Loading"):
+        from bayesmix.listing import brief_comparison
         from bayesmix.results import Fit, compare, read_tree
 
         fit = Fit.load(fit_file) if fit_file.is_file() else None
         wrote = "what `bayesmix fit --sample --out` wrote"
         post = read_tree(posterior_file, "a posterior", wrote) if posterior_file.is_file() else None
         table = compare(fit, post, _read_published(published) if published else None)
-    print(repr(table))
+    print(brief_comparison(table) if brief else repr(table))
     add_file(folder, "comparison.csv", table.table.to_csv)
     if pictures.plots:
         from bayesmix.cli.export import without_display
@@ -425,7 +432,7 @@ def _check_handouts(run: Run, output: HandoutOptions) -> None:
 
 def _say_files(run: Run) -> None:
     """Print what the folder holds, and where a page and tables lie that are not in it."""
-    if run.out is not None:
+    if run.out is not None and not run.settings.get("quiet"):
         print(f"\nFiles are in {run.out}: {', '.join(sorted(p.name for p in run.out.iterdir()))}")
     asked = [run.place(p) for p in (run.settings["html"], run.settings["tables"]) if p is not None]
     for path in (p for p in asked if p.parent != run.out):

@@ -121,6 +121,8 @@ class OutputOptions(PictureOptions):
 
     out: Path | None = None
     """Folder for the files; existing ones of the same name are replaced."""
+    quiet: Flag = False
+    """Print no listing: it is in the folder, as listing.txt."""
 
 
 @Parameter(name="*", group=OUTPUT)

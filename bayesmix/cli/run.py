@@ -55,11 +55,13 @@ class Run:
         Raises
         ------
         ValueError
-            It is a file, holds what is not to be replaced, or nothing came for the pictures to be put into.
+            It is a file, holds what is not to be replaced, or nothing came for pictures or the listing to be put into.
         """
         if out is None:
             if self.settings.get("plots"):
                 raise ValueError("--plots came without --out: say where the pictures go, e.g. --out results.")
+            if self.settings.get("quiet"):
+                raise ValueError("--quiet came without --out: say where the listing goes, e.g. --out results.")
             return
         if out.exists() and not out.is_dir():
             raise ValueError(f"--out names '{out}', which is a file: give a folder.")

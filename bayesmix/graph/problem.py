@@ -49,7 +49,7 @@ class Problem(Patterns):
         ----------
         rows : Dataset
         nodes : Nodes or mapping of level to Nodes, optional
-            How effects are integrated; left out, :func:`bayesmix.graph.integration.choose` does.
+            How effects are integrated; left out, the program chooses.
         sampled : tuple of str
             Levels whose effects are given values (one node a unit) instead of being integrated.
         collapse : bool
@@ -109,7 +109,7 @@ def prepare(
     df : pandas.DataFrame
         One row an individual; `model.freq` counts rows that stand for several.
     nodes : Nodes or mapping of level to Nodes, optional
-        How effects are integrated; left out, :func:`bayesmix.graph.integration.choose` does.
+        How effects are integrated; left out, the program chooses.
     sampled : tuple of str
         Levels whose effects are given values (one node a unit) instead of being integrated.
     collapse : bool

@@ -1,3 +1,4 @@
+from .brief import brief_comparison as brief_comparison
 from .classes import classification_rates as classification_rates
 from .overview import report as report
 from .overview import sections as sections
@@ -8,6 +9,7 @@ from .parameters import odds_ratios as odds_ratios
 
 __all__ = [
     "Rows",
+    "brief_comparison",
     "classification_rates",
     "entry_words",
     "odds_ratios",

@@ -120,7 +120,7 @@ class Parameter:
         Which values it may take: any; above zero; an SD of an effect, zero or more; from 0 to 1; increasing along the
         last dim; loadings of correlated effects, (..., effect, variable), triangular with a positive diagonal;
         loadings by which the first variables are the effects themselves. Each is a class of
-        :mod:`bayesmix.spec.supports`.
+        ``bayesmix.spec.supports``.
     prior : Prior
         Stated on the natural scale.
     fixed : tuple of Fixed

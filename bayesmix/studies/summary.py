@@ -99,8 +99,8 @@ class Study:
         pandas.DataFrame
             `population`, `average` and `sd` of the estimates, `average_se`, `mse` (mean squared distance from
             the population's value), `cover` (share of 95% intervals that hold it), `significant` (share of
-            |estimate / SE| > 1.96; of NUTS, of intervals without 0), `n` estimates, and `with_se`, how many of
-            them have a standard error: those at a boundary have none, and count in the first columns only.
+            estimates beyond ±1.96 of their SE; of NUTS, of intervals without 0), `n` estimates, and `with_se`, how
+            many of them have a standard error: those at a boundary have none, and count in the first columns only.
             The Monte Carlo error of a cover c is sqrt(c (1 - c) / n): 0.022 of 0.95 in 100 replications.
 
         Raises

@@ -374,6 +374,32 @@ def test_sampling_adds_the_posterior_and_the_comparison(data, tmp_path, monkeypa
     assert (tmp_path / "comparison.png").stat().st_size > 0
 
 
+def test_a_quiet_run_writes_its_listing_and_prints_nothing(data, tmp_path):
+    words = (data, "--items", "a-e", "--missing", 9999, *RUN)
+    for command in (("fit", "lca", *words, "--classes", 2), ("enumerate", "lca", *words, "--classes", "1-2")):
+        loud, quiet = (
+            run(*command, "--out", tmp_path / f"{command[0]}_{k}", *more) for k, more in enumerate(((), ("--quiet",)))
+        )
+        assert loud.exit_code == quiet.exit_code == 0, quiet.output
+        assert "Files are in" in loud.stdout
+        assert not quiet.stdout
+        assert (tmp_path / f"{command[0]}_1" / "listing.txt").stat().st_size > 500
+    refused = run("fit", "lca", *words, "--classes", 2, "--quiet")
+    assert refused.exit_code == 2
+    assert "--quiet came without --out" in refused.stderr
+
+
+def test_a_brief_comparison_has_the_published_rows(data, tmp_path):
+    words = (data, "--items", "a-e", "--missing", 9999, "--classes", 2, "--out", tmp_path, *RUN)
+    assert run("fit", "lca", *words).exit_code == 0
+    published = tmp_path / "published.csv"
+    published.write_text("row,value\nclass_logit[1],0.4\n", encoding="utf-8")
+    done = run("compare", tmp_path, "--published", published, "--brief")
+    assert done.exit_code == 0, done.output
+    assert [line.split()[0] for line in done.stdout.splitlines()[2:]] == ["class_logit[1]"]
+    assert done.stdout.splitlines()[2].endswith("0.4")
+
+
 def test_random_effects_are_sampled_where_that_is_asked_for(clustered, tmp_path, monkeypatch):
     asked = {}
 

@@ -456,3 +456,11 @@ def test_an_enumeration_ranks_no_fit_of_which_every_start_collapsed(fitted):
     bm.plots.enumeration(nothing)
     with pytest.raises(ValueError, match="Every start collapsed"):
         _ = nothing.best
+
+
+def test_a_listing_is_text_in_a_notebook_too(fitted, monkeypatch, capsys):
+    """There rich shows what it prints, whatever its file."""
+    outside = bm.report(fitted)
+    monkeypatch.setattr("rich.console._is_jupyter", lambda: True)
+    assert bm.report(fitted) == outside
+    assert not capsys.readouterr().out
