@@ -1,4 +1,5 @@
 from . import models as models
+from . import mplus as mplus
 from . import plots as plots
 from .bayes.pymc_model import build as build
 from .bayes.pymc_model import prior_table as prior_table
@@ -86,6 +87,7 @@ __all__ = [
     "item_curves",
     "log_likelihood",
     "models",
+    "mplus",
     "monte_carlo",
     "negative_binomial",
     "nominal",

@@ -1,0 +1,7 @@
+from .output import Output as Output
+from .output import read as read
+
+__all__ = [
+    "Output",
+    "read",
+]
