@@ -93,7 +93,8 @@ def parse(text: str) -> Input:
         elif command in ("DATA", "VARIABLE", "ANALYSIS", "SAVEDATA"):
             for statement in body.split(";"):
                 if found := OPTION.match(statement):
-                    options[command, found[1].upper()] = " ".join(found[2].split())
+                    key = (command, found[1].upper())  # what comes twice, as MISSING may, holds twice
+                    options[key] = " ".join([*options.get(key, "").split(), *found[2].split()])
         elif command == "DEFINE" and body.strip():
             options["DEFINE", "DEFINE"] = " ".join(body.split())
     said = Input(text=text, options=options)
@@ -106,7 +107,7 @@ def parse(text: str) -> Input:
     aside = {(said.option("VARIABLE", o) or "").upper() for o in ("CLUSTER", "FREQWEIGHT", "WEIGHT", "IDVARIABLE")}
     aside |= {c for o in ("AUXILIARY", "STRATIFICATION") for c in listed(o, names)}
     return Input(
-        text=text, title=title, file=(said.option("DATA", "FILE") or "").strip("\"'"), names=names,
+        text=text, title=title, file=(said.option("DATA", "FILE") or "").strip("\"' "), names=names,
         used=tuple(v for v in used if v not in aside), categorical=listed("CATEGORICAL", used),
         nominal=listed("NOMINAL", used), count=listed("COUNT", used),
         classes=_classes(said.option("VARIABLE", "CLASSES") or ""), within=listed("WITHIN", used),
