@@ -3,11 +3,13 @@ from .declare import model as model
 from .language import Input as Input
 from .output import Output as Output
 from .output import read as read
+from .published import published as published
 
 __all__ = [
     "Input",
     "Output",
     "data",
     "model",
+    "published",
     "read",
 ]
