@@ -4,6 +4,7 @@ from .language import Input as Input
 from .output import Output as Output
 from .output import read as read
 from .published import published as published
+from .write import write as write
 
 __all__ = [
     "Input",
@@ -12,4 +13,5 @@ __all__ = [
     "model",
     "published",
     "read",
+    "write",
 ]
