@@ -3,6 +3,7 @@ from .declare import model as model
 from .language import Input as Input
 from .output import Output as Output
 from .output import read as read
+from .output import read_input as read_input
 from .published import published as published
 from .write import write as write
 
@@ -13,5 +14,6 @@ __all__ = [
     "model",
     "published",
     "read",
+    "read_input",
     "write",
 ]

@@ -161,6 +161,38 @@ def read(path: str | Path, number: int | None = None) -> Output:
     return parse(found[number - 1])
 
 
+def read_input(path: str | Path) -> Input:
+    """Read an Mplus input.
+
+    Parameters
+    ----------
+    path : str or pathlib.Path
+        The .inp file.
+
+    Returns
+    -------
+    Input
+
+    Raises
+    ------
+    ValueError
+        No such file, or one without the commands of Mplus.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> run = f"{tempfile.mkdtemp()}/run.inp"
+    >>> _ = bm.mplus.write(model, df, run)
+    >>> bm.mplus.read_input(run).classes
+    {'C': 2}
+    """
+    text = read_text(path)
+    said = language.parse(text)
+    if not said.names:
+        raise ValueError(f"'{path}' has no NAMES of variables: give the .inp file that Mplus runs.")
+    return said
+
+
 def parse(text: str) -> Output:
     """Read the text of one output."""
     version = BANNER.search(text)

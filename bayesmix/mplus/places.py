@@ -114,6 +114,10 @@ def check(model: Model) -> None:
             raise refusal(f"the formula '{t.covariates.formula}'", f"make '{odd[0]}' a column of its own")
         if t.covariates and t.covariates.times:
             raise refusal("random slopes on covariates of clusters")
+    if model.is_regression and not _intercept_varies(model) and any(
+        t.covariates and t.covariates.level == "cluster" for r in model.responses for t in r.terms
+    ):
+        raise refusal("covariates of clusters in an intercept that does not vary", "name them in the formula itself")
     if len(model.classes_at("cluster")) > 0 and any(
         "D" in t.dims and c.level == "individual" and t.effects for c in model.classes for t in c.terms
     ):
@@ -179,9 +183,10 @@ def _item(
     y, here = words.names[item], _Index(t)
     n = words.categories.get(item, 0)
     kind = r.family.name
+    between = _intercept_varies(model)
     if role == "threshold":
         for k in range(n - 1):
-            yield Place("Thresholds", "", f"{y}${k + 1}", ((1.0, here(**at, **{r.threshold_dim: k})),), scope)
+            yield Place("Thresholds", "", f"{y}${k + 1}", ((1.0, here(**at, **{r.threshold_dim: k})),), scope, _intercept_varies(model))
     elif role in ("sigma", "dispersion"):
         if t.covariates:
             raise refusal("a residual variance that depends on covariates")
@@ -199,9 +204,9 @@ def _item(
         for j, x in enumerate(columns(t)):
             more = {r.category_dim: 1} if r.family.by_category else {}
             entry = here(**at, **more, **{t.covariates.name: j})
-            yield Place("ON", y, words.names[x], ((1.0, entry),), scope)
+            yield Place("ON", y, words.names[x], ((1.0, entry),), scope, t.covariates.level == "cluster")
     elif kind == "bernoulli":
-        yield Place("Thresholds", "", f"{y}$1", ((-1.0, here(**at)),), scope)
+        yield Place("Thresholds", "", f"{y}$1", ((-1.0, here(**at)),), scope, between)
     elif kind == "nominal" and n == 2:
         yield Place("Thresholds", "", f"{y}$1", ((-1.0, here(**at, **{r.category_dim: 1})),), scope)
     elif kind == "nominal":
@@ -210,7 +215,12 @@ def _item(
             mine = (((1.0, here(**at, **{r.category_dim: k})),) if k else ()) + ((-1.0, last),)
             yield Place("Means", "", f"{y}#{k + 1}", mine, scope)
     else:
-        yield Place("Means", "", y, ((1.0, here(**at)),), scope)
+        yield Place("Means", "", y, ((1.0, here(**at)),), scope, between)
+
+
+def _intercept_varies(model: Model) -> bool:
+    """Whether the intercept of an outcome varies between clusters: then it is a variable of theirs."""
+    return model.is_regression and any(e.name.startswith("u_") for e in model.effects_at("cluster"))
 
 
 def _loadings(
@@ -278,7 +288,7 @@ def _class(model: Model, c: LatentClass, words: Words) -> Iterator[Place]:
                         yield Place("ON", f"{name}#{k + 1}", words.names[x], entry, scope, between)
         elif not parent:
             for k in free:
-                yield Place("Means", "", f"{name}#{k + 1}", ((1.0, here(**{c.name: k})),), None, between)
+                yield Place("Means", "", f"{name}#{k + 1}", ((1.0, here(**{c.name: k})),), None, model.two_level)
         else:
             last = sizes[parent] - 1
             for k in free:

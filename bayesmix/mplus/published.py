@@ -170,7 +170,8 @@ def _lookup(out: Output, place: Place) -> tuple[float, float] | None:
         keep &= np.array([_matches(v, place.outcome) for v in table["outcome"]])
     if place.scope:
         keep &= np.array([_is_class(out, label, *place.scope) for label in table["class"]])
-    if (table["level"] == "Between").any() and (place.between or not place.scope):
+    logits = place.variable.rpartition("#")[0] in out.input.classes  # their means may be printed at either level
+    if (table["level"] == "Between").any() and not logits:
         keep &= ((table["level"] == "Between") == place.between).to_numpy()
     hit = table[keep]
     if not len(hit):

@@ -269,8 +269,10 @@ def _model(
         return ("MODEL" if len(own) == 1 else f"MODEL {name}"), level, f"%{name}#{k + 1}%"
 
     for level in dict.fromkeys([home, *["%BETWEEN%"] * model.two_level]):
-        parts["MODEL", level, "%OVERALL%"] = _structure(model, words, table, level)
+        parts["MODEL", level, "%OVERALL%"] = _structure(model, words, table, level, values)
     for place in table:
+        if values is None and model.two_level and "#" in place.variable and place.heading == "Means":
+            continue  # the means of class logits, free anyhow
         parts.setdefault(at(place), []).append(_statement(place, values, labels, model))
     lines: list[str] = []
     for command in dict.fromkeys(key[0] for key in parts):
@@ -292,12 +294,12 @@ def _labels(table: list[Place]) -> dict[tuple, int]:
 
 def _statement(place: Place, values: Mapping[str, np.ndarray] | None, labels: dict, model: Model) -> str:
     """Write a parameter, with its value where there is one."""
-    start = "*"
+    start = "*" if place.heading == "BY" else ""
     if values is not None:
         theta = sum(a * values[name][at] for a, (name, at) in place.combination)
         m = float(place.form.of(theta))
         bound = LIMIT if place.heading == "Thresholds" else 1e6
-        start = f"*{np.clip(m, -bound, bound):.5f}" if np.isfinite(m) else "*"
+        start = f"*{np.clip(m, -bound, bound):.5f}" if np.isfinite(m) else start
     held = [_value_at(model, e) for _, e in place.combination]
     if None not in held:
         theta = sum(a * x for (a, _), x in zip(place.combination, held, strict=True) if x is not None)
@@ -314,18 +316,20 @@ def _value_at(model: Model, entry: tuple[str, tuple[int, ...]]) -> float | None:
     return fixed_value(p, entry[1])
 
 
-def _structure(model: Model, words: Words, table: list[Place], level: str) -> list[str]:
+def _structure(
+    model: Model, words: Words, table: list[Place], level: str, values: Mapping[str, np.ndarray] | None
+) -> list[str]:
     """List statements without parameters of ours: scales of factors, what is free, what is zero."""
     between = level == "%BETWEEN%"
     out: list[str] = []
     if not between:
         for place in table:  # what classes have of their own must be there overall
             if place.scope and place.heading in ("ON", "BY") and not place.between:
-                out.append(f"{place.outcome} {place.heading} {place.variable}*;")
+                out.append(f"{place.outcome} {place.heading} {place.variable}{'*' * (place.heading == 'BY')};")
         factors = [words.names[e.name] for e in model.effects_at("individual")]
         out += [line for f in factors for line in (f"{f}@1;", f"[{f}@0];")]
         out += [
-            f"{words.names[a.name]} WITH {words.names[b.name]}{'*' if a.standard and _joined(a) else '@0'};"
+            f"{words.names[a.name]} WITH {words.names[b.name]}{'' if a.standard and _joined(a) else '@0'};"
             for k, a in enumerate(model.effects_at("individual"))
             for b in model.effects_at("individual")[:k]
         ]
@@ -340,10 +344,17 @@ def _structure(model: Model, words: Words, table: list[Place], level: str) -> li
                 f = words.names[t.effects[0]]
                 out += [f"{f}@1;"]
             elif len(t.effects) > 1:
-                logits = [f"{name}#{k + 1}" for k in range(c.size - 1)]
-                out += [f"{x}*;" for x in logits]
-                out += [f"{x} WITH {y}*;" for k, x in enumerate(logits) for y in logits[:k]]
+                out += _covariances(name, c.size - 1, None if values is None else values[t.parameter.name])
     return out
+
+
+def _covariances(name: str, n: int, loadings: np.ndarray | None) -> list[str]:
+    """Free the covariance matrix of `n` random class logits, which is L'L of their loadings (effect, class)."""
+    starts = np.full((n, n), "", dtype=object)
+    if loadings is not None:
+        starts = np.vectorize(lambda x: f"*{x:.5f}", otypes=[object])((loadings.T @ loadings)[:n, :n])
+    out = [f"{name}#{k + 1}{starts[k, k]};" for k in range(n)]
+    return out + [f"{name}#{k + 1} WITH {name}#{j + 1}{starts[k, j]};" for k in range(n) for j in range(k)]
 
 
 def _joined(effect) -> bool:

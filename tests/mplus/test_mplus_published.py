@@ -1,0 +1,149 @@
+"""Numbers of an output under a fit's names: outputs are written at a fit's estimates, with classes in another order."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from bayesmix.models.lca import lca
+from bayesmix.models.lta import lta
+from mplus_text import INPUT, RESULTS, block, of_lca, of_lta, output
+from solved import solved
+
+import bayesmix as bm
+
+ITEMS = ["anxious", "breaks_rules", "cries", "breaks_things"]
+NAMES = dict(zip(ITEMS, ["ANXIOUS", "BREAKS_R", "CRIES", "BREAKS_T"], strict=True))
+ROUNDED = 6e-4
+"""Three decimals."""
+
+
+def frame(n: int = 60) -> pd.DataFrame:
+    rng = np.random.default_rng(2)
+    df = pd.DataFrame({i: rng.integers(0, 2, n) for i in ITEMS}).assign(x=rng.normal(size=n))
+    return df.assign(**{f"{i}2": rng.integers(0, 2, n) for i in ITEMS}, y=rng.normal(size=n), z=rng.normal(size=n))
+
+
+def logits(rng: np.random.Generator, k: int) -> np.ndarray:
+    at = rng.normal(0, 1.5, (k, len(ITEMS)))
+    return np.stack([np.zeros_like(at), at], axis=-1)
+
+
+def read(tmp_path, text: str) -> bm.mplus.Output:
+    (tmp_path / "run.out").write_text(text)
+    return bm.mplus.read(tmp_path / "run.out")
+
+
+@pytest.mark.parametrize("order", [[0, 1, 2], [2, 0, 1], [1, 0, 2]])
+def test_classes_of_items_are_matched_and_logits_take_the_new_reference(tmp_path, order):
+    rng = np.random.default_rng(5)
+    fit = solved(
+        lca(ITEMS, 3, "x"), frame(), class_logit=[0.7, -0.4, 0.0], item_logit=logits(rng, 3),
+        class_slope=np.array([[0.5], [-0.8], [0.0]]),
+    )  # fmt: skip
+    table = bm.mplus.published(read(tmp_path, of_lca(fit, order, NAMES)), fit)
+    for name in ("class_logit", "class_slope", "item_logit"):
+        rows = table[table.index.str.startswith(name)]
+        wanted = fit.params[name].values
+        got = np.zeros_like(wanted)
+        for row, x in rows["published"].items():
+            at = [p.strip() for p in row[len(name) + 1 : -1].split(",")]
+            where = tuple(
+                list(map(str, fit.params[name][d].values)).index(p) for d, p in zip(fit.params[name].dims, at, strict=True)
+            )
+            got[where] = x
+        np.testing.assert_allclose(got, wanted, atol=2 * ROUNDED)
+    moved = order[-1] != 2
+    assert np.isnan(table.loc["class_logit[1]", "se"]) == moved  # a difference to another class has another SE
+    assert table.loc["item_logit[1, cries, 1]", "se"] == pytest.approx(0.1)
+
+
+def test_two_classes_beside_a_fit(tmp_path, two_classes):
+    items = ["a", "b", "c", "d", "e"]
+    fit = bm.fit(lca(items, 2), two_classes, starts=4, budget=0, seed=1)
+    out = read(tmp_path, of_lca(fit, [1, 0], {i: i.upper() for i in items}))
+    beside = bm.compare(fit, published=dict(bm.mplus.published(out, fit)["published"])).parameters
+    np.testing.assert_allclose(beside["published"], beside["ml"], atol=ROUNDED)
+
+
+@pytest.mark.parametrize("order", [[0, 1], [1, 0]])
+def test_transitions(tmp_path, order):
+    rng = np.random.default_rng(6)
+    waves = [ITEMS, [f"{i}2" for i in ITEMS]]
+    model = lta(waves, 2, names=ITEMS)
+    fit = solved(
+        model, frame(), C1_logit=[0.6, 0.0], C2_logit=np.array([[1.5, 0.0], [-0.9, 0.0]]), item_logit=logits(rng, 2)
+    )
+    names = {**NAMES, **{f"{i}2": f"{new[:7]}2" for i, new in NAMES.items()}}
+    names |= {"breaks_rules2": "BREAKR2", "breaks_things2": "BREAKT2"}
+    out = read(tmp_path, of_lta(fit, order, [[names[i] for i in w] for w in waves]))
+    table = bm.mplus.published(out, fit, names)
+    assert table.loc["C1_logit[1]", "published"] == pytest.approx(0.6, abs=ROUNDED)
+    assert table.loc["C2_logit[1, 1]", "published"] == pytest.approx(1.5, abs=2 * ROUNDED)
+    assert table.loc["C2_logit[2, 1]", "published"] == pytest.approx(-0.9, abs=2 * ROUNDED)
+    assert np.isnan(table.loc["C2_logit[1, 1]", "se"])  # a sum of two
+    assert table.loc["item_logit[2, cries, 1]", "published"] == pytest.approx(
+        float(fit.params["item_logit"][1, 2, 1]), abs=ROUNDED
+    )
+    assert out.transitions["probability"].sum() == pytest.approx(2.0, abs=2e-3)
+
+
+def test_another_measurement_is_refused(tmp_path):
+    fit = solved(
+        lta([ITEMS, [f"{i}2" for i in ITEMS]], 2, names=ITEMS), frame(), C1_logit=[0.6, 0.0],
+        C2_logit=np.array([[1.5, 0.0], [-0.9, 0.0]]), item_logit=logits(np.random.default_rng(6), 2),
+    )  # fmt: skip
+    names = {i: f"A{k}" for k, i in enumerate([*ITEMS, *(f"{i}2" for i in ITEMS)])}
+    text = of_lta(fit, [0, 1], [[names[i] for i in ITEMS], [names[f"{i}2"] for i in ITEMS]])
+    at = text.index("A6$1")
+    out = read(tmp_path, text[:at] + "A6$1             9.000" + text[at + 22 :])
+    with pytest.raises(ValueError, match=r"one parameter in the fit: it is of a model with fewer constraints"):
+        bm.mplus.published(out, fit, names)
+
+
+def test_variances_are_sds_here(tmp_path):
+    model = lca(["y", "z"], 2, family=bm.normal(), variance="class")
+    fit = solved(model, frame(), class_logit=[0.2, 0.0], item_intercept=[[0.0, 1.0], [3.0, 4.0]], item_sd=[[1.0, 2.0], [0.5, 3.0]])
+    text = ""
+    for c, (means, variances) in enumerate([((0.01, 1.01), (1.44, 4.0)), ((3.0, 4.0), (0.25, 9.0))]):
+        text += f"Latent Class {c + 1}\n\n" + block("Means", list(zip("YZ", means, strict=True)))
+        text += block("Variances", [(v, x, 0.2) for v, x in zip("YZ", variances, strict=True)])
+    text += "Categorical Latent Variables\n\n" + block("Means", [("C#1", 0.2)])
+    said = "  TITLE: LPA\n  DATA: FILE = a.dat;\n  VARIABLE: NAMES = Y Z;\n  CLASSES = C(2);\n  ANALYSIS: TYPE = MIXTURE;\n"
+    table = bm.mplus.published(read(tmp_path, output(said, text)), fit)
+    assert table.loc["item_sd[1, y]", "published"] == pytest.approx(1.2)
+    assert table.loc["item_sd[1, y]", "se"] == pytest.approx(0.2 / (2 * 1.2))  # delta method
+    assert table.loc["item_sd[2, z]", "published"] == pytest.approx(3.0)
+    assert table.loc["item_intercept[2, z]", "published"] == pytest.approx(4.0)
+
+
+def test_nominal_items_have_another_reference(tmp_path):
+    df = pd.DataFrame({"n": [1, 2, 3] * 20, "m": [1, 2, 3] * 20})
+    logit = np.array([[[0.0, 0.5, -0.7], [0.0, 1.0, 2.0]], [[0.0, -1.5, 0.3], [0.0, 0.2, 0.1]]])
+    fit = solved(lca(["n", "m"], 2), df, class_logit=[0.4, 0.0], item_logit=logit)
+    text = ""
+    for c in range(2):
+        rows = [(f"{v}#{k + 1}", logit[c, p, k] - logit[c, p, 2]) for p, v in enumerate("NM") for k in range(2)]
+        text += f"Latent Class {c + 1}\n\n" + block("Means", rows)
+    text += "Categorical Latent Variables\n\n" + block("Means", [("C#1", 0.4)])
+    said = "  TITLE: T\n  DATA: FILE = a.dat;\n  VARIABLE: NAMES = N M; NOMINAL = N M;\n  CLASSES = C(2);\n  ANALYSIS: TYPE = MIXTURE;\n"
+    table = bm.mplus.published(read(tmp_path, output(said, text)), fit)["published"]
+    for c in range(2):
+        for p, item in enumerate("nm"):
+            for k in (1, 2):
+                row = f"item_logit[{c + 1}, {item}, {k + 1}]"
+                assert table[row] == pytest.approx(logit[c, p, k], abs=2 * ROUNDED), row
+
+
+def test_what_does_not_fit_is_refused(tmp_path):
+    fit = solved(lca(ITEMS, 2), frame(), class_logit=[0.7, 0.0], item_logit=logits(np.random.default_rng(5), 2))
+    small = output(INPUT, RESULTS[RESULTS.index("Latent Class 1") :])
+    with pytest.raises(ValueError, match=r"The column 'anxious' is not among the names of the input: give names="):
+        bm.mplus.published(read(tmp_path, small), fit)
+    with pytest.raises(ValueError, match=r"The output has classes of \[3\], the fit of \[2\]"):
+        bm.mplus.published(read(tmp_path, small.replace("c(2)", "c(3)")), fit)
+    with pytest.raises(ValueError, match="no model results to be laid beside the fit; missing: the model results"):
+        bm.mplus.published(read(tmp_path, small[: small.index("MODEL RESULTS")]), fit)
+    with pytest.raises(TypeError, match="The fit came as Model, expected what bm.fit returns"):
+        bm.mplus.published(read(tmp_path, small), fit.model)
+    twice = "  TITLE: T\n  VARIABLE: NAMES = BREAKS_R BREAKS_T BREAKS_RX ANXIOUS CRIES;\n CLASSES = C(2);\n ANALYSIS: TYPE = MIXTURE;\n"
+    with pytest.raises(ValueError, match=r"'breaks_rules' may be any of BREAKS_R, BREAKS_RX"):
+        bm.mplus.published(read(tmp_path, output(twice, RESULTS[RESULTS.index("Latent Class 1") :])), fit)
