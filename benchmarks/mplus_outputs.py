@@ -12,6 +12,8 @@ import time
 import warnings
 from pathlib import Path
 
+import pandas as pd
+
 import bayesmix as bm
 
 parser = argparse.ArgumentParser(description=__doc__)
@@ -24,13 +26,13 @@ asked = parser.parse_args()
 
 def folder_of(out: bm.mplus.Output, path: Path) -> Path:
     """Where the data are: beside the output, or the nearest place beneath the folder that has a file of this name."""
-    name = out.input.file.replace("\\", "/").rpartition("/")[2]
+    name = out.input.file.replace("\\", "/").rpartition("/")[2].strip()
     if (path.parent / name).is_file():
         return path.parent
     found = [p for p in files if p.name == name]
     if not found:
         return path.parent
-    shared = [len(Path(*os.path.commonprefix([p.parts, path.parts])).parts) for p in found]
+    shared = [len(Path(os.path.commonpath([p, path])).parts) for p in found]
     nearest = [p for p, n in zip(found, shared, strict=True) if n == max(shared)]
     if len({p.read_bytes() for p in nearest}) > 1:
         raise ValueError(f"several different files are named {name}")
@@ -39,35 +41,35 @@ def folder_of(out: bm.mplus.Output, path: Path) -> Path:
 
 def outcome(path: Path) -> tuple[str, str]:
     """What became of an output, and why."""
+    stage = "not read"
     try:
         out = bm.mplus.read(path)
-    except ValueError as error:
-        return "not read", str(error).replace(str(path.parent), ".")
-    if out.missing:
-        return "in part", "; ".join(out.missing)
-    try:
+        if out.missing:
+            return "in part", "; ".join(out.missing)
+        stage = "not declared"
         df = bm.mplus.data(out, folder_of(out, path))
         model = bm.mplus.model(out, df)
     except ValueError as error:
-        return "not declared", str(error).replace(str(path.parent), ".")
-    if not asked.fit:
-        return "declared", model.name
+        return stage, str(error).replace(str(path.parent), ".")
+    return fitted(out, model, df) if asked.fit else ("declared", model.name)
+
+
+def fitted(out: bm.mplus.Output, model: bm.Model, df: pd.DataFrame) -> tuple[str, str]:
+    """Whether a refit meets the log-likelihood of the output, and both numbers."""
     covariates = [c for x in model.covariates for c in x.formula.split(" + ")]
-    df = df.dropna(subset=covariates)
     began = time.perf_counter()
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            fit = bm.fit(model, df, budget=asked.budget, starts=asked.starts, seed=1)
+            settings = {"budget": asked.budget, "starts": asked.starts, "seed": 1}
+            fit = bm.fit(model, df.dropna(subset=covariates), **settings)
     except Exception as error:
         return "fit failed", f"{type(error).__name__}: {error}"[:160]
     gap = fit.loglik - out.loglik
     same = f"n {fit.n_individuals} ({out.summary['n']}), parameters {fit.n_parameters} ({out.n_parameters})"
     words = f"{model.name}: {fit.loglik:.3f} - ({out.loglik:.3f}) = {gap:.3f}, {same}, replicated {out.replicated}"
     words += f", {time.perf_counter() - began:.0f} s"
-    if abs(gap) <= 1.001e-3:
-        return "met", words
-    return ("above" if gap > 0 else "below"), words
+    return "met" if abs(gap) <= 1.001e-3 else "above" if gap > 0 else "below", words
 
 
 files = [p for p in asked.folder.rglob("*") if p.is_file()]

@@ -208,7 +208,8 @@ def output(said: str, results: str, more: str = "", loglik: float = -900.125) ->
     """An output of another input and other results."""
     head = SUMMARY.replace("-900.125", f"{loglik:.3f}")
     head = head[: head.index("FINAL CLASS COUNTS")]
-    return BEGIN + said + head + f"MODEL RESULTS\n{COLUMNS}\n" + results + "\nQUALITY OF NUMERICAL RESULTS\n\n" + more + END
+    between = f"MODEL RESULTS\n{COLUMNS}\n{results}\nQUALITY OF NUMERICAL RESULTS\n\n"
+    return BEGIN + said + head + between + more + END
 
 
 def of_lca(fit, order: list[int], items: dict[str, str]) -> str:
@@ -257,7 +258,8 @@ def of_lta(fit, order: list[int], waves: list[list[str]]) -> str:
     text += block("Means", means + [(f"C2#{d + 1}", move[-1, d], 0.4) for d in range(k - 1)])
     odds = np.exp(move)
     share = odds / odds.sum(axis=1, keepdims=True)
-    more = "LATENT TRANSITION PROBABILITIES BASED ON THE ESTIMATED MODEL\n\n  C1 Classes (Rows) by C2 Classes (Columns)\n\n"
+    more = "LATENT TRANSITION PROBABILITIES BASED ON THE ESTIMATED MODEL\n\n"
+    more += "  C1 Classes (Rows) by C2 Classes (Columns)\n\n"
     more += "        " + "".join(f"{d + 1:9d}" for d in range(k)) + "\n\n"
     more += "".join(f"   {c + 1}" + "".join(f"{x:10.3f}" for x in share[c]) + "\n" for c in range(k)) + "\n"
     names = " ".join(i for w in waves for i in w)

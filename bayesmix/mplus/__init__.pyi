@@ -1,11 +1,11 @@
+from .beside import published as published
+from .compose import write as write
 from .declare import data as data
 from .declare import model as model
 from .language import Input as Input
 from .output import Output as Output
 from .output import read as read
 from .output import read_input as read_input
-from .published import published as published
-from .write import write as write
 
 __all__ = [
     "Input",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -42,8 +43,15 @@ def model(said: Input | Output, df: pd.DataFrame | None = None) -> Model:
     ------
     ValueError
         Anything that :func:`bayesmix.models.lca` and :func:`bayesmix.models.lta` cannot say.
+
+    Examples
+    --------
+    >>> bm.mplus.model(bm.mplus.read(run_out)).items
+    ('A', 'B', 'C', 'D')
     """
-    import bayesmix as bm  # templates lie above
+    import bayesmix as bm
+
+    templates: Any = bm.models  # they lie above
 
     out = said if isinstance(said, Output) else None
     read = said.input if isinstance(said, Output) else said
@@ -57,14 +65,14 @@ def model(said: Input | Output, df: pd.DataFrame | None = None) -> Model:
     if len(read.classes) == 1:
         (name, size), *_ = read.classes.items()
         variance = _variance(read, name, size, items)
-        return bm.models.lca(items, size, _formula(covariates.get(name, ())), family, variance, **given)
+        return templates.lca(items, size, _formula(covariates.get(name, ())), family, variance, **given)
     order, waves = _order(read, later), _waves(read, items)
     names = list(read.classes)
     measurement = _measurement(read, waves)
     varying = [_formula(covariates.get(c, ())) for c in names]
     sizes = [read.classes[c] for c in names]
     same = sizes[0] if len(set(sizes)) == 1 else sizes
-    return bm.models.lta(
+    return templates.lta(
         waves, same, varying[0], varying[1:] if any(varying[1:]) else None, names=_item_names(waves),
         family={n: family[i] for n, i in zip(_item_names(waves), waves[0], strict=True)}, measurement=measurement,
         order=order, **given,
@@ -90,7 +98,15 @@ def data(said: Input | Output, folder: str | Path) -> pd.DataFrame:
     ------
     ValueError
         No such file, another format, rows that do not fit the names, ``USEOBSERVATIONS`` or ``DEFINE``, which change
-        the data.
+        the data (``CUT`` is followed).
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> folder = tempfile.mkdtemp()
+    >>> _ = bm.mplus.write(model, df, f"{folder}/run.inp")
+    >>> bm.mplus.data(bm.mplus.read_input(f"{folder}/run.inp"), folder).shape
+    (200, 4)
     """
     read = said.input if isinstance(said, Output) else said
     if chosen := read.option("VARIABLE", "USEOBSERVATIONS"):
@@ -100,7 +116,7 @@ def data(said: Input | Output, folder: str | Path) -> pd.DataFrame:
     form = (read.option("DATA", "FORMAT") or "FREE").upper()
     if kind != "INDIVIDUAL" or form != "FREE":
         raise ValueError(f"The data are of TYPE {kind} and FORMAT {form}: individual data in free format can be read.")
-    names, path = read.names, Path(folder) / re.split(r"[\\/]", read.file)[-1]
+    names, path = read.names, Path(folder) / re.split(r"[\\/]", read.file)[-1].strip()
     text = read_text(path)
     symbol = (read.option("VARIABLE", "MISSING") or "").strip()
     mark = next((w for w in symbol.split() if w in (".", "*")), "")
@@ -132,7 +148,9 @@ def _cuts(text: str, names: Sequence[str]) -> list[tuple[list[str], list[float]]
     for statement in text.split(";"):
         found = re.match(r"^\s*CUT\s+([^(]+)\(([^)]*)\)\s*$", statement, re.IGNORECASE)
         if statement.strip() and not found:
-            raise ValueError(f"The input changes its data by DEFINE: {statement.strip()}; apply that yourself, and fit.")
+            raise ValueError(
+                f"The input changes its data by DEFINE: {statement.strip()}; apply that yourself, and fit."
+            )
         if found:
             out.append((list(expand(found[1], names)), sorted(float(x) for x in found[2].replace(",", " ").split())))
     return out
@@ -256,7 +274,7 @@ def _class_parts(said: Input, name: str, size: int) -> list[list[str]]:
         found = re.match(r"^%(\w+)#(\d+)%$", scope)
         if found and found[1] == name and int(found[2]) <= size:
             parts[int(found[2]) - 1] += statements
-        elif found and found[1] not in said.classes or scope and not found and scope != "%OVERALL%":
+        elif (found and found[1] not in said.classes) or (scope and not found and scope != "%OVERALL%"):
             raise _refuse(f"the part {scope}")
     return parts
 

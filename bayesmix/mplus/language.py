@@ -36,6 +36,12 @@ class Input:
     model : mapping of (str, str) to tuple of str
         Statements by the command (``"MODEL"``, ``"MODEL C1"``, ``"MODEL CONSTRAINT"``) and by the part in force there
         (``"%OVERALL%"``, ``"%C#1%"``; of two-level models with the level before it, ``"%WITHIN% %OVERALL%"``).
+
+    Examples
+    --------
+    >>> said = bm.mplus.read(run_out).input
+    >>> said.categorical, said.option("ANALYSIS", "TYPE")
+    (('A', 'B', 'C', 'D'), 'MIXTURE')
     """
 
     text: str
@@ -55,7 +61,7 @@ class Input:
     def option(self, command: str, name: str) -> str | None:
         """An option by its name, which Mplus lets be cut to four letters; None where it is not given."""
         for (c, o), value in self.options.items():
-            if c == command and len(o) >= 4 and name.startswith(o) or (c, o) == (command, name):
+            if (c == command and len(o) >= 4 and name.startswith(o)) or (c, o) == (command, name):
                 return value
         return None
 

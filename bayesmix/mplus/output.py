@@ -80,6 +80,12 @@ class Output:
         Warnings and errors that Mplus printed.
     missing : tuple of str
         What one would expect in an output and this one does not have, a sentence each; empty for a whole one.
+
+    Examples
+    --------
+    >>> out = bm.mplus.read(run_out)
+    >>> isinstance(out, bm.mplus.Output), out.version, out.starts.shape
+    (True, '8.11', (3, 3))
     """
 
     title: str
@@ -143,9 +149,9 @@ def read(path: str | Path, number: int | None = None) -> Output:
 
     Examples
     --------
-    >>> out = bm.mplus.read("run.out")  # doctest: +SKIP
-    >>> out.loglik, out.n_parameters  # doctest: +SKIP
-    (-14542.768, 35)
+    >>> out = bm.mplus.read(run_out)
+    >>> out.input.classes, out.terminated, out.results["heading"].unique().tolist()
+    ({'C': 2}, True, ['Thresholds', 'Means'])
     """
     text = read_text(path)
     found = outputs(text)
@@ -203,7 +209,9 @@ def parse(text: str) -> Output:
     def under(*beginnings: str) -> list[str]:
         return next((lines for heading, lines in parts if heading.startswith(beginnings)), [])
 
-    fit = _fit([line for heading, lines in parts if not heading.startswith(("TECHNICAL", "SAVEDATA")) for line in lines])
+    fit = _fit(
+        [line for heading, lines in parts if not heading.startswith(("TECHNICAL", "SAVEDATA")) for line in lines]
+    )
     counts = [r for h, ls in parts if h.startswith(("FINAL CLASS COUNTS", "CLASSIFICATION OF INDIV")) for r in
               results.class_counts(h, ls)]  # fmt: skip
     table = results.parameters(next((lines for heading, lines in parts if heading == "MODEL RESULTS"), []))

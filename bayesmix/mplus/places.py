@@ -18,10 +18,6 @@ Entry = tuple[str, tuple[int, ...]]
 """A parameter's name, and the position in it."""
 
 
-def _logit(g: float) -> float:
-    return float(np.log(g) - np.log1p(-g))
-
-
 @dataclass(frozen=True)
 class Form:
     """A function g, its inverse, and the derivative of the inverse by m."""
@@ -34,7 +30,11 @@ class Form:
 PLAIN = Form(lambda x: x, lambda m: m, lambda m: 1.0)
 VARIANCE = Form(lambda sd: sd**2, lambda m: float(np.sqrt(m)) if m >= 0 else np.nan,
                 lambda m: 0.5 / np.sqrt(m) if m > 0 else np.nan)  # fmt: skip
-GUESSING = Form(lambda g: -_logit(g), lambda m: 1 / (1 + np.exp(m)), lambda m: np.exp(-abs(m)) / (1 + np.exp(-abs(m))) ** 2)
+GUESSING = Form(
+    lambda g: float(np.log1p(-g) - np.log(g)),
+    lambda m: float(1 / (1 + np.exp(m))),
+    lambda m: float(np.exp(-abs(m)) / (1 + np.exp(-abs(m))) ** 2),
+)
 
 
 @dataclass(frozen=True)
@@ -114,8 +114,10 @@ def check(model: Model) -> None:
             raise refusal(f"the formula '{t.covariates.formula}'", f"make '{odd[0]}' a column of its own")
         if t.covariates and t.covariates.times:
             raise refusal("random slopes on covariates of clusters")
-    if model.is_regression and not _intercept_varies(model) and any(
-        t.covariates and t.covariates.level == "cluster" for r in model.responses for t in r.terms
+    if (
+        model.is_regression
+        and not _intercept_varies(model)
+        and any(t.covariates and t.covariates.level == "cluster" for r in model.responses for t in r.terms)
     ):
         raise refusal("covariates of clusters in an intercept that does not vary", "name them in the formula itself")
     if len(model.classes_at("cluster")) > 0 and any(
@@ -180,32 +182,52 @@ def _item(
     words: Words,
 ) -> Iterator[Place]:  # fmt: skip
     """The parameters of one item in one class by one term."""
-    y, here = words.names[item], _Index(t)
-    n = words.categories.get(item, 0)
-    kind = r.family.name
-    between = _intercept_varies(model)
-    if role == "threshold":
-        for k in range(n - 1):
-            yield Place("Thresholds", "", f"{y}${k + 1}", ((1.0, here(**at, **{r.threshold_dim: k})),), scope, _intercept_varies(model))
-    elif role in ("sigma", "dispersion"):
-        if t.covariates:
-            raise refusal("a residual variance that depends on covariates")
-        heading, form = ("Variances", VARIANCE) if role == "sigma" else ("Dispersion", PLAIN)
-        yield Place(heading, "", y, ((1.0, here(**at)),), scope, form=form)
-    elif role == "guessing":
-        yield Place("Thresholds", "", f"{y}$2", ((1.0, here(**at)),), scope, form=GUESSING)
-    elif role:
-        raise refusal(f"the {role} of '{item}'")
+    here = _Index(t)
+    if role:
+        yield from _auxiliary(model, r, t, role, item, at, scope, words)
     elif t.effects:
-        yield from _loadings(model, t, item, y, here, at, scope, words)
+        yield from _loadings(model, t, item, words.names[item], here, at, scope, words)
     elif t.covariates:
-        if n > 2 and r.family.by_category:
+        by_category = r.family.by_category
+        if words.categories.get(item, 0) > 2 and by_category:
             raise refusal(f"direct effects on the nominal item '{item}'")
         for j, x in enumerate(columns(t)):
-            more = {r.category_dim: 1} if r.family.by_category else {}
-            entry = here(**at, **more, **{t.covariates.name: j})
-            yield Place("ON", y, words.names[x], ((1.0, entry),), scope, t.covariates.level == "cluster")
-    elif kind == "bernoulli":
+            entry = here(**at, **({r.category_dim: 1} if by_category else {}), **{t.covariates.name: j})
+            between = t.covariates.level == "cluster"
+            if fixed_value(t.parameter, entry[1]) is None:
+                yield Place("ON", words.names[item], words.names[x], ((1.0, entry),), scope, between)
+    else:
+        yield from _location(model, r, item, here, at, scope, words)
+
+
+def _auxiliary(
+    model: Model, r: Response, t: Term, role: str, item: str, at: dict[str, int], scope: tuple[str, int] | None,
+    words: Words,
+) -> Iterator[Place]:  # fmt: skip
+    """The further parameters of a family: thresholds, variances, dispersions, guessing."""
+    y, here = words.names[item], _Index(t)
+    if role == "threshold":
+        between = _intercept_varies(model)
+        for k in range(words.categories[item] - 1):
+            entry = here(**at, **{r.threshold_dim: k})
+            yield Place("Thresholds", "", f"{y}${k + 1}", ((1.0, entry),), scope, between)
+    elif role == "sigma" and not t.covariates:
+        yield Place("Variances", "", y, ((1.0, here(**at)),), scope, form=VARIANCE)
+    elif role == "dispersion":
+        yield Place("Dispersion", "", y, ((1.0, here(**at)),), scope)
+    elif role == "guessing":
+        yield Place("Thresholds", "", f"{y}$2", ((1.0, here(**at)),), scope, form=GUESSING)
+    else:
+        raise refusal(f"the {role} of '{item}'")
+
+
+def _location(
+    model: Model, r: Response, item: str, here: _Index, at: dict[str, int], scope: tuple[str, int] | None, words: Words
+) -> Iterator[Place]:
+    """Thresholds of binary items, means of category logits to the last one, means."""
+    y, kind, n = words.names[item], r.family.name, words.categories.get(item, 0)
+    between = _intercept_varies(model)
+    if kind == "bernoulli":
         yield Place("Thresholds", "", f"{y}$1", ((-1.0, here(**at)),), scope, between)
     elif kind == "nominal" and n == 2:
         yield Place("Thresholds", "", f"{y}$1", ((-1.0, here(**at, **{r.category_dim: 1})),), scope)
@@ -237,13 +259,8 @@ def _loadings(
         raise refusal(f"loadings of the nominal item '{item}'")
     for j, name in enumerate(t.effects):
         entry = here(**at, **({t.loading_dim: j} if t.loading_dim else {}))
-        if _fixed(t, entry) != 0.0:
+        if fixed_value(t.parameter, entry[1]) != 0.0:
             yield Place("BY", words.names[name], y, ((1.0, entry),), scope)
-
-
-def _fixed(t: Term, entry: Entry) -> float | None:
-    """The value at which an entry is fixed; None of a free one."""
-    return fixed_value(t.parameter, entry[1])
 
 
 def fixed_value(parameter, at: tuple[int, ...], sizes: Mapping[str, int] | None = None) -> float | None:

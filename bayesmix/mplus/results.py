@@ -79,9 +79,7 @@ def _columns(values: list[float], bayes: bool) -> dict[str, float]:
 def by_category(lines: Iterable[str]) -> pd.DataFrame:
     """RESULTS IN PROBABILITY SCALE: one row a category of an item in a class."""
     table = parameters(lines)
-    table = table.assign(
-        variable=table["heading"], category=table["variable"].str.extract(r"(\d+)\s*$", expand=False)
-    )
+    table = table.assign(variable=table["heading"], category=table["variable"].str.extract(r"(\d+)\s*$", expand=False))
     table = table.dropna(subset=["category"])
     table["category"] = table["category"].astype(int)
     return table[["part", "level", "class", "variable", "category", "estimate", "se", "est_se", "p"]]

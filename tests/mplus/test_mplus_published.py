@@ -5,13 +5,14 @@ import pandas as pd
 import pytest
 from bayesmix.models.lca import lca
 from bayesmix.models.lta import lta
+
+import bayesmix as bm
 from mplus_text import INPUT, RESULTS, block, of_lca, of_lta, output
 from solved import solved
 
-import bayesmix as bm
-
 ITEMS = ["anxious", "breaks_rules", "cries", "breaks_things"]
 NAMES = dict(zip(ITEMS, ["ANXIOUS", "BREAKS_R", "CRIES", "BREAKS_T"], strict=True))
+SAID = "  TITLE: T\n  DATA: FILE = a.dat;\n  VARIABLE: {}\n  CLASSES = C(2);\n  ANALYSIS: TYPE = MIXTURE;\n"
 ROUNDED = 6e-4
 """Three decimals."""
 
@@ -47,7 +48,8 @@ def test_classes_of_items_are_matched_and_logits_take_the_new_reference(tmp_path
         for row, x in rows["published"].items():
             at = [p.strip() for p in row[len(name) + 1 : -1].split(",")]
             where = tuple(
-                list(map(str, fit.params[name][d].values)).index(p) for d, p in zip(fit.params[name].dims, at, strict=True)
+                list(map(str, fit.params[name][d].values)).index(p)
+                for d, p in zip(fit.params[name].dims, at, strict=True)
             )
             got[where] = x
         np.testing.assert_allclose(got, wanted, atol=2 * ROUNDED)
@@ -101,13 +103,19 @@ def test_another_measurement_is_refused(tmp_path):
 
 def test_variances_are_sds_here(tmp_path):
     model = lca(["y", "z"], 2, family=bm.normal(), variance="class")
-    fit = solved(model, frame(), class_logit=[0.2, 0.0], item_intercept=[[0.0, 1.0], [3.0, 4.0]], item_sd=[[1.0, 2.0], [0.5, 3.0]])
+    fit = solved(
+        model,
+        frame(),
+        class_logit=[0.2, 0.0],
+        item_intercept=[[0.0, 1.0], [3.0, 4.0]],
+        item_sd=[[1.0, 2.0], [0.5, 3.0]],
+    )
     text = ""
     for c, (means, variances) in enumerate([((0.01, 1.01), (1.44, 4.0)), ((3.0, 4.0), (0.25, 9.0))]):
         text += f"Latent Class {c + 1}\n\n" + block("Means", list(zip("YZ", means, strict=True)))
         text += block("Variances", [(v, x, 0.2) for v, x in zip("YZ", variances, strict=True)])
     text += "Categorical Latent Variables\n\n" + block("Means", [("C#1", 0.2)])
-    said = "  TITLE: LPA\n  DATA: FILE = a.dat;\n  VARIABLE: NAMES = Y Z;\n  CLASSES = C(2);\n  ANALYSIS: TYPE = MIXTURE;\n"
+    said = SAID.format("NAMES = Y Z;")
     table = bm.mplus.published(read(tmp_path, output(said, text)), fit)
     assert table.loc["item_sd[1, y]", "published"] == pytest.approx(1.2)
     assert table.loc["item_sd[1, y]", "se"] == pytest.approx(0.2 / (2 * 1.2))  # delta method
@@ -124,7 +132,7 @@ def test_nominal_items_have_another_reference(tmp_path):
         rows = [(f"{v}#{k + 1}", logit[c, p, k] - logit[c, p, 2]) for p, v in enumerate("NM") for k in range(2)]
         text += f"Latent Class {c + 1}\n\n" + block("Means", rows)
     text += "Categorical Latent Variables\n\n" + block("Means", [("C#1", 0.4)])
-    said = "  TITLE: T\n  DATA: FILE = a.dat;\n  VARIABLE: NAMES = N M; NOMINAL = N M;\n  CLASSES = C(2);\n  ANALYSIS: TYPE = MIXTURE;\n"
+    said = SAID.format("NAMES = N M; NOMINAL = N M;")
     table = bm.mplus.published(read(tmp_path, output(said, text)), fit)["published"]
     for c in range(2):
         for p, item in enumerate("nm"):
@@ -142,8 +150,8 @@ def test_what_does_not_fit_is_refused(tmp_path):
         bm.mplus.published(read(tmp_path, small.replace("c(2)", "c(3)")), fit)
     with pytest.raises(ValueError, match="no model results to be laid beside the fit; missing: the model results"):
         bm.mplus.published(read(tmp_path, small[: small.index("MODEL RESULTS")]), fit)
-    with pytest.raises(TypeError, match="The fit came as Model, expected what bm.fit returns"):
+    with pytest.raises(TypeError, match=r"The fit came as Model, expected what bm\.fit returns"):
         bm.mplus.published(read(tmp_path, small), fit.model)
-    twice = "  TITLE: T\n  VARIABLE: NAMES = BREAKS_R BREAKS_T BREAKS_RX ANXIOUS CRIES;\n CLASSES = C(2);\n ANALYSIS: TYPE = MIXTURE;\n"
+    twice = SAID.format("NAMES = BREAKS_R BREAKS_T BREAKS_RX ANXIOUS CRIES;")
     with pytest.raises(ValueError, match=r"'breaks_rules' may be any of BREAKS_R, BREAKS_RX"):
         bm.mplus.published(read(tmp_path, output(twice, RESULTS[RESULTS.index("Latent Class 1") :])), fit)

@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from mplus_text import BEGIN, END, INPUT, RESULTS, SMALL, SUMMARY
 
 import bayesmix as bm
+from mplus_text import BEGIN, END, INPUT, RESULTS, SMALL, SUMMARY
 
 
 @pytest.fixture
@@ -221,11 +221,13 @@ def test_several_outputs_in_one_file(small):
     with pytest.raises(ValueError, match="holds 2 outputs: say which one, number=1 to number=2"):
         small(both)
     assert small(both, number=2).loglik == -901.0
-    with pytest.raises(ValueError, match="number came as 3: .* holds 2 output"):
+    with pytest.raises(ValueError, match=r"number came as 3: .* holds 2 output"):
         small(both, number=3)
 
 
-@pytest.mark.parametrize(("text", "words"), [("", "is empty"), ("some text\n", "no line 'Mplus VERSION"), ("a\x00b", "is no text")])
+@pytest.mark.parametrize(
+    ("text", "words"), [("", "is empty"), ("some text\n", "no line 'Mplus VERSION"), ("a\x00b", "is no text")]
+)
 def test_what_is_no_output_is_refused(small, text, words):
     with pytest.raises(ValueError, match=words):
         small(text)

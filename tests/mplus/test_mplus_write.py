@@ -5,9 +5,9 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
-from solved import solved
 
 import bayesmix as bm
+from solved import solved
 
 FALL = ["takes_property_fall", "takes_things_fall", "lies", "yells"]
 SPRING = ["takes_property_spring", "takes_things_spring", "lies2", "yells2"]
@@ -126,7 +126,7 @@ def test_every_parameter_is_said(written, case):
 
 
 def test_levels_of_a_two_level_model(written):
-    text, said, names = written(EVERY["random logits"]())
+    _, said, names = written(EVERY["random logits"]())
     assert said.within == (*(names[i] for i in FALL), "X")
     assert said.between == ("W",)
     assert said.option("VARIABLE", "CLUSTER") == "G"
@@ -154,7 +154,7 @@ def test_loadings_and_guessing(written):
     part = said.model["MODEL", ""]
     assert {"F@1", "[F@0]", f"F BY {names[FALL[0]]}*", f"[{names[FALL[0]]}$2]"} <= set(part)
     assert said.option("VARIABLE", "CATEGORICAL").count("(3PL)") == 4
-    text, said, _ = written(EVERY["1PL"](), overwrite=True)
+    _, said, _ = written(EVERY["1PL"](), overwrite=True)
     assert sum(s.endswith("* (1)") for s in said.model["MODEL", ""]) == 4
 
 
@@ -176,12 +176,13 @@ def test_estimates_are_starting_values(written, df):
         ["lies", "o", "n3", "y"], 2, "x", family={"lies": bm.bernoulli(), "o": bm.ordinal(), "y": bm.normal()}
     )
     fit = solved(
-        model, df, class_logit=[0.5, 0.0], class_slope=np.array([[0.25], [0.0]]), item_intercept_bernoulli=[[1.5], [-0.5]],
+        model, df, class_logit=[0.5, 0.0], class_slope=np.array([[0.25], [0.0]]),
+        item_intercept_bernoulli=[[1.5], [-0.5]],
         item_threshold_ordinal=np.array([[[-1.0, 0.0, 1.0]], [[0.5, 1.5, 2.5]]]),
         item_logit_nominal=np.array([[[0.0, 0.3, -0.6]], [[0.0, 1.0, 2.0]]]), item_intercept_normal=[[1.0], [2.0]],
         item_sd_normal=[1.5],
     )  # fmt: skip
-    text, said, _ = written(fit)
+    _, said, _ = written(fit)
     assert said.option("ANALYSIS", "STARTS") == "0"
     got = starts_of(said)
     assert got["%OVERALL%", "[C#1"] == 0.5
@@ -291,6 +292,6 @@ def test_bad_arguments(tmp_path, df):
         bm.mplus.write(model, df, tmp_path / "run.inp", starts=-1)
     with pytest.raises(ValueError, match="The covariate 'sex' is no number"):
         bm.mplus.write(bm.models.lca(FALL, 2, "sex"), df, tmp_path / "run.inp")
+    (tmp_path / "a.inp").write_text("TITLE: nothing;\n")
     with pytest.raises(ValueError, match="has no NAMES of variables"):
-        (tmp_path / "a.inp").write_text("TITLE: nothing;\n")
         bm.mplus.read_input(tmp_path / "a.inp")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import textwrap
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -80,13 +80,15 @@ def write(
     data = Dataset.encode(declared, df)
     words = Words(_names(declared), {i: len(c) for i, c in data.categories.items() if c})
     table = places(declared, words)
-    values = None if fit is None else {p.name: fit.params[p.name].transpose(*p.dims).values for p in declared.parameters}
+    values = (
+        None if fit is None else {p.name: fit.params[p.name].transpose(*p.dims).values for p in declared.parameters}
+    )
     rows = _data(declared, df, data, words)
     code = next((c for c in MISSING if not (rows == c).any(axis=None)), None)
     if code is None:
         raise ValueError(f"The data have every missing-value code among {MISSING}: recode one of these values.")
     files = {
-        target: _input(declared, words, table, values, list(rows), f"{target.stem}.dat", code, starts),
+        target: _input(declared, words, table, values, [str(c) for c in rows], f"{target.stem}.dat", code, starts),
         target.with_suffix(".dat"): _rows(rows, code),
     }
     for file, text in files.items():
@@ -138,7 +140,9 @@ def _data(model: Model, df: pd.DataFrame, data: Dataset, words: Words) -> pd.Dat
             out[words.names[item]] = data.coded[r.name].y[:, k] if finite else pd.to_numeric(df[item]).to_numpy(float)
     for x in _covariates(model):
         if not pd.api.types.is_numeric_dtype(df[x]) and not pd.api.types.is_bool_dtype(df[x]):
-            raise ValueError(f"The covariate '{x}' is no number: Mplus takes numbers alone; make it 0 and 1, or several.")
+            raise ValueError(
+                f"The covariate '{x}' is no number: Mplus takes numbers alone; make it 0 and 1, or several."
+            )
         out[words.names[x]] = df[x].to_numpy(float)
     if model.freq:
         out[words.names[model.freq]] = df[model.freq].to_numpy(float)
@@ -161,11 +165,13 @@ def _input(
 ) -> str:  # fmt: skip
     """Compose the text of the input."""
     out = ["TITLE:", *_wrapped(f"{model.name}, written by bayesmix")]
-    out += [f"  ! {new} is {old}" if old.isascii() else f"  ! {new} is {ascii(old)}" for old, new in words.names.items()]
+    out += [f"  ! {new} is {old}" if old.isascii() else f"  ! {new} is {old!a}" for old, new in words.names.items()]
     out += ["DATA:", f'  FILE = "{data_file}";', "VARIABLE:"]
     out += [line for key, value in _variables(model, words, names, code) for line in _wrapped(f"{key} = {value};")]
     out += ["ANALYSIS:"]
-    out += [line for key, value in _analysis(model, starts, values is not None) for line in _wrapped(f"{key} = {value};")]
+    out += [
+        line for key, value in _analysis(model, starts, values is not None) for line in _wrapped(f"{key} = {value};")
+    ]
     out += _model(model, words, table, values)
     out += ["OUTPUT:", "  SVALUES TECH8;"]
     return "\n".join(line[:88] for line in out) + "\n"
@@ -252,9 +258,7 @@ def _analysis(model: Model, starts: int, begun: bool) -> list[tuple[str, str]]:
 # MODEL --------------------------------------------------------------------------------------------
 
 
-def _model(
-    model: Model, words: Words, table: list[Place], values: Mapping[str, np.ndarray] | None
-) -> list[str]:
+def _model(model: Model, words: Words, table: list[Place], values: Mapping[str, np.ndarray] | None) -> list[str]:
     """Compose the MODEL commands."""
     labels = _labels(table)
     parts: dict[tuple[str, str, str], list[str]] = {}

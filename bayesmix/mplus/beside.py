@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ import xarray as xr
 from bayesmix.mplus.output import Output
 from bayesmix.mplus.places import Entry, Place, Words, fixed_value, places
 from bayesmix.results import Estimates, Fit, compare, entry
-from bayesmix.spec import Model, Response, groups, permute
+from bayesmix.spec import Model, Response, permute
 from bayesmix.spec.class_labels import relabel
 
 SAME = {"Means": ("Means", "Intercepts"), "Variances": ("Variances", "Residual Variances")}
@@ -49,13 +49,17 @@ def published(out: Output, fit: Fit, names: Mapping[str, str] | None = None) -> 
 
     Examples
     --------
-    >>> out = bm.mplus.read("run.out")  # doctest: +SKIP
-    >>> bm.compare(fit, published=dict(bm.mplus.published(out, fit)["published"]))  # doctest: +SKIP
+    >>> table = bm.mplus.published(bm.mplus.read(run_out), fit)
+    >>> beside = bm.compare(fit, published=dict(table["published"])).parameters
+    >>> bool((beside["ml"] - beside["published"]).abs().max() < 0.001)
+    True
     """
     if not isinstance(fit, Fit):
         raise TypeError(f"The fit came as {type(fit).__name__}, expected what bm.fit returns.")
     if not len(out.results):
-        raise ValueError(f"The output has no model results to be laid beside the fit; missing: {'; '.join(out.missing)}.")
+        raise ValueError(
+            f"The output has no model results to be laid beside the fit; missing: {'; '.join(out.missing)}."
+        )
     model = fit.model
     _check_same(out, fit)
     words = _words(out, fit, names or {})
@@ -76,7 +80,7 @@ def _check_same(out: Output, fit: Fit) -> None:
     theirs = list(out.input.classes.values())
     if sorted(ours) != sorted(theirs) and not (not theirs and ours in ([], [1])):
         raise ValueError(
-            f"The output has classes of {theirs or 'none'}, the fit of {ours or 'none'}: give the fit of the same model."
+            f"The output has classes of {theirs or 'none'}, the fit of {ours or 'none'}: give a fit of the same model."
         )
 
 
@@ -157,7 +161,12 @@ def _check_equal(place: Place, x: float, known: float) -> None:
 
 
 def _title(place: Place) -> str:
-    parts = [f"{place.scope[0]}#{place.scope[1] + 1}" if place.scope else "", place.outcome, place.heading, place.variable]
+    parts = [
+        f"{place.scope[0]}#{place.scope[1] + 1}" if place.scope else "",
+        place.outcome,
+        place.heading,
+        place.variable,
+    ]
     return " ".join(p for p in parts if p)
 
 
@@ -178,8 +187,8 @@ def _lookup(out: Output, place: Place) -> tuple[float, float] | None:
         return None
     if len(hit) > 1 and (hit["estimate"] - hit["estimate"].iloc[0]).abs().max() > ROUNDING:
         raise ValueError(
-            f"{_title(place)} stands {len(hit)} times in the output, with different values: it is of a model with fewer "
-            "constraints; fit that one."
+            f"{_title(place)} stands {len(hit)} times in the output, with different values: it is of a model with "
+            "fewer constraints; fit that one."
         )
     return float(hit["estimate"].iloc[0]), float(hit["se"].iloc[0])
 
@@ -253,7 +262,7 @@ def _probabilities(out: Output, fit: Fit, words: Words, orders: Mapping[tuple[st
         what = known.get(str(name))
         for at in np.ndindex(x.shape) if what else ():
             label = dict(zip(map(str, x.dims), at, strict=True))
-            found = None
+            found: tuple[float, float, str] | None = None
             if what and what.kind == "class size" and list(x.dims) == [what.of]:
                 found = _size(out, words.names[what.of], old(what.of, label[what.of]))
             elif what and what.kind == "transition" and len(x.dims) == 2:
@@ -284,7 +293,9 @@ def _transition(out: Output, words: Words, a: tuple[str, int], b: tuple[str, int
     return (float(hit["probability"].iloc[0]), np.nan, "LATENT TRANSITION PROBABILITIES") if len(hit) else None
 
 
-def _item(out: Output, model: Model, r: Response, at: Mapping[str, int], words: Words, old) -> tuple | None:
+def _item(
+    out: Output, model: Model, r: Response, at: Mapping[str, int], words: Words, old: Callable[[str, int], int]
+) -> tuple[float, float, str] | None:
     """The probability of a category, printed for each item and class."""
     t = out.probabilities
     dims = [d for d in at if d not in (r.item_dim, r.category_dim)]
