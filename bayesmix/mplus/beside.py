@@ -13,7 +13,7 @@ import xarray as xr
 from bayesmix.mplus.output import Output
 from bayesmix.mplus.places import Entry, Place, Words, fixed_value, places
 from bayesmix.results import Estimates, Fit, compare, entry
-from bayesmix.spec import Model, Response, permute
+from bayesmix.spec import Model, Response
 from bayesmix.spec.class_labels import relabel
 
 SAME = {"Means": ("Means", "Intercepts"), "Variances": ("Variances", "Residual Variances")}
@@ -64,8 +64,7 @@ def published(out: Output, fit: Fit, names: Mapping[str, str] | None = None) -> 
     _check_same(out, fit)
     words = _words(out, fit, names or {})
     values, errors, where = _solve(out, fit, places(model, words))
-    orders = _orders(model, values, fit)
-    values, errors = _in_order(model, values, errors, orders)
+    values, errors, orders = _as_in(fit, values, errors)
     frames = [_rows(p.name, fit.params[p.name], values[p.name], errors[p.name], where, fit) for p in model.parameters]
     frames += _probabilities(out, fit, words, orders)
     table = pd.concat(frames).reindex(compare(fit).table.index)  # of two categories the second, as there
@@ -208,29 +207,33 @@ def _matches(printed: str, name: str) -> bool:
 # the order of classes -----------------------------------------------------------------------------
 
 
-def _orders(model: Model, values: Mapping[str, np.ndarray], fit: Fit) -> dict[tuple[str, ...], np.ndarray]:
-    """Find the order of the output's classes in which they are nearest to the fit's."""
+def _as_in(
+    fit: Fit, values: Mapping[str, np.ndarray], errors: Mapping[str, np.ndarray]
+) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray], dict[tuple[str, ...], np.ndarray]]:
+    """Put classes in the order of the fit's, and factors in its direction; return the orders too.
+
+    What is not known is the fit's while this is done. An SE is that of another number where the reference class
+    changes.
+    """
+    model = fit.model
     pivot = {p.name: fit.params[p.name].transpose(*p.dims).values for p in model.parameters}
-    whole = {k: np.where(np.isnan(x), pivot[k], x)[None] for k, x in values.items()}
-    complete = {k: v for k, v in pivot.items() if np.isfinite(values[k]).any()}
-    return {dims: order[0] for dims, order in relabel(model, whole, complete)[1].items()}
-
-
-def _in_order(
-    model: Model, values: dict[str, np.ndarray], errors: dict[str, np.ndarray], orders: Mapping[tuple[str, ...], Any]
-) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-    """Put the classes in the order of the fit's; an SE is that of another number where the reference class changes."""
-    for dims, order in orders.items():
-        if (order == np.arange(len(order))).all():
-            continue
-        values = permute(model, values, dims, order)
-        for p in model.parameters:
-            x = errors[p.name]
+    unknown = {k: np.isnan(x) for k, x in values.items()}
+    whole = {k: np.where(unknown[k], pivot[k], x)[None] for k, x in values.items()}
+    known = {k: x for k, x in pivot.items() if not unknown[k].all()}
+    moved, found = relabel(model, whole, known)
+    orders = {dims: order[0] for dims, order in found.items()}
+    out, left = {}, {}
+    for p in model.parameters:
+        gone, se = unknown[p.name], errors[p.name]
+        for dims, order in orders.items():
             for axis, d in enumerate(p.dims):
-                x = np.take(x, order, axis=axis) if d in dims else x
-            moved = any(f.value == 0.0 and any(d in dims for d, _ in f.positions) for f in p.fixed)
-            errors[p.name] = np.full_like(x, np.nan) if moved and order[-1] != len(order) - 1 else x
-    return values, errors
+                if d in dims:
+                    gone, se = np.take(gone, order, axis=axis), np.take(se, order, axis=axis)
+            logits = any(f.value == 0.0 and any(d in dims for d, _ in f.positions) for f in p.fixed)
+            if logits and order[-1] != len(order) - 1:
+                gone, se = np.broadcast_to(gone.any(), gone.shape), np.full_like(se, np.nan)
+        out[p.name], left[p.name] = np.where(gone, np.nan, moved[p.name][0]), se
+    return out, left, orders
 
 
 def _rows(name: str, x: xr.DataArray, values: np.ndarray, errors: np.ndarray, where: dict, fit: Fit) -> pd.DataFrame:

@@ -155,3 +155,69 @@ def test_what_does_not_fit_is_refused(tmp_path):
     twice = SAID.format("NAMES = BREAKS_R BREAKS_T BREAKS_RX ANXIOUS CRIES;")
     with pytest.raises(ValueError, match=r"'breaks_rules' may be any of BREAKS_R, BREAKS_RX"):
         bm.mplus.published(read(tmp_path, output(twice, RESULTS[RESULTS.index("Latent Class 1") :])), fit)
+
+
+# further models -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_a_factor_has_the_direction_of_the_fit(tmp_path, sign):
+    loading, guessing = np.array([0.8, 1.2, 1.5, 0.6]), np.array([0.2, 0.1, 0.25, 0.15])
+    intercept = np.array([0.5, -0.5, 1.0, 0.0])
+    fit = solved(bm.models.irt_3pl(ITEMS), frame(), item_intercept=intercept, loading=loading, guessing=guessing)
+    text = block("F        BY", [(new, sign * x) for new, x in zip(NAMES.values(), loading, strict=True)])
+    rows = [(f"{new}$1", -x) for new, x in zip(NAMES.values(), intercept, strict=True)]
+    rows += [(f"{new}$2", np.log((1 - g) / g)) for new, g in zip(NAMES.values(), guessing, strict=True)]
+    said = SAID.replace("  CLASSES = C(2);\n", "").format(f"NAMES = {' '.join(NAMES.values())};")
+    table = bm.mplus.published(read(tmp_path, output(said, text + block("Thresholds", rows))), fit)
+    got = table[~table.index.str.contains("probab|difficulty|discrim")]
+    assert len(got) == 12
+    beside = bm.compare(fit, published=dict(got["published"])).table.loc[got.index]
+    np.testing.assert_allclose(beside["published"], beside["ml"], atol=ROUNDED)
+    assert got.loc["guessing[anxious]", "se"] == pytest.approx(0.1 * 0.2 * 0.8, rel=1e-3)  # delta method
+
+
+def test_levels_of_a_two_level_model(tmp_path):
+    df = frame().assign(g=np.repeat(range(12), 5), w=np.repeat(np.linspace(-1, 1, 12), 5))
+    fit = solved(
+        lca(ITEMS, 2, "x", cluster="g", cluster_covariates="w"), df, class_logit=[0.4, 0.0],
+        item_logit=logits(np.random.default_rng(8), 2), class_slope=np.array([[0.3], [0.0]]),
+        cluster_slope=np.array([[-0.7], [0.0]]), cluster_loading=np.array([[1.2, 0.0]]),
+    )  # fmt: skip
+    text = "Within Level\n\n"
+    for c in range(2):
+        rows = [(f"{new}$1", -float(fit.params["item_logit"][c, p, 1])) for p, new in enumerate(NAMES.values())]
+        text += f"Latent Class {c + 1}\n\n" + block("Thresholds", rows)
+    text += "Categorical Latent Variables\n\nWithin Level\n\n" + block("C#1        ON", [("X", 0.3)])
+    text += block("Intercepts", [("C#1", 0.4)])
+    text += "Between Level\n\n" + block("C#1        ON", [("W", -0.7)])
+    text += block("Residual Variances", [("C#1", 1.44, 0.3)])
+    said = SAID.format(f"NAMES = {' '.join(NAMES.values())} X W G;").replace("MIXTURE", "TWOLEVEL MIXTURE")
+    got = bm.mplus.published(read(tmp_path, output(said, text)), fit)["published"]
+    got = got[~got.index.str.contains("probab|icc|sd")]
+    beside = bm.compare(fit, published=dict(got)).table.loc[got.index]
+    assert len(beside) == 24  # with those of references
+    np.testing.assert_allclose(beside["published"], beside["ml"], atol=ROUNDED)
+
+
+def test_a_regression_with_classes_of_clusters_and_a_random_intercept(tmp_path):
+    df = frame().assign(g=np.repeat(range(12), 5))
+    fit = solved(
+        bm.models.regression_mixture("y ~ x", 2, cluster="g", effects="none", variance="class"), df,
+        class_logit=[0.4, 0.0], intercept=[1.0, -1.0], coefficient=np.array([[0.5], [2.0]]), residual_sd=[0.5, 1.5],
+        u_intercept_sd=0.8, random=[1.0],
+    )  # fmt: skip
+    text = "Within Level\n\n"
+    for c, (slope, variance) in enumerate([(2.0, 2.25), (0.5, 0.25)]):
+        text += f"Latent Class {c + 1}\n\n" + block("Y          ON", [("X", slope)])
+        text += block("Residual Variances", [("Y", variance)])
+    text += "Between Level\n\n"
+    for c, mean in enumerate([-1.0, 1.0]):
+        text += f"Latent Class {c + 1}\n\n" + block("Means", [("Y", mean)]) + block("Variances", [("Y", 0.64)])
+    text += "Categorical Latent Variables\n\nWithin Level\n\n" + block("Means", [("C#1", -0.4)])
+    said = SAID.format("NAMES = Y X G; CLUSTER = G;").replace("MIXTURE", "TWOLEVEL MIXTURE")
+    got = bm.mplus.published(read(tmp_path, output(said, text)), fit)["published"]
+    got = got[got.index.isin(bm.compare(fit).parameters.index)]
+    assert len(got) == 10  # with those of references
+    beside = bm.compare(fit, published=dict(got)).table.loc[got.index]
+    np.testing.assert_allclose(beside["published"], beside["ml"], atol=ROUNDED)
