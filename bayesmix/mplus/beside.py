@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -87,7 +88,15 @@ def _words(out: Output, fit: Fit, given: Mapping[str, str]) -> Words:
     """Find the Mplus name of every column, class variable and effect."""
     model, known = fit.model, [*out.input.names, *out.input.used]
     covariates = [x for c in model.covariates for x in re.split(r"\s*\+\s*", c.formula)]
-    names = {c: given.get(c) or _found(c, known) for c in dict.fromkeys([*model.items, *covariates]) if c != "1"}
+    said = dict(m for m in re.findall(r"^ *! (\w+) is (.*\S) *$", out.input.text, re.MULTILINE))
+    noted = {old: new for new, old in said.items()}  # by `write`
+    used = [c for c in dict.fromkeys([*model.items, *covariates]) if c != "1"]
+    names = {c: given.get(c) or noted.get(c if c.isascii() else ascii(c)) or _found(c, known) for c in used}
+    if twice := [c for c in used if list(names.values()).count(names[c]) > 1]:
+        raise ValueError(
+            f"The columns {', '.join(map(repr, twice))} would all be {names[twice[0]]} of the output: give names="
+            f"{{'{twice[0]}': 'its Mplus name', ...}}."
+        )
     theirs = list(out.input.classes)
     clusters = [c for c in theirs if c in out.input.between]
     own = [c for c in theirs if c not in clusters]
@@ -127,6 +136,7 @@ def _solve(out: Output, fit: Fit, table: list[Place]) -> tuple[dict[str, np.ndar
                 values[p.name][at] = known
                 fixed.add((p.name, at))
     pending = [(place, *found) for place in table if (found := _lookup(out, place))]
+    _check_found(fit.model, table, [place for place, *_ in pending])
     while pending:
         left = []
         for place, m, se in pending:
@@ -148,6 +158,20 @@ def _solve(out: Output, fit: Fit, table: list[Place]) -> tuple[dict[str, np.ndar
             break
         pending = left
     return values, errors, where
+
+
+def _check_found(model: Model, table: list[Place], found: list[Place]) -> None:
+    """Refuse an output without parameters by which classes are told apart; say what else it does not have."""
+    there = {name for place in found for _, (name, _) in place.combination}
+    gone = {name: place for place in table for _, (name, _) in place.combination if name not in there}
+    of_items = [t.parameter.name for r in model.responses for t in r.terms]
+    if lost := [name for name in of_items if name in gone]:
+        raise ValueError(
+            f"The output has nothing for '{lost[0]}', such as {_title(gone[lost[0]])}: is it of the same model?"
+        )
+    if gone:
+        said = ", ".join(f"'{name}' ({_title(place)})" for name, place in gone.items())
+        warnings.warn(f"The output has nothing for {said}: these rows are left out.", stacklevel=4)
 
 
 def _check_equal(place: Place, x: float, known: float) -> None:

@@ -24,6 +24,8 @@ LONGEST = 8
 LIMIT = 15.0
 """Mplus holds thresholds within these logits."""
 MISSING = (9999, -9999, 99999, -99999, 999999, -999999)
+WORDS = frozenset({"ALL", "ARE", "BY", "IS", "ON", "PON", "PWITH", "WITH", "XWITH"})
+"""Of the language itself, which no variable can be named by."""
 LEFT_OF = {"Means": "[{}]", "Thresholds": "[{}]"}
 
 
@@ -79,6 +81,8 @@ def write(
         raise ValueError(f"The path came as '{target}': give one that ends in .inp, such as '{target.stem}.inp'.")
     data = Dataset.encode(declared, df)
     words = Words(_names(declared), {i: len(c) for i, c in data.categories.items() if c})
+    if fit is not None:
+        _check_same(fit, words)
     table = places(declared, words)
     values = (
         None if fit is None else {p.name: fit.params[p.name].transpose(*p.dims).values for p in declared.parameters}
@@ -98,6 +102,16 @@ def write(
         with written(file) as aside:
             aside.write_text(text, encoding="utf-8")
     return dict(words.names)
+
+
+def _check_same(fit: Fit, words: Words) -> None:
+    """Refuse data whose items have other numbers of categories than those of the fit."""
+    for item, categories in dict(fit.info.get("categories") or {}).items():
+        if categories and len(categories) != words.categories.get(item):
+            raise ValueError(
+                f"'{item}' has {words.categories.get(item)} categories in these data and {len(categories)} in those of "
+                "the fit: give the data of the fit."
+            )
 
 
 # names and data -----------------------------------------------------------------------------------
@@ -125,7 +139,7 @@ def _short(name: str, taken: Iterable[str]) -> str:
     text = re.sub(r"[^A-Za-z0-9_]", "_", name.encode("ascii", "replace").decode()).upper()
     text = text if text[:1].isalpha() else f"V{text}"
     taken, k, out = set(taken), 1, text[:LONGEST]
-    while out in taken:
+    while out in taken or out in WORDS:
         k += 1
         out = f"{text[: LONGEST - len(str(k))]}{k}"
     return out
@@ -165,8 +179,7 @@ def _input(
 ) -> str:  # fmt: skip
     """Compose the text of the input."""
     out = ["TITLE:", *_wrapped(f"{model.name}, written by bayesmix")]
-    out += [f"  ! {new} is {old}" if old.isascii() else f"  ! {new} is {old!a}" for old, new in words.names.items()]
-    out += ["DATA:", f'  FILE = "{data_file}";', "VARIABLE:"]
+    out += ["DATA:", f'  FILE = "{data_file}";', "VARIABLE:", *(comment(new, old) for old, new in words.names.items())]
     out += [line for key, value in _variables(model, words, names, code) for line in _wrapped(f"{key} = {value};")]
     out += ["ANALYSIS:"]
     out += [
@@ -175,6 +188,11 @@ def _input(
     out += _model(model, words, table, values)
     out += ["OUTPUT:", "  SVALUES TECH8;"]
     return "\n".join(line[:88] for line in out) + "\n"
+
+
+def comment(new: str, old: str) -> str:
+    """Say in a comment which name stands for which, cut to the width of a line."""
+    return f"  ! {new} is {old if old.isascii() else ascii(old)}"[: WIDTH + 8]
 
 
 def _wrapped(text: str) -> list[str]:

@@ -157,6 +157,40 @@ def test_what_does_not_fit_is_refused(tmp_path):
         bm.mplus.published(read(tmp_path, output(twice, RESULTS[RESULTS.index("Latent Class 1") :])), fit)
 
 
+def test_names_that_are_cut_to_the_same_are_refused_and_comments_of_write_are_read(tmp_path):
+    waves = [["stubborn_fall", "yells_fall"], ["stubborn_spring", "yells_spring"]]
+    df = pd.DataFrame(np.random.default_rng(1).integers(0, 2, (40, 4)), columns=waves[0] + waves[1])
+    logit = np.zeros((2, 2, 2))
+    logit[..., 1] = [[1.0, 2.0], [-1.5, -0.5]]
+    fit = solved(
+        lta(waves, 2, names=["s", "y"]), df, C1_logit=[0.6, 0.0], C2_logit=[[1.5, 0.0], [-0.9, 0.0]], item_logit=logit
+    )
+    names = bm.mplus.write(fit, df, tmp_path / "run.inp")
+    text = of_lta(fit, [0, 1], [[names[i] for i in w] for w in waves])
+    with pytest.raises(ValueError, match=r"'stubborn_fall', 'stubborn_spring' would all be STUBBORN of the output"):
+        bm.mplus.published(read(tmp_path, text), fit)
+    said = (tmp_path / "run.inp").read_text()
+    at = text.index("  TITLE"), text.index("INPUT READING TERMINATED")
+    got = bm.mplus.published(read(tmp_path, text[: at[0]] + said + text[at[1] :]), fit)["published"]
+    assert got["item_logit[1, y, 1]"] == pytest.approx(2.0, abs=ROUNDED)
+    assert got["item_logit[2, s, 1]"] == pytest.approx(-1.5, abs=ROUNDED)
+
+
+def test_what_the_output_does_not_have_is_said(tmp_path):
+    fit = solved(
+        lca(ITEMS, 2, "x"), frame(), class_logit=[0.7, 0.0], item_logit=logits(np.random.default_rng(5), 2),
+        class_slope=np.array([[0.5], [0.0]]),
+    )  # fmt: skip
+    text = of_lca(fit, [0, 1], NAMES)
+    with pytest.warns(
+        UserWarning, match=r"The output has nothing for 'class_slope' \(C#1 ON X\): these rows are left out"
+    ):
+        table = bm.mplus.published(read(tmp_path, text.replace("    X    ", "    Q    ")), fit)
+    assert "class_slope[1, x]" not in table.index
+    with pytest.raises(ValueError, match=r"nothing for 'item_logit', such as C#\d \S* ?Thresholds"):
+        bm.mplus.published(read(tmp_path, text.replace("Thresholds", "Steps")), fit)
+
+
 # further models -----------------------------------------------------------------------------------
 
 

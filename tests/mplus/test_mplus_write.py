@@ -288,6 +288,9 @@ def test_bad_arguments(tmp_path, df):
         bm.mplus.write(model, df, tmp_path / "none" / "run.inp")
     with pytest.raises(TypeError, match="The model came as 'lca'"):
         bm.mplus.write("lca", df, tmp_path / "run.inp")
+    fit = solved(bm.models.lca(["n3"], 2), df, class_logit=[0.0, 0.0], item_logit=np.zeros((2, 1, 3)))
+    with pytest.raises(ValueError, match="'n3' has 2 categories in these data and 3 in those of the fit"):
+        bm.mplus.write(fit, df[df["n3"] != "c"], tmp_path / "run.inp")
     with pytest.raises(ValueError, match="starts came as -1"):
         bm.mplus.write(model, df, tmp_path / "run.inp", starts=-1)
     with pytest.raises(ValueError, match="The covariate 'sex' is no number"):
@@ -295,3 +298,9 @@ def test_bad_arguments(tmp_path, df):
     (tmp_path / "a.inp").write_text("TITLE: nothing;\n")
     with pytest.raises(ValueError, match="has no NAMES of variables"):
         bm.mplus.read_input(tmp_path / "a.inp")
+
+
+def test_words_of_the_language_name_no_variable(tmp_path, df):
+    data = df.rename(columns={"lies": "on", "yells": "All"})
+    names = bm.mplus.write(bm.models.lca(["on", "All", FALL[0]], 2), data, tmp_path / "run.inp")
+    assert (names["on"], names["All"]) == ("ON2", "ALL2")
