@@ -306,7 +306,9 @@ def _messages(text: str) -> tuple[str, ...]:
         first = group[0].strip()
         words = " ".join(" ".join(group).split())
         said = re.match(r"^[A-Z][^a-z]*$", first) and len(words.split()) > 5 and re.search(r"\.(\s|$)", words)
-        if said and not re.match(r"^(SUMMARY|FINAL CLASS|CLASSIFICATION|RANDOM STARTS RESULTS|MAXIMUM LOG)", first):
+        if said and not re.match(
+            r"^(MUTHEN|SUMMARY|FINAL CLASS|CLASSIFICATION|RANDOM STARTS RESULTS|MAXIMUM LOG)", first
+        ):
             out.append(words)
     return tuple(dict.fromkeys(out))
 
@@ -326,7 +328,7 @@ def _missing(
         out.append("the summary of the analysis: the input has an error, or the file was cut before it")
     elif not terminated:
         out.append("a normal end: the model estimation did not terminate normally, or the file was cut before its end")
-    if "loglik" not in fit:
+    if "loglik" not in fit and summary.get("estimator", "ML").startswith("ML"):
         out.append("the log-likelihood")
     if not len(table):
         cut = " (the section is there but empty: the file was cut)" if "\nMODEL RESULTS\n" in text else ""

@@ -244,6 +244,15 @@ def test_other_analyses_are_named(small):
     assert "Monte Carlo study" in small(study).missing[0]
 
 
+def test_an_estimator_without_a_likelihood_lacks_none(small):
+    text = SMALL.replace("Estimator                                                      MLR",
+                         "Estimator                                                    WLSMV")  # fmt: skip
+    text = text.replace("          H0 Value                        -900.125\n", "")
+    assert small(text).missing == ()
+    assert small(text.replace("WLSMV", "  MLR")).missing == ("the log-likelihood",)
+    assert small(SMALL + "MUTHEN & MUTHEN\n3463 Some Street.\nLOS ANGELES\nTEL (1) 2\n").messages == small().messages
+
+
 def test_the_summary_of_an_output(small):
     assert repr(small()).splitlines()[:2] == ["Mplus 8.11: A small example", "C(2); n = 500; MLR"]
     assert "missing: the model results" in repr(small(BEGIN + INPUT + SUMMARY))
