@@ -64,7 +64,7 @@ pages: env
 
 bench: env  ## timings against peers
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[bench]'
-	@for script in $(filter-out benchmarks/published.py,$(wildcard benchmarks/*.py)); do echo "$$script"; $(BIN)/python "$$script" || exit 1; done
+	@for script in $(filter-out benchmarks/published.py benchmarks/mplus_outputs.py,$(wildcard benchmarks/*.py)); do echo "$$script"; $(BIN)/python "$$script" || exit 1; done
 
 wheel: env  ## both distributions in dist/, and the wheel tried in a new environment; PYTHON=... names interpreters
 	@$(BIN)/python tools/try-wheel $(or $(PYTHON),$(shell sh tools/find-python))

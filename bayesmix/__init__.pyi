@@ -1,4 +1,5 @@
 from . import models as models
+from . import mplus as mplus
 from . import plots as plots
 from .bayes.one_item import of_item as of_item
 from .bayes.pymc_model import build as build
@@ -104,6 +105,7 @@ __all__ = [
     "log_likelihood",
     "models",
     "monte_carlo",
+    "mplus",
     "negative_binomial",
     "nominal",
     "normal",

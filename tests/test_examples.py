@@ -9,17 +9,19 @@ import pandas as pd
 import pytest
 
 import bayesmix as bm
+from mplus_text import of_lca
 
 QUICK = {"starts": 2, "finals": 1, "rounds": 1, "budget": 0, "progress": False}
 NAMES = {
-    **{f"bm.{n}": (bm, n) for n in bm.__all__ if n not in ("models", "plots")},
+    **{f"bm.{n}": (bm, n) for n in bm.__all__ if n not in ("models", "mplus", "plots")},
+    **{f"bm.mplus.{n}": (bm.mplus, n) for n in bm.mplus.__all__},
     **{f"bm.plots.{n}": (bm.plots, n) for n in bm.plots.__all__},
     **{f"bm.models.{n}": (bm.models, n) for n in bm.models.__all__},
 }
 
 
 @pytest.fixture(scope="module")
-def names():
+def names(tmp_path_factory):
     """What the examples take as given: data, a model, fits of several models."""
     mpl.use("Agg")
     rng = np.random.default_rng(1)
@@ -39,7 +41,10 @@ def names():
             "transitions_fit": bm.models.lta([["a", "b"], ["c", "d"]], 2, names=["one", "other"], cluster="g"),
         }
         fits = {k: bm.fit(m, df, **QUICK) for k, m in declared.items()}
+    run_out = tmp_path_factory.mktemp("mplus") / "run.out"
+    run_out.write_text(of_lca(fits["fit"], [1, 0], {k: k.upper() for k in "abcd"}))
     return {
+        "run_out": run_out,
         "bm": bm,
         "np": np,
         "pd": pd,

@@ -1,4 +1,4 @@
-"""The command line: fit, enumerate, study, predict and compare, with files from which a run can be repeated.
+"""The command line: fit, enumerate, study, predict, compare and mplus, with files from which a run can be repeated.
 
 Everything heavy is imported inside the functions that need it, so that mistakes in the command are
 answered at once.
@@ -380,7 +380,7 @@ def compare_command(
     folder
         A folder that `fit --out` wrote.
     published
-        A csv file with two columns: row label, value.
+        A csv file with two columns: row label, value; or an Mplus output (.out) of the same model.
     brief
         A narrow table: no intervals; with published values, their rows alone.
     """
@@ -396,8 +396,11 @@ def compare_command(
         fit = Fit.load(fit_file) if fit_file.is_file() else None
         wrote = "what `bayesmix fit --sample --out` wrote"
         post = read_tree(posterior_file, "a posterior", wrote) if posterior_file.is_file() else None
-        table = compare(fit, post, _read_published(published) if published else None)
+        values, said = _read_published(published, fit) if published else (None, "")
+        table = compare(fit, post, values)
     print(brief_comparison(table) if brief else repr(table))
+    if said:
+        print(said)
     add_file(folder, "comparison.csv", table.table.to_csv)
     if pictures.plots:
         from bayesmix.cli.export import without_display
@@ -406,12 +409,77 @@ def compare_command(
         add_file(folder, "comparison.png", lambda path: table.plot().savefig(path, dpi=150))
 
 
-def _read_published(path: Path) -> dict[str, float]:
-    """Read values by row label from a file of two columns."""
+def _read_published(path: Path, fit: Fit | None) -> tuple[dict[str, float], str]:
+    """Read values by row label from a file of two columns, or from an Mplus output; of that say the likelihood too."""
+    if path.suffix.lower() == ".out":
+        return _read_mplus(path, fit)
     table = read_table(path)
     if table.shape[1] < 2:
         raise ValueError(f"'{path.name}' has one column: give two, the row label and the value.")
-    return dict(zip(table.iloc[:, 0].astype(str), table.iloc[:, 1].astype(float), strict=True))
+    return dict(zip(table.iloc[:, 0].astype(str), table.iloc[:, 1].astype(float), strict=True)), ""
+
+
+def _read_mplus(path: Path, fit: Fit | None) -> tuple[dict[str, float], str]:
+    """Read the values of an Mplus output that has those of `fit`."""
+    from bayesmix import mplus
+
+    if fit is None:
+        raise ValueError(f"'{path.name}' is an Mplus output, which needs fit.nc beside it: there is a posterior alone.")
+    out = mplus.read(path)
+    values = mplus.published(out, fit)["published"]
+    said = (
+        f"Mplus {out.version}: log-likelihood {out.loglik:.3f} ({out.n_parameters} parameters); here {fit.loglik:.3f} "
+    )
+    return {str(k): float(x) for k, x in values.items()}, f"{said}({fit.n_parameters})."
+
+
+@app.command(name="mplus")
+def mplus_command(
+    model: str,
+    data: Path,
+    /,
+    *,
+    out: Path,
+    classes: Annotated[str | None, Parameter(group=MODEL)] = None,
+    options: ModelOptions = ModelOptions(),
+    estimates: Path | None = None,
+    starts: int = 100,
+    overwrite: bool = False,
+) -> None:
+    """Write a model and its data as an Mplus input, so that the same model runs in Mplus.
+
+    Parameters
+    ----------
+    model
+        The model: lca, ... (a file of bayesmix.models).
+    data
+        csv, tsv, parquet, dta, sav or xlsx, one row an individual.
+    out
+        The input, run.inp; the data are written beside it as run.dat.
+    classes
+        Number of classes; of an lta, one or one for each occasion: 2,3.
+    estimates
+        A folder that `fit --out` wrote for this model: Mplus then begins at its estimates, without random starts.
+    starts
+        Random starts that Mplus is asked for.
+    overwrite
+        Replace files of these names that have another content.
+    """
+    with _status("Loading"):
+        inputs = read_inputs(model, data, options, class_numbers(classes))
+        from bayesmix import mplus
+        from bayesmix.results import Fit
+
+        fit = None
+        if estimates is not None:
+            if not (estimates / "fit.nc").is_file():
+                raise ValueError(f"'{estimates}' has no fit.nc: give a folder that `bayesmix fit --out` wrote.")
+            fit = Fit.load(estimates / "fit.nc")
+            if fit.model != inputs.model:
+                raise ValueError(f"'{estimates}' has the fit of another model: give that of the model that is written.")
+        names = mplus.write(fit or inputs.model, inputs.df, out, starts=starts, overwrite=overwrite)
+    print("\n".join(f"{new:8s}  {old}" for old, new in names.items()))
+    print(f"\n{out} and {out.with_suffix('.dat').name} are written.")
 
 
 def _check_handouts(run: Run, output: HandoutOptions) -> None:
