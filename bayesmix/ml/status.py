@@ -226,9 +226,9 @@ def _judge(icc: float, profile, fit: Fit, within: Fit, between: Fit, ratio: floa
         "the boundary of zero variance: it has no chi-square distribution. "
     )
     test += (
-        f"Half of chi-square with 1 degree of freedom gives p = {p:.4f}."
+        f"Half of chi-square with 1 degree of freedom gives p {_beside('=', p)}."
         if q == 1
-        else f"Chi-square with {q} degrees of freedom, which is too large a reference, gives p <= {p:.4f}."
+        else f"Chi-square with {q} degrees of freedom, which is too large a reference, gives p {_beside('<=', p)}."
     )
     known = not math.isnan(profile[0])
     said = f"ICC {icc:.3f}" + (f", 95% by profile likelihood {profile[0]:.3f} to {profile[1]:.3f}" if known else "")
@@ -249,3 +249,8 @@ def _judge(icc: float, profile, fit: Fit, within: Fit, between: Fit, ratio: floa
     if icc > BETWEEN:
         test += " Near an ICC of 1, too, the ratio against a class of clusters has no chi-square distribution."
     return verdict, f"Class status: {verdict}. {said}. {why} {test}"
+
+
+def _beside(sign: str, p: float) -> str:
+    """Write a p value behind its sign; none is 0."""
+    return "< 0.0001" if p < 0.00005 else f"{sign} {p:.4f}"
