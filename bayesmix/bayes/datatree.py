@@ -19,7 +19,7 @@ from pymc.model.transform.conditioning import remove_value_transforms
 from bayesmix.bayes.built import built
 from bayesmix.bayes.class_group import class_group
 from bayesmix.bayes.node_audit import over_points, some
-from bayesmix.bayes.observed import NODES, Replicates, coords_of, dims_of, is_discrete, responses, rows_of
+from bayesmix.bayes.observed import NODES, Replicates, coords_of, dims_of, responses, rows_of
 from bayesmix.data import Dataset, texts, units
 from bayesmix.data.identity import identity
 from bayesmix.graph import LogLikelihood, Problem, is_adaptive, numpy_mode, posterior
@@ -379,12 +379,10 @@ def _predictive(data: Problem, theta: Array, drawn: xr.Dataset, wanted: int, see
         return None
     rng, at = np.random.default_rng(seed), _some(theta.shape[1], wanted)
     make = Replicates(data)
-    out: Array | None = None
+    y = responses(data)
+    out = np.empty((theta.shape[0], len(at), *y.shape), dtype=y.dtype)
     for k, i in np.ndindex(theta.shape[0], len(at)):
-        y = make.at(theta[k, at[i]], rng)
-        y = y.astype(np.int64) if is_discrete(data) and not np.isnan(y).any() else y
-        out = np.empty((theta.shape[0], len(at), *y.shape), dtype=y.dtype) if out is None else out
-        out[k, i] = y
+        out[k, i] = make.at(theta[k, at[i]], rng)
     coords = {"chain": drawn["chain"], "draw": drawn["draw"][at], **coords_of(data)}
     return xr.Dataset({RESPONSES: (("chain", "draw", *dims_of(data)), out)}, coords=coords)
 

@@ -58,7 +58,7 @@ def rows_of(data: Problem) -> tuple[NDArray, NDArray]:
     return rows, np.arange(len(rows)) if repeated else data.index.to_numpy()[rows]
 
 
-def responses(data: Problem) -> Array:
+def responses(data: Problem) -> NDArray:
     """Coded responses, (row,) of one item and else (row, item): NaN where missing, whole numbers if all of them are."""
     rows, _ = rows_of(data)
     y = np.concatenate([data.responses[r.name] for r in data.model.responses], axis=1)[data.pattern_of[rows]]
@@ -143,7 +143,8 @@ def observe(graph: Graph, values: Mapping[str, Any], arrays: Mapping[str, Any], 
         given = dict(zip(names, inputs, strict=True))
         units = graph.at({k: given[k] for k in values}, {k: given[k] for k in arrays})[0]
         units = units[pattern] if by_row and data.unit == "individual" else units * given["weight"]
-        same = pt.all(pt.eq(value, like) | (pt.isnan(value) & pt.isnan(like)))  # known when it is compiled
+        gone: Any = pt.isnan(value)
+        same = pt.all(pt.eq(value, like) | (gone & pt.isnan(like)))  # known when it is compiled
         return pt.switch(same, units, -np.inf)
 
     def draw(like: Array, *inputs: Array, rng: np.random.Generator, size: Any = None) -> Array:

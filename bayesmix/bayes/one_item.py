@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import numpy as np
 import xarray as xr
 
@@ -37,13 +39,14 @@ def of_item(post: xr.DataTree, item: str) -> xr.DataTree:
 
     Examples
     --------
+    >>> post = bm.sample(fit, df, draws=20, tune=20, chains=1, progress=False)
     >>> bm.of_item(post, "a")["observed_data"]["y"].dims
     ('row',)
     """
-    if not isinstance(post, xr.DataTree) or RESPONSES not in post.get("observed_data", {}):
+    if not isinstance(post, xr.DataTree) or "observed_data" not in post.children:
         raise TypeError(f"post came as {type(post).__name__}: give what bm.sample returns.")
-    y = post["observed_data"][RESPONSES]
-    dims = [d for d in y.dims if d != "row"]
+    y = cast(xr.DataTree, post["observed_data"]).to_dataset()[RESPONSES]
+    dims = [str(d) for d in y.dims if d != "row"]
     if not dims:
         raise ValueError("The model has one item: its posterior is one of a single outcome already.")
     (dim,) = dims

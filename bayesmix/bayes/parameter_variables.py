@@ -73,9 +73,9 @@ def fixed_entries(data: Patterns, p: Parameter) -> Array:
 
 def filled(blocks: Sequence[Block], held: Array, entries: Sequence[Any], shift: Sequence[Any]) -> Any:
     """The parameter with the entries of each block put in, less the `shift` of an intercept at the means."""
-    out = cast(Any, pt.as_tensor(held))
+    out: Any = pt.as_tensor(held)
     for b, x in zip(blocks, entries, strict=True):
-        own = shift[0][b.at] if shift and b.at else shift[0] if shift else 0.0
+        own: Any = shift[0][b.at] if shift and b.at else shift[0] if shift else 0.0  # pyright: ignore[reportIndexIssue, reportArgumentType]
         out = pt.set_subtensor(out[b.at], x.ravel() - own) if b.at else x - own
     return out
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import numpy as np
 import pandas as pd
@@ -37,7 +37,7 @@ def build(
     """The model as a `pm.Model`: named parameters, dims, coords, stated priors, the responses as observed variable.
 
     Inside an open ``pm.Model`` the model is added to it. What is built can be extended by further variables,
-    potentials and observed variables of :meth:`~pymc.Model`, and sampled with ``bm.sample(pm_model)`` or with PyMC's
+    potentials and observed variables of PyMC, and sampled with ``bm.sample(pm_model)`` or with PyMC's
     own functions.
 
     Parameters
@@ -78,7 +78,7 @@ def build(
     ``pm.sample_prior_predictive``, ``pm.sample_posterior_predictive``, ``pm.stats.compute_log_prior``,
     ``pm.model_to_graphviz`` and ``pm.do`` work on the model. ``pm.set_data`` does not put other data in: the
     density is of patterns of equal rows, which are made of the data that came here, and draws for others are
-    refused. Build another model, or give new rows to :func:`predict`. ``pm.observe`` takes a parameter that
+    refused. Build another model, or give new rows to :func:`bayesmix.predict`. ``pm.observe`` takes a parameter that
     is then known; responses that are not those of `df` have the density zero.
 
     Examples
@@ -90,10 +90,11 @@ def build(
     Items whose intercepts vary around a mean of their class, with a hyperprior:
 
     >>> import pymc as pm
+    >>> binary = bm.models.lca(list("abcd"), 2, family=bm.bernoulli())
     >>> with pm.Model() as hierarchical:
     ...     mean, sd = pm.Normal("mean", 0, 2, shape=(2, 1)), pm.HalfNormal("sd", 1)
     ...     intercepts = pm.Normal("item_intercept", mean, sd, shape=(2, 4))
-    ...     _ = bm.build(model, df, parameters={"item_intercept": intercepts})
+    ...     _ = bm.build(binary, df, parameters={"item_intercept": intercepts})
     >>> [v.name for v in hierarchical.free_RVs]
     ['mean', 'sd', 'item_intercept', 'class_logit']
     """
@@ -126,7 +127,7 @@ def build_from(
     coords = {d: list(v) for d, v in data.coords.items()} | _data_coords(data, sizes)
     coords |= coords_of(data)
     around = pm.Model.get_context(error_if_none=False)
-    out = around if around is not None else pm.Model()
+    out = pm.Model() if around is None else cast(pm.Model, around)
     with out:
         _add_coords(out, coords)
         graph = Graph(data)

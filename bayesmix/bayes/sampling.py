@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import numpy as np
 import pandas as pd
@@ -102,9 +102,9 @@ def sample(
         data: Problem | None = as_built(pm_model, before.data)
         effects = "sample" if any(is_sampled(k, data) for k in data.arrays) else "integrate"
     else:
-        model, fit = model_and_fit(model)
+        model, fit = model_and_fit(cast(Any, model))
         check_settings(effects, nuts, pm_model, priors)
-        rows, data = Dataset.encode(model, df), None
+        rows, data = Dataset.encode(model, cast(pd.DataFrame, df)), None
         priors = before.priors if pm_model is not None and (before := built(pm_model)) else priors
     encode(rows.model)  # a model that cannot be kept with its draws is refused before they are made
     known = chosen(priors, rows.model)

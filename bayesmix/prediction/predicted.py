@@ -20,7 +20,7 @@ class Prediction:
     model : Model
         The declaration.
     classes : xarray.Dataset
-        Posterior class probabilities of the rows and their clusters, as :attr:`bayesmix.Fit.classes`; of a posterior
+        Posterior class probabilities of the rows and their clusters, as `Fit.classes`; of a posterior
         their averages, with the SDs between draws.
     effect_scores : xarray.Dataset
         EAP and posterior SD of factors and random effects; grades of membership.

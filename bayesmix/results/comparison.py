@@ -429,7 +429,7 @@ def _loglik(fit: Fit | None, post: xr.DataTree | None) -> str:
 
 
 def _total(post: xr.DataTree | None) -> np.ndarray | None:
-    if post is None or RESPONSES not in post.get("log_likelihood", {}):
+    if post is None or "log_likelihood" not in post.children:
         return None
     x = post["log_likelihood"][RESPONSES]
     return x.sum([d for d in x.dims if d not in ("chain", "draw")]).transpose("chain", "draw").values

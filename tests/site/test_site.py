@@ -15,6 +15,7 @@ PUBLIC = [
     *bm.__all__,
     *(f"models.{name}" for name in bm.models.__all__),
     *(f"plots.{name}" for name in bm.plots.__all__),
+    *(f"mplus.{name}" for name in bm.mplus.__all__),
 ]
 
 
