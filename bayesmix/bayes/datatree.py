@@ -32,6 +32,8 @@ from bayesmix.typing import Array
 
 PREDICTIVE, PRIOR = 50, 500
 """Replicated data sets a chain, and of the prior; draws of the prior."""
+ROOM = 250_000_000
+"""The most numbers of a group: two gigabytes."""
 SOME = 3
 """So many draws tell whether an extended model knows its classes apart."""
 
@@ -348,6 +350,11 @@ def _log_likelihood(marginal: Problem, theta: Array, drawn: xr.Dataset) -> xr.Da
     if marginal.clusters is not None:
         return _group(drawn, {RESPONSES: (("chain", "draw", "cluster"), x)}, cluster=marginal.clusters)
     rows, index = rows_of(marginal)
+    if (size := len(rows) * x[..., 0].size) > ROOM:
+        raise MemoryError(
+            f"{len(rows):,} rows at {x[..., 0].size:,} draws are {8 * size / 1e9:.0f} GB, and at most "
+            f"{8 * ROOM / 1e9:.0f} are kept: take fewer draws, az.loo and az.compare need this group"
+        )
     return _group(drawn, {RESPONSES: (("chain", "draw", "row"), x[..., marginal.pattern_of[rows]])}, row=index)
 
 
@@ -375,11 +382,11 @@ def _data_groups(data: Problem) -> dict[str, xr.Dataset]:
 
 def _predictive(data: Problem, theta: Array, drawn: xr.Dataset, wanted: int, seed: int) -> xr.Dataset | None:
     """Replicated responses at some of the draws (chain, draw, theta), `wanted` a chain; missing ones stay missing."""
+    y, make = responses(data), Replicates(data)
+    wanted = min(wanted, max(ROOM // (theta.shape[0] * max(y.size, 1)), 1))
     if not wanted:
         return None
     rng, at = np.random.default_rng(seed), _some(theta.shape[1], wanted)
-    make = Replicates(data)
-    y = responses(data)
     out = np.empty((theta.shape[0], len(at), *y.shape), dtype=y.dtype)
     for k, i in np.ndindex(theta.shape[0], len(at)):
         out[k, i] = make.at(theta[k, at[i]], rng)

@@ -68,7 +68,8 @@ def sample(
         the raw draws are kept in `posterior_raw`. A model that was extended so that its density is another one for
         another order of the classes tells them apart by itself: nothing is relabelled then, and this is said.
     predictive : int
-        Replicated data sets a chain, each at another draw; 0 for none.
+        Replicated data sets a chain, each at another draw; 0 for none. Fewer, where they would take more than two
+        gigabytes.
     progress : bool
         Show the sampler's progress. Ctrl-C ends sampling; the draws that all chains have are kept.
     pm_model : pymc.Model, optional

@@ -59,6 +59,15 @@ def test_a_step_that_fails_costs_its_own_result_and_says_so(step, raw, fitted, t
     assert what in json.loads(tree.attrs["bayesmix"])["lost"]
 
 
+def test_groups_that_would_fill_the_memory_are_left_out_and_this_is_said(raw, fitted, two_classes, monkeypatch):
+    (drawn, made), data = raw
+    monkeypatch.setattr(draws, "ROOM", 2 * 10 * two_classes[ITEMS].size)
+    with pytest.warns(UserWarning, match="log-likelihoods .MemoryError: 600 rows at 40 draws.*take fewer draws"):
+        tree = draws.assemble(drawn, made, data, fitted)
+    assert "log_likelihood" not in tree.children
+    assert tree["posterior_predictive"].sizes["draw"] == 10
+
+
 def test_an_interruption_after_sampling_keeps_the_draws(raw, fitted, two_classes, monkeypatch):
     def interrupted(*_, **__):
         raise KeyboardInterrupt
