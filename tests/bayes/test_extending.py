@@ -9,7 +9,7 @@ import pymc as pm
 import pytensor.tensor as pt
 import pytest
 import xarray as xr
-from bayesmix.models import lca
+from bayesmix.models import lca, regression_mixture
 
 import bayesmix as bm
 from bayesmix.bayes import datatree
@@ -136,6 +136,18 @@ def test_pymc_draws_from_the_prior_and_the_posterior(fit, small, post):
     log_prior = pm.stats.compute_log_prior(post, model=made, extend_inferencedata=False, progressbar=False)
     for k, x in post["log_prior"].data_vars.items():
         np.testing.assert_allclose(log_prior[k].values.reshape(x.shape), x)
+
+
+def test_answers_are_drawn_at_the_effects_that_are_sampled():
+    """With hardly any residual an outcome is its cluster's intercept."""
+    df = pd.DataFrame({"g": np.arange(60) % 6, "y": np.random.default_rng(0).normal(size=60)})
+    model = regression_mixture("y ~ 1", cluster="g", random="1")
+    made = bm.build(model, df, effects="sample")
+    z = np.array([-2.0, -1.0, 0.0, 1.0, 2.0, 3.0])
+    known = {"intercept": 10.0, "u_intercept_sd": 3.0, "residual_sd": 1e-6, "z_cluster": z[:, None]}
+    at = pm.do(made, {k: np.broadcast_to(x, made[k].shape.eval()) for k, x in known.items()})
+    y = pm.draw(at["y"], random_seed=1, mode=numpy_mode())
+    np.testing.assert_allclose(y, 10 + 3 * z[df["g"]], atol=1e-4)
 
 
 def test_the_log_likelihood_of_pymc_is_ours(fit, small, post):
