@@ -24,6 +24,14 @@ QUIET = [
     "--disable-background-networking", "--disable-component-update", "--disable-sync", "--remote-debugging-pipe",
 ]  # fmt: skip
 
+PLACED = """
+import os, sys
+far_in, far_out = (os.dup2(int(fd), int(fd) + 50) for fd in sys.argv[1:3])
+os.dup2(far_in, 3), os.dup2(far_out, 4)
+os.execv(sys.argv[3], sys.argv[3:])
+"""
+"""Starts the browser that reads from descriptor 3 and writes to descriptor 4."""
+
 
 def chromium() -> str | None:
     """Where a Chromium is, if there is one."""
@@ -62,17 +70,12 @@ class Browser:
         self.profile = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
         its_in, self.out = os.pipe()
         self.back, its_out = os.pipe()
-
-        def as_it_expects() -> None:
-            """It reads from descriptor 3 and writes to descriptor 4."""
-            far_in, far_out = (os.dup2(fd, fd + 50) for fd in (its_in, its_out))
-            os.dup2(far_in, 3)
-            os.dup2(far_out, 4)
-
         words = [program, *QUIET, f"--user-data-dir={self.profile.name}", "about:blank"]
+        # not by preexec_fn: that forks, which a process with JAX in it warns of
+        words = [sys.executable, "-c", PLACED, str(its_in), str(its_out), *words]
         self.process = subprocess.Popen(
-            words, preexec_fn=as_it_expects, close_fds=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL  # noqa: PLW1509 (it only moves descriptors)
-        )  # fmt: skip
+            words, pass_fds=(its_in, its_out), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
         os.close(its_in)
         os.close(its_out)
         self.rest, self.number, self.session = b"", 0, None

@@ -502,6 +502,6 @@ def _say_files(run: Run) -> None:
     """Print what the folder holds, and where a page and tables lie that are not in it."""
     if run.out is not None and not run.settings.get("quiet"):
         print(f"\nFiles are in {run.out}: {', '.join(sorted(p.name for p in run.out.iterdir()))}")
-    asked = [run.place(p) for p in (run.settings["html"], run.settings["tables"]) if p is not None]
+    asked = [run.place(p) for p in (run.settings.get("html"), run.settings.get("tables")) if p is not None]
     for path in (p for p in asked if p.parent != run.out):
         print(f"\nWritten: {path}")

@@ -32,6 +32,7 @@ GROUPS = {
     "prior",
     "prior_predictive",
     "log_prior",
+    "classes",
 }
 
 

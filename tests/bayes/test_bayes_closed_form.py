@@ -89,6 +89,9 @@ def test_items_of_several_families_have_every_group(df):
         warnings.simplefilter("ignore")
         post = bm.sample(bm.fit(model, d, **QUICK), d, **FEW)
     assert {"posterior", "posterior_predictive", "log_likelihood", "prior", "observed_data"} <= {*post.children}
-    assert {f"y_{k}" for k in ("bernoulli", "ordinal", "normal", "poisson")} == {
-        *post["posterior_predictive"].data_vars
-    }
+    y = post["posterior_predictive"]["y"]
+    assert sorted(y["all_items"].values) == sorted(families)
+    for name in families:
+        own, drawn = d[name], y.sel(all_items=name)
+        assert float(drawn.mean()) == pytest.approx(own.mean(), abs=0.6)
+        np.testing.assert_allclose(post["observed_data"]["y"].sel(all_items=name), own)

@@ -8,7 +8,7 @@ from base64 import b64decode
 
 import html5lib
 import pytest
-from browser import measured, needs_browser, started
+from chromium import measured, needs_browser, started
 
 import bayesmix as bm
 from bayesmix.layout import Pairs, Section, Table, number

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import json
 import os
-import re
 import shutil
 import signal
 import subprocess
@@ -628,13 +627,10 @@ def test_classes_of_responses_and_ranges_of_occasions_are_declared(tmp_path):
     assert (found.out, found.workers) == (None, None)
 
 
-def test_the_study_of_the_readme_is_understood(tmp_path):
+def test_the_study_of_the_documentation_is_understood():
     from bayesmix.cli import read_study
 
-    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
-    (text,) = re.findall(r"```toml\n(.*?)```", readme, flags=re.S)
-    (tmp_path / "s.toml").write_text(text, encoding="utf-8")
-    arguments = read_study(tmp_path / "s.toml").arguments
+    arguments = read_study(Path(__file__).parents[2] / "docs" / "study.toml").arguments
     assert list(arguments["models"]) == ["one class", "two classes"]
     assert bm.study(**arguments | {"replications": 1, "executor": parallel.SerialExecutor()}).failures.empty
 
