@@ -51,6 +51,7 @@ numpydoc_validation_checks = set()
 myst_enable_extensions = ["colon_fence", "deflist", "dollarmath", "amsmath", "attrs_inline"]
 myst_heading_anchors = 3
 nb_merge_streams = True
+nb_output_stderr = "remove"  # what the machine's fonts and compilers say
 nb_execution_raise_on_error = True
 nb_execution_timeout = 3600
 nb_execution_show_tb = True

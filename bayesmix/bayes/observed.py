@@ -27,6 +27,8 @@ from bayesmix.spec import parameters as params
 from bayesmix.spec.families import Tensor
 from bayesmix.typing import Array
 
+MOST_ROWS = 100_000
+"""More rows than these have no log-likelihood of their own: compilers are slow at so long an array of constants."""
 NODES = ("z_individual", "z_cluster")
 """Inputs that are random variables where effects are sampled."""
 
@@ -130,19 +132,20 @@ def observe(graph: Graph, values: Mapping[str, Any], arrays: Mapping[str, Any], 
     arrays : mapping of str to tensor
         The inputs of the graph, sampled effects among them.
     by_row : bool
-        A log-likelihood for each row (each cluster, if there are some). Else one for each pattern of rows, times
-        its rows: the sum is the same and costs less where many rows are equal.
+        A log-likelihood for each row (each cluster, if there are some), unless there are very many. Else one for each
+        pattern of rows, times its rows: the sum is the same and costs less where many rows are equal.
     """
     data = graph.data
     y, names = responses(data), (*values, *arrays)
     observed = pt.constant(y)  # a tensor: of an array with missing values PyMC would impute these
     rows, _ = rows_of(data)
     pattern = data.pattern_of[rows]
+    by_row = by_row and data.unit == "individual" and len(rows) <= MOST_ROWS
 
     def density(value: Any, like: Any, *inputs: Any) -> Any:
         given = dict(zip(names, inputs, strict=True))
         units = graph.at({k: given[k] for k in values}, {k: given[k] for k in arrays})[0]
-        units = units[pattern] if by_row and data.unit == "individual" else units * given["weight"]
+        units = units[pattern] if by_row else units * given["weight"]
         gone: Any = pt.isnan(value)
         same = pt.all(pt.eq(value, like) | (gone & pt.isnan(like)))  # known when it is compiled
         return pt.switch(same, units, -np.inf)

@@ -63,9 +63,9 @@ def build(
     pymc.Model
         Every parameter is a random variable of its name and dims; entries that are fixed are constants in it. The
         responses are the observed variable ``y`` (row, item; of one item: row), codes of categories from 0, NaN where
-        missing; its log-likelihood has a value for each row, or for each cluster where there are some. Tables of
-        probabilities are Deterministics. The declared prior of an intercept beside covariates is one of the
-        intercept at their means.
+        missing; its log-likelihood has a value for each row (of more than 100,000 rows: for each pattern of equal
+        ones), or for each cluster where there are some. Tables of probabilities are Deterministics. The declared prior
+        of an intercept beside covariates is one of the intercept at their means.
 
     Raises
     ------

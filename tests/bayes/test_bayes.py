@@ -11,6 +11,7 @@ import pytest
 import xarray as xr
 from bayesmix.models import lca, lta
 from numpy.testing import assert_allclose
+from pymc.model.transform.conditioning import remove_value_transforms
 
 import bayesmix as bm
 from bayesmix.bayes import datatree as draws
@@ -44,6 +45,18 @@ def test_the_models_likelihood_is_the_fits(two_classes, family):
     values = {k: x.values for k, x in fit.params.items()}
     for by_row in (True, False):
         assert loglik(pymc_model.build_from(data, by_row=by_row), values) == pytest.approx(fit.loglik, abs=1e-8)
+
+
+def test_very_many_rows_have_the_log_likelihood_of_their_patterns(two_classes, fitted, monkeypatch):
+    from bayesmix.bayes import observed
+
+    monkeypatch.setattr(observed, "MOST_ROWS", 10)
+    made = bm.build(fitted, two_classes)
+    plain = remove_value_transforms(made)
+    values = {k: x.values for k, x in fitted.params.items()}
+    each = plain.compile_logp(vars=[plain["y"]], sum=False, mode=numpy_mode())(values)[0]
+    assert len(each) == len(bm.prepare(lca(ITEMS, 2), two_classes).counts)
+    assert each.sum() == pytest.approx(fitted.loglik, abs=1e-8)
 
 
 def test_thresholds_fixed_at_two_places_are_those_of_the_log_likelihood():
