@@ -1,5 +1,6 @@
 """Write the page "Validated against" from the tables that hold published values beside ours."""
 
+import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -56,9 +57,8 @@ The mixture is not chosen where there is none:""",
 def page() -> str:
     """Write the whole page in MyST markdown."""
     values = read_published()
-    return "\n\n".join(
-        ["# Validated against", *_introduction(values), *_not_met(values), *_data_sets(values), *_studies()]
-    ) + "\n"  # fmt: skip
+    parts = [_introduction(values), _not_met(values), _data_sets(values), _studies(), _calibration()]
+    return "\n\n".join(["# Validated against", *(text for part in parts for text in part)]) + "\n"
 
 
 def read_published() -> pd.DataFrame:
@@ -162,6 +162,27 @@ def _studies() -> Iterator[str]:
         yield words
         rows = ((label, *map(_cell, row)) for label, row in zip(table.index, table.to_numpy(), strict=True))
         yield markdown(rows, (str(table.index.name or ""), *(str(c).replace("_", " ") for c in table.columns)))
+
+
+def _calibration() -> Iterator[str]:
+    """Say of each model whether the ranks of simulation-based calibration are uniform."""
+    sys.path.insert(0, str(ROOT / "data"))
+    import calibration
+
+    yield "## Posteriors: simulation-based calibration"
+    yield (
+        "Parameters are drawn from their priors, data from them, and the posterior of the data is sampled by "
+        f"`bm.sample`. The rank of the true value among {calibration.DRAWS} draws is then uniform (Talts and others "
+        "2018). The smallest p value (chi-square) of all entries of the parameters is to be read beside their number. "
+        "`data/calibration.py` makes the ranks, `data/studies/` keeps them."
+    )
+    rows = []
+    for name in calibration.MODELS:
+        found = calibration.uniform(pd.read_csv(calibration.kept(name)))
+        means = f"{found['mean'].min():.1f} to {found['mean'].max():.1f}"
+        rows.append((name.replace("_", " "), int(found["n"].min()), len(found), f"{found['p'].min():.3f}", means))
+    middle = calibration.DRAWS / 2
+    yield markdown(rows, ("model", "replications", "entries", "smallest p", f"mean ranks ({middle:g} expected)"))
 
 
 def _cell(x: float) -> str:
