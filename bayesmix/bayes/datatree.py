@@ -107,6 +107,23 @@ def _about(data: Problem, fit: Fit) -> dict[str, Any]:
     return out | {"n_individuals": data.n_individuals, "n_clusters": data.n_clusters}
 
 
+def with_known(raw: xr.DataTree, made: pm.Model, data: Problem) -> xr.DataTree:
+    """The draws with the parameters that ``pm.do`` or ``pm.observe`` made known, which no sampler has."""
+    drawn = raw["posterior"].to_dataset()
+    gone = [p for p in data.model.parameters if p.name not in drawn]
+    if not gone:
+        return raw
+    lead = {d: drawn.sizes[d] for d in ("chain", "draw")}
+    for p in gone:
+        x = made[p.name]
+        value = np.asarray(cast(Any, made.rvs_to_values.get(x, x)).eval(mode=numpy_mode()), dtype=float)
+        whole = np.broadcast_to(value, (*lead.values(), *value.shape))
+        drawn[p.name] = ((*lead, *p.dims), whole.copy())
+        drawn = drawn.assign_coords({d: list(data.coords[d]) for d in p.dims})
+    raw["posterior"] = xr.DataTree(drawn)
+    return raw
+
+
 def _raw_values(data: Problem, drawn: xr.Dataset) -> dict[str, Array]:
     """Parameters by name, (chain, draw, ...), as they were drawn; a user's variable with what the model fixes."""
     held = data.packing.held
@@ -133,7 +150,7 @@ def _is_exchangeable(
     before = built(made)
     changed = sum(((o != np.arange(o.shape[-1])).any(-1) for o in orders.values()), np.zeros((1, 1)))
     at = np.argwhere(changed)[:SOME]
-    if not len(at) or before is None or not before.is_extended(made):
+    if not len(at) or (before is not None and not before.is_extended(made)):
         return True
     plain, _ = remove_value_transforms(made), None
     names = [v.name for v in plain.free_RVs]
@@ -419,6 +436,8 @@ def _prior_predictive(data: Problem, groups: Mapping[str, xr.Dataset], seed: int
     if "prior" not in groups:
         return {}
     drawn = groups["prior"]
+    if any(p.name not in drawn for p in data.model.parameters):  # made known by pm.do
+        return {}
     values = {p.name: drawn[p.name].transpose("chain", "draw", *p.dims).values for p in data.model.parameters}
     some = _predictive(data, points(data, values), drawn, PREDICTIVE, seed)
     return {} if some is None else {"prior_predictive": some}

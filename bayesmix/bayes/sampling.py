@@ -16,7 +16,7 @@ from pymc.model.transform.optimization import freeze_dims_and_data
 
 from bayesmix.bayes import mode_weights as heights
 from bayesmix.bayes.built import built
-from bayesmix.bayes.datatree import PREDICTIVE, assemble, complete_draws, points, whole_draws
+from bayesmix.bayes.datatree import PREDICTIVE, assemble, complete_draws, points, whole_draws, with_known
 from bayesmix.bayes.node_audit import Audit, audit, better, some
 from bayesmix.bayes.observed import NODES
 from bayesmix.bayes.pymc_model import Effects, build_from, initial_point, is_sampled, prepared
@@ -145,7 +145,7 @@ class _Run:
         for k, (values, chains) in enumerate(s for s in starts if s[1]):
             initial = initial_point(made, self.data, values, self.priors)
             settings = {**self.settings, "chains": chains, "seed": self.settings["seed"] + 1000 * k}
-            parts.append(_nuts(made, initial, self.backend, **settings))
+            parts.append(with_known(_nuts(made, initial, self.backend, **settings), made, self.data))
         return (parts[0] if len(parts) == 1 else _together(parts)), made
 
 

@@ -167,6 +167,10 @@ def test_a_parameter_may_be_known(fit, small):
     for changed in (pm.do(made, {"item_intercept": known}), pm.observe(made, {"item_intercept": known})):
         assert [v.name for v in changed.free_RVs] == ["class_logit"]
         assert np.isfinite(changed.compile_logp(mode=numpy_mode())(changed.initial_point()))
+        post = quietly(fit, small, pm_model=changed)
+        assert (post["posterior"]["item_intercept"] == fit.params["item_intercept"]).all()
+        assert float(post["posterior"]["class_logit"].sel(C=1).std()) > 0.01
+        assert np.isfinite(post["log_likelihood"]["y"]).all()
     with pytest.raises(ValueError, match=r"does not know what it was built of.*pm\.observe"):
         bm.sample(pm.do(made, {"item_intercept": known}))
 
