@@ -6,6 +6,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from bayesmix.bayes.node_audit import evenly
 from bayesmix.graph import Problem, entries
 from bayesmix.results import class_table, plain_coords, unmerged
 from bayesmix.typing import Array
@@ -24,7 +25,7 @@ def spaced(data: Problem, chains: int, draws: int, most: int | None = None) -> N
     """
     affordable = int(MOST_ENTRIES / max(len(data.counts) * entries(data), 1) / chains)
     n = max(min(draws, max(affordable, -(-FEWEST // chains)), most or draws), 1)
-    return np.unique(np.linspace(0, draws - 1, n).round().astype(np.int64))
+    return evenly(draws, n)
 
 
 def class_group(data: Problem, theta: Array) -> dict[str, xr.Dataset]:

@@ -18,7 +18,7 @@ from pymc.model.transform.conditioning import remove_value_transforms
 
 from bayesmix.bayes.built import built
 from bayesmix.bayes.class_group import class_group
-from bayesmix.bayes.node_audit import over_points, some
+from bayesmix.bayes.node_audit import evenly, over_points, some
 from bayesmix.bayes.observed import NODES, Replicates, coords_of, dims_of, responses, rows_of
 from bayesmix.data import Dataset, texts, units
 from bayesmix.data.identity import identity
@@ -152,7 +152,7 @@ def _is_exchangeable(
     at = np.argwhere(changed)[:SOME]
     if not len(at) or (before is not None and not before.is_extended(made)):
         return True
-    plain, _ = remove_value_transforms(made), None
+    plain = remove_value_transforms(made)
     names = [v.name for v in plain.free_RVs]
     density = plain.compile_logp(mode=numpy_mode())
     parameters = {p.name for p in model.parameters}
@@ -170,7 +170,7 @@ def _posterior(data: Problem, drawn: xr.Dataset, values: Mapping[str, Array], or
     shown = {n: (("chain", "draw", *p.dims), values[n], parameter(p).attrs) for n, p in parameters.items()}
     titles = _titles(data, drawn)
     moved = {t: _permuted(drawn[t], orders).assign_attrs(q.attrs) for t, q in titles.items()}
-    rest = {k: drawn[k] for k in ("z_individual", "z_cluster") if k in drawn}
+    rest = {k: drawn[k] for k in NODES if k in drawn}
     own = {k: _permuted(drawn[k], orders) for k in drawn.data_vars if k not in {*parameters, *titles, *rest}}
     coords = {f"{c.name}_": list(data.coords[c.name]) for c in data.model.classes}
     coords |= {k: v for k, v in drawn.coords.items() if k in ("chain", "draw")}
@@ -403,17 +403,12 @@ def _predictive(data: Problem, theta: Array, drawn: xr.Dataset, wanted: int, see
     wanted = min(wanted, max(ROOM // (theta.shape[0] * max(y.size, 1)), 1))
     if not wanted:
         return None
-    rng, at = np.random.default_rng(seed), _some(theta.shape[1], wanted)
+    rng, at = np.random.default_rng(seed), evenly(theta.shape[1], wanted)
     out = np.empty((theta.shape[0], len(at), *y.shape), dtype=y.dtype)
     for k, i in np.ndindex(theta.shape[0], len(at)):
         out[k, i] = make.at(theta[k, at[i]], rng)
     coords = {"chain": drawn["chain"], "draw": drawn["draw"][at], **coords_of(data)}
     return xr.Dataset({RESPONSES: (("chain", "draw", *dims_of(data)), out)}, coords=coords)
-
-
-def _some(n: int, wanted: int) -> NDArray[np.int64]:
-    """Positions of at most `wanted` of n draws, evenly spread."""
-    return np.unique(np.linspace(0, n - 1, min(n, wanted)).round().astype(np.int64))
 
 
 def _prior(made: pm.Model, seed: int) -> dict[str, xr.Dataset]:

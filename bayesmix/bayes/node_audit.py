@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import cast
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bayesmix.graph import LogLikelihood, Problem, adapt_nodes, placed, with_adaptive_nodes, with_fixed_nodes
 from bayesmix.spec import Adaptive, Exact, MonteCarlo, Nodes
@@ -39,10 +40,15 @@ class Audit:
         return not abs(self.worst) <= OFF
 
 
+def evenly(n: int, wanted: int) -> NDArray[np.int64]:
+    """Take positions of at most `wanted` of n draws, evenly spread."""
+    return np.unique(np.linspace(0, n - 1, min(n, wanted)).round().astype(np.int64))
+
+
 def some(theta: Array, n: int = AUDITED) -> Array:
     """A few of the draws (..., theta), over all chains and their whole length."""
     flat = theta.reshape(-1, theta.shape[-1])
-    return flat[np.unique(np.linspace(0, len(flat) - 1, n).round().astype(int))]
+    return flat[evenly(len(flat), n)]
 
 
 def audit(data: Problem, thetas: Array) -> Audit:

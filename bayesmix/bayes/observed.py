@@ -33,6 +33,12 @@ NODES = ("z_individual", "z_cluster")
 """Inputs that are random variables where effects are sampled."""
 
 
+def is_sampled(name: str, data: Problem) -> bool:
+    """Whether these are effects that NUTS samples: they have neither weights nor a closed form."""
+    level = name.removeprefix("z_")
+    return name in NODES and not {f"log_weight_{level}", f"curve_{level}"} & {*data.arrays}
+
+
 def dims_of(data: Problem) -> tuple[str, ...]:
     """The dims of the responses: the row, and the item where there are several."""
     several = [r.item_dim for r in data.model.responses]
@@ -208,14 +214,10 @@ class Replicates:
                     f"The data of the model were changed ('data:{k}' differs): build a model for other data, "
                     "bm.build(model, df), or give new rows to bm.predict."
                 )
-        drawn = {k: given[k] for k in NODES if k in given and k in full.arrays and self._is_drawn(k)}
+        drawn = {k: given[k] for k in NODES if k in given and k in full.arrays and is_sampled(k, self.data)}
         return self.at(
             full.pack({p.name: np.asarray(given[p.name], dtype=float) for p in full.model.parameters}), rng, drawn
         )
-
-    def _is_drawn(self, name: str) -> bool:
-        level = name.removeprefix("z_")
-        return not {f"log_weight_{level}", f"curve_{level}"} & {*self.data.arrays}
 
     def at(self, theta: Array, rng: np.random.Generator, effects: Mapping[str, Array] | None = None) -> Array:
         """Responses at a point of theta."""

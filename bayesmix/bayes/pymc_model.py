@@ -12,7 +12,7 @@ import pytensor.tensor as pt
 
 from bayesmix.bayes.built import remember
 from bayesmix.bayes.datatree import data_at_fit
-from bayesmix.bayes.observed import NODES, Graph, coords_of, observe
+from bayesmix.bayes.observed import Graph, coords_of, is_sampled, observe
 from bayesmix.bayes.parameter_variables import filled, fixed_entries, variable
 from bayesmix.checks import one_of
 from bayesmix.data import Block, Dataset, Priors, Stated, chosen, is_within, stated, units
@@ -215,12 +215,6 @@ def _sizes(data: Problem) -> dict[str, set[int]]:
 def _data_coords(data: Problem, sizes: Mapping[str, set[int]]) -> dict[str, Any]:
     coords = {d: np.arange(min(n)) for d, n in sizes.items() if d not in data.coords and len(n) == 1}
     return coords | ({"cluster": data.clusters} if data.clusters else {})
-
-
-def is_sampled(name: str, data: Problem) -> bool:
-    """Whether these are effects that NUTS samples: they have neither weights nor a closed form."""
-    level = name.removeprefix("z_")
-    return name in NODES and not {f"log_weight_{level}", f"curve_{level}"} & {*data.arrays}
 
 
 def _input(name: str, x: Named, data: Problem, sizes: Mapping[str, set[int]]):

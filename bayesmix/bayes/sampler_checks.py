@@ -12,7 +12,8 @@ import numpy as np
 import pymc as pm
 
 from bayesmix.bayes.built import Built, built
-from bayesmix.bayes.pymc_model import check_effects, is_sampled
+from bayesmix.bayes.observed import NODES, is_sampled
+from bayesmix.bayes.pymc_model import check_effects
 from bayesmix.checks import one_of, whole
 from bayesmix.graph import Problem
 from bayesmix.results import Fit
@@ -123,11 +124,7 @@ def as_built(pm_model: pm.Model, data: Problem) -> Problem:
         )
     own = {k for k in data.arrays if not k.startswith(NODE_ARRAYS)}
     there = {k for k in held if not k.startswith(NODE_ARRAYS)}
-    drawn = [
-        k
-        for k in ("z_individual", "z_cluster")
-        if (k in pm_model.named_vars) != (k in data.arrays and is_sampled(k, data))
-    ]
+    drawn = [k for k in NODES if (k in pm_model.named_vars) != (k in data.arrays and is_sampled(k, data))]
     if own != there or drawn:
         raise ValueError(
             "pm_model was built with other nodes= or effects= than came here: give bm.sample those that bm.build had."

@@ -18,8 +18,8 @@ from bayesmix.bayes import mode_weights as heights
 from bayesmix.bayes.built import built
 from bayesmix.bayes.datatree import PREDICTIVE, assemble, complete_draws, points, whole_draws, with_known
 from bayesmix.bayes.node_audit import Audit, audit, better, some
-from bayesmix.bayes.observed import NODES
-from bayesmix.bayes.pymc_model import Effects, build_from, initial_point, is_sampled, prepared
+from bayesmix.bayes.observed import NODES, is_sampled
+from bayesmix.bayes.pymc_model import Effects, build_from, initial_point, prepared
 from bayesmix.bayes.sampler_checks import alone, as_built, backend_settings, check_fit, check_sampler, check_settings
 from bayesmix.data import Dataset, Priors, chosen
 from bayesmix.graph import Problem
