@@ -17,15 +17,19 @@ from pytensor import xtensor as px
 from pytensor.compile.mode import Mode
 
 from bayesmix.graph import likelihood
-from bayesmix.graph.batches import Batch, batched, spread
-from bayesmix.graph.engines import function, is_static
+from bayesmix.graph.batches import Batch, batched, entries, spread
+from bayesmix.graph.engines import BY_SOURCE, Program, compiled, run_by, source
+from bayesmix.graph.kept import kept, own_families
 from bayesmix.graph.problem import Problem
 from bayesmix.graph.quantities import quantities
+from bayesmix.graph.source import Untranslated
 from bayesmix.parallel import COMPILING
-from bayesmix.spec import Model, Named, Quantity, lower, natural, structure
+from bayesmix.spec import POINT, Model, Named, Quantity, lower, natural, structure
 from bayesmix.typing import Array
 
 Dims = tuple[str, ...]
+AT_ONCE = 2**15
+"""Entries of a tensor over the points that are evaluated at once: with more of them a processor's cache is left."""
 
 
 class LogLikelihood:
@@ -48,25 +52,25 @@ class LogLikelihood:
 
     def value(self, theta: Array) -> float | Array:
         """The log-likelihood; of points stacked along leading axes one each."""
-        return self._at_points(lambda at: float(self._compiled_value(at)), theta)
+        (out,) = self._at_points(self._compiled_value, theta)
+        return float(out) if np.ndim(theta) == 1 else out
 
     def value_and_gradient(self, theta: Array) -> tuple[Any, Array]:
         """The log-likelihood and its exact gradient (entry of theta last); likewise for stacked points."""
-        if np.ndim(theta) == 1:
-            return self._compiled_value_and_gradient(theta)
-        each = [self.value_and_gradient(at) for at in theta]
-        return np.array([v for v, _ in each]), np.array([g for _, g in each])
+        value, gradient = self._at_points(self._compiled_value_and_gradient, theta)
+        return (float(value) if np.ndim(theta) == 1 else value), gradient
 
     def of_units(self, theta: Array) -> Array:
         """The log-likelihood of each cluster, or of each pattern of individuals, its weight left out."""
-        return self._at_points(lambda at: np.asarray(self._compiled_of_units(at)), theta)
+        (out,) = self._at_points(self._compiled_of_units, theta)
+        return out
 
     def posterior(self, theta: Array, *dims: Dims) -> list[Array]:
         """Posterior probabilities of what the `dims` index, an array for each, such as ``("individual", "C")``.
 
         They are the gradients of the log-likelihood with respect to log factors of zeros over these dims.
         """
-        return self._compiled_posterior(dims)(theta)
+        return self._compiled_posterior(dims)(np.asarray(theta)[None])
 
     def effects(self, theta: Array) -> dict[str, Named]:
         """Natural parameters by name, and ``effect:`` s at their nodes."""
@@ -79,13 +83,15 @@ class LogLikelihood:
     def quantities(self, theta: Array) -> dict[Quantity, Named]:
         """Natural parameters, tables of probabilities and what is derived of the parameters, by what each is.
 
-        The problem must have nodes for the population (:func:`bayesmix.graph.nodes.with_population_nodes`).
+        Of points stacked along a first axis, with that axis first. The problem must have nodes for the population
+        (:func:`bayesmix.graph.nodes.with_population_nodes`).
         """
         return self._named(quantities, theta)
 
     def quantity_dims(self) -> dict[Quantity, Dims]:
         """Dims of :meth:`quantities`."""
-        return _compiled(_Named(quantities), self.problem, self.mode).dims
+        made = _compiled(_Named(quantities), self.problem, self.mode).dims
+        return {q: tuple(d for d in dims if d != POINT) for q, dims in made.items()}
 
     def compile(self) -> None:
         """Compile the gradient now, so that the first call takes no longer than the next."""
@@ -100,15 +106,18 @@ class LogLikelihood:
 
     @cached_property
     def _compiled_value(self) -> Callable:
-        return self._in_batches(_value, lambda parts, _: sum(parts))
+        return self._in_batches(_value, _added_up)
 
     @cached_property
     def _compiled_value_and_gradient(self) -> Callable:
-        return self._in_batches(_value_and_gradient, lambda parts, _: [sum(p[k] for p in parts) for k in range(2)])
+        return self._in_batches(_value_and_gradient, _added_up)
 
     @cached_property
     def _compiled_of_units(self) -> Callable:
-        return self._in_batches(_of_units, lambda parts, batches: spread(parts, batches, "cluster"))
+        def joined(parts: list, batches: list[Batch]) -> list[Array]:
+            return [np.moveaxis(spread([np.moveaxis(p[0], 0, -1) for p in parts], batches, "cluster"), -1, 0)]
+
+        return self._in_batches(_of_units, joined)
 
     def _compiled_posterior(self, dims: Sequence[Dims]) -> Callable:
         def joined(parts: list, batches: list[Batch]) -> list[Array]:
@@ -117,14 +126,23 @@ class LogLikelihood:
         return self._in_batches(_posterior, joined, tuple(dims))
 
     def _named(self, make: Callable, theta: Array) -> dict[Any, Named]:
-        outputs = _Named(make)
-        dims = _compiled(outputs, self.problem, self.mode).dims
-        arrays = _bound(outputs, self.problem, self.mode)(theta)
-        return {k: Named(d, np.asarray(x)) for (k, d), x in zip(dims.items(), arrays, strict=True)}
+        outputs, alone = _Named(make), np.ndim(theta) == 1
+        made, bound = _compiled(outputs, self.problem, self.mode), _bound(outputs, self.problem, self.mode)
+        points = np.atleast_2d(theta)
+        each = [bound(some) for some in self._parts(points)]
+        out = {}
+        for (name, dims), parts in zip(made.dims.items(), zip(*each, strict=True), strict=True):
+            own = tuple(d for d in dims if d != POINT)
+            if POINT in dims:
+                x = np.concatenate([np.moveaxis(np.asarray(p), dims.index(POINT), 0) for p in parts])
+            else:
+                x = np.broadcast_to(parts[0], (len(points), *np.shape(parts[0])))
+            out[name] = Named(own, x[0]) if alone else Named((POINT, *own), x)
+        return out
 
     def _in_batches(self, outputs: Outputs, joined: Callable, probes: tuple[Dims, ...] = ()) -> Callable:
         """A compiled function with the data put in; of many clusters batch by batch, the answers `joined`."""
-        batches = [] if is_static(self.mode) else self._batches
+        batches = [] if self.mode == "JAX" else self._batches
         if len(batches) < 2:
             return _bound(outputs, self.problem, self.mode, probes)
         each = [_bound(outputs, b.data, self.mode, probes) for b in batches]
@@ -134,11 +152,27 @@ class LogLikelihood:
     def _batches(self) -> list[Batch]:
         return batched(self.problem)
 
-    def _at_points(self, of_point: Callable, theta: Array) -> Any:
-        """The function at a point, or at each of the points along the leading axes."""
-        if np.ndim(theta) == 1:
-            return of_point(theta)
-        return np.array([self._at_points(of_point, at) for at in theta])
+    def _at_points(self, function: Callable, theta: Array) -> list[Array]:
+        """The function at a point, or at each of the points along the leading axes, some at once."""
+        theta = np.asarray(theta, dtype=float)
+        if theta.ndim == 1:
+            return [x[0] for x in function(theta[None])]
+        flat = theta.reshape(-1, theta.shape[-1])
+        parts = [function(some) for some in self._parts(flat)]
+        return [np.concatenate(x).reshape(*theta.shape[:-1], *x[0].shape[1:]) for x in zip(*parts, strict=True)]
+
+    def _parts(self, points: Array) -> list[Array]:
+        """The points in parts whose tensors, all together, stay within the processor's cache."""
+        return np.array_split(points, max(-(-len(points) // self.at_once), 1))
+
+    @property
+    def at_once(self) -> int:
+        """How many points are evaluated at once."""
+        return max(AT_ONCE // max(len(self.problem.counts) * entries(self.problem), 1), 1)
+
+
+def _added_up(parts: list, _: list[Batch]) -> list[Array]:
+    return [sum(p) for p in zip(*parts, strict=True)]
 
 
 # the graph and its inputs -------------------------------------------------------------------------
@@ -152,7 +186,7 @@ def placeholder(name: str, dims: Dims, dtype: str, shape: tuple | None = None):
 
 @dataclass(frozen=True)
 class Graph:
-    """The graph's inputs: theta, the parameters that are made of it, and the data."""
+    """The graph's inputs: theta at several points, the parameters that are made of it, and the data."""
 
     model: Model
     unit: str
@@ -162,27 +196,28 @@ class Graph:
     data: dict[str, Any]
 
     def units(self, probes: Sequence[Any] = ()) -> Any:
-        """The log-likelihood of each unit, a vector."""
+        """The log-likelihood of each unit, (point, unit)."""
         out = likelihood.log_likelihood(self.model, self.values, self.data, tuple(probes))
-        return lower(out.transpose(self.unit).values)
+        return lower(out.transpose(POINT, self.unit).values)
 
 
-def make_graph(problem: Problem, static: bool = False) -> Graph:
-    """Placeholders for everything; with `static`, of known shape (JAX asks for it)."""
-    model, packing = problem.model, problem.packing
-    theta = pt.vector("theta", shape=(packing.size,) if static else (None,))
+def make_graph(problem: Problem) -> Graph:
+    """Placeholders for everything."""
+    model = problem.model
+    theta = pt.matrix("theta")
     plain: dict[str, Any] = {}
     values: dict[str, Any] = {}
     for p in model.parameters:
-        shape = packing.shape(p) if static else (None,) * len(p.dims)
-        index = pt.tensor(f"index:{p.name}", shape=shape, dtype="int64")
-        fixed = pt.tensor(f"fixed:{p.name}", shape=shape, dtype="float64")
+        index, fixed = (pt.tensor(f"{k}:{p.name}", shape=(None,) * len(p.dims), dtype=t) for k, t in PACKED)
         plain |= {f"index:{p.name}": index, f"fixed:{p.name}": fixed}
         values[p.name] = natural(theta, p, index, fixed)
     named = {}
     for key, v in problem.arrays.items():
-        plain[key], named[key] = placeholder(key, v.dims, str(v.values.dtype), v.values.shape if static else None)
+        plain[key], named[key] = placeholder(key, v.dims, str(v.values.dtype))
     return Graph(model, problem.unit, theta, plain, values, named)
+
+
+PACKED = (("index", "int64"), ("fixed", "float64"))
 
 
 def input_values(problem: Problem) -> dict[str, np.ndarray]:
@@ -207,16 +242,16 @@ Outputs = Callable[[Graph, Zeros], Any]
 
 
 def _value(graph: Graph, zeros: Zeros) -> Any:
-    return (graph.plain["weight"] * graph.units()).sum()
+    return [(graph.plain["weight"] * graph.units()).sum(axis=1)]
 
 
 def _value_and_gradient(graph: Graph, zeros: Zeros) -> Any:
-    total = _value(graph, zeros)
-    return [total, pt.grad(total, graph.theta)]
+    (total,) = _value(graph, zeros)
+    return [total, pt.grad(total.sum(), graph.theta)]
 
 
 def _of_units(graph: Graph, zeros: Zeros) -> Any:
-    return graph.units()
+    return [graph.units()]
 
 
 def _posterior(graph: Graph, zeros: Zeros) -> Any:
@@ -244,9 +279,9 @@ def _factors(model: Model, values: Mapping[str, Any], data: Mapping[str, Any]) -
 
 @dataclass(frozen=True)
 class _Compiled:
-    """A compiled function, the names of its inputs after theta, and the dims of its named outputs."""
+    """A program, the names of its inputs after theta, and the dims of its named outputs."""
 
-    function: Callable
+    program: Program
     inputs: tuple[str, ...]
     dims: dict[Any, Dims]
 
@@ -255,13 +290,12 @@ _CACHE: dict[tuple, _Compiled] = {}
 
 
 def _key(outputs: Outputs, problem: Problem, mode: str | Mode, probes: Sequence[Dims] = ()) -> tuple:
-    """Everything that a compiled function is made for."""
-    shapes = (problem.packing.size, *(v.shape for v in input_values(problem).values())) if is_static(mode) else ()
-    return outputs, structure(problem.model), problem.signature, str(mode), shapes, tuple(probes)
+    """Everything that a program is made for."""
+    return outputs, structure(problem.model), problem.signature, str(mode), tuple(probes)
 
 
 def _compiled(outputs: Outputs, problem: Problem, mode: str | Mode, probes: Sequence[Dims] = ()) -> _Compiled:
-    """A function of ``(theta, *inputs)``, from the cache or new."""
+    """A program, from the cache or new."""
     key = _key(outputs, problem, mode, probes)
     if key not in _CACHE:
         with COMPILING:
@@ -271,22 +305,43 @@ def _compiled(outputs: Outputs, problem: Problem, mode: str | Mode, probes: Sequ
 
 
 def _compile(outputs: Outputs, problem: Problem, mode: str | Mode, probes: Sequence[Dims]) -> _Compiled:
-    graph = make_graph(problem, is_static(mode))
+    if mode in BY_SOURCE and own_families(problem.model):
+        key = (getattr(outputs, "__name__", None) or outputs, *_key(outputs, problem, "", probes)[1:])
+        text, inputs, dims = kept(key, lambda: _written(outputs, problem, probes))
+    else:
+        text, inputs, dims = _written(outputs, problem, probes) if mode in BY_SOURCE else ("", (), {})
+    if text:
+        return _Compiled(run_by(mode, text), inputs, dims)
+    graph, made, dims, inputs = _drawn(outputs, problem, probes)
+    function = compiled([graph.theta, *inputs.values()], made, mode)
+    return _Compiled(lambda arguments: lambda theta: function(theta, *arguments), tuple(inputs), dims)
+
+
+def _written(outputs: Outputs, problem: Problem, probes: Sequence[Dims]) -> tuple[str, tuple[str, ...], dict]:
+    """The source of a program; empty where there is none for one of its operations."""
+    graph, made, dims, inputs = _drawn(outputs, problem, probes)
+    try:
+        return source(graph.theta, list(inputs.values()), made), tuple(inputs), dims
+    except Untranslated:
+        return "", tuple(inputs), dims
+
+
+def _drawn(outputs: Outputs, problem: Problem, probes: Sequence[Dims]) -> tuple[Graph, list, dict, dict]:
+    """The graph, what is wanted of it, the dims of what has names, and its inputs by name."""
+    graph = make_graph(problem)
     zeros = {f"probe:{i}": placeholder(f"probe:{i}", d, "float64") for i, d in enumerate(probes)}
     made, dims = outputs(graph, list(zeros.values())), {}
     if isinstance(made, Mapping):
         dims = {k: x.dims for k, x in made.items()}
         made = [lower(x.values) for x in made.values()]
-    inputs = graph.plain | {k: plain for k, (plain, _) in zeros.items()}
-    return _Compiled(function([graph.theta, *inputs.values()], made, mode), tuple(inputs), dims)
+    return graph, made, dims, graph.plain | {k: plain for k, (plain, _) in zeros.items()}
 
 
 def _bound(outputs: Outputs, problem: Problem, mode: str | Mode, probes: Sequence[Dims] = ()) -> Callable:
-    """The compiled function with the data put in: a function of theta alone."""
+    """The program with the data put in: a function of points of theta alone."""
     made = _compiled(outputs, problem, mode, probes)
     held = input_values(problem) | {f"probe:{i}": _zeros(problem, dims) for i, dims in enumerate(probes)}
-    arguments = [held[name] for name in made.inputs]
-    return lambda theta: made.function(theta, *arguments)
+    return made.program([held[name] for name in made.inputs])
 
 
 def _zeros(problem: Problem, dims: Dims) -> np.ndarray:

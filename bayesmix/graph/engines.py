@@ -10,11 +10,14 @@ import numpy as np
 import pytensor
 import pytensor.tensor as pt
 from pytensor.compile.mode import Mode, get_mode
+from pytensor.graph.fg import FunctionGraph
 from pytensor.graph.rewriting.basic import in2out, node_rewriter
 from pytensor.link.vm import VMLinker
 from pytensor.tensor.basic import fill
 from pytensor.tensor.math import add, mul, softplus
 
+from bayesmix.graph.arrays import NUMPY, functions_of
+from bayesmix.graph.source import source_of
 from bayesmix.parallel import Shared, spare
 
 AT_ONCE = 16
@@ -71,17 +74,52 @@ def pytensor_mode(mode: str | Mode) -> Mode:
     return made.excluding("local_log_sum_exp").including("local_remove_all_assert")
 
 
-def is_static(mode: str | Mode) -> bool:
-    """Whether an engine asks for inputs of known shape, which are then part of the function's type."""
-    return isinstance(mode, str) and mode.upper() == "JAX"
+BY_SOURCE = ("NUMPY", "JAX")
+"""The engines that run the source of a graph (:mod:`bayesmix.graph.source`)."""
+Program = Callable[[list[Any]], Callable[[Any], list[Any]]]
+"""Of data: a function of points of theta, (point, entry), and what it returns, a list of arrays."""
 
 
-def function(arguments: list[Any], outputs: Any, mode: str | Mode) -> Callable:
-    """A function of arrays by the engine `mode`, one call at a time where the engine is no better for more."""
+def source(theta: Any, inputs: list[Any], outputs: list[Any]) -> str:
+    """The source of a graph.
+
+    Raises
+    ------
+    Untranslated
+        There is an operation without a source.
+    """
+    with pytensor.config.change_flags(cxx=""):
+        graph = FunctionGraph([theta, *inputs], outputs, clone=True)
+        cast(Any, pytensor_mode("NUMPY").optimizer).rewrite(graph)
+    return source_of(graph.inputs[0], graph.inputs[1:], graph)
+
+
+def run_by(mode: str, text: str) -> Program:
+    """The program of a source, run by NumPy or by JAX."""
+    given, at = functions_of(text, NUMPY)
+    if mode == "JAX":
+        from bayesmix.graph.jax_arrays import jitted
+
+        return jitted(text, given)
+
+    def program(arguments: list[Any]) -> Callable[[Any], list[Any]]:
+        with np.errstate(all="ignore"):
+            held = given(*arguments)
+
+        def function(theta: Any) -> list[Any]:
+            with np.errstate(all="ignore"):
+                return at(theta, *held)
+
+        return function
+
+    return program
+
+
+def compiled(arguments: list[Any], outputs: Any, mode: str | Mode) -> Callable:
+    """A function of arrays by PyTensor, one call at a time: copies of it would have to be compiled again."""
     flags = {"cxx": ""} if mode == "NUMPY" else {}
     with pytensor.config.change_flags(**flags):
         made = pytensor.function(
             arguments, outputs, mode=pytensor_mode(mode), trust_input=True, on_unused_input="ignore"
         )
-    # numba holds the interpreter's lock while it runs, and JAX takes all cores: one call at a time costs nothing
     return Shared(made, spare() if mode == "NUMPY" else 0)

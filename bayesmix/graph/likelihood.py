@@ -18,7 +18,7 @@ from typing import Any, cast
 import pytensor.tensor as pt
 from pytensor import xtensor as px
 
-from bayesmix.spec import Effect, LatentClass, Model, Predictor, Response, Term, by_effect, parameter_of, walk
+from bayesmix.spec import POINT, Effect, LatentClass, Model, Predictor, Response, Term, by_effect, parameter_of, walk
 from bayesmix.spec.families import TINY, Tensor, log_softmax, logsumexp, stop_gradient
 
 TOGETHER = 3
@@ -173,10 +173,10 @@ def factors(model: Model, values: Tensors, data: Tensors) -> dict[str, Tensor]:
 
 
 def contract(x: Tensor, y: Tensor, dims: tuple[str, ...]) -> Tensor:
-    """Sum of x * y over dims: a matrix product where these, and no others but clusters, are dims of both."""
+    """Sum of x * y over dims: a matrix product where these, and no others but clusters and points, are dims of both."""
     shared = {*x.dims} & {*y.dims}
-    if shared == {*dims, "cluster"}:
-        return _contract_by_cluster(x, y, dims)
+    if beside := tuple(d for d in (POINT, "cluster") if d in shared and d not in dims):
+        return _contract_beside(x, y, dims, beside) if shared == {*dims, *beside} else (x * y).sum(dims)
     if shared != {*dims}:
         return (x * y).sum(dims)
     left, right = [d for d in x.dims if d not in dims], [d for d in y.dims if d not in dims]
@@ -184,18 +184,16 @@ def contract(x: Tensor, y: Tensor, dims: tuple[str, ...]) -> Tensor:
     return px.as_xtensor(product, dims=(*right, *left))
 
 
-def _contract_by_cluster(x: Tensor, y: Tensor, dims: tuple[str, ...]) -> Tensor:
-    """A matrix product for each cluster."""
-    left, right = ([d for d in z.dims if d not in (*dims, "cluster")] for z in (x, y))
-    a, b = x.transpose("cluster", *left, *dims).values, y.transpose("cluster", *dims, *right).values
-    n, k = len(left), len(dims)
-    rows, inner = [a.shape[1 + i] for i in range(n)], [a.shape[1 + n + i] for i in range(k)]
-    columns = [b.shape[1 + k + i] for i in range(len(right))]
+def _contract_beside(x: Tensor, y: Tensor, dims: tuple[str, ...], beside: tuple[str, ...]) -> Tensor:
+    """A matrix product for each cluster, and each point."""
+    left, right = ([d for d in z.dims if d not in (*dims, *beside)] for z in (x, y))
+    a, b = x.transpose(*beside, *left, *dims).values, y.transpose(*beside, *dims, *right).values
+    m, n, k = len(beside), len(left), len(dims)
+    each, rows, inner = ([a.shape[i] for i in range(*at)] for at in ((m,), (m, m + n), (m + n, m + n + k)))
+    columns = [b.shape[m + k + i] for i in range(len(right))]
     size = [pt.prod(pt.as_tensor(some)) if some else 1 for some in (rows, inner, columns)]
-    product = cast(
-        Tensor, pt.matmul(a.reshape((a.shape[0], size[0], size[1])), b.reshape((b.shape[0], size[1], size[2])))
-    )
-    return px.as_xtensor(product.reshape((a.shape[0], *rows, *columns)), dims=("cluster", *left, *right))
+    product = cast(Tensor, pt.matmul(a.reshape((*each, size[0], size[1])), b.reshape((*each, size[1], size[2]))))
+    return px.as_xtensor(product.reshape((*each, *rows, *columns)), dims=(*beside, *left, *right))
 
 
 def eliminate(factors: list[Tensor], dim: str, how: Callable[[Tensor, str], Tensor] = logsumexp) -> list[Tensor]:
@@ -219,7 +217,7 @@ def sum_out(parts: list[Tensor], classes: list[str], data: Tensors) -> list[Tens
     common = [px.math.exp(f) for f in touching if not {"individual", "slot"} & {*f.dims}]
     tops = [stop_gradient(f.max([c for c in classes if c in f.dims])) for f in own]
     own = [px.math.exp(f - top) for f, top in zip(own, tops, strict=True)]
-    varies = any(set(f.dims) - {*classes} for f in common)
+    varies = any(set(f.dims) - {*classes, POINT} for f in common)
     for some in [classes] if varies and len(classes) <= TOGETHER else [[c] for c in classes]:
         mine, shared = ([f for f in each if {*some} & {*f.dims}] for each in (own, common))
         own, common = ([f for f in each if not {*some} & {*f.dims}] for each in (own, common))

@@ -22,6 +22,8 @@ FLAT = 1e-5
 """Information below which a direction is flat: a standard error of over 300 natural units."""
 RIDGE = 1e-7
 """A gain in log-likelihood for which no flat direction is followed."""
+AT_ONCE = 4_000_000
+"""Scores, of so many units and parameters, that are made at once."""
 ZERO = 1e-3
 """An SD, in units of its start, that counts as zero."""
 
@@ -42,8 +44,10 @@ class Curvature:
         units, steps = LogLikelihood(self.data).of_units, STEP * self.unit
         out = np.zeros((len(steps), len(self.weight)))
         with one_blas_thread():
-            for k, e in enumerate(np.diag(steps)):
-                out[k] = (units(self.at + e) - units(self.at - e)) / (2 * steps[k])
+            for some in np.array_split(np.arange(len(steps)), max(out.size // AT_ONCE, 1)):
+                apart = np.eye(len(steps))[some] * steps
+                found = units(np.concatenate([self.at + apart, self.at - apart]))
+                out[some] = (found[: len(some)] - found[len(some) :]) / (2 * steps[some, None])
         return out.T
 
     @property
@@ -65,12 +69,10 @@ def curvature(data: Target, theta: Array) -> Curvature:
     """
     limits, evaluate = ranges(data), compiled_objective(data).value_and_gradient
     unit = limits.unit
-    steps, hessian = STEP * unit, np.zeros((len(theta), len(theta)))
+    steps, n = STEP * unit, len(theta)
     with one_blas_thread():
-        for k, e in enumerate(np.diag(steps)):
-            up, down = theta + e, theta - e
-            hessian[k] = (evaluate(up)[1] - evaluate(down)[1]) / (2 * steps[k])
-        _, gradient = evaluate(theta)
+        _, gradients = evaluate(theta + np.concatenate([np.diag(steps), -np.diag(steps), np.zeros((1, n))]))
+    hessian, gradient = (gradients[:n] - gradients[n:-1]) / (2 * steps[:, None]), gradients[-1]
     symmetric = -(hessian + hessian.T) / 2
     return _without_held(Curvature(data, symmetric, gradient, unit, theta), limits, theta)
 

@@ -60,13 +60,16 @@ class Objective:
         value = float(self.log_likelihood.value(theta))
         return value if self._penalty is None else value + float(self._penalty(theta)[0])
 
-    def value_and_gradient(self, theta: Array) -> tuple[float, Array]:
-        """The same with its gradient."""
+    def value_and_gradient(self, theta: Array) -> tuple[Any, Array]:
+        """The same with its gradient; of stacked points (point, entry) one each."""
         value, gradient = self.log_likelihood.value_and_gradient(theta)
         if self._penalty is None:
-            return float(value), np.asarray(gradient)
-        more, slope = self._penalty(theta)
-        return float(value + more), np.asarray(gradient + slope)
+            return value, gradient
+        if np.ndim(theta) == 1:
+            more, slope = self._penalty(theta)
+            return float(value + more), np.asarray(gradient + slope)
+        more, slope = (np.array(x) for x in zip(*(self._penalty(at) for at in theta), strict=True))
+        return value + more, gradient + slope
 
     def compile(self) -> None:
         """Compile everything now; priors that the target cannot have are refused here."""

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from scipy import optimize
 
 from bayesmix.graph import COMPILEDIR, LogLikelihood, adapt_nodes, class_posteriors, is_adaptive, with_adaptive_nodes
+from bayesmix.ml.ascent import Climbed, climb
 from bayesmix.ml.objective import Objective, Target
 from bayesmix.ml.partition import partitioned
 from bayesmix.ml.settings import Settings
@@ -58,6 +59,9 @@ UNSEEN = 0.2
 """An estimated share of end points that nobody has seen, up to which a search ends."""
 REFRESHED = 6
 """How often adaptive nodes are moved, at most, between runs of the optimiser."""
+FEW_AT_ONCE, MOST_ENTRIES, MOST_CURVATURE = 4, 200, 2_000_000
+"""So many points at least are evaluated at once where starts climb side by side; of so many entries at most, whose
+matrices of curvature have no more numbers together."""
 
 
 @dataclass(frozen=True)
@@ -112,6 +116,72 @@ def run_start(task: Task) -> Start:
                 break
     except (FloatingPointError, np.linalg.LinAlgError, ValueError) as error:
         value, theta, iterations, status = -np.inf, start.theta, 0, f"failed: {error}"
+    return _told(task, value, theta, iterations, status)
+
+
+def run_starts(tasks: Sequence[Task]) -> Iterator[Start]:
+    """:func:`run_start` of each task, those of a small problem side by side."""
+    if not tasks or not side_by_side(tasks[0].data):
+        yield from map(run_start, tasks)
+        return
+    size = len(tasks[0].start.theta)
+    many = max(MOST_CURVATURE // max(size, 1) ** 2, 1)
+    for k in range(0, len(tasks), many):
+        some = list(tasks[k : k + many])
+        try:
+            yield from _run_together(some)
+        except (FloatingPointError, np.linalg.LinAlgError, ValueError):
+            yield from map(run_start, some)
+
+
+def side_by_side(data: Target) -> bool:
+    """Whether starts climb together: the nodes of each are the same, and several points are evaluated at once."""
+    return not is_adaptive(data) and LogLikelihood(data).at_once >= FEW_AT_ONCE and data.packing.size <= MOST_ENTRIES
+
+
+def _run_together(tasks: Sequence[Task]) -> Iterator[Start]:
+    """The starts of tasks that differ in nothing else, as they end; those that stop too early go on alone."""
+    limits, unit, objective = tasks[0].limits, tasks[0].limits.unit, Objective(tasks[0].data, tasks[0].mode)
+    long = tasks[0].max_iterations > SHORT
+    origins, before = np.array([t.start.theta for t in tasks]), np.zeros(len(tasks), dtype=int)
+    soft = np.array([t.soft if limits.collapsing.any() else 0.0 for t in tasks])
+    todo = np.arange(len(tasks))
+
+    def climbed(points: Array, iterations: int, weights: Array) -> Iterator[Climbed]:
+        def function(x: Array, which: NDArray) -> tuple[Array, Array]:
+            value, gradient = objective.value_and_gradient(x * unit)
+            if weights.any():
+                more, slope = limits.soft(x * unit, weights[which])
+                value, gradient = value + more, gradient + slope
+            return value, gradient * unit
+
+        inside = limits.within(points) / unit
+        ends = (limits.lower / unit, limits.upper / unit)
+        with one_blas_thread(), np.errstate(all="ignore"):
+            yield from climb(function, inside, *ends, iterations, lambda x: limits.collapsed(x * unit).any(axis=1))
+
+    if soft.any():
+        for end in climbed(origins, SOFTENED, soft):
+            origins[end.which], before[end.which] = end.point * unit, end.iterations
+    for end in climbed(origins, tasks[0].max_iterations, np.zeros(len(tasks)) if long else soft):
+        task, theta, gradient = tasks[end.which], end.point * unit, end.gradient / unit
+        status = status_at(limits, theta, gradient) if np.isfinite(end.value) else "failed: not finite"
+        value, iterations = end.value, int(before[end.which]) + end.iterations
+        if long and status == "unfinished" and not limits.collapsed(theta).any():
+            value, theta, more, status = _ascend(replace(task, soft=0.0), theta)
+            iterations += more
+        yield _told(task, value, theta, iterations, status)
+
+
+def status_at(limits: Ranges, theta: Array, gradient: Array) -> str:
+    """Whether the gradient of a point has gone, but for what is held at a bound."""
+    left = np.abs(np.where(limits.held(theta, gradient), 0.0, gradient * limits.unit)).max(initial=0.0)
+    return "converged" if left < FINISHED else "unfinished"
+
+
+def _told(task: Task, value: float, theta: Array, iterations: int, status: str) -> Start:
+    """The start of a task with what became of it."""
+    start, long = task.start, task.max_iterations > SHORT
     gone = collapsed(task.data, task.limits, theta)
     status = f"collapsed: {gone}" if gone and not status.startswith("failed") else status
     return replace(
@@ -233,8 +303,7 @@ def _run(task: Task, origin: Array) -> tuple[float, Array, int, str]:
     value, theta, gradient = best
     if not np.isfinite(value):
         return value, theta, int(out.nit), "failed: not finite"
-    left = np.abs(np.where(task.limits.held(theta, gradient), 0.0, gradient * unit)).max(initial=0.0)
-    return value, theta, int(out.nit), "converged" if left < FINISHED else "unfinished"
+    return value, theta, int(out.nit), status_at(task.limits, theta, gradient)
 
 
 def coarser(data: Target) -> Target:
@@ -405,6 +474,10 @@ class Search:
 
     def _map(self, tasks: list[Task]) -> Iterator[Start]:
         """Run the tasks: the first here, to time it; the rest where it pays."""
+        if self.executor is None and self.mode in (None, "NUMPY", "JAX") and tasks and side_by_side(self.data):
+            Objective(self.data, self.mode).compile()
+            yield from run_starts(tasks)
+            return
         if self.executor is None and tasks:
             if self.mode is None and LogLikelihood(self.data, "NUMBA").is_ready:
                 self.mode, tasks = "NUMBA", [replace(t, mode="NUMBA") for t in tasks]

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -62,16 +64,17 @@ class Ranges:
     upper: Array
     collapsing: NDArray[np.bool_]
 
-    def soft(self, theta: Array, weight: float) -> tuple[float, Array]:
+    def soft(self, theta: Array, weight: Any) -> tuple[Any, Array]:
         """A penalty that keeps residual SDs by class near those of the items, and its gradient in theta.
 
         As if each class had `weight` further answers with the item's own variance: weight (-x - exp(-2 x) / 2) of x,
-        the logarithm of the SD as a share of the item's.
+        the logarithm of the SD as a share of the item's. Of stacked points (point, entry) with a weight each.
         """
         x = np.where(self.collapsing, theta - self.center - LOG_BEGIN, 0.0)
         rest = np.where(self.collapsing, np.exp(-2 * np.maximum(x, -20.0)), 0.0)
         each = np.where(self.collapsing, -x - 0.5 * rest, 0.0)
-        return weight * float(each.sum()), weight * np.where(self.collapsing, rest - 1.0, 0.0)
+        slope = np.where(self.collapsing, rest - 1.0, 0.0)
+        return weight * each.sum(axis=-1), np.asarray(weight)[..., None] * slope
 
     def collapsed(self, theta: Array) -> NDArray[np.bool_]:
         """Which residual SDs have run down to their floor."""

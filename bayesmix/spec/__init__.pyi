@@ -36,6 +36,7 @@ from .model import check_model as check_model
 from .model import model_and_params as model_and_params
 from .model import structure as structure
 from .model import terms as terms
+from .parameters import POINT as POINT
 from .parameters import Fixed as Fixed
 from .parameters import Named as Named
 from .parameters import Packing as Packing
@@ -101,6 +102,7 @@ __all__ = [
     "MonteCarlo",
     "Named",
     "Nodes",
+    "POINT",
     "Packing",
     "Positive",
     "Predictor",

@@ -147,11 +147,21 @@ class Parameter:
         return SUPPORTS[self.support]
 
 
+POINT = "point of theta"
+"""The dim of several points of theta that are evaluated at once."""
+
+
 def natural(theta, parameter: Parameter, index, fixed):
-    """The parameter as a named-dim tensor: entry `index` of theta, or `fixed` where index is -1."""
-    padded: Any = pt.concatenate([theta, np.zeros(1)])  # -1 reads the zero at the end
-    raw = padded[index] + fixed
-    return px.as_xtensor(parameter.domain.forward(raw, pt), dims=parameter.dims)
+    """The parameter as a named-dim tensor: entry `index` of theta, or `fixed` where index is -1.
+
+    Of a matrix `theta`, (point, entry), over the points and its own dims.
+    """
+    if theta.ndim == 1:
+        padded: Any = pt.concatenate([theta, np.zeros(1)])  # -1 reads the zero at the end
+        return px.as_xtensor(parameter.domain.forward(padded[index] + fixed, pt), dims=parameter.dims)
+    padded = pt.concatenate([theta, pt.zeros((theta.shape[0], 1))], axis=1)
+    raw = padded[:, index] + fixed[None]
+    return px.as_xtensor(parameter.domain.forward(raw, pt), dims=(POINT, *parameter.dims))
 
 
 def lower(outputs: Any) -> Any:
