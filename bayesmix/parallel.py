@@ -10,10 +10,11 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future, as_completed
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import cache
 from queue import Empty, SimpleQueue
 from typing import Any
 
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 COMPILING = threading.RLock()
 """Held while a graph is made into a function: PyTensor's rewrites and its configuration are global."""
@@ -65,6 +66,12 @@ def spare() -> int:
     return (os.cpu_count() or 1) - 1
 
 
+@cache
+def _libraries() -> ThreadpoolController:
+    """The libraries that have threads: to find them takes longer than a step of a search."""
+    return ThreadpoolController()
+
+
 class _OneThread:
     """Counts who wants one BLAS thread: the first one sets the limit, the last one lifts it.
 
@@ -77,7 +84,7 @@ class _OneThread:
     def __enter__(self) -> None:
         with self._lock:
             if not self._wanted:
-                self._limit = threadpool_limits(1)
+                self._limit = _libraries().limit(limits=1)
             self._wanted += 1
 
     def __exit__(self, *_: object) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -291,7 +291,12 @@ _CACHE: dict[tuple, _Compiled] = {}
 
 def _key(outputs: Outputs, problem: Problem, mode: str | Mode, probes: Sequence[Dims] = ()) -> tuple:
     """Everything that a program is made for."""
-    return outputs, structure(problem.model), problem.signature, str(mode), tuple(probes)
+    return outputs, _structure(problem.model), problem.signature, str(mode), tuple(probes)
+
+
+@lru_cache(maxsize=256)
+def _structure(model: Model) -> Any:
+    return structure(model)
 
 
 def _compiled(outputs: Outputs, problem: Problem, mode: str | Mode, probes: Sequence[Dims] = ()) -> _Compiled:

@@ -6,7 +6,7 @@ A small problem costs an evaluation hardly more for twenty points than for one, 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,13 +27,14 @@ RISE, SLOPE = 1e-13, 1e-7
 
 @dataclass(frozen=True)
 class Climbed:
-    """Where a climb ended: which it is, the value, the point, its gradient, and the iterations."""
+    """Where a climb ended: which it is, the value, the point, its gradient, the iterations, and whether it was stopped."""
 
     which: int
     value: float
     point: Array
     gradient: Array
     iterations: int
+    stopped: bool = False
 
 
 @dataclass
@@ -60,7 +61,7 @@ def climb(
     iterations: int,
     gone: Callable[[Array], NDArray[np.bool_]],
 ) -> Iterator[Climbed]:
-    """Climb from each of the points, and hand on each climb as it ends.
+    """Climb from each of the points, and hand on each climb as it ends; interrupted, where all of them are.
 
     Parameters
     ----------
@@ -77,21 +78,27 @@ def climb(
     which = np.arange(n)
     value, gradient = function(origins, which)
     c = _Climbs(which, origins, *_falling(value, gradient), np.tile(np.eye(p), (n, 1, 1)), np.ones(n, dtype=bool))
-    for k in range(iterations):
-        blocked = ((c.x <= lower) & (c.g > 0)) | ((c.x >= upper) & (c.g < 0))
-        over = ~np.isfinite(c.f) | (np.abs(np.where(blocked, 0.0, c.g)).max(axis=1, initial=0.0) < SLOPE) | gone(c.x)
-        yield from _ended(c, over, k)
-        c, blocked = c.only(~over), blocked[~over]
-        if not len(c.f):
-            return
-        before, was_fresh = c.f, c.fresh
-        c, stuck = _stepped(function, c, blocked, lower, upper)
-        risen = before - c.f > RISE * np.maximum(np.abs(c.f), 1.0)
-        over = ~risen & (was_fresh | ~stuck)  # stuck with a matrix that misleads: once more along the gradient
-        yield from _ended(c, over, k + 1)
-        c = c.only(~over)
-        if not len(c.f):
-            return
+    k = 0
+    try:
+        for k in range(iterations):
+            blocked = ((c.x <= lower) & (c.g > 0)) | ((c.x >= upper) & (c.g < 0))
+            flat = np.abs(np.where(blocked, 0.0, c.g)).max(axis=1, initial=0.0) < SLOPE
+            over = ~np.isfinite(c.f) | flat | gone(c.x)
+            yield from _ended(c, over, k)
+            c, blocked = c.only(~over), blocked[~over]
+            if not len(c.f):
+                return
+            before, was_fresh = c.f, c.fresh
+            c, stuck = _stepped(function, c, blocked, lower, upper)
+            risen = before - c.f > RISE * np.maximum(np.abs(c.f), 1.0)
+            over = ~risen & (was_fresh | ~stuck)  # stuck with a matrix that misleads: once more along the gradient
+            yield from _ended(c, over, k + 1)
+            c = c.only(~over)
+            if not len(c.f):
+                return
+    except KeyboardInterrupt:
+        yield from (replace(end, stopped=True) for end in _ended(c, np.isfinite(c.f), k))
+        raise
     yield from _ended(c, np.ones(len(c.f), dtype=bool), iterations)
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import importlib.metadata
 import platform
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from functools import partial
-from typing import Any
+from functools import cache, cached_property, partial
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -32,8 +32,8 @@ from bayesmix.ml.search import (
     unseen_share,
 )
 from bayesmix.ml.starts import ranges
-from bayesmix.parallel import Steps
-from bayesmix.results import Estimates, Fit, class_table, effect_table, same_maximum, unmerged
+from bayesmix.parallel import Steps, one_blas_thread
+from bayesmix.results import Estimates, Fit, Pending, class_table, effect_table, same_maximum, unmerged
 from bayesmix.spec import TINY
 from bayesmix.typing import Array
 
@@ -50,13 +50,7 @@ def assemble(top: Optimum, found: list[Start], search: Search, audit: Mapping, s
     data, theta, value = top.data, top.theta, top.value
     errors = steps.run("standard errors", partial(_errors, top)) or _no_errors(len(theta))
     chosen = errors.robust if search.settings.chosen_errors == "robust" else errors.inverse
-    made = steps.run("probabilities and what follows from the parameters", partial(posterior.derive, data, theta))
-    natural, probability, further = made or (posterior.parameters_alone(data, theta), Derived({}, {}), Derived({}, {}))
     found = steps.run("the ends of other starts", partial(_with_ends, top, found), found)
-    names = [p.name for p in data.model.parameters]
-    shown = _existing(probability.dataset(), data)
-    free = xr.Dataset({n: natural.values[n].copy(data=data.packing.index[n] >= 0) for n in names})
-    still = steps.run("nodes at rest", lambda: at_rest(unmerged(data), theta), data)
     other = steps.run("a comparison of the solutions", partial(_distinct, data, found), found[:1])
     quality = {
         **errors.quality,
@@ -65,29 +59,95 @@ def assemble(top: Optimum, found: list[Start], search: Search, audit: Mapping, s
         **_of_search(found),
         **audit,
     }
+    made = _Tables(data, theta, chosen, errors, steps)
     out = Fit(
         model=data.model,
-        params=natural.dataset()[names],
-        se=_blank(natural.standard_errors(chosen), free, errors.boundary, data)[names],
-        se_hessian=_blank(natural.standard_errors(errors.inverse), free, errors.boundary, data)[names],
-        probabilities=shown,
-        probabilities_se=_inside(shown, probability.standard_errors(chosen)),
-        derived=further.dataset(),
-        derived_se=_moving(further.standard_errors(chosen)),
+        params=posterior.parameters_alone(data, theta).dataset(),
         loglik=value if not data.priors else _unpenalised(data, theta),
         n_parameters=data.packing.size,
         n_individuals=data.n_individuals,
         n_clusters=data.n_clusters,
         starts=_starts_table(found),
-        classes=steps.run("class probabilities", lambda: class_table(still, theta), xr.Dataset()),
-        effect_scores=steps.run("random effects and factor scores", lambda: effect_table(still, theta), xr.Dataset()),
-        free=free,
         quality=quality | {"failed": steps.lost},
         info=_info(data, search),
         solutions=steps.run("other solutions", partial(_solutions, data, other), xr.Dataset()),
+        **cast(Any, {k: Pending(getattr(made, k)) for k in TABLES}),
     )
     _warn(out)
     return out
+
+
+TABLES = (
+    "se", "se_hessian", "probabilities", "probabilities_se", "derived", "derived_se", "free", "classes",
+    "effect_scores",
+)  # fmt: skip
+"""What a fit makes of its maximum when it is asked for, each a method of :class:`_Tables`."""
+
+
+@dataclass(frozen=True)
+class _Tables:
+    """What follows from a maximum. What cannot be made is said, and costs nothing else."""
+
+    data: Target
+    theta: Array
+    chosen: Array
+    errors: _Errors
+    steps: Steps
+
+    def se(self) -> xr.Dataset:
+        return self._of_parameters(self.chosen)
+
+    def se_hessian(self) -> xr.Dataset:
+        return self._of_parameters(self.errors.inverse)
+
+    def probabilities(self) -> xr.Dataset:
+        return _existing(self._derived[1].dataset(), self.data)
+
+    def probabilities_se(self) -> xr.Dataset:
+        shown = self.probabilities()
+        return _inside(shown, self._derived[1].standard_errors(self.chosen))
+
+    def derived(self) -> xr.Dataset:
+        return self._derived[2].dataset()
+
+    def derived_se(self) -> xr.Dataset:
+        return _moving(self._derived[2].standard_errors(self.chosen))
+
+    def free(self) -> xr.Dataset:
+        natural = posterior.parameters_alone(self.data, self.theta).values
+        return xr.Dataset({n: x.copy(data=self.data.packing.index[n] >= 0) for n, x in natural.items()})
+
+    def classes(self) -> xr.Dataset:
+        return self._run("class probabilities", lambda: class_table(self._still, self.theta), xr.Dataset())
+
+    def effect_scores(self) -> xr.Dataset:
+        made = partial(effect_table, self._still, self.theta)
+        return self._run("random effects and factor scores", made, xr.Dataset())
+
+    def _of_parameters(self, covariance: Array) -> xr.Dataset:
+        names = [p.name for p in self.data.model.parameters]
+        se = self._derived[0].standard_errors(covariance)
+        return _blank(se, self.free(), self.errors.boundary, self.data)[names]
+
+    @cached_property
+    def _derived(self) -> tuple[Derived, Derived, Derived]:
+        made = partial(posterior.derive, self.data, self.theta)
+        alone = posterior.parameters_alone(self.data, self.theta), Derived({}, {}), Derived({}, {})
+        return self._run("probabilities and what follows from the parameters", made, alone)
+
+    @cached_property
+    def _still(self) -> Problem:
+        """The data with nodes at rest, no pattern of them over several clusters."""
+        return self._run("nodes at rest", lambda: at_rest(unmerged(self.data), self.theta), self.data)
+
+    def _run(self, what: str, step: Callable[[], Any], default: Any) -> Any:
+        before = len(self.steps.lost)
+        with one_blas_thread():
+            out = self.steps.attempt(what, step, default)
+        if len(self.steps.lost) > before:
+            why = self.steps.lost[what]
+            warnings.warn(f"The solution is kept, but this could not be made of it: {what} ({why}).", stacklevel=5)
+        return out
 
 
 @dataclass(frozen=True)
@@ -210,7 +270,6 @@ def _starts_table(found: list[Start]) -> pd.DataFrame:
 
 def _info(data: Target, search: Search) -> dict[str, Any]:
     model = data.model
-    versions = {k: importlib.metadata.version(k) for k in ("pytensor", "numpy", "scipy", "pandas", "xarray")}
     return {
         "model": model.name,
         "items": list(model.items),
@@ -237,8 +296,15 @@ def _info(data: Target, search: Search) -> dict[str, Any]:
         "mode": search.mode or "NUMPY",
         "nodes": {k: str(v) for k, v in data.nodes.items()},
         "seconds": round(search.seconds, 3),
-        "versions": versions | {"python": platform.python_version()},
+        "versions": dict(_versions()),
     }
+
+
+@cache
+def _versions() -> tuple[tuple[str, str], ...]:
+    """Of what a fit was made with."""
+    used = {k: importlib.metadata.version(k) for k in ("pytensor", "numpy", "scipy", "pandas", "xarray")}
+    return (*used.items(), ("python", platform.python_version()))
 
 
 def _of_starts(out: Fit) -> list[str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, cast
+from typing import Any, Self, cast
 
 import numpy as np
 import pytensor
@@ -40,6 +40,16 @@ class Target(Problem):
 
     priors: Mapping[str, Prior] = field(default_factory=dict)
     smallest_sd: float = SMALLEST_SD
+    known: dict[tuple, Any] = field(default_factory=dict, compare=False, repr=False)
+    """What was made of the data before, by the function that made it: copies with other nodes share it."""
+
+    def once[T](self, make: Callable[[Self], T]) -> T:
+        """What `make` makes of the data, whatever the nodes, made once."""
+        of = (self.packing, self.recoding, self.responses, self.counts, self.priors, self.smallest_sd)
+        before = self.known.get((make,))
+        if before is None or not all(a is b for a, b in zip(before[0], of, strict=True)):
+            before = self.known[(make,)] = (of, make(self))
+        return before[1]
 
 
 class Objective:

@@ -18,6 +18,8 @@ FADING = 3.0
 """Natural units from the margins at which a logit's probability fades towards 0 or 1."""
 TOGETHER = 0.05
 """A difference of parameters, on a scale from -1 to 1, that is none."""
+NO_DISTANCE = 1e-3
+"""One of all parameters, on that scale, at which classes have the same sizes without asking."""
 MOST_ORDERED = 5
 """Classes of a variable that are tried in every order, at most."""
 
@@ -56,8 +58,11 @@ def _same_labelled(data: Target, one: Array, other: Array) -> bool:
         i = data.packing.index[t.parameter.name]
         own[i[i >= 0]] = True
     far = [np.tanh((x - limits.center) / (FADING * limits.unit)) for x in (one, other)]
-    if np.abs(far[0] - far[1])[own].max(initial=0.0) > TOGETHER:
+    apart = np.abs(far[0] - far[1])
+    if apart[own].max(initial=0.0) > TOGETHER:
         return False
+    if apart.max(initial=0.0) < NO_DISTANCE:
+        return True
     of_classes = ("class size", "transition")
     shown = [{k: x for k, x in tables(data, t).items() if x.attrs["kind"] in of_classes} for t in (one, other)]
     return all(np.abs(x - shown[1][k]).max() < TOGETHER for k, x in shown[0].items())

@@ -167,7 +167,7 @@ def _run_together(tasks: Sequence[Task]) -> Iterator[Start]:
         task, theta, gradient = tasks[end.which], end.point * unit, end.gradient / unit
         status = status_at(limits, theta, gradient) if np.isfinite(end.value) else "failed: not finite"
         value, iterations = end.value, int(before[end.which]) + end.iterations
-        if long and status == "unfinished" and not limits.collapsed(theta).any():
+        if long and status == "unfinished" and not (end.stopped or limits.collapsed(theta).any()):
             value, theta, more, status = _ascend(replace(task, soft=0.0), theta)
             iterations += more
         yield _told(task, value, theta, iterations, status)

@@ -101,6 +101,10 @@ class Ranges:
 
 def ranges(data: Target) -> Ranges:
     """Ranges of the starts for these data."""
+    return data.once(_ranges)
+
+
+def _ranges(data: Target) -> Ranges:
     raw = {
         p.name: [np.zeros(data.packing.shape(p)), np.ones(data.packing.shape(p)), 0.5] for p in data.model.parameters
     }

@@ -19,6 +19,7 @@ from .factor_scores import score_weights as score_weights
 from .fit import ALONE as ALONE
 from .fit import FORMAT as FORMAT
 from .fit import Fit as Fit
+from .on_demand import Pending as Pending
 from .fit import SampleSize as SampleSize
 from .fit import check_sample_size as check_sample_size
 from .fit import entry as entry
@@ -51,6 +52,8 @@ __all__ = [
     "Estimate",
     "Estimates",
     "Fit",
+    "Pending",
+    "Pending",
     "SampleSize",
     "category_labels",
     "check_sample_size",

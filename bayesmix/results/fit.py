@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -14,6 +14,7 @@ import xarray as xr
 from scipy import special
 
 from bayesmix.files import as_path, written
+from bayesmix.results.on_demand import OnDemand
 from bayesmix.results.class_tables import ClassTables, memberships_of, plain_coords
 from bayesmix.spec import IDENTITY, Model, Nodes, check_model, decode, encode, from_text
 
@@ -49,6 +50,9 @@ def same_maximum(loglik: float, best: float) -> bool:
 @dataclass(frozen=True, repr=False)
 class Fit:
     """A maximum-likelihood solution.
+
+    Tables (standard errors, probabilities, classes, effects) are made when they are read for the first time, and then
+    kept; a fit that is saved has all of them.
 
     Attributes
     ----------
@@ -89,23 +93,27 @@ class Fit:
 
     model: Model
     params: xr.Dataset
-    se: xr.Dataset
-    se_hessian: xr.Dataset
-    probabilities: xr.Dataset
-    probabilities_se: xr.Dataset
-    derived: xr.Dataset
-    derived_se: xr.Dataset
+    se: xr.Dataset = cast(Any, OnDemand())
+    se_hessian: xr.Dataset = cast(Any, OnDemand())
+    probabilities: xr.Dataset = cast(Any, OnDemand())
+    probabilities_se: xr.Dataset = cast(Any, OnDemand())
+    derived: xr.Dataset = cast(Any, OnDemand())
+    derived_se: xr.Dataset = cast(Any, OnDemand())
     loglik: float
     n_parameters: int
     n_individuals: int
     n_clusters: int | None
     starts: pd.DataFrame
-    classes: xr.Dataset
-    effect_scores: xr.Dataset
-    free: xr.Dataset
+    classes: xr.Dataset = cast(Any, OnDemand())
+    effect_scores: xr.Dataset = cast(Any, OnDemand())
+    free: xr.Dataset = cast(Any, OnDemand())
     quality: Mapping[str, Any] = field(default_factory=dict)
     info: Mapping[str, Any] = field(default_factory=dict)
     solutions: xr.Dataset = field(default_factory=xr.Dataset)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """All tables, made where they were not yet: another process has no data to make them of."""
+        return {f.name: getattr(self, f.name) for f in fields(self)}
 
     def __post_init__(self) -> None:
         """Let the parameters know how the data were coded: they are handed on without the fit."""
