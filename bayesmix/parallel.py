@@ -169,12 +169,17 @@ def executor_for(seconds: float, worth_processes: float = WORTH_PROCESSES) -> Ex
     return processes() if seconds > worth_processes and (os.cpu_count() or 1) > 1 else None
 
 
+def here(executor: Executor | None) -> bool:
+    """Whether tasks run in this process, one after the other."""
+    return executor is None or isinstance(executor, SerialExecutor)
+
+
 def submitted(executor: Executor | None, tasks: Sequence[Any], run: Callable) -> Iterator[Any]:
     """Call `run` on `tasks` in `executor`, or in this process, and hand on each result as it is finished.
 
     What still waits is dropped when nobody asks for more.
     """
-    if executor is None or isinstance(executor, SerialExecutor):
+    if here(executor):
         yield from map(run, tasks)
         return
     futures = [executor.submit(run, t) for t in tasks]

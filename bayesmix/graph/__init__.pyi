@@ -2,6 +2,7 @@ from .batches import entries as entries
 from .class_draws import draw_classes as draw_classes
 from .compile import LogLikelihood as LogLikelihood
 from .compile import placeholder as placeholder
+from .engines import BY_SOURCE as BY_SOURCE
 from .engines import COMPILEDIR as COMPILEDIR
 from .engines import numpy_mode as numpy_mode
 from .engines import pytensor_mode as pytensor_mode
@@ -42,6 +43,7 @@ from .unit_classes import paths as paths
 from .variance_components import simple as simple
 
 __all__ = [
+    "BY_SOURCE",
     "COMPILEDIR",
     "FINE",
     "ROUGH",

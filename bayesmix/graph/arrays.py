@@ -93,6 +93,12 @@ def split(x: Any, axis: int, sizes: Any) -> list[Any]:
     return [x[(*before, slice(int(e - n), int(e)))] for e, n in zip(ends, sizes, strict=True)]
 
 
+def size(x: Any) -> Any:
+    """A size, or several, as numbers of Python: where arrays are traced, sizes are still known."""
+    x = np.asarray(x)
+    return x.item() if x.ndim == 0 else tuple(x.tolist()) if x.ndim == 1 else x
+
+
 NUMPY: dict[str, Any] = {
     name: getattr(np, name)
     for name in (
@@ -104,7 +110,7 @@ NUMPY: dict[str, Any] = {
 }
 NUMPY |= {name: getattr(special, name) for name in ("expit", "erf", "erfc", "erfcx", "gammaln", "digamma")}
 NUMPY |= {"trigamma": lambda x, out=None: special.polygamma(1, x), "host": np}
-NUMPY |= {f.__name__: f for f in (softplus, add_up, multiply_up, largest, smallest, filled, put_at, add_at, split)}
+NUMPY |= {f.__name__: f for f in (softplus, add_up, multiply_up, largest, smallest, filled, put_at, add_at, split, size)}
 
 
 def functions_of(text: str, names: dict[str, Any]) -> tuple[Any, Any]:

@@ -10,6 +10,9 @@ import numpy as np
 
 from bayesmix.graph.arrays import NUMPY, functions_of
 
+FAR_OUT = 20.0
+"""From here on the asymptotic series of erfcx has all digits."""
+
 
 @cache
 def names() -> dict[str, Any]:
@@ -21,7 +24,12 @@ def names() -> dict[str, Any]:
     jax.config.update("jax_enable_x64", True)
 
     def erfcx(x: Any) -> Any:
-        return jnp.exp(x * x + np.log(2.0) + special.log_ndtr(-x * np.sqrt(2.0)))
+        """exp(x^2) erfc(x); far out by its asymptotic series, where the two factors would be 0 and infinite."""
+        near, far = jnp.minimum(x, FAR_OUT), jnp.maximum(x, FAR_OUT)
+        y = 1.0 / (2.0 * far * far)
+        series = 1.0 - y * (1.0 - 3.0 * y * (1.0 - 5.0 * y * (1.0 - 7.0 * y * (1.0 - 9.0 * y))))
+        close = jnp.exp(near * near + np.log(2.0) + special.log_ndtr(-near * np.sqrt(2.0)))
+        return jnp.where(x > FAR_OUT, series / (far * np.sqrt(np.pi)), close)
 
     def split(x: Any, axis: int, sizes: Any) -> list[Any]:
         return jnp.split(x, np.cumsum(np.asarray(sizes))[:-1].astype(int), axis=axis)

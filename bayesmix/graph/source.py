@@ -139,6 +139,7 @@ class _Writer:
     def text(self) -> str:
         """The source of the program."""
         out = Source()
+        sizes = {v for node in self.order for v in node.outputs if v in self.on_host}
         for k, node in enumerate(self.order):
             late = bool({*node.outputs} & self.late)
             for v in node.outputs:
@@ -146,6 +147,7 @@ class _Writer:
             (out.at if late else out.given).extend(self._written(node, k, late))
         early = {v for node in self.order for v in node.inputs if {*node.outputs} & self.late} | {*self.outputs}
         held = [v for v in self.names if v in early and v not in self.late and self.names[v] != "theta"]
+        out.given += [f"{n} = size({n})" for n in (self.names[v] for v in held if v in sizes)]
         return out.text([self.names[v] for v in self.inputs], [self.names[v] for v in held], self._all(self.outputs))
 
     def _written(self, node: Apply, k: int, late: bool) -> Iterator[str]:
@@ -166,7 +168,7 @@ class _Writer:
             data = np.asarray(v.data)
             if data.ndim == 0:
                 return _number(data.item())
-            return f"array({data.tolist()!r}, dtype='{data.dtype}')"
+            return f"host.array({data.tolist()!r}, dtype='{data.dtype}')"
         return self.names[v]
 
     def scalar(self, v: Variable) -> str:
@@ -270,8 +272,8 @@ class _Writer:
             text += f".transpose({', '.join(map(str, ranks))})"
         if "x" in order:
             text += f"[{', '.join('None' if i == 'x' else ':' for i in order)}]" if order else ""
-        if isinstance(x, Constant):
-            text = f"asarray({self.name(x)}){text[len(self.name(x)):]}"
+        if isinstance(x, Constant) or x in self.on_host:
+            text = f"host.asarray({self.name(x)}){text[len(self.name(x)):]}"
         return self._set(node, text)
 
     @write.register
@@ -300,9 +302,7 @@ class _Writer:
     @write.register(subtensor.AdvancedSubtensor)
     def _(self, op: Any, node: Apply, k: int) -> Iterator[str]:
         x, *rest = node.inputs
-        text = self.name(x)
-        if x in self.on_host and isinstance(x, Constant):
-            text = f"asarray({text})"
+        text = f"host.asarray({self.name(x)})" if isinstance(x, Constant) else self.name(x)
         made = self._made if isinstance(op, subtensor.AdvancedSubtensor) else self._set
         return made(node, f"{text}[{self._index(op, rest)}]")
 

@@ -17,7 +17,10 @@ ENOUGH = 1e-4
 """The share of the rise that the slope promises, from which a step is taken (Armijo)."""
 SHORTER = 20
 """How often a step is shortened, at most."""
-LONGEST = 10.0
+TOO_FAR = 0.9
+"""The share of the slope, of the other sign, at which a step is shortened though it rises: it leads beyond the top, on to
+a spike of the density perhaps (the strong condition of Wolfe)."""
+LONGEST = 5.0
 """The largest change of an entry in one step, in natural units: a step to the flat tails does not come back."""
 NO_CURVATURE = 1e-10
 """A step along which the gradient does not change, relative to both, says nothing about curvature."""
@@ -126,20 +129,24 @@ def _stepped(
     step = np.where(c.fresh | uphill, first, 1.0)
     step = np.minimum(step, LONGEST / np.maximum(size, 1e-300))
     x, f, g = c.x.copy(), c.f.copy(), c.g.copy()
-    left = np.arange(len(f))
+    left, risen = np.arange(len(f)), np.zeros(len(f), dtype=bool)
     for _ in range(SHORTER):
         trial = np.clip(c.x[left] + step[left, None] * d[left], lower, upper)
         ft, gt = _falling(*function(trial, c.which[left]))
-        slope = (c.g[left] * (trial - c.x[left])).sum(axis=1)
-        good = ft <= c.f[left] + ENOUGH * slope
-        x[left[good]], f[left[good]], g[left[good]] = trial[good], ft[good], gt[good]
-        bent = 2.0 * (ft[~good] - c.f[left[~good]] - slope[~good])
+        moved = trial - c.x[left]
+        slope, after = (c.g[left] * moved).sum(axis=1), (gt * moved).sum(axis=1)
+        rises = ft <= c.f[left] + ENOUGH * slope
+        x[left[rises]], f[left[rises]], g[left[rises]] = trial[rises], ft[rises], gt[rises]
+        risen[left] |= rises
+        again = ~(rises & (after <= -TOO_FAR * slope))
+        bent = np.where(rises, after - slope, 2.0 * (ft - c.f[left] - slope))[again]
         with np.errstate(all="ignore"):
-            shrink = np.clip(np.nan_to_num(-slope[~good] / bent, nan=0.1, posinf=0.1, neginf=0.1), 0.1, 0.5)
-        left = left[~good]
+            shrink = np.clip(np.nan_to_num(-slope[again] / bent, nan=0.1, posinf=0.1, neginf=0.1), 0.1, 0.5)
+        left = left[again]
         step[left] *= shrink
         if not len(left):
             break
+    left = np.flatnonzero(~risen)
     stuck = np.zeros(len(f), dtype=bool)
     stuck[left] = True
     return _learned(c, x, f, g, stuck), stuck

@@ -17,10 +17,10 @@ import numpy as np
 from bayesmix.graph import class_posteriors
 from bayesmix.ml.objective import Target
 from bayesmix.ml.partition import of_memberships, partitioned
-from bayesmix.ml.search import LONG, Search, Start, Task, run_start, soft_weight, sound
+from bayesmix.ml.search import LONG, Search, Start, Task, run_start, run_starts, side_by_side, soft_weight, sound
 from bayesmix.ml.settings import Settings
 from bayesmix.ml.starts import NEAR, Ranges, ranges, split_class
-from bayesmix.parallel import progress_bar, run_all
+from bayesmix.parallel import here, progress_bar, run_all
 from bayesmix.spec import Exact, LatentClass, Model, Nodes, Predictor, count_nodes
 from bayesmix.spec import class_labels as labels
 from bayesmix.spec.parameters import Parameter
@@ -274,7 +274,8 @@ def _ends(data: Target, starts: Sequence[Start], executor: Executor | None, prog
     tasks = [Task(data.bare(), limits, s, LONG, None, soft_weight(data, s)) for s in starts]
     with progress_bar(progress) as advance:
         tick = advance("one class more", len(tasks))
-        for end in run_all(run_start, tasks, executor):
+        together = here(executor) and side_by_side(data)
+        for end in run_starts(tasks) if together else run_all(run_start, tasks, executor):
             ends[end.seed] = end
             tick()
     # of equal ends the first counts: in the order of the starts, which is not that in which processes finish

@@ -16,13 +16,13 @@ import pytensor
 from numpy.typing import NDArray
 from scipy import optimize
 
-from bayesmix.graph import COMPILEDIR, LogLikelihood, adapt_nodes, class_posteriors, is_adaptive, with_adaptive_nodes
+from bayesmix.graph import BY_SOURCE, COMPILEDIR, LogLikelihood, adapt_nodes, class_posteriors, is_adaptive, with_adaptive_nodes
 from bayesmix.ml.ascent import Climbed, climb
 from bayesmix.ml.objective import Objective, Target
 from bayesmix.ml.partition import partitioned
 from bayesmix.ml.settings import Settings
 from bayesmix.ml.starts import Ranges, ranges
-from bayesmix.parallel import executor_for, one_blas_thread, progress_bar, submitted
+from bayesmix.parallel import executor_for, here, one_blas_thread, progress_bar, submitted
 from bayesmix.results import ALONE, same_maximum
 from bayesmix.spec import Adaptive, Covariates, Exact, groups, structure
 from bayesmix.spec.families import LEAST_VARIANCE
@@ -101,6 +101,8 @@ def run_start(task: Task) -> Start:
     """L-BFGS on exact gradients from one start. Never raises: a failure is a status."""
     start, long = task.start, task.max_iterations > SHORT
     try:
+        if side_by_side(task.data):
+            return next(_run_together([task]))
         steps = 12 if long or len(task.data.model.effects) < 2 else 3
         data = adapt_nodes(task.data, start.theta, steps=steps)
         theta, iterations = start.theta, 0
@@ -128,10 +130,7 @@ def run_starts(tasks: Sequence[Task]) -> Iterator[Start]:
     many = max(MOST_CURVATURE // max(size, 1) ** 2, 1)
     for k in range(0, len(tasks), many):
         some = list(tasks[k : k + many])
-        try:
-            yield from _run_together(some)
-        except (FloatingPointError, np.linalg.LinAlgError, ValueError):
-            yield from map(run_start, some)
+        yield from _run_together(some)
 
 
 def side_by_side(data: Target) -> bool:
@@ -474,8 +473,7 @@ class Search:
 
     def _map(self, tasks: list[Task]) -> Iterator[Start]:
         """Run the tasks: the first here, to time it; the rest where it pays."""
-        if self.executor is None and self.mode in (None, "NUMPY", "JAX") and tasks and side_by_side(self.data):
-            Objective(self.data, self.mode).compile()
+        if here(self.executor) and self.mode in (None, *BY_SOURCE) and side_by_side(self.data):
             yield from run_starts(tasks)
             return
         if self.executor is None and tasks:

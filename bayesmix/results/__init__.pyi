@@ -53,7 +53,6 @@ __all__ = [
     "Estimates",
     "Fit",
     "Pending",
-    "Pending",
     "SampleSize",
     "category_labels",
     "check_sample_size",

@@ -440,15 +440,15 @@ def test_ctrl_c_while_sampling_keeps_the_fit(data, tmp_path, monkeypatch):
 
 
 def test_ctrl_c_while_fitting_keeps_what_was_finished(data, tmp_path, monkeypatch):
-    before, calls = search.run_start, []
+    before, calls = search._told, []
 
-    def stop_later(task):
+    def stop_later(*end):
         calls.append(1)
         if len(calls) > 5:
             raise KeyboardInterrupt
-        return before(task)
+        return before(*end)
 
-    monkeypatch.setattr(search, "run_start", stop_later)
+    monkeypatch.setattr(search, "_told", stop_later)
     words = ("fit", "lca", data, "--items", "a-e", "--classes", 2, "--missing", 9999, "--out", tmp_path)
     done = run(*words, "--starts", 4, "--finals", 2, "--rounds", 1)
     assert done.exit_code == 130

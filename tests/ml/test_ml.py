@@ -135,15 +135,15 @@ def test_processes_give_the_same_result(two_classes, fitted):
 
 
 def test_an_interruption_keeps_what_is_finished(two_classes, monkeypatch):
-    real, calls = search.run_start, []
+    real, calls = search._told, []
 
-    def run(task):
-        calls.append(task)
+    def told(*end):
+        calls.append(end)
         if len(calls) == 8:
             raise KeyboardInterrupt
-        return real(task)
+        return real(*end)
 
-    monkeypatch.setattr(search, "run_start", run)
+    monkeypatch.setattr(search, "_told", told)
     with pytest.warns(UserWarning, match="Interrupted: going on with the 7 starts"):
         fit = bm.fit(lca(ITEMS, 2), two_classes)
     assert fit.quality["interrupted"]
@@ -151,11 +151,28 @@ def test_an_interruption_keeps_what_is_finished(two_classes, monkeypatch):
     assert np.isfinite(fit.loglik)
 
 
+def test_starts_that_climb_side_by_side_are_kept_where_they_were_interrupted(two_classes, monkeypatch):
+    real, calls = Objective.value_and_gradient, []
+
+    def evaluate(self, theta):
+        calls.append(len(theta))
+        if len(calls) == 12:
+            raise KeyboardInterrupt
+        return real(self, theta)
+
+    monkeypatch.setattr(Objective, "value_and_gradient", evaluate)
+    with pytest.warns(UserWarning, match=r"Interrupted: going on with the \d+ starts"):
+        fit = bm.fit(lca(ITEMS, 2), two_classes)
+    assert fit.quality["interrupted"]
+    assert len(fit.starts) == 20
+    assert np.isfinite(fit.loglik)
+
+
 def test_an_interruption_before_anything_is_finished_is_passed_on(two_classes, monkeypatch):
-    def run(task):
+    def told(*end):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(search, "run_start", run)
+    monkeypatch.setattr(search, "_told", told)
     with pytest.raises(KeyboardInterrupt):
         bm.fit(lca(ITEMS, 2), two_classes)
 
@@ -164,7 +181,9 @@ def test_a_start_that_fails_is_a_row(two_classes, monkeypatch):
     real = Objective.value_and_gradient
 
     def evaluate(self, theta):
-        return (np.nan, np.full_like(theta, np.nan)) if theta[0] == 123.0 else real(self, theta)
+        value, gradient = real(self, theta)
+        bad = theta[..., 0] == 123.0
+        return np.where(bad, np.nan, value), np.where(bad[..., None], np.nan, gradient)
 
     monkeypatch.setattr(Objective, "value_and_gradient", evaluate)
     item = np.stack([np.zeros((2, 5)), np.full((2, 5), 0.5)], axis=-1)

@@ -310,15 +310,15 @@ def test_a_fit_that_did_not_converge_has_failed(monkeypatch):
 
 
 def test_ctrl_c_keeps_what_is_finished(tmp_path, monkeypatch):
-    before, calls = search.run_start, []
+    before, calls = search._told, []
 
-    def stop_later(task):
+    def stop_later(*end):
         calls.append(1)
         if len(calls) == 11:  # inside a fit, which would go on with the starts that are finished
             raise KeyboardInterrupt
-        return before(task)
+        return before(*end)
 
-    monkeypatch.setattr(search, "run_start", stop_later)
+    monkeypatch.setattr(search, "_told", stop_later)
     with pytest.warns(UserWarning, match="Interrupted: .* goes on from here"):
         part = study(folder=tmp_path)
     done = len(part.records)
