@@ -22,7 +22,8 @@ Made = tuple[bm.Model, pd.DataFrame]
 def _script(name: str) -> Any:
     """A script of `data/`."""
     spec = importlib.util.spec_from_file_location(name, Path(__file__).parents[1] / "data" / f"{name}.py")
-    assert spec and spec.loader
+    assert spec
+    assert spec.loader
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
@@ -158,9 +159,10 @@ class Job:
     settings: dict[str, Any] = field(default_factory=dict)
 
 
+ONE = {"starts": 1, "finals": 1, "rounds": 1}
 JOBS = {
     "lca": Job("LCA, 3 classes, 10 items, 20 starts", latent_classes),
-    "two_by_two": Job("two-level LCA, 2 x 2 discrete classes, 1 start", classes_of_clusters, {"starts": 1, "finals": 1, "rounds": 1}),
+    "two_by_two": Job("two-level LCA, 2 x 2 discrete classes, 1 start", classes_of_clusters, ONE),
     "random_logits": Job("two-level LCA, normal effect", random_logits),
     "lta": Job("LTA, 2 x 10 items, n = 1,000", transitions),
     "mixture": Job("regression mixture, n = 10,000", mixture),

@@ -99,18 +99,19 @@ def size(x: Any) -> Any:
     return x.item() if x.ndim == 0 else tuple(x.tolist()) if x.ndim == 1 else x
 
 
-NUMPY: dict[str, Any] = {
-    name: getattr(np, name)
-    for name in (
-        "add multiply subtract divide floor_divide mod power exp log log1p expm1 square sqrt absolute negative sign "
-        "maximum minimum equal not_equal less greater less_equal greater_equal bitwise_and bitwise_or invert "
-        "reciprocal tanh isnan isinf where asarray array reshape stack concatenate broadcast_to matmul cumsum cumprod all any "
-        "inf nan"
-    ).split()
-}
-NUMPY |= {name: getattr(special, name) for name in ("expit", "erf", "erfc", "erfcx", "gammaln", "digamma")}
+UFUNCS = """
+    add multiply subtract divide floor_divide mod power exp log log1p expm1 square sqrt absolute negative sign maximum
+    minimum equal not_equal less greater less_equal greater_equal bitwise_and bitwise_or invert reciprocal tanh isnan
+    isinf
+"""
+ARRAYS = "where asarray reshape stack concatenate broadcast_to matmul cumsum cumprod all any inf nan"
+SPECIAL = "expit erf erfc erfcx gammaln digamma"
+NUMPY: dict[str, Any] = {k: getattr(np, k) for k in (UFUNCS + ARRAYS).split()}
+"""The names as NumPy's functions; `host` is NumPy itself, for sizes."""
+NUMPY |= {k: getattr(special, k) for k in SPECIAL.split()}
 NUMPY |= {"trigamma": lambda x, out=None: special.polygamma(1, x), "host": np}
-NUMPY |= {f.__name__: f for f in (softplus, add_up, multiply_up, largest, smallest, filled, put_at, add_at, split, size)}
+NUMPY |= {f.__name__: f for f in (softplus, add_up, multiply_up, largest, smallest)}
+NUMPY |= {f.__name__: f for f in (filled, put_at, add_at, split, size)}
 
 
 def functions_of(text: str, names: dict[str, Any]) -> tuple[Any, Any]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytensor.tensor as pt
@@ -163,7 +163,7 @@ class LogLikelihood:
 
     def _parts(self, points: Array) -> list[Array]:
         """The points in parts whose tensors, all together, stay within the processor's cache."""
-        return np.array_split(points, max(-(-len(points) // self.at_once), 1))
+        return cast(Any, np.array_split(points, max(-(-len(points) // self.at_once), 1)))
 
     @property
     def at_once(self) -> int:
@@ -316,7 +316,7 @@ def _compile(outputs: Outputs, problem: Problem, mode: str | Mode, probes: Seque
     else:
         text, inputs, dims = _written(outputs, problem, probes) if mode in BY_SOURCE else ("", (), {})
     if text:
-        return _Compiled(run_by(mode, text), inputs, dims)
+        return _Compiled(run_by(cast(str, mode), text), inputs, dims)
     graph, made, dims, inputs = _drawn(outputs, problem, probes)
     function = compiled([graph.theta, *inputs.values()], made, mode)
     return _Compiled(lambda arguments: lambda theta: function(theta, *arguments), tuple(inputs), dims)

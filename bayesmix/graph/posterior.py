@@ -7,7 +7,7 @@ of what it indexes: a class, a pair of classes, a node.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 

@@ -7,7 +7,7 @@ arrays that nobody needs again are written over; and a text can be kept on disk.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import singledispatchmethod
 from typing import Any
@@ -234,15 +234,14 @@ class _Writer:
         if len(parts) == 1:
             yield f"{target} = {name}({texts[0]}{self._into(free)})"
             return
-        covered, left = list(parts[0].type.broadcastable), texts[0]
-        for v, text in zip(parts[1:], texts[1:], strict=True):
-            first = left is texts[0]
-            covered = [a and b for a, b in zip(covered, v.type.broadcastable, strict=True)]
-            mine = [n for n in free if n in (left, text)] if tuple(covered) == whole else []
-            if whole and not mine and not first and left == target and widest == tuple(covered):
+        before, left = parts[0].type.broadcastable, texts[0]
+        for n, (v, text) in enumerate(zip(parts[1:], texts[1:], strict=True)):
+            covered = tuple(a and b for a, b in zip(before, v.type.broadcastable, strict=True))
+            mine = [one for one in free if one in (left, text)] if covered == whole else []
+            if whole and not mine and n > 0 and before == covered:  # the sum so far is nobody else's
                 mine = [target]
             yield f"{target} = {name}({left}, {text}{self._into(mine)})"
-            left, widest = target, tuple(covered)
+            before, left = covered, target
 
     def _into(self, free: list[str]) -> str:
         return f", out={free[0]}" if free else ""
@@ -273,7 +272,7 @@ class _Writer:
         if "x" in order:
             text += f"[{', '.join('None' if i == 'x' else ':' for i in order)}]" if order else ""
         if isinstance(x, Constant) or x in self.on_host:
-            text = f"host.asarray({self.name(x)}){text[len(self.name(x)):]}"
+            text = f"host.asarray({self.name(x)}){text[len(self.name(x)) :]}"
         return self._set(node, text)
 
     @write.register

@@ -18,7 +18,7 @@ ENOUGH = 1e-4
 SHORTER = 20
 """How often a step is shortened, at most."""
 TOO_FAR = 0.9
-"""The share of the slope, of the other sign, at which a step is shortened though it rises: it leads beyond the top, on to
+"""The share of the slope, of the other sign, at which a step is shortened though it rises: it leads beyond the top, to
 a spike of the density perhaps (the strong condition of Wolfe)."""
 LONGEST = 5.0
 """The largest change of an entry in one step, in natural units: a step to the flat tails does not come back."""
@@ -30,7 +30,7 @@ RISE, SLOPE = 1e-13, 1e-7
 
 @dataclass(frozen=True)
 class Climbed:
-    """Where a climb ended: which it is, the value, the point, its gradient, the iterations, and whether it was stopped."""
+    """Where a climb ended: which it is, value, point, gradient, iterations, and whether it was interrupted."""
 
     which: int
     value: float

@@ -33,7 +33,7 @@ from bayesmix.ml.search import (
 )
 from bayesmix.ml.starts import ranges
 from bayesmix.parallel import Steps, one_blas_thread
-from bayesmix.results import Estimates, Fit, Pending, class_table, effect_table, same_maximum, unmerged
+from bayesmix.results import TABLES, Estimates, Fit, Pending, class_table, effect_table, same_maximum, unmerged
 from bayesmix.spec import TINY
 from bayesmix.typing import Array
 
@@ -77,16 +77,9 @@ def assemble(top: Optimum, found: list[Start], search: Search, audit: Mapping, s
     return out
 
 
-TABLES = (
-    "se", "se_hessian", "probabilities", "probabilities_se", "derived", "derived_se", "free", "classes",
-    "effect_scores",
-)  # fmt: skip
-"""What a fit makes of its maximum when it is asked for, each a method of :class:`_Tables`."""
-
-
 @dataclass(frozen=True)
 class _Tables:
-    """What follows from a maximum. What cannot be made is said, and costs nothing else."""
+    """What follows from a maximum, a method a table of the fit. What cannot be made is said, and costs nothing else."""
 
     data: Target
     theta: Array

@@ -6,10 +6,10 @@ samples.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Self, cast
+from typing import Any, cast
 
 import numpy as np
 import pytensor
@@ -43,12 +43,12 @@ class Target(Problem):
     known: dict[tuple, Any] = field(default_factory=dict, compare=False, repr=False)
     """What was made of the data before, by the function that made it: copies with other nodes share it."""
 
-    def once[T](self, make: Callable[[Self], T]) -> T:
-        """What `make` makes of the data, whatever the nodes, made once."""
+    def once[T](self, make: Callable[..., T], *more: Hashable) -> T:
+        """What `make` makes of the data, whatever the nodes, and of `more`; made once."""
         of = (self.packing, self.recoding, self.responses, self.counts, self.priors, self.smallest_sd)
-        before = self.known.get((make,))
+        before = self.known.get((make, *more))
         if before is None or not all(a is b for a, b in zip(before[0], of, strict=True)):
-            before = self.known[(make,)] = (of, make(self))
+            before = self.known[(make, *more)] = (of, make(self, *more))
         return before[1]
 
 

@@ -122,19 +122,21 @@ def _terms(data: Target, name: str) -> Iterator[tuple[Response, Term]]:
 
 def _features(data: Target, c: LatentClass, rng: np.random.Generator) -> Array | None:
     """Standardised answers to the items that depend on a class, each weighted at random; NaN where missing."""
-    responses = list({r.name: r for r, _ in _terms(data, c.name)}.values())
-    columns: list[Array] = []
+    if not (columns := data.once(_columns, c)):
+        return None
+    weights = np.random.default_rng(rng.integers(2**32)).exponential(size=len(columns))
+    return np.concatenate([np.sqrt(w) * x for w, x in zip(weights, columns, strict=True)], axis=1)
+
+
+def _columns(data: Target, c: LatentClass) -> list[Array]:
+    """Standardised answers to the items that depend on a class; a column a category where there are several."""
+    responses, columns = list({r.name: r for r, _ in _terms(data, c.name)}.values()), list[Array]()
     for r in responses:
         for k, item in enumerate(r.items):
             y, n = data.responses[r.name][:, k], len(data.categories.get(item, ()))
             several = r.family.by_category and n > 2
             columns.append(np.where(np.isnan(y)[:, None], np.nan, one_hot(y, n)) if several else y[:, None])
-    if not columns:
-        return None
-    weights = np.random.default_rng(rng.integers(2**32)).exponential(size=len(columns))
-    return np.concatenate(
-        [np.sqrt(w) * _standard(x, data.counts) for w, x in zip(weights, columns, strict=True)], axis=1
-    )
+    return [_standard(x, data.counts) for x in columns]
 
 
 def _standard(x: Array, counts: Array) -> Array:

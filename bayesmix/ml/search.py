@@ -16,7 +16,15 @@ import pytensor
 from numpy.typing import NDArray
 from scipy import optimize
 
-from bayesmix.graph import BY_SOURCE, COMPILEDIR, LogLikelihood, adapt_nodes, class_posteriors, is_adaptive, with_adaptive_nodes
+from bayesmix.graph import (
+    BY_SOURCE,
+    COMPILEDIR,
+    LogLikelihood,
+    adapt_nodes,
+    class_posteriors,
+    is_adaptive,
+    with_adaptive_nodes,
+)
 from bayesmix.ml.ascent import Climbed, climb
 from bayesmix.ml.objective import Objective, Target
 from bayesmix.ml.partition import partitioned
@@ -144,7 +152,6 @@ def _run_together(tasks: Sequence[Task]) -> Iterator[Start]:
     long = tasks[0].max_iterations > SHORT
     origins, before = np.array([t.start.theta for t in tasks]), np.zeros(len(tasks), dtype=int)
     soft = np.array([t.soft if limits.collapsing.any() else 0.0 for t in tasks])
-    todo = np.arange(len(tasks))
 
     def climbed(points: Array, iterations: int, weights: Array) -> Iterator[Climbed]:
         def function(x: Array, which: NDArray) -> tuple[Array, Array]:

@@ -18,8 +18,8 @@ from .factor_scores import reliability as reliability
 from .factor_scores import score_weights as score_weights
 from .fit import ALONE as ALONE
 from .fit import FORMAT as FORMAT
+from .fit import TABLES as TABLES
 from .fit import Fit as Fit
-from .on_demand import Pending as Pending
 from .fit import SampleSize as SampleSize
 from .fit import check_sample_size as check_sample_size
 from .fit import entry as entry
@@ -32,6 +32,7 @@ from .fit import stored_model as stored_model
 from .occasions import decomposition as decomposition
 from .occasions import entered as entered
 from .occasions import transitions as transitions
+from .on_demand import Pending as Pending
 from .regression import check_two_level_regression as check_two_level_regression
 from .regression import coefficients as coefficients
 from .responses import category_labels as category_labels
@@ -46,6 +47,7 @@ __all__ = [
     "FORMAT",
     "LEVEL",
     "RESPONSES",
+    "TABLES",
     "ClassTables",
     "Classified",
     "Comparison",

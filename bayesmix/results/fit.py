@@ -14,8 +14,8 @@ import xarray as xr
 from scipy import special
 
 from bayesmix.files import as_path, written
-from bayesmix.results.on_demand import OnDemand
 from bayesmix.results.class_tables import ClassTables, memberships_of, plain_coords
+from bayesmix.results.on_demand import made_on_demand
 from bayesmix.spec import IDENTITY, Model, Nodes, check_model, decode, encode, from_text
 
 FORMAT = 2
@@ -47,6 +47,14 @@ def same_maximum(loglik: float, best: float) -> bool:
     return loglik > best - 1e-5 - 1e-9 * abs(best)
 
 
+TABLES = (
+    "se", "se_hessian", "probabilities", "probabilities_se", "derived", "derived_se", "free", "classes",
+    "effect_scores",
+)  # fmt: skip
+"""What is made of a maximum when it is read."""
+
+
+@made_on_demand(*TABLES)
 @dataclass(frozen=True, repr=False)
 class Fit:
     """A maximum-likelihood solution.
@@ -93,20 +101,20 @@ class Fit:
 
     model: Model
     params: xr.Dataset
-    se: xr.Dataset = cast(Any, OnDemand())
-    se_hessian: xr.Dataset = cast(Any, OnDemand())
-    probabilities: xr.Dataset = cast(Any, OnDemand())
-    probabilities_se: xr.Dataset = cast(Any, OnDemand())
-    derived: xr.Dataset = cast(Any, OnDemand())
-    derived_se: xr.Dataset = cast(Any, OnDemand())
+    se: xr.Dataset
+    se_hessian: xr.Dataset
+    probabilities: xr.Dataset
+    probabilities_se: xr.Dataset
+    derived: xr.Dataset
+    derived_se: xr.Dataset
     loglik: float
     n_parameters: int
     n_individuals: int
     n_clusters: int | None
     starts: pd.DataFrame
-    classes: xr.Dataset = cast(Any, OnDemand())
-    effect_scores: xr.Dataset = cast(Any, OnDemand())
-    free: xr.Dataset = cast(Any, OnDemand())
+    classes: xr.Dataset
+    effect_scores: xr.Dataset
+    free: xr.Dataset
     quality: Mapping[str, Any] = field(default_factory=dict)
     info: Mapping[str, Any] = field(default_factory=dict)
     solutions: xr.Dataset = field(default_factory=xr.Dataset)

@@ -20,16 +20,27 @@ class Pending:
     make: Callable[[], Any]
 
 
-class OnDemand:
-    """A field of a frozen dataclass that holds its value, or a :class:`Pending` until it is read."""
+def made_on_demand[T: type](*names: str) -> Callable[[T], T]:
+    """Let fields of a frozen dataclass hold a :class:`Pending`, which is replaced by its value when it is read."""
 
-    def __set_name__(self, owner: type, name: str) -> None:
+    def with_them(owner: T) -> T:
+        for name in names:
+            setattr(owner, name, _OnDemand(name))
+        return owner
+
+    return with_them
+
+
+class _OnDemand:
+    """A field that holds its value, or a :class:`Pending` until it is read."""
+
+    def __init__(self, name: str) -> None:
         self.name = name
 
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
         """The value, made now where it was pending; interrupted or failed, it stays so."""
         if instance is None:
-            raise AttributeError(self.name)  # a dataclass asks for a default: there is none
+            return self
         held = instance.__dict__[self.name]
         if isinstance(held, Pending):
             held = instance.__dict__[self.name] = held.make()

@@ -12,6 +12,7 @@ from bayesmix.spec.families.base import Constants, Family, Place
 from bayesmix.spec.families.numerics import (
     FAR,
     Array,
+    category_counts,
     draw_categories,
     log_softmax,
     one_hot,
@@ -48,7 +49,7 @@ class Nominal(Family):
 
     def baseline(self, y: Array, weights: Array, n_categories: int) -> Array:
         """Category logits that reproduce the marginal proportions."""
-        counts = (weights[:, None] * one_hot(y, n_categories)).sum(0) + 0.5
+        counts = category_counts(y, weights, n_categories) + 0.5
         return np.log(counts / counts[0])
 
     def constants(self, y: Array | None, n_categories: NDArray[np.int64], width: int) -> Constants:

@@ -93,6 +93,12 @@ def one_hot(y: Array, n_categories: int) -> Array:
     return (np.asarray(y)[..., None] == np.arange(n_categories)).astype(float)
 
 
+def category_counts(y: Array, weights: Array, n_categories: int) -> Array:
+    """Count the answers in each category, by weights; NaN in none."""
+    seen = ~np.isnan(y)
+    return np.bincount(y[seen].astype(np.int64), weights=weights[seen], minlength=n_categories)
+
+
 def powers(y: Array, third: Array) -> Array:
     """Features (1, y, `third`) of responses, zeros where they are missing."""
     stacked = np.stack([np.ones_like(y), y, third], axis=-1)

@@ -16,6 +16,7 @@ from bayesmix.spec.families.numerics import (
     Array,
     Link,
     Tensor,
+    category_counts,
     check_link,
     draw_categories,
     log_interval,
@@ -66,7 +67,7 @@ class Ordinal(Family):
 
     def baseline(self, y: Array, weights: Array, n_categories: int) -> Array:
         """Thresholds that reproduce the marginal proportions."""
-        counts = (weights[:, None] * one_hot(y, n_categories)).sum(0) + 0.5
+        counts = category_counts(y, weights, n_categories) + 0.5
         below = np.cumsum(counts)[:-1] / counts.sum()
         return special.logit(below) if self.link == "logit" else special.ndtri(below)
 
