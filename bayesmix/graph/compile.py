@@ -52,7 +52,10 @@ class LogLikelihood:
 
     def value(self, theta: Array) -> float | Array:
         """The log-likelihood; of points stacked along leading axes one each."""
-        (out,) = self._at_points(self._compiled_value, theta)
+        made = self._compiled_value if self._is_ready(_value) or np.ndim(theta) > 1 else None
+        if made is None and self._is_ready(_value_and_gradient):  # another program would take longer to make than to run
+            made = self._compiled_value_and_gradient
+        out, *_ = self._at_points(made or self._compiled_value, theta)
         return float(out) if np.ndim(theta) == 1 else out
 
     def value_and_gradient(self, theta: Array) -> tuple[Any, Array]:
@@ -100,7 +103,10 @@ class LogLikelihood:
     @property
     def is_ready(self) -> bool:
         """Whether this process has compiled the gradient already."""
-        return _key(_value_and_gradient, self.problem, self.mode) in _CACHE
+        return self._is_ready(_value_and_gradient)
+
+    def _is_ready(self, outputs: Outputs) -> bool:
+        return _key(outputs, self.problem, self.mode) in _CACHE
 
     # what is compiled ---------------------------------------------------------------------------
 
@@ -159,13 +165,16 @@ class LogLikelihood:
             return [x[0] for x in function(theta[None])]
         flat = theta.reshape(-1, theta.shape[-1])
         parts = [function(some) for some in self._parts(flat)]
+        if len(parts) == 1 and theta.ndim == 2:
+            return parts[0]
         return [np.concatenate(x).reshape(*theta.shape[:-1], *x[0].shape[1:]) for x in zip(*parts, strict=True)]
 
-    def _parts(self, points: Array) -> list[Array]:
+    def _parts(self, points: Array) -> list[Any]:
         """The points in parts whose tensors, all together, stay within the processor's cache."""
-        return cast(Any, np.array_split(points, max(-(-len(points) // self.at_once), 1)))
+        n = -(-len(points) // self.at_once)
+        return [points] if n < 2 else np.array_split(points, n)
 
-    @property
+    @cached_property
     def at_once(self) -> int:
         """How many points are evaluated at once."""
         return max(AT_ONCE // max(len(self.problem.counts) * entries(self.problem), 1), 1)

@@ -24,8 +24,9 @@ LONGEST = 5.0
 """The largest change of an entry in one step, in natural units: a step to the flat tails does not come back."""
 NO_CURVATURE = 1e-10
 """A step along which the gradient does not change, relative to both, says nothing about curvature."""
-RISE, SLOPE = 1e-13, 1e-7
-"""A relative rise, and a slope per natural unit, that end a climb."""
+RISE, RELATIVE, SLOPE = 1e-8, 1e-13, 1e-7
+"""A rise, twice in turn, a relative one, and a slope per natural unit, that end a climb: where a logit runs to infinity
+steps go on for long that are worth nothing."""
 
 
 @dataclass(frozen=True)
@@ -51,9 +52,14 @@ class _Climbs:
     h: Array
     fresh: NDArray[np.bool_]
     """Whose matrix says nothing of curvature yet."""
+    slow: NDArray[np.bool_]
+    """Whose last step was worth nothing."""
 
     def only(self, kept: NDArray[np.bool_]) -> _Climbs:
-        return _Climbs(*(getattr(self, k)[kept] for k in ("which", "x", "f", "g", "h", "fresh")))
+        """Those that are `kept`."""
+        if kept.all():
+            return self
+        return _Climbs(*(getattr(self, k)[kept] for k in ("which", "x", "f", "g", "h", "fresh", "slow")))
 
 
 def climb(
@@ -80,7 +86,8 @@ def climb(
     n, p = origins.shape
     which = np.arange(n)
     value, gradient = function(origins, which)
-    c = _Climbs(which, origins, *_falling(value, gradient), np.tile(np.eye(p), (n, 1, 1)), np.ones(n, dtype=bool))
+    every = np.ones(n, dtype=bool)
+    c = _Climbs(which, origins, *_falling(value, gradient), np.tile(np.eye(p), (n, 1, 1)), every, ~every)
     k = 0
     try:
         for k in range(iterations):
@@ -93,8 +100,10 @@ def climb(
                 return
             before, was_fresh = c.f, c.fresh
             c, stuck = _stepped(function, c, blocked, lower, upper)
-            risen = before - c.f > RISE * np.maximum(np.abs(c.f), 1.0)
-            over = ~risen & (was_fresh | ~stuck)  # stuck with a matrix that misleads: once more along the gradient
+            rise = before - c.f
+            over = (rise < RISE) & (c.slow | (rise <= RELATIVE * np.maximum(np.abs(c.f), 1.0)))
+            over &= was_fresh | ~stuck  # stuck with a matrix that misleads: once more along the gradient
+            c.slow = rise < RISE
             yield from _ended(c, over, k + 1)
             c = c.only(~over)
             if not len(c.f):
@@ -112,7 +121,7 @@ def _falling(value: Array, gradient: Array) -> tuple[Array, Array]:
 
 
 def _ended(c: _Climbs, over: NDArray[np.bool_], iterations: int) -> Iterator[Climbed]:
-    for k in np.flatnonzero(over):
+    for k in np.flatnonzero(over) if over.any() else ():
         yield Climbed(int(c.which[k]), float(-c.f[k]), c.x[k], -c.g[k], iterations)
 
 
@@ -166,4 +175,4 @@ def _learned(c: _Climbs, x: Array, f: Array, g: Array, stuck: NDArray[np.bool_])
         mixed = np.einsum("r,ri,rj->rij", r, b, a)
         h[told] += np.einsum("r,ri,rj->rij", along, a, a) - mixed - np.swapaxes(mixed, 1, 2)
     h[stuck] = np.eye(x.shape[1])
-    return _Climbs(c.which, x, f, g, h, (c.fresh & ~told) | stuck)
+    return _Climbs(c.which, x, f, g, h, (c.fresh & ~told) | stuck, c.slow)
