@@ -4,8 +4,8 @@ A model is a list of log factors, tensors with named dims. Climbing the ladder i
 cluster, each latent variable that lives at a level is eliminated (add the factors that carry its dim,
 logsumexp over it), then the level's own dim is contracted with the data: items with the features of
 the responses, individuals with the counts of each pattern in each cluster. A class is a dim named
-after it; the continuous latents of a level are one dim of nodes, `node_individual` or `node_cluster`.
-A sampled effect is a grid with one node per unit and no dim of nodes; nothing here knows which.
+after it; a continuous latent is a dim of nodes, such as `node_cluster_1`, or those of a level share one,
+`node_cluster`. A sampled effect is a grid with one node per unit and no dim of nodes; nothing here knows which.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import Any, cast
 import pytensor.tensor as pt
 from pytensor import xtensor as px
 
+from bayesmix.graph.integration import is_node, is_of_nodes, last_first
 from bayesmix.spec import Effect, LatentClass, Model, Predictor, Response, Term, by_effect, parameter_of, walk
 from bayesmix.spec.families import TINY, Tensor, log_softmax, logsumexp, stop_gradient
 
@@ -54,11 +55,17 @@ def effect_values(model: Model, values: Tensors, data: Tensors) -> dict[str, Ten
     """Each effect at the nodes: mean + sd * z, (5), (10), (18), (25)."""
     out: dict[str, Tensor] = {}
     for e, mean, residual in walk(model, values):
-        z = [data[f"z_{level}"].isel({f"effect_{level}": k}) for level, k in residual]
+        z = [_standard_normal(level, k, data) for level, k in residual]
         if e.standard:
             z = [x * each for x, each in zip(residual.values(), z, strict=True)]
         out[e.name] = _effect(replace(e, mean=mean), sum(z[1:], z[0]), values, data, out)
     return out
+
+
+def _standard_normal(level: str, k: int, data: Tensors) -> Tensor:
+    """The values of a standard normal effect: over nodes of its own, or over those it shares with the others."""
+    own = f"z_{level}_{k + 1}"
+    return data[own] if own in data else data[f"z_{level}"].isel({f"effect_{level}": k})
 
 
 def _effect(e: Effect, z: Tensor, values: Tensors, data: Tensors, effects: Tensors) -> Tensor:
@@ -109,8 +116,8 @@ def class_factors(c: LatentClass, values: Tensors, data: Tensors, effects: Tenso
     """
     each = [term(t, values, data, effects) for t in c.predictor]
     own, common = ([x for x in each if bool({"individual", "slot"} & {*x.dims}) == within] for within in (True, False))
-    varies = {d for x in common for d in x.dims} & {"cluster", "node_cluster", "node_individual"}
-    if not (own and varies) or any({"node_cluster", "node_individual"} & {*x.dims} for x in own):
+    varies = any(d == "cluster" or is_node(d) for x in common for d in x.dims)
+    if not (own and varies) or any(is_node(d) for x in own for d in x.dims):
         return [class_log_probability(c, values, data, effects)]
     parts = [sum(some[1:], some[0]) for some in (own, common)]
     parts = [px.math.maximum(x - stop_gradient(x.max(c.name)), LOG_CUTOFF) for x in parts]
@@ -358,19 +365,19 @@ def _climb(model: Model, level: str, parts: list[Tensor], data: Tensors) -> Tens
     Individuals: classes, then the effects they may depend on; where effects have a closed form given the class,
     these first. Clusters: effects, whose distribution may depend on the class, then classes.
     """
-    node, classes, how = f"node_{level}", [c.name for c in model.classes_at(level)], logsumexp
-    if f"log_weight_{level}" in data:
-        parts = [*parts, data[f"log_weight_{level}"]]
+    nodes, classes, how = last_first(model, level, data), [c.name for c in model.classes_at(level)], logsumexp
+    parts = [*parts, *(x for k, x in data.items() if k.startswith("log_weight_") and is_of_nodes(k, level))]
     if f"curve_{level}" in data:
         curve, slope, n = data[f"curve_{level}"], data[f"slope_{level}"], len(model.effects_at(level))
         how = partial(gaussian_integral, curve=curve, slope=slope, n=n)
     if level == "individual" and how is logsumexp:
-        parts = eliminate(sum_out(parts, classes, data), node)
-    elif level == "individual":
-        parts = sum_out(eliminate(parts, node, how), classes, data)
-    else:
-        for dim in (node, *classes):
-            parts = eliminate(parts, dim, how if dim == node else logsumexp)
+        parts = sum_out(parts, classes, data)
+    for dim in nodes:
+        parts = eliminate(parts, dim, how)
+    if level == "individual" and how is not logsumexp:
+        parts = sum_out(parts, classes, data)
+    for dim in classes if level == "cluster" else ():
+        parts = eliminate(parts, dim)
     return sum(parts[1:], parts[0])
 
 

@@ -53,6 +53,7 @@ from .quadrature import Trapezoid as Trapezoid
 from .quadrature import count_nodes as count_nodes
 from .quadrature import from_text as from_text
 from .quadrature import gauss_hermite as gauss_hermite
+from .quadrature import root as root
 from .scales import FISHER_Z as FISHER_Z
 from .scales import IDENTITY as IDENTITY
 from .scales import LOG as LOG
@@ -139,6 +140,7 @@ __all__ = [
     "plain",
     "probability_tables",
     "roles",
+    "root",
     "same_items",
     "shown",
     "square",
