@@ -16,7 +16,7 @@ from bayesmix.graph.integration import is_node
 from bayesmix.graph.problem import Problem
 from bayesmix.spec import Named
 
-LARGE = 2**18
+LARGE = 2**20
 """Entries of a tensor over the individuals, nodes and classes of a batch."""
 
 

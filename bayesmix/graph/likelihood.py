@@ -180,29 +180,30 @@ def factors(model: Model, values: Tensors, data: Tensors) -> dict[str, Tensor]:
 
 
 def contract(x: Tensor, y: Tensor, dims: tuple[str, ...]) -> Tensor:
-    """Sum of x * y over dims: a matrix product where these, and no others but clusters, are dims of both."""
+    """Sum of x * y over dims: a matrix product, for each entry of the further dims that both have."""
     shared = {*x.dims} & {*y.dims}
-    if shared == {*dims, "cluster"}:
-        return _contract_by_cluster(x, y, dims)
-    if shared != {*dims}:
+    each = tuple(d for d in y.dims if d in shared and d not in dims)
+    if not shared >= {*dims} or (each and min(len(x.dims), len(y.dims)) == len(shared)):
         return (x * y).sum(dims)
+    if each:
+        return _contract_each(x, y, each, dims)
     left, right = [d for d in x.dims if d not in dims], [d for d in y.dims if d not in dims]
     product = pt.tensordot(y.transpose(*right, *dims).values, x.transpose(*dims, *left).values, axes=len(dims))
     return px.as_xtensor(product, dims=(*right, *left))
 
 
-def _contract_by_cluster(x: Tensor, y: Tensor, dims: tuple[str, ...]) -> Tensor:
-    """A matrix product for each cluster."""
-    left, right = ([d for d in z.dims if d not in (*dims, "cluster")] for z in (x, y))
-    a, b = x.transpose("cluster", *left, *dims).values, y.transpose("cluster", *dims, *right).values
-    n, k = len(left), len(dims)
-    rows, inner = [a.shape[1 + i] for i in range(n)], [a.shape[1 + n + i] for i in range(k)]
-    columns = [b.shape[1 + k + i] for i in range(len(right))]
-    size = [pt.prod(pt.as_tensor(some)) if some else 1 for some in (rows, inner, columns)]
+def _contract_each(x: Tensor, y: Tensor, each: tuple[str, ...], dims: tuple[str, ...]) -> Tensor:
+    """A matrix product for each entry of the dims `each`."""
+    left, right = ([d for d in z.dims if d not in (*dims, *each)] for z in (x, y))
+    a, b = x.transpose(*each, *left, *dims).values, y.transpose(*each, *dims, *right).values
+    m, n, k = len(each), len(left), len(dims)
+    outer, rows, inner = ([a.shape[i] for i in some] for some in (range(m), range(m, m + n), range(m + n, m + n + k)))
+    columns = [b.shape[m + k + i] for i in range(len(right))]
+    size = [pt.prod(pt.as_tensor(some)) for some in (rows, inner, columns)]
     product = cast(
-        Tensor, pt.matmul(a.reshape((a.shape[0], size[0], size[1])), b.reshape((b.shape[0], size[1], size[2])))
+        Tensor, pt.matmul(a.reshape((*outer, size[0], size[1])), b.reshape((*outer, size[1], size[2])))
     )
-    return px.as_xtensor(product.reshape((a.shape[0], *rows, *columns)), dims=("cluster", *left, *right))
+    return px.as_xtensor(product.reshape((*outer, *rows, *columns)), dims=(*each, *left, *right))
 
 
 def eliminate(factors: list[Tensor], dim: str, how: Callable[[Tensor, str], Tensor] = logsumexp) -> list[Tensor]:
@@ -349,18 +350,29 @@ def log_likelihood(model: Model, values: Tensors, data: Tensors, probes: tuple =
     for c in model.classes_at("individual"):
         parts += class_factors(c, values, data, seen(c.predictor))
     own = {"individual", "slot"}
-    unit = _climb(model, "individual", [*parts, *(p for p in probes if own & {*p.dims})], data)
+    parts = _climb(model, "individual", [*parts, *(p for p in probes if own & {*p.dims})], data)
     if not model.two_level:
-        return unit
+        return _added(parts)
 
-    parts = [by_cluster(unit, data)]
+    parts = [by_cluster(x, data) for x in _of_individuals(parts)]
     parts += [class_log_probability(c, values, data, effects) for c in model.classes_at("cluster")]
     parts += [p for p in probes if not own & {*p.dims}]
-    return _climb(model, "cluster", parts, data)
+    return _added(_climb(model, "cluster", parts, data))
 
 
-def _climb(model: Model, level: str, parts: list[Tensor], data: Tensors) -> Tensor:
-    """Eliminate what lives at the level and add up the rest.
+def _added(parts: list[Tensor]) -> Tensor:
+    return sum(parts[1:], parts[0])
+
+
+def _of_individuals(parts: list[Tensor]) -> list[Tensor]:
+    """Log factors to be summed over individuals one by one: what varies less is added up before it is broadcast."""
+    within = [f for f in parts if {"individual", "slot"} & {*f.dims}]
+    rest = [f for f in parts if not {"individual", "slot"} & {*f.dims}]
+    return [_added([within[0], *rest]), *within[1:]] if within else [_added(rest)]
+
+
+def _climb(model: Model, level: str, parts: list[Tensor], data: Tensors) -> list[Tensor]:
+    """Eliminate what lives at the level; the log factors that remain.
 
     Individuals: classes, then the effects they may depend on; where effects have a closed form given the class,
     these first. Clusters: effects, whose distribution may depend on the class, then classes.
@@ -378,7 +390,7 @@ def _climb(model: Model, level: str, parts: list[Tensor], data: Tensors) -> Tens
         parts = sum_out(parts, classes, data)
     for dim in classes if level == "cluster" else ():
         parts = eliminate(parts, dim)
-    return sum(parts[1:], parts[0])
+    return parts
 
 
 def by_cluster(unit: Tensor, data: Tensors) -> Tensor:
