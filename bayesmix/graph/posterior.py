@@ -71,7 +71,7 @@ def log_likelihood(
         without some category.
     nodes : Nodes, optional
         How random effects are integrated. Left out, finer nodes are taken while these change the log-likelihood by
-        more than 0.01. A change by more than 0.1 from the nodes that were used to finer ones is said.
+        more than 0.002. A change by more than 0.1 from the nodes that were used to finer ones is said.
     units : bool
         One value a cluster (or a row of the data, for a single-level model) instead of their sum.
 
