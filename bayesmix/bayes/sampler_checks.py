@@ -105,8 +105,6 @@ def check_fit(fit: Fit, data: Problem) -> None:
         )
 
 
-
-
 def as_built(pm_model: pm.Model, data: Problem) -> Problem:
     """The data with the nodes of a PyMC model, if it was built from them.
 

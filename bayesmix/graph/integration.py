@@ -9,6 +9,7 @@ from itertools import permutations
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bayesmix.spec import (
     MAX_ENTRIES,
@@ -193,7 +194,7 @@ def last_first(model: Model, level: str, arrays: Mapping[str, Any]) -> list[str]
     return [d for d in order if d in there]
 
 
-def values_at(level: str, arrays: Mapping[str, Named], at: Mapping[str, Array]) -> Array:
+def values_at(level: str, arrays: Mapping[str, Named], at: Mapping[str, NDArray[np.int64]]) -> Array:
     """Values (unit, effect) of the effects of a level at one node of each unit: its position along each dim."""
     units = np.arange(len(next(iter(at.values()))))
     where = {**at, level: units, f"effect_{level}": slice(None)}

@@ -200,9 +200,7 @@ def _contract_each(x: Tensor, y: Tensor, each: tuple[str, ...], dims: tuple[str,
     outer, rows, inner = ([a.shape[i] for i in some] for some in (range(m), range(m, m + n), range(m + n, m + n + k)))
     columns = [b.shape[m + k + i] for i in range(len(right))]
     size = [pt.prod(pt.as_tensor(some)) for some in (rows, inner, columns)]
-    product = cast(
-        Tensor, pt.matmul(a.reshape((*outer, size[0], size[1])), b.reshape((*outer, size[1], size[2])))
-    )
+    product = cast(Tensor, pt.matmul(a.reshape((*outer, size[0], size[1])), b.reshape((*outer, size[1], size[2]))))
     return px.as_xtensor(product.reshape((*outer, *rows, *columns)), dims=(*each, *left, *right))
 
 

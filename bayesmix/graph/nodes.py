@@ -40,8 +40,10 @@ FINE = 0.002
 """A quadrature error, in log-likelihood units, that asks for no finer nodes."""
 ROUGH = 0.1
 """A quadrature error, in log-likelihood units, that is said."""
-MOST_NODES, MOST_CELLS = 1500, 2_000_000
+MOST_NODES, MOST_CELLS = 1500, 10_000_000
 """Finer nodes are not taken by the program itself beyond this number, unless nodes times responding units are few."""
+WIDE = 5.5
+"""The range of a finer grid over several effects, in SDs: further out a wider one has many nodes of no weight."""
 MOST_ADAPTIVE = 15
 """Adaptive points, beyond which the integrand over one effect is not of the kind that more of them help."""
 LIMIT = 1.5
@@ -195,14 +197,17 @@ def with_methods[P: Problem](data: P, methods: Mapping[str, Nodes]) -> P:
 def finer(data: Problem) -> dict[str, Nodes]:
     """Finer nodes at every level that has some; empty where they would be too many.
 
-    Half as many adaptive points more: twice as many, as an audit takes, are seldom needed. Where they do not help, the
-    integrand is no near-normal density: a fine grid does.
+    Half as many points more: twice as many, as an audit takes, are seldom needed of adaptive ones or over several
+    effects. Where adaptive ones do not help, the integrand is no near-normal density: a fine grid does.
     """
     out = finer_methods(data)
-    moved = {k: m for k, m in data.nodes.items() if k in out and isinstance(m, Adaptive)}
-    out |= {k: Adaptive(m.n + max(m.n // 2, 1)) for k, m in moved.items()}
-    alone = [k for k in moved if moved[k].n >= MOST_ADAPTIVE and len(data.model.effects_at(k)) == 1]
-    out |= dict.fromkeys(alone, Trapezoid(201, 6.0))
+    for level, method in data.nodes.items():
+        alone = len(data.model.effects_at(level)) == 1
+        if level in out and isinstance(method, Adaptive):
+            n = method.n + max(method.n // 2, 1)
+            out[level] = Trapezoid(201, 6.0) if alone and method.n >= MOST_ADAPTIVE else Adaptive(n)
+        elif level in out and isinstance(method, Trapezoid) and not alone:
+            out[level] = Trapezoid(method.n + method.n // 2 + 1, max(method.limit, WIDE))
     total = math.prod(count_nodes(m, len(data.model.effects_at(k))) for k, m in out.items())
     return {} if total > MOST_NODES and total * len(data.counts) > MOST_CELLS else out
 

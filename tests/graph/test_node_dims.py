@@ -59,7 +59,8 @@ def three_of_individuals():
 
 def of_both_levels():
     """Two effects of clusters and two of individuals, whose means depend on the former."""
-    effects = [effect("u1"), effect("u2", mean=(ON_U1,)), effect("v1", "individual", mean=(mean("v1", effects=("u1",)),))]
+    effects = [effect("u1"), effect("u2", mean=(ON_U1,))]
+    effects += [effect("v1", "individual", mean=(mean("v1", effects=("u1",)),))]
     effects += [effect("v2", "individual", mean=(mean("v2", effects=("v1", "u2")),))]
     responses = [measure("binary", effects=("v1",)), measure("normal", "C", effects=("v2",))]
     return model(responses, [logits("C", more=(on_logits("C", effects=("u2",)),))], effects, two_level=True)
