@@ -183,7 +183,18 @@ class Oracle:
             for node, (z, weight) in enumerate(self.nodes(level, unit)):
                 values = self.effects(level, z, here, effects, row)
                 p = math.prod(self.class_probability(c, here, values, row) for c in classes)
-                yield here | {f"node_{level}": node}, values, weight * p
+                yield here | self.places(level, node), values, weight * p
+
+    def places(self, level: str, node: int) -> dict:
+        """Where a node of a product stands along the points of each effect; its number where they are no product."""
+        n = len(self.model.effects_at(level))
+        if level not in self.grids or not n:
+            return {}
+        size = len(self.grids[level][0])
+        points = round(size ** (1 / n))
+        if points**n != size:
+            return {f"node_{level}": node}
+        return {f"node_{level}_{k + 1}": int(i) for k, i in enumerate(np.unravel_index(node, [points] * n))}
 
     def class_probability(self, c, at: dict, effects: dict, row: int) -> float:
         """P(the class that stands in `at` | its parents there)."""

@@ -13,8 +13,16 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
-from bayesmix.graph import LogLikelihood, Problem, adapt_nodes, placed, with_adaptive_nodes, with_fixed_nodes
-from bayesmix.spec import Adaptive, Exact, MonteCarlo, Nodes
+from bayesmix.graph import (
+    LogLikelihood,
+    Problem,
+    adapt_nodes,
+    effect_order,
+    placed,
+    with_adaptive_nodes,
+    with_fixed_nodes,
+)
+from bayesmix.spec import Adaptive, Exact, MonteCarlo, Nodes, root
 from bayesmix.typing import Array
 
 AUDITED = 12
@@ -69,20 +77,20 @@ def over_points(data: Problem, thetas: Sequence[Array] | Array) -> Problem:
     if not levels:
         return data
     each = [adapt_nodes(data, theta).places for theta in thetas]
-    places = {level: _pooled([p[level] for p in each]) for level in levels}
+    places = {k: _pooled([p[k] for p in each], effect_order(data.model, k)) for k in levels}
     arrays = dict(data.arrays)
     for level, place in places.items():
-        arrays |= placed(level, cast(Adaptive, data.nodes[level]), *place)
+        arrays |= placed(data.model, level, cast(Adaptive, data.nodes[level]), *place)
     return replace(data, arrays=arrays, places={**data.places, **places})
 
 
-def _pooled(each: Sequence[tuple[Array, Array]]) -> tuple[Array, Array]:
+def _pooled(each: Sequence[tuple[Array, Array]], order: Sequence[int]) -> tuple[Array, Array]:
     """Centre and scale of the mixture of normals with the given centres and scales, by unit."""
     means, roots = (np.stack([pair[k] for pair in each]) for k in range(2))
     center = means.mean(axis=0)
     apart = means - center
     covariance = np.einsum("sukl,suml->ukm", roots, roots) + np.einsum("suk,sul->ukl", apart, apart)
-    return center, np.linalg.cholesky(covariance / len(each))
+    return center, root(covariance / len(each), order)
 
 
 def better(data: Problem, thetas: Array) -> Problem | None:

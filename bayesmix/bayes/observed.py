@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from pytensor.graph.replace import graph_replace
 from pytensor.graph.traversal import explicit_graph_inputs
 
-from bayesmix.graph import Problem, likelihood, placeholder, posterior
+from bayesmix.graph import Problem, is_node, likelihood, node_dims, placeholder, posterior
 from bayesmix.graph import draw as draw_data
 from bayesmix.results import RESPONSES
 from bayesmix.spec import Quantity
@@ -36,7 +36,7 @@ NODES = ("z_individual", "z_cluster")
 def is_sampled(name: str, data: Problem) -> bool:
     """Whether these are effects that NUTS samples: they have neither weights nor a closed form."""
     level = name.removeprefix("z_")
-    return name in NODES and not {f"log_weight_{level}", f"curve_{level}"} & {*data.arrays}
+    return name in NODES and not node_dims(level, data.arrays)
 
 
 def dims_of(data: Problem) -> tuple[str, ...]:
@@ -122,7 +122,7 @@ class Graph:
 
 def _table(key: str, x: Tensor, data: Problem) -> tuple[Quantity, tuple[str, ...]] | None:
     """A probability table and its dims; None for what is none, or differs between units or nodes."""
-    if any(d in ("individual", "cluster") or d.startswith("node_") for d in x.dims):
+    if any(d in ("individual", "cluster") or is_node(d) for d in x.dims):
         return None
     return posterior.probability_table(key, x.dims, data)
 

@@ -15,7 +15,7 @@ from bayesmix.bayes.built import Built, built
 from bayesmix.bayes.observed import NODES, is_sampled
 from bayesmix.bayes.pymc_model import check_effects
 from bayesmix.checks import one_of, whole
-from bayesmix.graph import Problem
+from bayesmix.graph import Problem, is_of_nodes
 from bayesmix.results import Fit
 from bayesmix.spec import Named
 
@@ -105,9 +105,6 @@ def check_fit(fit: Fit, data: Problem) -> None:
         )
 
 
-NODE_ARRAYS = ("z_", "log_weight_", "curve_", "slope_")
-
-
 def as_built(pm_model: pm.Model, data: Problem) -> Problem:
     """The data with the nodes of a PyMC model, if it was built from them.
 
@@ -122,8 +119,8 @@ def as_built(pm_model: pm.Model, data: Problem) -> Problem:
         raise ValueError(
             f"pm_model has no '{missing[0]}': it is of another model; give what bm.build makes of this one."
         )
-    own = {k for k in data.arrays if not k.startswith(NODE_ARRAYS)}
-    there = {k for k in held if not k.startswith(NODE_ARRAYS)}
+    own = {k for k in data.arrays if not is_of_nodes(k)}
+    there = {k for k in held if not is_of_nodes(k)}
     drawn = [k for k in NODES if (k in pm_model.named_vars) != (k in data.arrays and is_sampled(k, data))]
     if own != there or drawn:
         raise ValueError(

@@ -7,6 +7,10 @@ from .engines import COMPILEDIR as COMPILEDIR
 from .engines import numpy_mode as numpy_mode
 from .engines import pytensor_mode as pytensor_mode
 from .integration import check_gradient as check_gradient
+from .integration import effect_order as effect_order
+from .integration import is_node as is_node
+from .integration import is_of_nodes as is_of_nodes
+from .integration import node_dims as node_dims
 from .integration import placed as placed
 from .likelihood import gaussian_integral as gaussian_integral
 from .likelihood import response_table as response_table
@@ -62,6 +66,7 @@ __all__ = [
     "derive",
     "draw",
     "draw_classes",
+    "effect_order",
     "effect_posteriors",
     "effects_at_nodes",
     "entries",
@@ -69,8 +74,11 @@ __all__ = [
     "finer",
     "gaussian_integral",
     "is_adaptive",
+    "is_node",
+    "is_of_nodes",
     "joint_entropy",
     "label",
+    "node_dims",
     "numpy_mode",
     "paths",
     "placed",

@@ -12,10 +12,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from bayesmix.graph.integration import is_node
 from bayesmix.graph.problem import Problem
 from bayesmix.spec import Named
 
-LARGE = 2**18
+LARGE = 2**20
 """Entries of a tensor over the individuals, nodes and classes of a batch."""
 
 
@@ -61,9 +62,8 @@ def batched(data: Problem) -> list[Batch]:
 
 def entries(data: Problem) -> int:
     """Entries of the largest tensor for an individual: nodes and classes."""
-    nodes = [data.arrays[f"z_{k}"] for k in ("individual", "cluster") if data.model.effects_at(k)]
-    sizes = [z.values.shape[z.dims.index(d)] for z in nodes for d in z.dims if d.startswith("node_")]
-    return int(np.prod(sizes) * np.prod([c.size for c in data.model.classes if c.level != "item"]))
+    sizes = {d: n for x in data.arrays.values() for d, n in zip(x.dims, x.values.shape, strict=True) if is_node(d)}
+    return int(np.prod([*sizes.values()]) * np.prod([c.size for c in data.model.classes if c.level != "item"]))
 
 
 def _parted(order: NDArray, sizes: NDArray) -> list[NDArray]:

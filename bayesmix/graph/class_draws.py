@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bayesmix.graph.compile import LogLikelihood
+from bayesmix.graph.integration import has_weights, node_dims, values_at
+from bayesmix.graph.nodes import without_nodes
 from bayesmix.graph.problem import Problem
 from bayesmix.graph.unit_classes import normalised, over_points
 from bayesmix.spec import Named
@@ -41,15 +43,15 @@ def draw_classes(
     """
     above = [c.name for c in data.model.classes_at("cluster")]
     within = [c.name for c in data.model.classes_at("individual")]
-    node = ["node_cluster"] if within and "log_weight_cluster" in data.arrays else []
+    nodes = node_dims("cluster", data.arrays) if within and has_weights("cluster", data.arrays) else ()
     for point in over_points(theta):
         drawn: dict[str, NDArray[np.int64]] = {}
         given = data
-        if above or node:
-            (p,) = LogLikelihood(data, mode).posterior(point, ("cluster", *above, *node))
+        if above or nodes:
+            (p,) = LogLikelihood(data, mode).posterior(point, ("cluster", *above, *nodes))
             state = _draw(normalised(p).reshape(len(p), -1), rng)
-            drawn = dict(zip([*above, *node], np.unravel_index(state, np.shape(p)[1:]), strict=True))
-            given = _at_node(data, drawn.pop("node_cluster")) if node else data
+            drawn = dict(zip([*above, *nodes], np.unravel_index(state, np.shape(p)[1:]), strict=True))
+            given = _at_nodes(data, {d: drawn.pop(d) for d in nodes}) if nodes else data
         if within:
             (p,) = LogLikelihood(given, mode).posterior(point, ("individual", *above, *within))
             p = np.asarray(p)[data.pattern_of[rows]]
@@ -61,12 +63,11 @@ def draw_classes(
         yield drawn
 
 
-def _at_node(data: Problem, node: NDArray[np.int64]) -> Problem:
+def _at_nodes(data: Problem, at: Mapping[str, NDArray[np.int64]]) -> Problem:
     """The data with the effects of each cluster at one of its nodes, as if they had been sampled."""
-    z = data.arrays["z_cluster"]
-    values = z.values[np.arange(len(node)), node] if z.dims[0] == "cluster" else z.values[node]
-    arrays = {k: v for k, v in data.arrays.items() if k != "log_weight_cluster"}
-    return replace(data, arrays={**arrays, "z_cluster": Named(("cluster", "effect_cluster"), values)})
+    values = values_at("cluster", data.arrays, at)
+    drawn = {"z_cluster": Named(("cluster", "effect_cluster"), values)}
+    return replace(data, arrays=without_nodes(data, ["cluster"]) | drawn)
 
 
 def _draw(p: Array, rng: np.random.Generator) -> NDArray[np.int64]:

@@ -3,24 +3,34 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
+from itertools import permutations
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bayesmix.spec import (
     MAX_ENTRIES,
     MAX_PRODUCT,
     Adaptive,
-    Effect,
     Exact,
     Model,
     MonteCarlo,
     Named,
     Nodes,
+    Term,
     Trapezoid,
     count_nodes,
 )
 from bayesmix.typing import Array
+
+MOST_ORDERED, POINTS = 6, 7
+"""Effects, of more of which the order is that of the model; points of an effect, for what a factor costs."""
+DENSITY, TABLE = 4.0, 0.05
+"""A density of each individual, a probability that is the same for all of a cluster, in units of one of a table that
+meets the data."""
 
 
 def choose(model: Model, given: Nodes | Mapping[str, Nodes] | None, sampled: tuple[str, ...] = ()) -> dict[str, Nodes]:
@@ -104,11 +114,102 @@ def without_closed_form(model: Model, level: str) -> str:
     return ""
 
 
-def node_arrays(level: str, effects: tuple[Effect, ...], method: Nodes | None, units: int) -> dict[str, Named]:
+# the order of effects -----------------------------------------------------------------------------
+
+
+def effect_order(model: Model, level: str) -> tuple[int, ...]:
+    """The effects of a level in the order in which nodes of the one are placed given those of the others.
+
+    What depends on an effect varies over its nodes and those of all before it: what is dear comes first. Sums over
+    nodes go the other way.
+    """
+    n = len(model.effects_at(level))
+    if not 1 < n <= MOST_ORDERED:
+        return tuple(range(n))
+    costs = [(cost, used) for cost, used in _costs(model, level) if used]
+
+    def total(order: tuple[int, ...]) -> float:
+        return sum(cost * POINTS ** max(order.index(k) for k in used) for cost, used in costs)
+
+    return min(permutations(range(n)), key=lambda order: (total(order), order))
+
+
+def _costs(model: Model, level: str) -> Iterable[tuple[float, set[int]]]:
+    """About what a number at each node costs for each part of the model, and the effects it varies with."""
+    sources = _sources(model, level)
+
+    def used(terms: Iterable[Term]) -> set[int]:
+        return {k for t in terms for e in t.effects for k in sources[e]}
+
+    for r in model.responses:
+        classes = {d for t in r.terms for d in t.dims} & {c.name for c in model.classes}
+        each = 1.0 if r.family.finite else DENSITY
+        yield each * math.prod(c.size for c in model.classes if c.name in classes), used(r.terms)
+    for c in model.classes:
+        within = any(t.covariates and t.covariates.level == "individual" for t in c.predictor)
+        yield c.size * (1.0 if within or c.level == "item" else TABLE), used(c.predictor)
+
+
+def _sources(model: Model, level: str) -> dict[str, set[int]]:
+    """The standard normal effects of a level that go into each effect."""
+    out: dict[str, set[int]] = {}
+    for k in ("cluster", "individual"):
+        for i, e in enumerate(model.effects_at(k)):
+            terms = [*e.mean, *([e.sd] if e.sd else [])]
+            out[e.name] = {i for _ in [0] if k == level}.union(*(out[p] for t in terms for p in t.effects))
+    return out
+
+
+# inputs -------------------------------------------------------------------------------------------
+
+
+def is_node(dim: str) -> bool:
+    """Whether a dim is one of nodes: `node_cluster`, or `node_cluster_1` of the first effect of clusters alone."""
+    return re.fullmatch(r"node_(individual|cluster)(_\d+)?", dim) is not None
+
+
+def is_of_nodes(name: str, level: str = "individual|cluster") -> bool:
+    """Whether an input of the graph belongs to the effects of a level: their values, weights, closed form."""
+    return re.fullmatch(rf"(z|log_weight|curve|slope)_({level})(_\d+)?", name) is not None
+
+
+def node_dims(level: str, arrays: Mapping[str, Any]) -> tuple[str, ...]:
+    """The dims of the nodes of a level, in the order of its effects; none where these have values.
+
+    One dim for each effect where the nodes are a product, one for all of them where they are none.
+    """
+    over = {d for k, x in arrays.items() if is_of_nodes(k, level) for d in x.dims if is_node(d)}
+    return tuple(sorted(over, key=lambda d: (len(d), d)))
+
+
+def has_weights(level: str, arrays: Mapping[str, Any]) -> bool:
+    """Whether effects are integrated over nodes with weights: neither sampled nor by a closed form."""
+    return any(k.startswith("log_weight_") and is_of_nodes(k, level) for k in arrays)
+
+
+def last_first(model: Model, level: str, arrays: Mapping[str, Any]) -> list[str]:
+    """The dims of the nodes of a level, in the order in which they are summed over."""
+    there = node_dims(level, arrays)
+    order = [f"node_{level}", *(f"node_{level}_{k + 1}" for k in reversed(effect_order(model, level)))]
+    return [d for d in order if d in there]
+
+
+def values_at(level: str, arrays: Mapping[str, Named], at: Mapping[str, NDArray[np.int64]]) -> Array:
+    """Values (unit, effect) of the effects of a level at one node of each unit: its position along each dim."""
+    units = np.arange(len(next(iter(at.values()))))
+    where = {**at, level: units, f"effect_{level}": slice(None)}
+    z = {k: x for k, x in arrays.items() if k.startswith("z_") and is_of_nodes(k, level)}
+    each = [z[k].values[tuple(where[d] for d in z[k].dims)] for k in sorted(z, key=lambda k: (len(k), k))]
+    return each[0] if each[0].ndim == 2 else np.stack(each, axis=1)
+
+
+def node_arrays(model: Model, level: str, method: Nodes | None, units: int) -> dict[str, Named]:
     """The graph's inputs for the effects of a level.
 
     Parameters
     ----------
+    model : Model
+    level : str
     method : Nodes or None
         None: the effects are sampled, one node a unit.
     units : int
@@ -119,16 +220,16 @@ def node_arrays(level: str, effects: tuple[Effect, ...], method: Nodes | None, u
     ValueError
         More nodes than memory has room for.
     """
-    if method is not None and (entries := units * count_nodes(method, len(effects))) > MAX_ENTRIES:
+    n, effect, node = len(model.effects_at(level)), f"effect_{level}", f"node_{level}"
+    if method is not None and (entries := units * count_nodes(method, n)) > MAX_ENTRIES:
         raise ValueError(
             f"{method} for {units:,} units of the level '{level}' makes a table of {entries:,} entries, more than "
             f"{MAX_ENTRIES:,}: take fewer points, or leave nodes= out."
         )
-    n, effect, node = len(effects), f"effect_{level}", f"node_{level}"
     if method is None:
         return {f"z_{level}": Named((level, effect), np.zeros((units, n)))}
     if isinstance(method, Adaptive):
-        return placed(level, method, np.zeros((units, n)), np.tile(np.eye(n), (units, 1, 1)))
+        return placed(model, level, method, np.zeros((units, n)), np.tile(np.eye(n), (units, 1, 1)))
     if isinstance(method, Exact):
         z, curve, slope = method.stencil(n)
         return {
@@ -136,15 +237,21 @@ def node_arrays(level: str, effects: tuple[Effect, ...], method: Nodes | None, u
             f"curve_{level}": Named((node, effect, f"{effect}_"), curve),
             f"slope_{level}": Named((node, effect), slope),
         }
-    z, log_weights = method.grid(n)
-    return {f"z_{level}": Named((node, effect), z), f"log_weight_{level}": Named((node,), log_weights)}
+    if isinstance(method, MonteCarlo):
+        z, log_weights = method.grid(n)
+        return {f"z_{level}": Named((node, effect), z), f"log_weight_{level}": Named((node,), log_weights)}
+    points, log_weights = method.axis(n)
+    out = {}
+    for k in range(1, n + 1):
+        out[f"z_{level}_{k}"] = Named((f"{node}_{k}",), points)
+        out[f"log_weight_{level}_{k}"] = Named((f"{node}_{k}",), log_weights)
+    return out
 
 
-def placed(level: str, method: Adaptive, mean: Array, scale: Array) -> dict[str, Named]:
+def placed(model: Model, level: str, method: Adaptive, mean: Array, scale: Array) -> dict[str, Named]:
     """Adaptive nodes at the given centres (unit, effect) and scales (unit, effect, effect)."""
-    z, log_weights = method.placed(mean, scale)
-    node = f"node_{level}"
-    return {
-        f"z_{level}": Named((level, node, f"effect_{level}"), z),
-        f"log_weight_{level}": Named((level, node), log_weights),
-    }
+    out = {}
+    for k, (over, z, log_weights) in enumerate(method.placed(mean, scale, effect_order(model, level)), start=1):
+        dims = (level, *(f"node_{level}_{m + 1}" for m in over))
+        out |= {f"z_{level}_{k}": Named(dims, z), f"log_weight_{level}_{k}": Named(dims, log_weights)}
+    return out

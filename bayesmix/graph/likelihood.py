@@ -4,8 +4,8 @@ A model is a list of log factors, tensors with named dims. Climbing the ladder i
 cluster, each latent variable that lives at a level is eliminated (add the factors that carry its dim,
 logsumexp over it), then the level's own dim is contracted with the data: items with the features of
 the responses, individuals with the counts of each pattern in each cluster. A class is a dim named
-after it; the continuous latents of a level are one dim of nodes, `node_individual` or `node_cluster`.
-A sampled effect is a grid with one node per unit and no dim of nodes; nothing here knows which.
+after it; a continuous latent is a dim of nodes, such as `node_cluster_1`, or those of a level share one,
+`node_cluster`. A sampled effect is a grid with one node per unit and no dim of nodes; nothing here knows which.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import Any, cast
 import pytensor.tensor as pt
 from pytensor import xtensor as px
 
+from bayesmix.graph.integration import is_node, is_of_nodes, last_first
 from bayesmix.spec import POINT, Effect, LatentClass, Model, Predictor, Response, Term, by_effect, parameter_of, walk
 from bayesmix.spec.families import TINY, Tensor, log_softmax, logsumexp, stop_gradient
 
@@ -54,11 +55,17 @@ def effect_values(model: Model, values: Tensors, data: Tensors) -> dict[str, Ten
     """Each effect at the nodes: mean + sd * z, (5), (10), (18), (25)."""
     out: dict[str, Tensor] = {}
     for e, mean, residual in walk(model, values):
-        z = [data[f"z_{level}"].isel({f"effect_{level}": k}) for level, k in residual]
+        z = [_standard_normal(level, k, data) for level, k in residual]
         if e.standard:
             z = [x * each for x, each in zip(residual.values(), z, strict=True)]
         out[e.name] = _effect(replace(e, mean=mean), sum(z[1:], z[0]), values, data, out)
     return out
+
+
+def _standard_normal(level: str, k: int, data: Tensors) -> Tensor:
+    """The values of a standard normal effect: over nodes of its own, or over those it shares with the others."""
+    own = f"z_{level}_{k + 1}"
+    return data[own] if own in data else data[f"z_{level}"].isel({f"effect_{level}": k})
 
 
 def _effect(e: Effect, z: Tensor, values: Tensors, data: Tensors, effects: Tensors) -> Tensor:
@@ -109,8 +116,8 @@ def class_factors(c: LatentClass, values: Tensors, data: Tensors, effects: Tenso
     """
     each = [term(t, values, data, effects) for t in c.predictor]
     own, common = ([x for x in each if bool({"individual", "slot"} & {*x.dims}) == within] for within in (True, False))
-    varies = {d for x in common for d in x.dims} & {"cluster", "node_cluster", "node_individual"}
-    if not (own and varies) or any({"node_cluster", "node_individual"} & {*x.dims} for x in own):
+    varies = any(d == "cluster" or is_node(d) for x in common for d in x.dims)
+    if not (own and varies) or any(is_node(d) for x in own for d in x.dims):
         return [class_log_probability(c, values, data, effects)]
     parts = [sum(some[1:], some[0]) for some in (own, common)]
     parts = [px.math.maximum(x - stop_gradient(x.max(c.name)), LOG_CUTOFF) for x in parts]
@@ -173,27 +180,28 @@ def factors(model: Model, values: Tensors, data: Tensors) -> dict[str, Tensor]:
 
 
 def contract(x: Tensor, y: Tensor, dims: tuple[str, ...]) -> Tensor:
-    """Sum of x * y over dims: a matrix product where these, and no others but clusters and points, are dims of both."""
+    """Sum of x * y over dims: a matrix product, for each entry of the further dims that both have."""
     shared = {*x.dims} & {*y.dims}
-    if beside := tuple(d for d in (POINT, "cluster") if d in shared and d not in dims):
-        return _contract_beside(x, y, dims, beside) if shared == {*dims, *beside} else (x * y).sum(dims)
-    if shared != {*dims}:
+    each = tuple(d for d in y.dims if d in shared and d not in dims)
+    if not shared >= {*dims} or (each and min(len(x.dims), len(y.dims)) == len(shared)):
         return (x * y).sum(dims)
+    if each:
+        return _contract_each(x, y, each, dims)
     left, right = [d for d in x.dims if d not in dims], [d for d in y.dims if d not in dims]
     product = pt.tensordot(y.transpose(*right, *dims).values, x.transpose(*dims, *left).values, axes=len(dims))
     return px.as_xtensor(product, dims=(*right, *left))
 
 
-def _contract_beside(x: Tensor, y: Tensor, dims: tuple[str, ...], beside: tuple[str, ...]) -> Tensor:
-    """A matrix product for each cluster, and each point."""
-    left, right = ([d for d in z.dims if d not in (*dims, *beside)] for z in (x, y))
-    a, b = x.transpose(*beside, *left, *dims).values, y.transpose(*beside, *dims, *right).values
-    m, n, k = len(beside), len(left), len(dims)
-    each, rows, inner = ([a.shape[i] for i in range(*at)] for at in ((m,), (m, m + n), (m + n, m + n + k)))
+def _contract_each(x: Tensor, y: Tensor, each: tuple[str, ...], dims: tuple[str, ...]) -> Tensor:
+    """A matrix product for each entry of the dims `each`."""
+    left, right = ([d for d in z.dims if d not in (*dims, *each)] for z in (x, y))
+    a, b = x.transpose(*each, *left, *dims).values, y.transpose(*each, *dims, *right).values
+    m, n, k = len(each), len(left), len(dims)
+    outer, rows, inner = ([a.shape[i] for i in some] for some in (range(m), range(m, m + n), range(m + n, m + n + k)))
     columns = [b.shape[m + k + i] for i in range(len(right))]
-    size = [pt.prod(pt.as_tensor(some)) if some else 1 for some in (rows, inner, columns)]
-    product = cast(Tensor, pt.matmul(a.reshape((*each, size[0], size[1])), b.reshape((*each, size[1], size[2]))))
-    return px.as_xtensor(product.reshape((*each, *rows, *columns)), dims=(*beside, *left, *right))
+    size = [pt.prod(pt.as_tensor(some)) for some in (rows, inner, columns)]
+    product = cast(Tensor, pt.matmul(a.reshape((*outer, size[0], size[1])), b.reshape((*outer, size[1], size[2]))))
+    return px.as_xtensor(product.reshape((*outer, *rows, *columns)), dims=(*each, *left, *right))
 
 
 def eliminate(factors: list[Tensor], dim: str, how: Callable[[Tensor, str], Tensor] = logsumexp) -> list[Tensor]:
@@ -340,36 +348,47 @@ def log_likelihood(model: Model, values: Tensors, data: Tensors, probes: tuple =
     for c in model.classes_at("individual"):
         parts += class_factors(c, values, data, seen(c.predictor))
     own = {"individual", "slot"}
-    unit = _climb(model, "individual", [*parts, *(p for p in probes if own & {*p.dims})], data)
+    parts = _climb(model, "individual", [*parts, *(p for p in probes if own & {*p.dims})], data)
     if not model.two_level:
-        return unit
+        return _added(parts)
 
-    parts = [by_cluster(unit, data)]
+    parts = [by_cluster(x, data) for x in _of_individuals(parts)]
     parts += [class_log_probability(c, values, data, effects) for c in model.classes_at("cluster")]
     parts += [p for p in probes if not own & {*p.dims}]
-    return _climb(model, "cluster", parts, data)
+    return _added(_climb(model, "cluster", parts, data))
 
 
-def _climb(model: Model, level: str, parts: list[Tensor], data: Tensors) -> Tensor:
-    """Eliminate what lives at the level and add up the rest.
+def _added(parts: list[Tensor]) -> Tensor:
+    return sum(parts[1:], parts[0])
+
+
+def _of_individuals(parts: list[Tensor]) -> list[Tensor]:
+    """Log factors to be summed over individuals one by one: what varies less is added up before it is broadcast."""
+    within = [f for f in parts if {"individual", "slot"} & {*f.dims}]
+    rest = [f for f in parts if not {"individual", "slot"} & {*f.dims}]
+    return [_added([within[0], *rest]), *within[1:]] if within else [_added(rest)]
+
+
+def _climb(model: Model, level: str, parts: list[Tensor], data: Tensors) -> list[Tensor]:
+    """Eliminate what lives at the level; the log factors that remain.
 
     Individuals: classes, then the effects they may depend on; where effects have a closed form given the class,
     these first. Clusters: effects, whose distribution may depend on the class, then classes.
     """
-    node, classes, how = f"node_{level}", [c.name for c in model.classes_at(level)], logsumexp
-    if f"log_weight_{level}" in data:
-        parts = [*parts, data[f"log_weight_{level}"]]
+    nodes, classes, how = last_first(model, level, data), [c.name for c in model.classes_at(level)], logsumexp
+    parts = [*parts, *(x for k, x in data.items() if k.startswith("log_weight_") and is_of_nodes(k, level))]
     if f"curve_{level}" in data:
         curve, slope, n = data[f"curve_{level}"], data[f"slope_{level}"], len(model.effects_at(level))
         how = partial(gaussian_integral, curve=curve, slope=slope, n=n)
     if level == "individual" and how is logsumexp:
-        parts = eliminate(sum_out(parts, classes, data), node)
-    elif level == "individual":
-        parts = sum_out(eliminate(parts, node, how), classes, data)
-    else:
-        for dim in (node, *classes):
-            parts = eliminate(parts, dim, how if dim == node else logsumexp)
-    return sum(parts[1:], parts[0])
+        parts = sum_out(parts, classes, data)
+    for dim in nodes:
+        parts = eliminate(parts, dim, how)
+    if level == "individual" and how is not logsumexp:
+        parts = sum_out(parts, classes, data)
+    for dim in classes if level == "cluster" else ():
+        parts = eliminate(parts, dim)
+    return parts
 
 
 def by_cluster(unit: Tensor, data: Tensors) -> Tensor:

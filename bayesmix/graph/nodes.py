@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from types import UnionType
 from typing import Any, cast
@@ -11,9 +11,20 @@ from typing import Any, cast
 import numpy as np
 
 from bayesmix.graph.compile import LogLikelihood
-from bayesmix.graph.integration import node_arrays, placed
+from bayesmix.graph.integration import effect_order, is_of_nodes, node_arrays, node_dims, placed
 from bayesmix.graph.problem import Problem
-from bayesmix.spec import MAX_ENTRIES, Adaptive, Exact, GaussHermite, MonteCarlo, Named, Nodes, Trapezoid, count_nodes
+from bayesmix.spec import (
+    MAX_ENTRIES,
+    Adaptive,
+    Exact,
+    GaussHermite,
+    MonteCarlo,
+    Named,
+    Nodes,
+    Trapezoid,
+    count_nodes,
+    root,
+)
 from bayesmix.typing import Array
 
 SMALLEST_SCALE, LARGEST_SCALE = 0.25, 4.0
@@ -25,12 +36,14 @@ NEAR, AT_REST = 0.1, 40
 steps on the way to where they rest: each comes nearer by a factor of two to ten."""
 NEWTON, APART = 20, 0.01
 """Steps to a mode, at most, and how far apart the nodes are that find it, in SDs of the posterior."""
-FINE = 0.01
+FINE = 0.002
 """A quadrature error, in log-likelihood units, that asks for no finer nodes."""
 ROUGH = 0.1
 """A quadrature error, in log-likelihood units, that is said."""
-MOST_NODES, MOST_CELLS = 1500, 2_000_000
+MOST_NODES, MOST_CELLS = 1500, 10_000_000
 """Finer nodes are not taken by the program itself beyond this number, unless nodes times responding units are few."""
+WIDE = 5.5
+"""The range of a finer grid over several effects, in SDs: further out a wider one has many nodes of no weight."""
 MOST_ADAPTIVE = 15
 """Adaptive points, beyond which the integrand over one effect is not of the kind that more of them help."""
 LIMIT = 1.5
@@ -81,7 +94,8 @@ def at_rest[P: Problem](data: P, theta: Array, mode: str | None = None) -> P:
 
 def _move(data: Problem, level: str, theta: Array, mode: str | None):
     """New nodes of a level, their centres and scales, and how far they moved in units of the old ones."""
-    (weights,) = LogLikelihood(data, mode).posterior(theta, (level, f"node_{level}"))
+    (found,) = LogLikelihood(data, mode).posterior(theta, (level, *node_dims(level, data.arrays)))
+    weights = np.reshape(found, (len(found), -1))
     method = cast(Adaptive, data.nodes[level])
     mean, scale = data.places.get(level) or _start(data, level)
     t, _ = method.grid(mean.shape[1])
@@ -91,11 +105,15 @@ def _move(data: Problem, level: str, theta: Array, mode: str | None):
     apart = t[None] - center[:, None]
     size, axes = np.linalg.eigh(np.einsum("un,unk,unl->ukl", w, apart, apart))
     size = np.clip(np.sqrt(np.maximum(size, 0.0)), SMALLEST_SCALE, LARGEST_SCALE)
-    root = scale @ (axes * size[:, None, :])
-    lower = np.linalg.cholesky(_no_wider(root @ np.swapaxes(root, 1, 2)))
-    place = mean + np.einsum("ukl,ul->uk", scale, center), lower
+    wide = scale @ (axes * size[:, None, :])
+    place = mean + np.einsum("ukl,ul->uk", scale, center), _lower(data, level, wide)
     distance = max(np.abs(center).max(initial=0.0), np.abs(np.log(size)).max(initial=0.0))
-    return placed(level, method, *place), place, distance
+    return placed(data.model, level, method, *place), place, distance
+
+
+def _lower(data: Problem, level: str, wide: Array) -> Array:
+    """Scales of nodes with the covariances of the given ones, but no wider than they may be."""
+    return root(_no_wider(wide @ np.swapaxes(wide, 1, 2)), effect_order(data.model, level))
 
 
 def _no_wider(covariance: Array) -> Array:
@@ -112,7 +130,7 @@ def _at_modes[P: Problem](data: P, methods: Mapping[str, Adaptive], theta: Array
             place, longest = _nearer_to_mode(data, level, place, theta)
             if longest < 1e-6:
                 break
-        arrays = {**data.arrays, **placed(level, method, *place)}
+        arrays = {**data.arrays, **placed(data.model, level, method, *place)}
         data = replace(data, arrays=arrays, nodes={**data.nodes, level: method}, places={**data.places, level: place})
     return data
 
@@ -125,40 +143,47 @@ def _nearer_to_mode(data: Problem, level: str, place: tuple[Array, Array], theta
     node, effect = f"node_{level}", f"effect_{level}"
     own = {f"z_{level}": Named((level, node, effect), z)}
     own[f"log_weight_{level}"] = Named((level, node), -0.5 * (z**2).sum(axis=2))
-    probed = replace(data, arrays={**data.arrays, **own})
+    probed = replace(data, arrays={**without_nodes(data, [level]), **own})
     (weights,) = LogLikelihood(probed).posterior(theta, (level, node))
     height = np.log(np.maximum(weights, 1e-300))
     size, axes = np.linalg.eigh(np.einsum("un,nkl->ukl", height, curve) / APART**2)
     size = np.clip(size, 1 / LARGEST_SCALE**2, 1 / SMALLEST_SCALE**2)
     step = np.einsum("ukl,ul,uml,um->uk", axes, 1 / size, axes, height @ slope / APART)
     step *= np.minimum(1.0, 2.0 / np.maximum(np.linalg.norm(step, axis=1, keepdims=True), 1e-300))
-    root = scale @ (axes / np.sqrt(size)[:, None, :])
-    lower = np.linalg.cholesky(_no_wider(root @ np.swapaxes(root, 1, 2)))
+    lower = _lower(data, level, scale @ (axes / np.sqrt(size)[:, None, :]))
     return (mean + np.einsum("ukl,ul->uk", scale, step), lower), np.abs(step).max(initial=0.0)
 
 
 def _start(data: Problem, level: str) -> tuple[Array, Array]:
-    size, n = data.arrays[f"z_{level}"].values.shape[0], len(data.model.effects_at(level))
+    size, n = units(data, level), len(data.model.effects_at(level))
     return np.zeros((size, n)), np.tile(np.eye(n), (size, 1, 1))
 
 
 def with_adaptive_nodes[P: Problem](data: P, methods: Mapping[str, Adaptive]) -> P:
     """The data with other adaptive nodes, not yet moved, at the given levels."""
-    arrays = dict(data.arrays)
+    arrays = without_nodes(data, methods)
     for level, method in methods.items():
-        size = data.arrays[f"z_{level}"].values.shape[0]
-        arrays |= node_arrays(level, data.model.effects_at(level), method, size)
+        arrays |= node_arrays(data.model, level, method, units(data, level))
     places = {k: v for k, v in data.places.items() if k not in methods}
     return replace(data, arrays=arrays, nodes={**data.nodes, **methods}, places=places)
 
 
 def with_fixed_nodes[P: Problem](data: P, methods: Mapping[str, Nodes]) -> P:
     """The data with other nodes, the same for all units, at the given levels."""
-    old = {f"{kind}_{level}" for kind in ("z", "log_weight", "curve", "slope") for level in methods}
-    arrays = {k: v for k, v in data.arrays.items() if k not in old}
+    arrays = without_nodes(data, methods)
     for level, method in methods.items():
-        arrays |= node_arrays(level, data.model.effects_at(level), method, 0)
+        arrays |= node_arrays(data.model, level, method, 0)
     return replace(data, arrays=arrays, nodes={**data.nodes, **methods})
+
+
+def without_nodes(data: Problem, levels: Iterable[str]) -> dict[str, Named]:
+    """The inputs of the graph without those of the effects of these levels."""
+    return {k: v for k, v in data.arrays.items() if not any(is_of_nodes(k, level) for level in levels)}
+
+
+def units(data: Problem, level: str) -> int:
+    """How many units have nodes of their own at a level."""
+    return len(data.counts) if level == "individual" else len(data.clusters or ())
 
 
 def with_methods[P: Problem](data: P, methods: Mapping[str, Nodes]) -> P:
@@ -172,11 +197,17 @@ def with_methods[P: Problem](data: P, methods: Mapping[str, Nodes]) -> P:
 def finer(data: Problem) -> dict[str, Nodes]:
     """Finer nodes at every level that has some; empty where they would be too many.
 
-    Where adaptive nodes do not help, the integrand is no near-normal density: a fine grid does.
+    Half as many points more: twice as many, as an audit takes, are seldom needed of adaptive ones or over several
+    effects. Where adaptive ones do not help, the integrand is no near-normal density: a fine grid does.
     """
     out = finer_methods(data)
-    alone = [k for k, m in out.items() if isinstance(m, Adaptive) and m.n > MOST_ADAPTIVE]
-    out |= {k: Trapezoid(201, 6.0) for k in alone if len(data.model.effects_at(k)) == 1}
+    for level, method in data.nodes.items():
+        alone = len(data.model.effects_at(level)) == 1
+        if level in out and isinstance(method, Adaptive):
+            n = method.n + max(method.n // 2, 1)
+            out[level] = Trapezoid(201, 6.0) if alone and method.n >= MOST_ADAPTIVE else Adaptive(n)
+        elif level in out and isinstance(method, Trapezoid) and not alone:
+            out[level] = Trapezoid(method.n + method.n // 2 + 1, max(method.limit, WIDE))
     total = math.prod(count_nodes(m, len(data.model.effects_at(k))) for k, m in out.items())
     return {} if total > MOST_NODES and total * len(data.counts) > MOST_CELLS else out
 
@@ -192,8 +223,8 @@ def finer_methods(data: Problem) -> dict[str, Nodes]:
             better = method.finer(n)
         except ValueError:  # more nodes than there may be
             continue
-        units = data.arrays[f"z_{level}"].values.shape[0] if isinstance(better, Adaptive) else len(data.counts)
-        out |= {level: better} if units * count_nodes(better, n) <= MAX_ENTRIES else {}
+        many = units(data, level) if isinstance(better, Adaptive) else len(data.counts)
+        out |= {level: better} if many * count_nodes(better, n) <= MAX_ENTRIES else {}
     return out
 
 
@@ -250,6 +281,6 @@ def with_population_nodes[P: Problem](data: P, kinds: type | UnionType = Adaptiv
 def _wide(data: Problem, level: str) -> Nodes:
     n = len(data.model.effects_at(level))
     wide = {1: Trapezoid(61, 6.0), 2: Trapezoid(21), 3: Trapezoid(11)}.get(n, MonteCarlo(4000))
-    if len(data.counts) * len(wide.grid(n)[0]) < MANY or n > 3:
+    if len(data.counts) * count_nodes(wide, n) < MANY or n > 3:
         return wide
     return {1: Trapezoid(31, 6.0), 2: GaussHermite(9), 3: GaussHermite(6)}[n]

@@ -17,6 +17,7 @@ import xarray as xr
 
 from bayesmix.data import as_frame, check_coords, coding_of
 from bayesmix.graph.compile import LogLikelihood
+from bayesmix.graph.integration import has_weights, is_node, node_dims
 from bayesmix.graph.nodes import (
     ROUGH,
     adapt_nodes,
@@ -70,7 +71,7 @@ def log_likelihood(
         without some category.
     nodes : Nodes, optional
         How random effects are integrated. Left out, finer nodes are taken while these change the log-likelihood by
-        more than 0.01. A change by more than 0.1 from the nodes that were used to finer ones is said.
+        more than 0.002. A change by more than 0.1 from the nodes that were used to finer ones is said.
     units : bool
         One value a cluster (or a row of the data, for a single-level model) instead of their sum.
 
@@ -139,11 +140,10 @@ def _effect_moments(data: Problem, theta: Array, mode) -> dict[str, tuple[Array,
     out: dict[str, tuple[Array, Array]] = {}
     at_nodes = effects_at_nodes(data, theta, mode)
     for e in data.model.effects:
-        if not {f"log_weight_{e.level}", f"curve_{e.level}"} & {*data.arrays}:
+        if not node_dims(e.level, data.arrays):
             continue
         x = at_nodes[e.name]
-        others = [str(d) for d in x.dims if str(d).startswith("node_") or d in {c.name for c in data.model.classes}]
-        probe = (e.level, *dict.fromkeys([f"node_{e.level}", *others]))
+        probe = (e.level, *(str(d) for d in x.dims if is_node(str(d)) or d in {c.name for c in data.model.classes}))
         (weights,) = LogLikelihood(data, mode).posterior(theta, probe)
         w = xr.DataArray(np.asarray(weights), dims=probe)
         over = [d for d in dict.fromkeys((*probe, *x.dims)) if d != e.level]
@@ -218,9 +218,10 @@ def memberships(data: Problem, theta: Array, mode=None) -> dict[str, Memberships
 def _memberships(data: Problem, theta: Array, mode) -> dict[str, Memberships]:
     """Grades of membership at one point."""
     classes = [c.name for c in data.model.classes_at("item")]
-    if not classes or "log_weight_individual" not in data.arrays:
+    if not classes or not has_weights("individual", data.arrays):
         return {}
-    nodes = tuple(f"node_{k}" for k in ("individual", "cluster") if f"log_weight_{k}" in data.arrays)
+    integrated = (k for k in ("individual", "cluster") if has_weights(k, data.arrays))
+    nodes = tuple(d for k in integrated for d in node_dims(k, data.arrays))
     (found,) = LogLikelihood(data, mode).posterior(theta, ("individual", *nodes))
     weight = np.asarray(found).reshape(len(data.counts), -1)
     weight = normalised(weight)

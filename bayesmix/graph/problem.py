@@ -67,8 +67,8 @@ class Problem(Patterns):
         made = Patterns.of(rows, by_cluster, collapse and "individual" not in sampled)
         arrays: dict[str, Named] = dict(made.arrays)
         for level, size in (("individual", len(made.counts)), ("cluster", len(made.clusters or []))):
-            if effects := rows.model.effects_at(level):
-                arrays |= node_arrays(level, effects, methods.get(level), size)
+            if rows.model.effects_at(level):
+                arrays |= node_arrays(rows.model, level, methods.get(level), size)
         own = {f.name: getattr(made, f.name) for f in fields(Patterns)}
         return cls(**own | {"arrays": arrays, "nodes": methods})
 

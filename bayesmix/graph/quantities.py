@@ -75,9 +75,9 @@ def _by_name(pairs: Iterable[tuple[Quantity, Tensor]]) -> dict[Quantity, Tensor]
 
 def average(x: Tensor, data: Tensors, level: str = "individual") -> Tensor:
     """Means over nodes (by weight), individuals (by count) and clusters (by size; of classes of clusters, alike)."""
-    for k in ("individual", "cluster"):
-        if (node := f"node_{k}") in x.dims:
-            x = (x * px.math.exp(data[f"log_weight_{k}"])).sum(node)
+    weights = {k.replace("log_weight", "node"): w for k, w in data.items() if k.startswith("log_weight_")}
+    for node in sorted(weights, key=lambda k: -len(weights[k].dims)):
+        x = (x * px.math.exp(weights[node])).sum(node) if node in x.dims else x
     counts = data["counts"] if "counts" in data else data["weight"]
     if "individual" in x.dims:
         n = counts.sum("cluster") if "cluster" in counts.dims else counts

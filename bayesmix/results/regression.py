@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from bayesmix.data import as_frame, check_coords, coding_of
 from bayesmix.data.design import design
-from bayesmix.graph import LogLikelihood, Problem, at_rest, effects_at_nodes, prepare
+from bayesmix.graph import LogLikelihood, Problem, at_rest, effects_at_nodes, node_dims, prepare
 from bayesmix.results.estimates import Estimates
 from bayesmix.results.fit import Fit
 from bayesmix.spec import Covariates, Model, Named, Predictor, Term, by_effect, parameter_of
@@ -191,7 +191,7 @@ class _States:
         One pattern an individual (or several that are equal in all, by a frequency).
     within : tuple of str
         Class variables of individuals.
-    p : xarray.DataArray (individual, *classes, node_cluster)
+    p : xarray.DataArray (individual, *classes, *nodes of clusters)
         Posterior probabilities; without classes of individuals those of clusters stand in place of them. A closed
         form has derivatives for probabilities of its nodes, exact for means and squares of what is linear there.
     """
@@ -204,7 +204,7 @@ class _States:
     def of(cls, data: Problem, theta: Array) -> _States:
         within = tuple(c.name for c in data.model.classes_at("individual"))
         above = [c.name for c in data.model.classes_at("cluster")]
-        above += ["node_cluster"] if {"log_weight_cluster", "curve_cluster"} & {*data.arrays} else []
+        above += node_dims("cluster", data.arrays)
         dims = ("individual" if within else "cluster", *above, *within)
         if len(dims) == 1:
             return cls(data, within, xr.DataArray(np.ones(len(data.clusters or ())), dims=dims))

@@ -54,6 +54,7 @@ from .quadrature import Trapezoid as Trapezoid
 from .quadrature import count_nodes as count_nodes
 from .quadrature import from_text as from_text
 from .quadrature import gauss_hermite as gauss_hermite
+from .quadrature import root as root
 from .scales import FISHER_Z as FISHER_Z
 from .scales import IDENTITY as IDENTITY
 from .scales import LOG as LOG
@@ -141,6 +142,7 @@ __all__ = [
     "plain",
     "probability_tables",
     "roles",
+    "root",
     "same_items",
     "shown",
     "square",

@@ -1,12 +1,14 @@
 """Ground floor: nodes for standard normal latent variables, as values.
 
 A method is asked for a number of dimensions and answers with nodes `z` of shape (node, effect) and
-log weights of shape (node,) that sum to one on the natural scale. Adaptive nodes are then moved to
-where each unit (cluster or individual) has its posterior; exact integration has nodes without weights.
+log weights of shape (node,) that sum to one on the natural scale; a product rule also with the points of
+one dimension. Adaptive nodes are then moved to where each unit (cluster or individual) has its posterior;
+exact integration has nodes without weights.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
@@ -82,10 +84,14 @@ class Trapezoid:
 
     def grid(self, n_effects: int) -> tuple[Array, Array]:
         """Nodes (node, effect) and log weights (node,)."""
+        return _product(*self.axis(n_effects), n_effects)
+
+    def axis(self, n_effects: int = 1) -> tuple[Array, Array]:
+        """Points and log weights of each dimension of a product."""
         _check_product(self, n_effects)
         points = np.linspace(-self.limit, self.limit, self.n) if self.n > 1 else np.zeros(1)
         log_weights = -0.5 * points**2
-        return _product(points, log_weights - float(cast(Any, special.logsumexp(log_weights))), n_effects)
+        return points, log_weights - float(cast(Any, special.logsumexp(log_weights)))
 
     def finer(self, n_effects: int = 1) -> Trapezoid:
         """About half the step, on a range wider by one at each end, for the audit of a fit."""
@@ -103,11 +109,15 @@ class GaussHermite:
 
     def grid(self, n_effects: int) -> tuple[Array, Array]:
         """Nodes (node, effect) and log weights (node,)."""
+        return _product(*self.axis(n_effects), n_effects)
+
+    def axis(self, n_effects: int = 1) -> tuple[Array, Array]:
+        """Points and log weights of each dimension of a product."""
         _check_product(self, n_effects)
         points, weights = special.roots_hermitenorm(self.n)
         kept = weights > 1e-290  # beyond 350 points the outer weights underflow: those nodes count for nothing
         log_weights = np.where(kept, np.log(np.where(kept, weights, 1.0)), -1e8)
-        return _product(points, log_weights - np.log(weights.sum()), n_effects)
+        return points, log_weights - np.log(weights.sum())
 
     def finer(self, n_effects: int = 1) -> GaussHermite:
         """The rule with twice the points, for the audit of a fit."""
@@ -150,28 +160,41 @@ class Adaptive:
 
     def grid(self, n_effects: int) -> tuple[Array, Array]:
         """Nodes (node, effect) and log weights (node,) before they are moved."""
-        _check_product(self, n_effects)
-        points, log_weights = GaussHermite(self.n).grid(1)
-        return _product(points[:, 0], log_weights, n_effects)
+        return _product(*self.axis(n_effects), n_effects)
 
-    def placed(self, mean: Array, scale: Array) -> tuple[Array, Array]:
+    def axis(self, n_effects: int = 1) -> tuple[Array, Array]:
+        """Points and log weights of each dimension before they are moved."""
+        _check_product(self, n_effects)
+        return GaussHermite(self.n).axis()
+
+    def placed(self, mean: Array, scale: Array, order: Sequence[int]) -> Iterator[tuple[tuple[int, ...], Array, Array]]:
         """Nodes and log weights of each unit: z = mean + scale t, weighted for the standard normal density of z.
 
         Parameters
         ----------
         mean : array (unit, effect)
         scale : array (unit, effect, effect)
-            Lower triangular.
+            As :func:`root` gives it: lower triangular, for the effects in their `order`.
+        order : sequence of int
+            The effects, in an order in which each depends on the points of those before it and its own.
 
-        Returns
-        -------
-        tuple of arrays
-            Nodes (unit, node, effect) and log weights (unit, node).
+        Yields
+        ------
+        over : tuple of int
+            The effects of whose points the nodes of the next effect are made, for each effect from the first.
+        z, log_weights : array (unit, *points of these)
+            The sum of the log weights of all effects is that of a node of the product.
         """
-        t, log_weights = self.grid(mean.shape[1])
-        z = mean[:, None, :] + np.einsum("ukl,nl->unk", scale, t)
-        size = np.log(np.diagonal(scale, axis1=1, axis2=2)).sum(axis=1)
-        return z, log_weights + 0.5 * (t**2).sum(axis=-1) - 0.5 * (z**2).sum(axis=-1) + size[:, None]
+        n = mean.shape[1]
+        points, log_weights = self.axis(n)
+        for k in range(n):
+            over = tuple(sorted(order[: [*order].index(k) + 1]))
+            along = [[-1 if m == other else 1 for other in over] for m in over]
+            z = mean[:, k].reshape((-1, *[1] * len(over)))
+            for m, shape in zip(over, along, strict=True):
+                z = z + scale[:, k, m].reshape((-1, *[1] * len(over))) * points.reshape(shape)
+            own = (log_weights + 0.5 * points**2).reshape(along[over.index(k)])
+            yield over, z, own - 0.5 * z**2 + np.log(scale[:, k, k]).reshape((-1, *[1] * len(over)))
 
     def finer(self, n_effects: int = 1) -> Adaptive:
         """The rule with twice the points, for the audit of a fit."""
@@ -200,6 +223,13 @@ class Exact:
             for one, other in ((k, m), (m, k)):
                 curve[[1 + 2 * n_effects + j, 1 + k, 1 + m, 0], one, other] = -1.0, 1.0, 1.0, -1.0
         return z, curve, slope
+
+
+def root(covariance: Array, order: Sequence[int]) -> Array:
+    """Factors L of covariance matrices L L' (unit, effect, effect), lower triangular for the effects in `order`."""
+    back = np.argsort(order)
+    lower = np.linalg.cholesky(covariance[:, order][:, :, order])
+    return lower[:, back][:, :, back]
 
 
 Nodes = Trapezoid | GaussHermite | MonteCarlo | Adaptive | Exact

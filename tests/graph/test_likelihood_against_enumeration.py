@@ -423,10 +423,9 @@ def test_frequencies_equal_repeated_rows(declared):
 
 def test_order_of_nodes_does_not_matter():
     data = bm.prepare(lta_two_level(), frame(), NODES["trapezoid"])
-    order = np.random.default_rng(0).permutation(len(data.arrays["log_weight_cluster"].values))
-    moved = {
-        k: replace(data.arrays[k], values=data.arrays[k].values[order]) for k in ("z_cluster", "log_weight_cluster")
-    }
+    order = np.random.default_rng(0).permutation(len(data.arrays["log_weight_cluster_1"].values))
+    names = ("z_cluster_1", "log_weight_cluster_1")
+    moved = {k: replace(data.arrays[k], values=data.arrays[k].values[order]) for k in names}
     values = random_values(data, seed=4)
     shuffled = replace(data, arrays=data.arrays | moved)
     assert_allclose(evaluate(shuffled, values), evaluate(data, values), rtol=1e-13)
@@ -513,7 +512,7 @@ def posterior(data, values: dict, *dims: str) -> np.ndarray:
 
 @pytest.mark.parametrize(
     ("declared", "dims"),
-    [(lca_covariates, ("C",)), (lta, ("C1", "C2")), (factor_mixture, ("C", "node_individual"))],
+    [(lca_covariates, ("C",)), (lta, ("C1", "C2")), (factor_mixture, ("C", "node_individual_1"))],
 )
 def test_gradients_are_posteriors_of_individuals(declared, dims):
     df = frame()
@@ -541,7 +540,7 @@ def test_gradients_of_patterns_in_clusters_carry_their_counts(declared, dims):
     assert_allclose(p.reshape(len(p), -1).sum(1), data.counts, rtol=1e-12)
 
 
-@pytest.mark.parametrize("dims", [("D",), ("node_cluster",), ("D", "node_cluster")])
+@pytest.mark.parametrize("dims", [("D",), ("node_cluster_1",), ("D", "node_cluster_1")])
 def test_gradients_are_posteriors_of_clusters(dims):
     df = frame()
     data = bm.prepare(between_class(), df, NODES["gauss_hermite"])

@@ -6,7 +6,7 @@ from bayesmix.models import fma_gom, lca
 from numpy.testing import assert_allclose
 
 import bayesmix as bm
-from bayesmix.graph import LogLikelihood, batches
+from bayesmix.graph import LogLikelihood, batches, node_dims
 from declare import random_values
 
 
@@ -46,7 +46,7 @@ def test_points_along_leading_axes_are_evaluated_each(problem):
 
 
 def test_batches_of_clusters_are_the_whole(problem, monkeypatch):
-    theta, probe = problem.pack(random_values(problem, 1)), ("cluster", "node_cluster")
+    theta, probe = problem.pack(random_values(problem, 1)), ("cluster", *node_dims("cluster", problem.arrays))
 
     def everything(graph):
         return (

@@ -15,7 +15,7 @@ from numpy.testing import assert_allclose
 
 import bayesmix as bm
 from bayesmix.graph import LogLikelihood
-from bayesmix.spec import count_nodes, from_text
+from bayesmix.spec import count_nodes, from_text, root
 from declare import frame, target
 
 METHODS = [bm.trapezoid(), bm.trapezoid(4, 2.0), bm.gauss_hermite(7), bm.monte_carlo(100)]
@@ -138,10 +138,17 @@ def test_adaptive_nodes_integrate_the_density_of_the_effects_from_where_they_are
     rng = np.random.default_rng(n_effects)
     mean = 0.3 * rng.normal(size=(2, n_effects))
     scale = np.tril(0.1 * rng.uniform(-1, 1, size=(2, n_effects, n_effects)), -1) + np.eye(n_effects)
-    z, log_weights = bm.adaptive(25).placed(mean, scale)
-    weights = np.exp(log_weights)
+    order = [*reversed(range(n_effects))]
+    scale = root(scale @ np.swapaxes(scale, 1, 2), order)
+    grid = [25] * n_effects
+    z, log_weights = np.zeros((2, *grid, n_effects)), np.zeros((2, *grid))
+    for k, (over, own, log_weight) in enumerate(bm.adaptive(25).placed(mean, scale, order)):
+        shape = (2, *(25 if m in over else 1 for m in range(n_effects)))
+        z[..., k] = own.reshape(shape)
+        log_weights = log_weights + log_weight.reshape(shape)
+    weights = np.exp(log_weights).reshape(2, -1)
     assert weights.sum(axis=1) == pytest.approx(1.0, abs=1e-4)
-    assert np.einsum("un,unk->uk", weights, z) == pytest.approx(np.zeros_like(mean), abs=1e-3)
+    assert np.einsum("un,unk->uk", weights, z.reshape(2, -1, n_effects)) == pytest.approx(np.zeros_like(mean), abs=1e-3)
 
 
 def test_the_stencil_reads_off_a_quadratic():
@@ -240,7 +247,7 @@ def test_one_adaptive_node_is_the_approximation_of_laplace(level, sd):
     data = target(model, df, bm.trapezoid(4001, 8.0))
     theta = data.pack({k: np.asarray(v) for k, v in values.items()})
     z, log_weights = data.nodes[level].grid(1)
-    (weights,) = LogLikelihood(data).posterior(theta, (level, f"node_{level}"))
+    (weights,) = LogLikelihood(data).posterior(theta, (level, f"node_{level}_1"))
     weights = weights / weights.sum(axis=1, keepdims=True)
     with np.errstate(divide="ignore"):
         height = np.log(weights) + LogLikelihood(data).of_units(theta)[:, None] - log_weights - 0.5 * z[:, 0] ** 2

@@ -14,7 +14,7 @@ from numpy.testing import assert_allclose
 from scipy import special, stats
 
 import bayesmix as bm
-from bayesmix.graph import LogLikelihood, batches
+from bayesmix.graph import LogLikelihood, batches, node_dims
 from bayesmix.ml import curvature, with_classes
 from declare import by_unit, evaluate, frame, give_effects, oracle_for, random_values, target
 
@@ -114,7 +114,7 @@ def test_batches_of_clusters_add_up(monkeypatch, name):
     df = df.drop(index=df.index[[0, 3, 7, 11]])  # clusters of several sizes
     data = target(model, df, bm.adaptive(3))
     theta = data.pack(random_values(data, seed=1))
-    probes = (("cluster", "node_cluster"), ("individual", "C"))
+    probes = (("cluster", *node_dims("cluster", data.arrays)), ("individual", "C"))
 
     def everything():
         c = curvature(data, theta)
