@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bayesmix.data.dataset import texts
+from bayesmix.data.equal_rows import by_number, equal_rows
 from bayesmix.data.patterns import Patterns
 from bayesmix.spec import Model, structure
 from bayesmix.typing import Array
@@ -67,8 +68,8 @@ def _coded(data: Patterns) -> tuple[Any, ...]:
     for c in data.model.covariates:
         columns.append(plain.arrays[c.name].values[at if c.level == "individual" else cluster])
     wide = _rounded(np.column_stack([cluster, *columns]).astype(float))
-    rows, inverse = np.unique(wide, axis=0, return_inverse=True)
-    often = np.bincount(inverse.ravel(), weights=counts, minlength=len(rows))
+    first, which = equal_rows(wide.T, by_number)
+    rows, often = wide[first], np.bincount(which, weights=counts, minlength=len(first))
     labels = {c.name: [str(k) for k in data.coords[c.name]] for c in data.model.covariates}
     return texts(data.categories), [str(k) for k in data.clusters or []], labels, rows.shape, rows, often
 

@@ -6,10 +6,10 @@ all that the model uses become one pattern with a count.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Self, cast
+from typing import Any, Self, cast
 
 import numpy as np
 import pandas as pd
@@ -19,12 +19,15 @@ from bayesmix.data.centering import Recoding, centred_columns, recoded
 from bayesmix.data.coding import Coding
 from bayesmix.data.dataset import Dataset
 from bayesmix.data.design import Design
+from bayesmix.data.equal_rows import by_number, equal_rows
 from bayesmix.data.items import Coded
 from bayesmix.spec import Model, Named, Packing, Response, terms
 from bayesmix.typing import Array
 
 WORTH_MERGING = 1.5
 """How many more patterns there are by cluster, from which they are merged over clusters where that is possible."""
+WORTH_ANSWERS = 4
+"""How many individuals a different row of answers has, from which the graph meets each row of answers once."""
 WORTH_SLOTS = 2.0
 """How many slots a pattern there may be for clusters of different sizes."""
 
@@ -59,6 +62,8 @@ class Patterns:
         How the items and covariates were coded, for other rows.
     dataset : Dataset, optional
         The rows that the patterns were made of; dropped where arrays alone are wanted.
+    kept : dict
+        What was made of these arrays and may be of use again; whoever takes it sees whether they are still the same.
     """
 
     model: Model
@@ -76,6 +81,7 @@ class Patterns:
     user_columns: Mapping[str, Named] = field(default_factory=dict)
     coding: Coding = field(default_factory=Coding)
     dataset: Dataset | None = None
+    kept: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
     @classmethod
     def of(cls, rows: Dataset, by_cluster: bool = False, collapse: bool = True) -> Self:
@@ -113,7 +119,7 @@ class Patterns:
         responses = {name: np.where((counts > 0)[:, None], e.y[first], np.nan) for name, e in coded.items()}
         arrays: dict[str, Named] = {}
         for r in model.responses:
-            arrays |= _response_arrays(r, coded[r.name], responses[r.name])
+            arrays |= _response_arrays(r, coded[r.name], responses[r.name], _is_plain(model, r))
         for c in model.covariates:
             d = designs[c.name].values
             arrays[c.name] = Named((c.level, c.name), d[first] if c.level == "individual" else d)
@@ -195,6 +201,13 @@ class Patterns:
         """The data with covariates as the user has them: theta is then that of the user's parameters."""
         return replace(self, arrays={**self.arrays, **self.user_columns}, recoding=Recoding(), user_columns={})
 
+    def keep[T](self, name: str, made_of: tuple, make: Callable[[], T]) -> T:
+        """What `make` makes, made once for all problems with these very arrays and numbers, wherever their nodes are."""
+        known = self.kept.get(name)
+        if known is None or len(known[0]) != len(made_of) or any(a is not b for a, b in zip(known[0], made_of)):
+            known = self.kept[name] = made_of, make()
+        return known[1]
+
     @property
     def unit(self) -> str:
         """The dim over which the log-likelihood adds up."""
@@ -228,8 +241,8 @@ class Patterns:
     @cached_property
     def n_missing_patterns(self) -> int:
         """How many patterns of missing and observed items occur."""
-        seen = np.concatenate([np.isnan(y) for y in self.responses.values()], axis=1)
-        return len(np.unique(seen[self.counts > 0], axis=0))
+        used = self.counts > 0
+        return len(equal_rows((np.isnan(x[used]) for y in self.responses.values() for x in y.T), by_number)[0])
 
     @property
     def signature(self) -> tuple:
@@ -251,8 +264,27 @@ def _by_cluster(model: Model) -> bool:
 # items --------------------------------------------------------------------------------------------
 
 
-def _response_arrays(r: Response, coded: Coded, y: Array) -> dict[str, Named]:
-    """Make the features of a response's items and what its family needs to know of them."""
+def _is_plain(model: Model, r: Response) -> bool:
+    """Whether a response has one table for all: it depends on classes of individuals and clusters alone."""
+    of_items = {c.name for c in model.classes_at("item")}
+    return not any(t.covariates or t.effects or of_items & {*t.dims} for t in r.terms)
+
+
+def _response_arrays(r: Response, coded: Coded, y: Array, plain: bool) -> dict[str, Named]:
+    """Make the features of a response's items and what its family needs to know of them.
+
+    Those of a response with one table for all are kept once for each different row of answers, where these are few,
+    beside the row that each individual has.
+    """
+    at, which = equal_rows(y.T) if plain else (np.zeros(0), np.zeros(0))
+    if not plain or len(at) * WORTH_ANSWERS > len(y):
+        return _features(r, coded, y, "individual")
+    rows = {f"{r.name}:answers": Named(("individual",), which)}
+    return rows | _features(r, coded, y[at], f"answers_{r.name}")
+
+
+def _features(r: Response, coded: Coded, y: Array, dim: str) -> dict[str, Named]:
+    """Features of rows of answers along `dim`, and the constants of the family."""
     x, out = y, {}
     if r.family.standardised:
         x = (y - coded.center) / coded.scale
@@ -260,7 +292,7 @@ def _response_arrays(r: Response, coded: Coded, y: Array) -> dict[str, Named]:
     n_categories = np.array([len(c) for c in coded.categories])
     features = np.moveaxis(r.family.features(x, coded.width), 0, -1)  # individuals last: sums run along memory
     out |= family_constants(r, x, n_categories, coded.width)
-    return {f"{r.name}:features": Named((r.item_dim, "feature", "individual"), features)} | {
+    return {f"{r.name}:features": Named((r.item_dim, "feature", dim), features)} | {
         f"{r.name}:{k}": v for k, v in out.items()
     }
 
@@ -288,11 +320,8 @@ def _patterns(keys: list[Array], seen, collapse: bool) -> tuple[NDArray[np.int64
     if not collapse:
         pattern_of[rows] = np.arange(len(rows))
         return rows, pattern_of
-    wide = np.ascontiguousarray(np.column_stack(keys)[rows] + 0.0)
-    wide[np.isnan(wide)] = -np.inf
-    as_bytes = wide.view(np.dtype((np.void, wide.dtype.itemsize * wide.shape[1]))).ravel()
-    _, first, inverse = np.unique(as_bytes, return_index=True, return_inverse=True)
-    pattern_of[rows] = inverse
+    whole = len(rows) == len(seen)
+    first, pattern_of[rows] = equal_rows(x if whole else x[rows] for key in keys for x in key.T)
     return rows[first], pattern_of
 
 

@@ -77,6 +77,18 @@ def to_individuals(x: Tensor, data: Tensors) -> Tensor:
     return x
 
 
+def read_off(x: Tensor, at: Tensor, dim: str) -> Tensor:
+    """What individuals have along `dim`, each at its place: one long vector is taken from, the quickest way to do it."""
+    rest = [d for d in x.dims if d != dim]
+    values = x.transpose(*rest, dim).values
+    size = [values.shape[k] for k in range(len(rest))]
+    begin = pt.arange(pt.prod(pt.stack(size))) * values.shape[-1] if rest else pt.zeros(1, dtype="int64")
+    places = begin[:, None] + at.values.flatten()[None, :]
+    taken = values.flatten()[places.flatten()]
+    shape = [*size, *(at.values.shape[k] for k in range(at.values.ndim))]
+    return px.as_xtensor(taken.reshape(shape), dims=(*rest, *at.dims))
+
+
 def in_clusters(x: Tensor, data: Tensors) -> Tensor:
     """Individuals as slots of clusters, where they stand in that order: what differs by cluster meets them by name."""
     if "individual" not in x.dims:
@@ -298,7 +310,8 @@ def climb_items(r: Response, table: Tensor, item_factors: Tensors, data: Tensors
         parts = eliminate(parts, c)
     table = sum(parts[1:], parts[0])
     if "feature" in table.dims:
-        return contract(y, table, (r.item_dim, *over))
+        met = contract(y, table, (r.item_dim, *over))
+        return read_off(met, data[own], f"answers_{r.name}") if (own := f"{r.name}:answers") in data else met
     return table.sum(r.item_dim) if r.item_dim in table.dims else table
 
 
@@ -342,18 +355,19 @@ def log_likelihood(model: Model, values: Tensors, data: Tensors, probes: tuple =
     for c in model.classes_at("individual"):
         parts += class_factors(c, values, data, seen(c.predictor))
     own = {"individual", "slot"}
-    unit = _climb(model, "individual", [*parts, *(p for p in probes if own & {*p.dims})], data)
+    parts = _climb(model, "individual", [*parts, *(p for p in probes if own & {*p.dims})], data)
     if not model.two_level:
-        return unit
+        return sum(parts[1:], parts[0])
 
-    parts = [by_cluster(unit, data)]
+    parts = _by_cluster_each(parts, data)
     parts += [class_log_probability(c, values, data, effects) for c in model.classes_at("cluster")]
     parts += [p for p in probes if not own & {*p.dims}]
-    return _climb(model, "cluster", parts, data)
+    parts = _climb(model, "cluster", parts, data)
+    return sum(parts[1:], parts[0])
 
 
-def _climb(model: Model, level: str, parts: list[Tensor], data: Tensors) -> Tensor:
-    """Eliminate what lives at the level and add up the rest.
+def _climb(model: Model, level: str, parts: list[Tensor], data: Tensors) -> list[Tensor]:
+    """Eliminate what lives at the level; the parts that are left are to be added.
 
     Individuals: classes, then the effects they may depend on; where effects have a closed form given the class,
     these first. Clusters: effects, whose distribution may depend on the class, then classes.
@@ -371,13 +385,23 @@ def _climb(model: Model, level: str, parts: list[Tensor], data: Tensors) -> Tens
     else:
         for dim in (node, *classes):
             parts = eliminate(parts, dim, how if dim == node else logsumexp)
-    return sum(parts[1:], parts[0])
+    return parts
+
+
+def _by_cluster_each(parts: list[Tensor], data: Tensors) -> list[Tensor]:
+    """:func:`by_cluster` of a sum: what varies over nodes by itself, so that nothing else is spread out over them."""
+    nodes = [f for f in parts if any(d.startswith("node_") for d in f.dims)]
+    apart = [f for f in nodes if {"individual", "slot"} & {*f.dims}]
+    rest = [f for f in parts if all(f is not k for k in apart)]
+    if not apart or not any({"individual", "slot"} & {*f.dims} for f in rest) or len(nodes) > len(apart):
+        return [by_cluster(sum(parts[1:], parts[0]), data)]
+    return [by_cluster(sum(some[1:], some[0]), data) for some in (apart, rest)]
 
 
 def by_cluster(unit: Tensor, data: Tensors) -> Tensor:
     """Sums over the individuals of each cluster: by the counts of patterns, or one by one where clusters differ."""
     if "slot" in unit.dims:
-        return (unit * data["square"]).sum("slot")
+        return contract(data["square"], unit, ("slot",))
     if "cluster_of" not in data:
         return contract(data["counts"], unit, ("individual",))
     rest = [d for d in unit.dims if d != "individual"]

@@ -85,7 +85,7 @@ class Problem(Patterns):
 
     def bare(self) -> Self:
         """Without the rows: what is sent to another process to be computed with."""
-        return replace(self, dataset=None)
+        return replace(self, dataset=None, kept={})
 
     def with_weights(self, weight: Array) -> Self:
         """With another weight of each unit, as of a resample."""

@@ -98,6 +98,12 @@ class Ranges:
 
 def ranges(data: Target) -> Ranges:
     """Ranges of the starts for these data."""
+    covariates = [data.arrays[c.name].values for c in data.model.covariates]
+    own = (data.model, data.packing, data.counts, data.responses, data.smallest_sd, *covariates)
+    return data.keep("ranges", own, lambda: _ranges(data))
+
+
+def _ranges(data: Target) -> Ranges:
     raw = {
         p.name: [np.zeros(data.packing.shape(p)), np.ones(data.packing.shape(p)), 0.5] for p in data.model.parameters
     }
