@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bayesmix.data.dataset import texts
 from bayesmix.data.equal_rows import by_number, equal_rows
@@ -63,7 +62,11 @@ def _declared(model: Model) -> Any:
 def _coded(data: Patterns) -> tuple[Any, ...]:
     """Labels of everything, and the different rows with how often there is each."""
     plain = data.on_user_scale()
-    at, cluster, counts = _cells(data)
+    if data.clusters is None:
+        at = np.flatnonzero(data.counts > 0)
+        cluster, counts = np.zeros_like(at), data.counts[at]
+    else:
+        cluster, at, counts = data.cells
     columns = [data.responses[r.name][at] for r in data.model.responses]
     for c in data.model.covariates:
         columns.append(plain.arrays[c.name].values[at if c.level == "individual" else cluster])
@@ -72,17 +75,6 @@ def _coded(data: Patterns) -> tuple[Any, ...]:
     rows, often = wide[first], np.bincount(which, weights=counts, minlength=len(first))
     labels = {c.name: [str(k) for k in data.coords[c.name]] for c in data.model.covariates}
     return texts(data.categories), [str(k) for k in data.clusters or []], labels, rows.shape, rows, often
-
-
-def _cells(data: Patterns) -> tuple[NDArray[np.int64], NDArray[np.int64], Array]:
-    """Patterns that occur, the cluster of each (zero where there are none), and how often."""
-    table = data.arrays.get("counts")
-    if table is not None and "cluster" in table.dims:
-        cluster, at = np.nonzero(table.values)
-        return at, cluster, table.values[cluster, at]
-    at = np.flatnonzero(data.counts > 0)
-    owner = data.arrays["cluster_of"].values[at] if "cluster_of" in data.arrays else np.zeros(len(at), dtype=np.int64)
-    return at, owner, data.counts[at]
 
 
 def _rounded(x: Array) -> Array:

@@ -128,7 +128,8 @@ class Patterns:
         elif varies:
             arrays |= _members(counts, _owner(cluster[first], slots), len(labels), slots)
         else:
-            arrays |= _merged(cluster[seen], pattern_of[seen], freq[seen], (len(labels), len(first)))
+            merged_to = _in_cells if not model.effects_at("cluster") else _in_table
+            arrays |= merged_to(cluster[seen], pattern_of[seen], freq[seen], (len(labels), len(first)))
         coords = _coords(model, coded, designs)
         packing = Packing(model.parameters, coords, _absent(model, coded, coords))
         columns = {c.name: arrays[c.name] for c in model.covariates}
@@ -202,9 +203,13 @@ class Patterns:
         return replace(self, arrays={**self.arrays, **self.user_columns}, recoding=Recoding(), user_columns={})
 
     def keep[T](self, name: str, made_of: tuple, make: Callable[[], T]) -> T:
-        """What `make` makes, made once for all problems with these very arrays and numbers, wherever their nodes are."""
+        """What `make` makes, made once for all problems with these very arrays, wherever their nodes are."""
         known = self.kept.get(name)
-        if known is None or len(known[0]) != len(made_of) or any(a is not b for a, b in zip(known[0], made_of)):
+        if (
+            known is None
+            or len(known[0]) != len(made_of)
+            or any(a is not b for a, b in zip(known[0], made_of, strict=True))
+        ):
             known = self.kept[name] = made_of, make()
         return known[1]
 
@@ -228,10 +233,20 @@ class Patterns:
         """Individuals of each cluster."""
         if self.clusters is None:
             return None
+        cluster, _, counts = self.cells
+        return np.bincount(cluster, weights=counts, minlength=len(self.clusters))
+
+    @property
+    def cells(self) -> tuple[NDArray[np.int64], NDArray[np.int64], Array]:
+        """Of a two-level model: clusters, patterns that occur in them, and how many individuals have each there."""
         counts = self.arrays["counts"]
+        if "cell" in counts.dims:
+            return self.arrays["cell_cluster"].values, self.arrays["cell_individual"].values, counts.values
         if "cluster" in counts.dims:
-            return counts.values.sum(axis=1)
-        return np.bincount(self.arrays["cluster_of"].values, weights=counts.values, minlength=len(self.clusters))
+            cluster, at = np.nonzero(counts.values)
+            return cluster, at, counts.values[cluster, at]
+        at = np.flatnonzero(self.counts > 0)
+        return self.arrays["cluster_of"].values[at], at, self.counts[at]
 
     @property
     def n_left_out(self) -> int:
@@ -348,11 +363,22 @@ def _members(counts: Array, owner: NDArray[np.int64], clusters: int, slots: int)
     return out | ({"square": Named(("cluster", "slot"), counts.reshape(-1, slots))} if slots else {})
 
 
-def _merged(cluster, pattern, freq, shape: tuple[int, int]) -> dict[str, Named]:
-    """Individuals of each pattern in each cluster."""
-    table = np.zeros(shape)
-    np.add.at(table, (cluster, pattern), freq)
+def _in_table(cluster, pattern, freq, shape: tuple[int, int]) -> dict[str, Named]:
+    """Individuals of each pattern in each cluster: over many nodes a matrix product."""
+    table = np.bincount(cluster * shape[1] + pattern, weights=freq, minlength=shape[0] * shape[1]).reshape(shape)
     return {"weight": Named(("cluster",), np.ones(shape[0])), "counts": Named(("cluster", "individual"), table)}
+
+
+def _in_cells(cluster, pattern, freq, shape: tuple[int, int]) -> dict[str, Named]:
+    """Individuals of each pattern in each cluster, where there are any."""
+    first, cell = equal_rows([cluster * shape[1] + pattern], by_number)
+    return {
+        "weight": Named(("cluster",), np.ones(shape[0])),
+        "counts": Named(("cell",), np.bincount(cell, weights=freq, minlength=len(first))),
+        "cell_cluster": Named(("cell",), cluster[first]),
+        "cell_individual": Named(("cell",), pattern[first]),
+        "total": Named(("individual",), np.bincount(pattern, weights=freq, minlength=shape[1])),
+    }
 
 
 def _owner(cluster: NDArray[np.int64], slots: int) -> NDArray[np.int64]:

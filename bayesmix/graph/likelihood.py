@@ -78,15 +78,29 @@ def to_individuals(x: Tensor, data: Tensors) -> Tensor:
 
 
 def read_off(x: Tensor, at: Tensor, dim: str) -> Tensor:
-    """What individuals have along `dim`, each at its place: one long vector is taken from, the quickest way to do it."""
+    """Entries along `dim` at given places: of one long vector, which is the quickest way."""
     rest = [d for d in x.dims if d != dim]
     values = x.transpose(*rest, dim).values
     size = [values.shape[k] for k in range(len(rest))]
-    begin = pt.arange(pt.prod(pt.stack(size))) * values.shape[-1] if rest else pt.zeros(1, dtype="int64")
-    places = begin[:, None] + at.values.flatten()[None, :]
-    taken = values.flatten()[places.flatten()]
+    taken = values.flatten()[_places(size, values.shape[-1], at.values)]
     shape = [*size, *(at.values.shape[k] for k in range(at.values.ndim))]
     return px.as_xtensor(taken.reshape(shape), dims=(*rest, *at.dims))
+
+
+def add_up(x: Tensor, at: Tensor, dim: str, n: Any) -> Tensor:
+    """Sums of the entries that go to the same of `n` places along a new `dim`."""
+    (old,), rest = at.dims, [d for d in x.dims if d not in at.dims]
+    values = x.transpose(*rest, old).values
+    size = [values.shape[k] for k in range(len(rest))]
+    zeros = pt.zeros(pt.prod(pt.stack([*size, n])))
+    total = cast(Tensor, pt.inc_subtensor(zeros[_places(size, n, at.values)], values.flatten()))
+    return px.as_xtensor(total.reshape([*size, n]), dims=(*rest, dim))
+
+
+def _places(size: list[Any], n: Any, at: Any) -> Any:
+    """Places in a vector of an array of this size whose last axis has `n` entries, those `at` of it taken."""
+    begin = pt.arange(pt.prod(pt.stack(size))) * n if size else pt.zeros(1, dtype="int64")
+    return (begin[:, None] + at.flatten()[None, :]).flatten()
 
 
 def in_clusters(x: Tensor, data: Tensors) -> Tensor:
@@ -402,10 +416,10 @@ def by_cluster(unit: Tensor, data: Tensors) -> Tensor:
     """Sums over the individuals of each cluster: by the counts of patterns, or one by one where clusters differ."""
     if "slot" in unit.dims:
         return contract(data["square"], unit, ("slot",))
+    clusters = data["weight"].values.shape[0]
+    if "cell_cluster" in data:
+        each = read_off(unit, data["cell_individual"], "individual") * data["counts"]
+        return add_up(each, data["cell_cluster"], "cluster", clusters)
     if "cluster_of" not in data:
         return contract(data["counts"], unit, ("individual",))
-    rest = [d for d in unit.dims if d != "individual"]
-    each = (unit * data["counts"]).transpose("individual", *rest).values
-    zeros = pt.zeros((data["weight"].values.shape[0], *(each.shape[k + 1] for k in range(len(rest)))))
-    total = cast(Tensor, pt.inc_subtensor(zeros[data["cluster_of"].values], each))
-    return px.as_xtensor(total, dims=("cluster", *rest))
+    return add_up(unit * data["counts"], data["cluster_of"], "cluster", clusters)

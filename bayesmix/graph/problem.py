@@ -42,6 +42,7 @@ class Problem(Patterns):
         nodes: Nodes | Mapping[str, Nodes] | None = None,
         sampled: tuple[str, ...] = (),
         collapse: bool = True,
+        apart: bool = False,
     ) -> Self:
         """Make the graph's inputs of encoded rows.
 
@@ -54,6 +55,8 @@ class Problem(Patterns):
             Levels whose effects are given values (one node a unit) instead of being integrated.
         collapse : bool
             Merge equal rows into patterns (of each cluster, for a two-level model).
+        apart : bool
+            No pattern stands for individuals of different clusters.
 
         Raises
         ------
@@ -63,7 +66,7 @@ class Problem(Patterns):
         methods = choose(rows.model, nodes, sampled)
         if "cluster" not in sampled:
             rows.check_clusters()
-        by_cluster = "cluster" in sampled or isinstance(methods.get("cluster"), Adaptive)
+        by_cluster = apart or "cluster" in sampled or isinstance(methods.get("cluster"), Adaptive)
         made = Patterns.of(rows, by_cluster, collapse and "individual" not in sampled)
         arrays: dict[str, Named] = dict(made.arrays)
         for level, size in (("individual", len(made.counts)), ("cluster", len(made.clusters or []))):
@@ -75,6 +78,11 @@ class Problem(Patterns):
     def uncollapsed(self) -> Problem:
         """The same rows and methods, with a pattern for every row."""
         return Problem.of(self.rows, self.nodes, collapse=False)
+
+    def by_clusters(self) -> Problem:
+        """The same rows and methods, no pattern of which stands for individuals of different clusters."""
+        own = self.clusters is None or "cluster_of" in self.arrays
+        return self if own else Problem.of(self.rows, self.nodes, apart=True)
 
     @property
     def rows(self) -> Dataset:

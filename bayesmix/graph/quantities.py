@@ -78,7 +78,7 @@ def average(x: Tensor, data: Tensors, level: str = "individual") -> Tensor:
     for k in ("individual", "cluster"):
         if (node := f"node_{k}") in x.dims:
             x = (x * px.math.exp(data[f"log_weight_{k}"])).sum(node)
-    counts = data["counts"] if "counts" in data else data["weight"]
+    counts = next(data[k] for k in ("total", "counts", "weight") if k in data)
     if "individual" in x.dims:
         n = counts.sum("cluster") if "cluster" in counts.dims else counts
         x = (x * n).sum("individual") / n.sum()

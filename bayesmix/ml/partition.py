@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
 
 from bayesmix.ml.objective import Target
 from bayesmix.ml.starts import Ranges
@@ -153,11 +154,8 @@ def _cluster_of(data: Target) -> NDArray[np.int64]:
 def _by_cluster(data: Target, x: Array) -> Array:
     """Means of the features in each cluster; patterns that clusters share count in each of them."""
     n, seen = len(data.clusters or ()), ~np.isnan(x)
-    if "cluster_of" in data.arrays:
-        weight = np.zeros((n, len(x)))
-        weight[_cluster_of(data), np.arange(len(x))] = data.counts
-    else:
-        weight = data.arrays["counts"].values
+    cluster, pattern, counts = data.cells
+    weight = sparse.csr_array((counts, (cluster, pattern)), shape=(n, len(x)))
     total = weight @ seen
     return np.where(total > 0, (weight @ np.nan_to_num(x)) / np.where(total > 0, total, 1.0), np.nan)
 
