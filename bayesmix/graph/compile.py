@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -21,7 +21,7 @@ from bayesmix.graph.batches import Batch, batched, spread
 from bayesmix.graph.engines import function, is_static
 from bayesmix.graph.problem import Problem
 from bayesmix.graph.quantities import quantities
-from bayesmix.parallel import COMPILING
+from bayesmix.parallel import COMPILING, side_by_side
 from bayesmix.spec import Model, Named, Quantity, lower, natural, structure
 from bayesmix.typing import Array
 
@@ -128,7 +128,7 @@ class LogLikelihood:
         if len(batches) < 2:
             return _bound(outputs, self.problem, self.mode, probes)
         each = [_bound(outputs, b.data, self.mode, probes) for b in batches]
-        return lambda theta: joined([f(theta) for f in each], batches)
+        return lambda theta: joined(side_by_side([partial(f, theta) for f in each]), batches)
 
     @cached_property
     def _batches(self) -> list[Batch]:
