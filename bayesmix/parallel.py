@@ -7,9 +7,9 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Executor, Future, as_completed
+from concurrent.futures import Executor, Future, ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
-from contextvars import ContextVar
+from contextvars import ContextVar, copy_context
 from functools import cache
 from queue import Empty, SimpleQueue
 from typing import Any
@@ -102,6 +102,38 @@ def one_blas_thread() -> _OneThread:
     return _ONE
 
 
+_WORKER: ContextVar[bool] = ContextVar("worker", default=False)
+
+
+def _as_worker(run: Callable, task: Any) -> Any:
+    """Call `run`, one of many that run at a time: it has no more than one thread."""
+    token = _WORKER.set(True)
+    try:
+        return run(task)
+    finally:
+        _WORKER.reset(token)
+
+
+def cores() -> int:
+    """Cores that this process may use: OMP_NUM_THREADS, where that is a number and there are so many."""
+    there = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    asked = os.environ.get("OMP_NUM_THREADS", "")
+    return min(there, max(int(asked), 1)) if asked.isdecimal() else there
+
+
+def side_by_side(calls: Sequence[Callable[[], Any]]) -> list[Any]:
+    """What each of `calls` returns, in their order: in threads, as many as there are cores, but for a worker."""
+    if _WORKER.get() or (n := min(cores(), len(calls))) < 2:
+        return [call() for call in calls]
+    with ThreadPoolExecutor(n) as pool:
+        futures = [pool.submit(copy_context().run, call) for call in calls]
+        try:
+            return [f.result() for f in futures]
+        finally:
+            for f in futures:
+                f.cancel()
+
+
 _QUIET: ContextVar[bool] = ContextVar("quiet", default=False)
 
 
@@ -182,7 +214,7 @@ def submitted(executor: Executor | None, tasks: Sequence[Any], run: Callable) ->
     if here(executor):
         yield from map(run, tasks)
         return
-    futures = [executor.submit(run, t) for t in tasks]
+    futures = [executor.submit(_as_worker, run, t) for t in tasks]
     try:
         for f in as_completed(futures):
             yield f.result()

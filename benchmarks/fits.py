@@ -68,7 +68,11 @@ def by_girth(df: pd.DataFrame) -> None:
     twopl_mml(df.to_numpy().T.astype(int))
 
 
-PEERS = {"lca": ("stepmix", by_stepmix), "conventional": ("statsmodels", by_statsmodels), "3pl": ("girth 2PL", by_girth)}
+PEERS = {
+    "lca": ("stepmix", by_stepmix),
+    "conventional": ("statsmodels", by_statsmodels),
+    "3pl": ("girth 2PL", by_girth),
+}
 
 
 def timed(call, times: int = 3) -> list[float]:

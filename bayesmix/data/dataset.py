@@ -247,10 +247,11 @@ def _clusters(model: Model, df: pd.DataFrame, seen, least: int) -> tuple[list | 
         return None, None
     what, column = f"The cluster column '{model.cluster}'", native(df[model.cluster])
     check_scalars(what, column)
-    stripped = column.map(lambda v: v.strip() or None if isinstance(v, str) else v)
-    if n := int(stripped.isna().sum()):
+    of_row, raw = pd.factorize(column)
+    stripped = pd.Series([v.strip() or None if isinstance(v, str) else v for v in raw], dtype=object)
+    if n := int((of_row < 0).sum() + np.isin(of_row, np.flatnonzero(stripped.isna())).sum()):
         raise ValueError(f"{what} has {n} missing values: every row needs a cluster; drop or label them.")
-    if stripped.nunique() < column.nunique():
+    if stripped.nunique() < len(raw):
         raise ValueError(f"{what} has labels that differ by blanks alone: df['{model.cluster}'].str.strip() is one.")
     codes, labels = pd.factorize(column[seen], sort=True)
     if len(labels) < least:

@@ -6,10 +6,10 @@ all that the model uses become one pattern with a count.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Self, cast
+from typing import Any, Self, cast
 
 import numpy as np
 import pandas as pd
@@ -20,11 +20,14 @@ from bayesmix.data.coding import Coding
 from bayesmix.data.dataset import Dataset
 from bayesmix.data.design import Design
 from bayesmix.data.items import Coded
+from bayesmix.data.row_ranks import by_number, equal_rows
 from bayesmix.spec import Model, Named, Packing, Response, terms
 from bayesmix.typing import Array
 
 WORTH_MERGING = 1.5
 """How many more patterns there are by cluster, from which they are merged over clusters where that is possible."""
+WORTH_ANSWERS = 4
+"""How many individuals a different row of answers has, from which the graph meets each row of answers once."""
 WORTH_SLOTS = 2.0
 """How many slots a pattern there may be for clusters of different sizes."""
 
@@ -59,6 +62,8 @@ class Patterns:
         How the items and covariates were coded, for other rows.
     dataset : Dataset, optional
         The rows that the patterns were made of; dropped where arrays alone are wanted.
+    kept : dict
+        What was made of these arrays and may be of use again; whoever takes it sees whether they are still the same.
     """
 
     model: Model
@@ -76,6 +81,7 @@ class Patterns:
     user_columns: Mapping[str, Named] = field(default_factory=dict)
     coding: Coding = field(default_factory=Coding)
     dataset: Dataset | None = None
+    kept: dict[Hashable, Any] = field(default_factory=dict, compare=False, repr=False)
 
     @classmethod
     def of(cls, rows: Dataset, by_cluster: bool = False, collapse: bool = True) -> Self:
@@ -113,7 +119,7 @@ class Patterns:
         responses = {name: np.where((counts > 0)[:, None], e.y[first], np.nan) for name, e in coded.items()}
         arrays: dict[str, Named] = {}
         for r in model.responses:
-            arrays |= _response_arrays(r, coded[r.name], responses[r.name])
+            arrays |= _response_arrays(r, coded[r.name], responses[r.name], _is_plain(model, r))
         for c in model.covariates:
             d = designs[c.name].values
             arrays[c.name] = Named((c.level, c.name), d[first] if c.level == "individual" else d)
@@ -122,7 +128,8 @@ class Patterns:
         elif varies:
             arrays |= _members(counts, _owner(cluster[first], slots), len(labels), slots)
         else:
-            arrays |= _merged(cluster[seen], pattern_of[seen], freq[seen], (len(labels), len(first)))
+            merged_to = _in_cells if not model.effects_at("cluster") else _in_table
+            arrays |= merged_to(cluster[seen], pattern_of[seen], freq[seen], (len(labels), len(first)))
         coords = _coords(model, coded, designs)
         packing = Packing(model.parameters, coords, _absent(model, coded, coords))
         columns = {c.name: arrays[c.name] for c in model.covariates}
@@ -195,6 +202,27 @@ class Patterns:
         """The data with covariates as the user has them: theta is then that of the user's parameters."""
         return replace(self, arrays={**self.arrays, **self.user_columns}, recoding=Recoding(), user_columns={})
 
+    def answers(self, response: str) -> tuple[Array, NDArray[np.int64] | None]:
+        """Rows of answers to a response, and which of them each pattern has; None where it is its own."""
+        y, found = self.responses[response], self.arrays.get(f"{response}:answers")
+        if found is None:
+            return y, None
+        which = found.values
+        first = np.zeros(which.max() + 1, dtype=np.int64)
+        first[which] = np.arange(len(which))
+        return y[first], which
+
+    def keep[T](self, name: Hashable, made_of: tuple, make: Callable[[], T]) -> T:
+        """What `make` makes, made once for all problems with these very arrays, wherever their nodes are."""
+        known = self.kept.get(name)
+        if (
+            known is None
+            or len(known[0]) != len(made_of)
+            or any(a is not b for a, b in zip(known[0], made_of, strict=True))
+        ):
+            known = self.kept[name] = made_of, make()
+        return known[1]
+
     @property
     def unit(self) -> str:
         """The dim over which the log-likelihood adds up."""
@@ -215,10 +243,20 @@ class Patterns:
         """Individuals of each cluster."""
         if self.clusters is None:
             return None
+        cluster, _, counts = self.cells
+        return np.bincount(cluster, weights=counts, minlength=len(self.clusters))
+
+    @property
+    def cells(self) -> tuple[NDArray[np.int64], NDArray[np.int64], Array]:
+        """Of a two-level model: clusters, patterns that occur in them, and how many individuals have each there."""
         counts = self.arrays["counts"]
+        if "cell" in counts.dims:
+            return self.arrays["cell_cluster"].values, self.arrays["cell_individual"].values, counts.values
         if "cluster" in counts.dims:
-            return counts.values.sum(axis=1)
-        return np.bincount(self.arrays["cluster_of"].values, weights=counts.values, minlength=len(self.clusters))
+            cluster, at = np.nonzero(counts.values)
+            return cluster, at, counts.values[cluster, at]
+        at = np.flatnonzero(self.counts > 0)
+        return self.arrays["cluster_of"].values[at], at, self.counts[at]
 
     @property
     def n_left_out(self) -> int:
@@ -228,8 +266,8 @@ class Patterns:
     @cached_property
     def n_missing_patterns(self) -> int:
         """How many patterns of missing and observed items occur."""
-        seen = np.concatenate([np.isnan(y) for y in self.responses.values()], axis=1)
-        return len(np.unique(seen[self.counts > 0], axis=0))
+        used = self.counts > 0
+        return len(equal_rows((np.isnan(x[used]) for y in self.responses.values() for x in y.T), by_number)[0])
 
     @property
     def signature(self) -> tuple:
@@ -251,8 +289,29 @@ def _by_cluster(model: Model) -> bool:
 # items --------------------------------------------------------------------------------------------
 
 
-def _response_arrays(r: Response, coded: Coded, y: Array) -> dict[str, Named]:
-    """Make the features of a response's items and what its family needs to know of them."""
+def _is_plain(model: Model, r: Response) -> bool:
+    """Whether a response has one table for all: it depends on classes of individuals and clusters alone."""
+    of_items = {c.name for c in model.classes_at("item")}
+    return not any(t.covariates or t.effects or of_items & {*t.dims} for t in r.terms)
+
+
+def _response_arrays(r: Response, coded: Coded, y: Array, plain: bool) -> dict[str, Named]:
+    """Make the features of a response's items and what its family needs to know of them.
+
+    Those of a response with one table for all are kept once for each different row of answers, where these are few,
+    beside the row that each individual has.
+    """
+    if not plain:
+        return _features(r, coded, y, "individual")
+    at, which = equal_rows(y.T)
+    if len(at) * WORTH_ANSWERS > len(y):
+        return _features(r, coded, y, "individual")
+    rows = {f"{r.name}:answers": Named(("individual",), which)}
+    return rows | _features(r, coded, y[at], f"answers_{r.name}")
+
+
+def _features(r: Response, coded: Coded, y: Array, dim: str) -> dict[str, Named]:
+    """Features of rows of answers along `dim`, and the constants of the family."""
     x, out = y, {}
     if r.family.standardised:
         x = (y - coded.center) / coded.scale
@@ -260,7 +319,7 @@ def _response_arrays(r: Response, coded: Coded, y: Array) -> dict[str, Named]:
     n_categories = np.array([len(c) for c in coded.categories])
     features = np.moveaxis(r.family.features(x, coded.width), 0, -1)  # individuals last: sums run along memory
     out |= family_constants(r, x, n_categories, coded.width)
-    return {f"{r.name}:features": Named((r.item_dim, "feature", "individual"), features)} | {
+    return {f"{r.name}:features": Named((r.item_dim, "feature", dim), features)} | {
         f"{r.name}:{k}": v for k, v in out.items()
     }
 
@@ -288,11 +347,8 @@ def _patterns(keys: list[Array], seen, collapse: bool) -> tuple[NDArray[np.int64
     if not collapse:
         pattern_of[rows] = np.arange(len(rows))
         return rows, pattern_of
-    wide = np.ascontiguousarray(np.column_stack(keys)[rows] + 0.0)
-    wide[np.isnan(wide)] = -np.inf
-    as_bytes = wide.view(np.dtype((np.void, wide.dtype.itemsize * wide.shape[1]))).ravel()
-    _, first, inverse = np.unique(as_bytes, return_index=True, return_inverse=True)
-    pattern_of[rows] = inverse
+    whole = len(rows) == len(seen)
+    first, pattern_of[rows] = equal_rows(x if whole else x[rows] for key in keys for x in key.T)
     return rows[first], pattern_of
 
 
@@ -319,11 +375,22 @@ def _members(counts: Array, owner: NDArray[np.int64], clusters: int, slots: int)
     return out | ({"square": Named(("cluster", "slot"), counts.reshape(-1, slots))} if slots else {})
 
 
-def _merged(cluster, pattern, freq, shape: tuple[int, int]) -> dict[str, Named]:
-    """Individuals of each pattern in each cluster."""
-    table = np.zeros(shape)
-    np.add.at(table, (cluster, pattern), freq)
+def _in_table(cluster, pattern, freq, shape: tuple[int, int]) -> dict[str, Named]:
+    """Individuals of each pattern in each cluster: over many nodes a matrix product."""
+    table = np.bincount(cluster * shape[1] + pattern, weights=freq, minlength=shape[0] * shape[1]).reshape(shape)
     return {"weight": Named(("cluster",), np.ones(shape[0])), "counts": Named(("cluster", "individual"), table)}
+
+
+def _in_cells(cluster, pattern, freq, shape: tuple[int, int]) -> dict[str, Named]:
+    """Individuals of each pattern in each cluster, where there are any."""
+    first, cell = equal_rows([cluster * shape[1] + pattern], by_number)
+    return {
+        "weight": Named(("cluster",), np.ones(shape[0])),
+        "counts": Named(("cell",), np.bincount(cell, weights=freq, minlength=len(first))),
+        "cell_cluster": Named(("cell",), cluster[first]),
+        "cell_individual": Named(("cell",), pattern[first]),
+        "total": Named(("individual",), np.bincount(pattern, weights=freq, minlength=shape[1])),
+    }
 
 
 def _owner(cluster: NDArray[np.int64], slots: int) -> NDArray[np.int64]:

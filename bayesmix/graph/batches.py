@@ -7,7 +7,7 @@ leave few of them empty.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,10 @@ from bayesmix.graph.problem import Problem
 from bayesmix.spec import Named
 
 LARGE = 2**20
-"""Entries of a tensor over the individuals, nodes and classes of a batch."""
+"""Entries of a tensor over the individuals, nodes and classes of a batch: it fits the cache, and is large beside what
+calling a function costs."""
+COUNTED = ("counts", "cluster_of", "square")
+"""Arrays that each batch has anew."""
 
 
 @dataclass(frozen=True)
@@ -46,18 +49,58 @@ class Batch:
 
 
 def batched(data: Problem) -> list[Batch]:
-    """The data in batches; one or none where all together are small, or individuals are merged over clusters."""
+    """The data in batches; one or none where all together are small, or individuals are merged over clusters.
+
+    What was taken from an array is taken again where the data have another one in its place.
+    """
     if "cluster_of" not in data.arrays or data.clusters is None:
         return []
-    full = np.flatnonzero(data.counts > 0)
     width = entries(data)
-    if len(full) * width <= 2 * LARGE:
+    if np.count_nonzero(data.counts) * width <= 2 * LARGE:
         return []
+    own = (data.counts, data.arrays["cluster_of"].values, width)
+    kept = data.keep("batches", own, lambda: _Batches(_layouts(data, width)))
+    return [_batch(data, k, kept) for k in range(len(kept.layouts))]
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """Clusters and individuals of a batch, as :class:`Batch` has them, and whose the slots are."""
+
+    clusters: NDArray[np.int64]
+    individuals: NDArray[np.int64]
+    slots: NDArray[np.int64]
+    owners: NDArray[np.int64]
+    counts: NDArray[np.float64]
+
+    @property
+    def width(self) -> int:
+        """Slots of a cluster."""
+        return len(self.owners) // len(self.clusters)
+
+
+@dataclass
+class _Batches:
+    """Batches of some data, and what was taken from each of their arrays."""
+
+    layouts: list[_Layout]
+    taken: dict[str, tuple[Named, list[Named]]] = field(default_factory=dict)
+
+    def parts(self, name: str, x: Named) -> list[Named]:
+        """An array's parts, one a batch."""
+        if name not in self.taken or self.taken[name][0].values is not x.values:
+            each = [_take(x, {"individual": o.owners, "cluster": o.clusters}) for o in self.layouts]
+            self.taken[name] = x, each
+        return self.taken[name][1]
+
+
+def _layouts(data: Problem, width: int) -> list[_Layout]:
+    full = np.flatnonzero(data.counts > 0)
     owner = data.arrays["cluster_of"].values[full]
-    sizes = np.bincount(owner, minlength=len(data.clusters))
+    sizes = np.bincount(owner, minlength=len(data.clusters or ()))
     by_size = np.argsort(sizes, kind="stable")
     members = np.split(full[np.argsort(owner, kind="stable")], np.cumsum(sizes)[:-1])
-    return [_batch(data, some, members) for some in _parted(by_size, sizes * width)]
+    return [_layout(data, some, members) for some in _parted(by_size, sizes * width)]
 
 
 def entries(data: Problem) -> int:
@@ -77,23 +120,28 @@ def _parted(order: NDArray, sizes: NDArray) -> list[NDArray]:
     return parts
 
 
-def _batch(data: Problem, clusters: NDArray, members: Sequence[NDArray]) -> Batch:
+def _layout(data: Problem, clusters: NDArray, members: Sequence[NDArray]) -> _Layout:
     mine = [members[j] for j in clusters]
     sizes = np.array([len(m) for m in mine])
     width = int(sizes.max())
     individuals = np.concatenate(mine)
     slots = np.concatenate([k * width + np.arange(n) for k, n in enumerate(sizes)])
-    at = np.repeat(individuals[:1], len(clusters) * width)
-    at[slots] = individuals
-    counts = np.zeros(len(at))
+    owners = np.repeat(individuals[:1], len(clusters) * width)
+    owners[slots] = individuals
+    counts = np.zeros(len(owners))
     counts[slots] = data.counts[individuals]
-    taken = {"individual": at, "cluster": clusters}
-    arrays = {k: _take(v, taken) for k, v in data.arrays.items() if k != "square"}
-    arrays["counts"] = Named(("individual",), counts)
-    arrays["cluster_of"] = Named(("individual",), np.repeat(np.arange(len(clusters)), width))
-    arrays["square"] = Named(("cluster", "slot"), counts.reshape(-1, width))
-    size = {"individual": len(data.counts), "cluster": len(members)}
-    return Batch(replace(data, arrays=arrays, counts=counts), clusters, individuals, slots, size)
+    return _Layout(clusters, individuals, slots, owners, counts)
+
+
+def _batch(data: Problem, k: int, kept: _Batches) -> Batch:
+    own = kept.layouts[k]
+    arrays = {name: kept.parts(name, x)[k] for name, x in data.arrays.items() if name not in COUNTED}
+    arrays["counts"] = Named(("individual",), own.counts)
+    arrays["cluster_of"] = Named(("individual",), np.repeat(np.arange(len(own.clusters)), own.width))
+    arrays["square"] = Named(("cluster", "slot"), own.counts.reshape(-1, own.width))
+    size = {"individual": len(data.counts), "cluster": len(data.clusters or ())}
+    part = replace(data, arrays=arrays, counts=own.counts, kept={})
+    return Batch(part, own.clusters, own.individuals, own.slots, size)
 
 
 def _take(x: Named, at: dict[str, NDArray]) -> Named:

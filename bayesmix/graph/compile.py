@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 from typing import Any, cast
 
 import numpy as np
@@ -23,7 +23,7 @@ from bayesmix.graph.kept import kept, own_families
 from bayesmix.graph.problem import Problem
 from bayesmix.graph.quantities import quantities
 from bayesmix.graph.source import Untranslated
-from bayesmix.parallel import COMPILING
+from bayesmix.parallel import COMPILING, side_by_side
 from bayesmix.spec import POINT, Model, Named, Quantity, lower, natural, structure
 from bayesmix.typing import Array
 
@@ -53,7 +53,7 @@ class LogLikelihood:
     def value(self, theta: Array) -> float | Array:
         """The log-likelihood; of points stacked along leading axes one each."""
         made = self._compiled_value if self._is_ready(_value) or np.ndim(theta) > 1 else None
-        if made is None and self._is_ready(_value_and_gradient):  # another program would take longer to make than to run
+        if made is None and self._is_ready(_value_and_gradient):  # to make another program takes longer than to run
             made = self._compiled_value_and_gradient
         out, *_ = self._at_points(made or self._compiled_value, theta)
         return float(out) if np.ndim(theta) == 1 else out
@@ -152,7 +152,7 @@ class LogLikelihood:
         if len(batches) < 2:
             return _bound(outputs, self.problem, self.mode, probes)
         each = [_bound(outputs, b.data, self.mode, probes) for b in batches]
-        return lambda theta: joined([f(theta) for f in each], batches)
+        return lambda theta: joined(side_by_side([partial(f, theta) for f in each]), batches)
 
     @cached_property
     def _batches(self) -> list[Batch]:

@@ -84,6 +84,32 @@ def to_individuals(x: Tensor, data: Tensors) -> Tensor:
     return x
 
 
+def read_off(x: Tensor, at: Tensor, dim: str) -> Tensor:
+    """Entries along `dim` at given places: of one long vector, which is the quickest way."""
+    rest = [d for d in x.dims if d != dim]
+    values = x.transpose(*rest, dim).values
+    size = [values.shape[k] for k in range(len(rest))]
+    taken = values.flatten()[_places(size, values.shape[-1], at.values)]
+    shape = [*size, *(at.values.shape[k] for k in range(at.values.ndim))]
+    return px.as_xtensor(taken.reshape(shape), dims=(*rest, *at.dims))
+
+
+def add_up(x: Tensor, at: Tensor, dim: str, n: Any) -> Tensor:
+    """Sums of the entries that go to the same of `n` places along a new `dim`."""
+    (old,), rest = at.dims, [d for d in x.dims if d not in at.dims]
+    values = x.transpose(*rest, old).values
+    size = [values.shape[k] for k in range(len(rest))]
+    zeros = pt.zeros(pt.prod(pt.stack([*size, n])))
+    total = cast(Tensor, pt.inc_subtensor(zeros[_places(size, n, at.values)], values.flatten()))
+    return px.as_xtensor(total.reshape([*size, n]), dims=(*rest, dim))
+
+
+def _places(size: list[Any], n: Any, at: Any) -> Any:
+    """Places in a vector of an array of this size whose last axis has `n` entries, those `at` of it taken."""
+    begin = pt.arange(pt.prod(pt.stack(size))) * n if size else pt.zeros(1, dtype="int64")
+    return (begin[:, None] + at.flatten()[None, :]).flatten()
+
+
 def in_clusters(x: Tensor, data: Tensors) -> Tensor:
     """Individuals as slots of clusters, where they stand in that order: what differs by cluster meets them by name."""
     if "individual" not in x.dims:
@@ -304,7 +330,8 @@ def climb_items(r: Response, table: Tensor, item_factors: Tensors, data: Tensors
         parts = eliminate(parts, c)
     table = sum(parts[1:], parts[0])
     if "feature" in table.dims:
-        return contract(y, table, (r.item_dim, *over))
+        met = contract(y, table, (r.item_dim, *over))
+        return read_off(met, data[own], f"answers_{r.name}") if (own := f"{r.name}:answers") in data else met
     return table.sum(r.item_dim) if r.item_dim in table.dims else table
 
 
@@ -394,11 +421,11 @@ def _climb(model: Model, level: str, parts: list[Tensor], data: Tensors) -> list
 def by_cluster(unit: Tensor, data: Tensors) -> Tensor:
     """Sums over the individuals of each cluster: by the counts of patterns, or one by one where clusters differ."""
     if "slot" in unit.dims:
-        return (unit * data["square"]).sum("slot")
+        return contract(data["square"], unit, ("slot",))
+    clusters = data["weight"].values.shape[0]
+    if "cell_cluster" in data:
+        each = read_off(unit, data["cell_individual"], "individual") * data["counts"]
+        return add_up(each, data["cell_cluster"], "cluster", clusters)
     if "cluster_of" not in data:
         return contract(data["counts"], unit, ("individual",))
-    rest = [d for d in unit.dims if d != "individual"]
-    each = (unit * data["counts"]).transpose("individual", *rest).values
-    zeros = pt.zeros((data["weight"].values.shape[0], *(each.shape[k + 1] for k in range(len(rest)))))
-    total = cast(Tensor, pt.inc_subtensor(zeros[data["cluster_of"].values], each))
-    return px.as_xtensor(total, dims=("cluster", *rest))
+    return add_up(unit * data["counts"], data["cluster_of"], "cluster", clusters)

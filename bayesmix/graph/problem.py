@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Self
 
+import numpy as np
 import pandas as pd
 
 from bayesmix.data import Coding, Dataset, Patterns
@@ -42,6 +43,7 @@ class Problem(Patterns):
         nodes: Nodes | Mapping[str, Nodes] | None = None,
         sampled: tuple[str, ...] = (),
         collapse: bool = True,
+        apart: bool = False,
     ) -> Self:
         """Make the graph's inputs of encoded rows.
 
@@ -54,6 +56,8 @@ class Problem(Patterns):
             Levels whose effects are given values (one node a unit) instead of being integrated.
         collapse : bool
             Merge equal rows into patterns (of each cluster, for a two-level model).
+        apart : bool
+            No pattern stands for individuals of different clusters.
 
         Raises
         ------
@@ -63,7 +67,7 @@ class Problem(Patterns):
         methods = choose(rows.model, nodes, sampled)
         if "cluster" not in sampled:
             rows.check_clusters()
-        by_cluster = "cluster" in sampled or isinstance(methods.get("cluster"), Adaptive)
+        by_cluster = apart or "cluster" in sampled or isinstance(methods.get("cluster"), Adaptive)
         made = Patterns.of(rows, by_cluster, collapse and "individual" not in sampled)
         arrays: dict[str, Named] = dict(made.arrays)
         for level, size in (("individual", len(made.counts)), ("cluster", len(made.clusters or []))):
@@ -76,6 +80,11 @@ class Problem(Patterns):
         """The same rows and methods, with a pattern for every row."""
         return Problem.of(self.rows, self.nodes, collapse=False)
 
+    def by_clusters(self) -> Problem:
+        """The same rows and methods, no pattern of which stands for individuals of different clusters."""
+        own = self.clusters is None or "cluster_of" in self.arrays
+        return self if own else Problem.of(self.rows, self.nodes, apart=True)
+
     @property
     def rows(self) -> Dataset:
         """The encoded rows."""
@@ -84,8 +93,9 @@ class Problem(Patterns):
         return self.dataset
 
     def bare(self) -> Self:
-        """Without the rows: what is sent to another process to be computed with."""
-        return replace(self, dataset=None)
+        """Without the rows, and what is said of each: what is sent to another process to be computed with."""
+        nobody = np.zeros(0, dtype=np.int64)
+        return replace(self, dataset=None, kept={}, pattern_of=nobody, cluster_of_row=None, index=self.index[:0])
 
     def with_weights(self, weight: Array) -> Self:
         """With another weight of each unit, as of a resample."""

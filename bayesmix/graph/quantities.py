@@ -78,7 +78,7 @@ def average(x: Tensor, data: Tensors, level: str = "individual") -> Tensor:
     weights = {k.replace("log_weight", "node"): w for k, w in data.items() if k.startswith("log_weight_")}
     for node in sorted(weights, key=lambda k: -len(weights[k].dims)):
         x = (x * px.math.exp(weights[node])).sum(node) if node in x.dims else x
-    counts = data["counts"] if "counts" in data else data["weight"]
+    counts = next(data[k] for k in ("total", "counts", "weight") if k in data)
     if "individual" in x.dims:
         n = counts.sum("cluster") if "cluster" in counts.dims else counts
         x = (x * n).sum("individual") / n.sum()

@@ -104,8 +104,8 @@ class ClassPosteriors:
     def of(cls, data: Problem, theta: Array, mode=None) -> ClassPosteriors:
         """All of it in one walk through the points of theta.
 
-        `data` must not merge individuals of different clusters: a two-level model without `cluster_of`
-        is prepared with ``collapse=False``.
+        `data` must not merge individuals of different clusters: see
+        :meth:`bayesmix.graph.problem.Problem.by_clusters`.
         """
         wanted = [(c.level, c.name) for c in data.model.classes if c.level != "item"]
         dims = dict.fromkeys([*wanted, *_path_dims(data), *_entropy_dims(data)])

@@ -17,7 +17,7 @@ import numpy as np
 from bayesmix.graph import class_posteriors
 from bayesmix.ml.objective import Target
 from bayesmix.ml.partition import of_memberships, partitioned
-from bayesmix.ml.search import LONG, Search, Start, Task, run_start, run_starts, side_by_side, soft_weight, sound
+from bayesmix.ml.search import LONG, Search, Start, Task, climb_together, run_start, run_starts, soft_weight, sound
 from bayesmix.ml.settings import Settings
 from bayesmix.ml.starts import NEAR, Ranges, ranges, split_class
 from bayesmix.parallel import here, progress_bar, run_all
@@ -274,7 +274,7 @@ def _ends(data: Target, starts: Sequence[Start], executor: Executor | None, prog
     tasks = [Task(data.bare(), limits, s, LONG, None, soft_weight(data, s)) for s in starts]
     with progress_bar(progress) as advance:
         tick = advance("one class more", len(tasks))
-        together = here(executor) and side_by_side(data)
+        together = here(executor) and climb_together(data)
         for end in run_starts(tasks) if together else run_all(run_start, tasks, executor):
             ends[end.seed] = end
             tick()

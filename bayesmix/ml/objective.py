@@ -40,16 +40,12 @@ class Target(Problem):
 
     priors: Mapping[str, Prior] = field(default_factory=dict)
     smallest_sd: float = SMALLEST_SD
-    known: dict[tuple, Any] = field(default_factory=dict, compare=False, repr=False)
-    """What was made of the data before, by the function that made it: copies with other nodes share it."""
 
     def once[T](self, make: Callable[..., T], *more: Hashable) -> T:
-        """What `make` makes of the data, whatever the nodes, and of `more`; made once."""
-        of = (self.packing, self.recoding, self.responses, self.counts, self.priors, self.smallest_sd)
-        before = self.known.get((make, *more))
-        if before is None or not all(a is b for a, b in zip(before[0], of, strict=True)):
-            before = self.known[(make, *more)] = (of, make(self, *more))
-        return before[1]
+        """What `make` makes of the data, wherever their nodes are, and of `more`; made once."""
+        covariates = [self.arrays[c.name].values for c in self.model.covariates]
+        own = (self.model, self.packing, self.counts, self.responses, self.priors, self.smallest_sd, *covariates)
+        return self.keep((make, *more), own, lambda: make(self, *more))
 
 
 class Objective:

@@ -109,7 +109,7 @@ def run_start(task: Task) -> Start:
     """L-BFGS on exact gradients from one start. Never raises: a failure is a status."""
     start, long = task.start, task.max_iterations > SHORT
     try:
-        if side_by_side(task.data):
+        if climb_together(task.data):
             return next(_run_together([task]))
         steps = 12 if long or len(task.data.model.effects) < 2 else 3
         data = adapt_nodes(task.data, start.theta, steps=steps)
@@ -131,7 +131,7 @@ def run_start(task: Task) -> Start:
 
 def run_starts(tasks: Sequence[Task]) -> Iterator[Start]:
     """:func:`run_start` of each task, those of a small problem side by side."""
-    if not tasks or not side_by_side(tasks[0].data):
+    if not tasks or not climb_together(tasks[0].data):
         yield from map(run_start, tasks)
         return
     size = len(tasks[0].start.theta)
@@ -141,7 +141,7 @@ def run_starts(tasks: Sequence[Task]) -> Iterator[Start]:
         yield from _run_together(some)
 
 
-def side_by_side(data: Target) -> bool:
+def climb_together(data: Target) -> bool:
     """Whether starts climb together: the nodes of each are the same, and several points are evaluated at once."""
     return not is_adaptive(data) and LogLikelihood(data).at_once >= FEW_AT_ONCE and data.packing.size <= MOST_ENTRIES
 
@@ -480,7 +480,7 @@ class Search:
 
     def _map(self, tasks: list[Task]) -> Iterator[Start]:
         """Run the tasks: the first here, to time it; the rest where it pays."""
-        if here(self.executor) and self.mode in (None, *BY_SOURCE) and side_by_side(self.data):
+        if here(self.executor) and self.mode in (None, *BY_SOURCE) and climb_together(self.data):
             yield from run_starts(tasks)
             return
         if self.executor is None and tasks:

@@ -22,8 +22,7 @@ MOST_POOLED, FEWEST_POOLED = 10_000_000, 20
 
 def unmerged(data: Problem) -> Problem:
     """Data in which no pattern stands for individuals of different clusters."""
-    own = not data.model.two_level or "cluster_of" in data.arrays
-    return data if own else data.uncollapsed()
+    return data.by_clusters()
 
 
 def class_table(data: Problem, theta: Array) -> xr.Dataset:

@@ -481,10 +481,13 @@ def test_a_step_that_fails_after_the_search_costs_its_own_result(answers, monkey
     def fails(*arguments, **settings):
         raise FloatingPointError("no number")
 
+    def with_all_tables():
+        fit = bm.fit(model, answers, starts=4, finals=2, rounds=1)
+        return fit, bm.Fit.load(fit.save(tmp_path / "fit.nc"))
+
     monkeypatch.setattr(where, what, fails)
     with pytest.warns(UserWarning, match=f"The solution is kept, but this could not be made of it: {lost}"):
-        fit = bm.fit(model, answers, starts=4, finals=2, rounds=1)
-        loaded = bm.Fit.load(fit.save(tmp_path / "fit.nc"))  # all tables are made
+        fit, loaded = with_all_tables()
     assert fit.loglik == pytest.approx(right.loglik, abs=1e-3)
     assert np.isfinite(fit.params["item_intercept"].values).all()
     assert any(k.startswith(lost) for k in fit.quality["failed"])
