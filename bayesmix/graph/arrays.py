@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -9,6 +12,10 @@ from scipy import special
 
 FEW = 12
 """Up to so many entries along the last axis are added up by slices: NumPy's own loop starts anew for each row."""
+
+TRIM_THRESHOLD, MMAP_THRESHOLD = -1, -3
+"""Numbers of glibc's settings."""
+KEPT, MOST_ON_HEAP = 2**27, 2**25
 
 
 def softplus(x: Any, out: Any = None) -> Any:
@@ -114,8 +121,22 @@ NUMPY |= {f.__name__: f for f in (softplus, add_up, multiply_up, largest, smalle
 NUMPY |= {f.__name__: f for f in (filled, put_at, add_at, split, size)}
 
 
+@cache
+def keep_memory() -> None:
+    """Let the C library keep up to KEPT bytes that arrays have let go, where it is glibc.
+
+    By itself it gives large arrays back to the system at once, and has each of their pages made anew for the next one,
+    which takes longer than the arithmetic.
+    """
+    with contextlib.suppress(Exception):
+        library = ctypes.CDLL(None)
+        library.mallopt(MMAP_THRESHOLD, MOST_ON_HEAP)
+        library.mallopt(TRIM_THRESHOLD, KEPT)
+
+
 def functions_of(text: str, names: dict[str, Any]) -> tuple[Any, Any]:
     """The two functions of a source: `given`, of the data, and `at`, of theta and what `given` returned."""
+    keep_memory()
     space = dict(names)
     exec(compile(text, "<program of a graph>", "exec"), space)
     return space["given"], space["at"]

@@ -39,6 +39,8 @@ from bayesmix.typing import Array
 SHORT, LONG = 20, 3000
 WORTH_COMPILING, WORTH_LOADING, WORTH_PROCESSES = 90.0, 6.0, 40.0
 """Seconds of remaining work from which a cold compile, a compile from the cache, and processes pay."""
+COARSELY = 60
+"""Iterations of a long run on coarse nodes, before it goes on with all of them."""
 COARSE = 3
 """Adaptive points a dimension in short runs, for several effects."""
 SOFT = (0.1, 0.3, 0.3)
@@ -112,8 +114,12 @@ def run_start(task: Task) -> Start:
         if climb_together(task.data):
             return next(_run_together([task]))
         steps = 12 if long or len(task.data.model.effects) < 2 else 3
-        data = adapt_nodes(task.data, start.theta, steps=steps)
         theta, iterations = start.theta, 0
+        if long and (coarse := coarser(task.data)).nodes != task.data.nodes:  # most of the way costs a fraction there
+            _, theta, iterations, _ = _run(
+                replace(task, data=adapt_nodes(coarse, theta), max_iterations=COARSELY), theta
+            )
+        data = adapt_nodes(task.data, theta, steps=steps)
         if task.soft and task.limits.collapsing.any():
             _, theta, iterations, _ = _run(replace(task, data=data, max_iterations=SOFTENED), theta)
         value, theta, more, status = _ascend(replace(task, data=data, soft=0.0 if long else task.soft), theta)
