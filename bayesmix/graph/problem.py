@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Self
 
+import numpy as np
 import pandas as pd
 
 from bayesmix.data import Coding, Dataset, Patterns
@@ -92,8 +93,11 @@ class Problem(Patterns):
         return self.dataset
 
     def bare(self) -> Self:
-        """Without the rows: what is sent to another process to be computed with."""
-        return replace(self, dataset=None, kept={})
+        """Without the rows, and what is said of each: what is sent to another process to be computed with."""
+        nobody = np.zeros(0, dtype=np.int64)
+        return replace(
+            self, dataset=None, kept={}, pattern_of=nobody, cluster_of_row=None, index=self.index[:0]
+        )
 
     def with_weights(self, weight: Array) -> Self:
         """With another weight of each unit, as of a resample."""
