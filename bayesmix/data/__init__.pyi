@@ -24,6 +24,7 @@ from .priors import chosen as chosen
 from .priors import is_within as is_within
 from .priors import log_density as log_density
 from .priors import stated as stated
+from .row_ranks import equal_rows as equal_rows
 
 __all__ = [
     "AT_MEANS",
@@ -41,6 +42,7 @@ __all__ = [
     "checked",
     "chosen",
     "coding_of",
+    "equal_rows",
     "family_constants",
     "held",
     "is_within",

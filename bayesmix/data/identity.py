@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from bayesmix.data.dataset import texts
-from bayesmix.data.equal_rows import by_number, equal_rows
 from bayesmix.data.patterns import Patterns
+from bayesmix.data.row_ranks import by_number, equal_rows
 from bayesmix.spec import Model, structure
 from bayesmix.typing import Array
 
@@ -47,7 +47,7 @@ def check_same(one: Mapping[str, Any], other: Mapping[str, Any], names: tuple[st
 def _digest(*what: Any) -> str:
     out = hashlib.sha256()
     for x in what:
-        out.update(x.tobytes() if isinstance(x, np.ndarray) else repr(x).encode())
+        out.update(np.ascontiguousarray(x).data if isinstance(x, np.ndarray) else repr(x).encode())
     return out.hexdigest()[:32]
 
 
@@ -67,12 +67,15 @@ def _coded(data: Patterns) -> tuple[Any, ...]:
         cluster, counts = np.zeros_like(at), data.counts[at]
     else:
         cluster, at, counts = data.cells
-    columns = [data.responses[r.name][at] for r in data.model.responses]
+    columns = [(data.responses[r.name][:, k], at) for r in data.model.responses for k in range(len(r.items))]
     for c in data.model.covariates:
-        columns.append(plain.arrays[c.name].values[at if c.level == "individual" else cluster])
-    wide = _rounded(np.column_stack([cluster, *columns]).astype(float))
-    first, which = equal_rows(wide.T, by_number)
-    rows, often = wide[first], np.bincount(which, weights=counts, minlength=len(first))
+        x = plain.arrays[c.name].values
+        columns += [(x[:, k], at if c.level == "individual" else cluster) for k in range(x.shape[1])]
+    columns = [(cluster.astype(float), slice(None)), *columns]
+    first, which = equal_rows((_rounded(x[here]) for x, here in columns), by_number)  # one column in hand at a time
+    rows, often = np.empty((len(first), len(columns))), np.bincount(which, weights=counts, minlength=len(first))
+    for k, (x, here) in enumerate(columns):
+        rows[:, k] = _rounded(x[here][first])
     labels = {c.name: [str(k) for k in data.coords[c.name]] for c in data.model.covariates}
     return texts(data.categories), [str(k) for k in data.clusters or []], labels, rows.shape, rows, often
 

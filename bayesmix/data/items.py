@@ -351,13 +351,16 @@ def _coded(
     r: Response, y: Mapping[str, Any], categories: Mapping[str, list], beside: Mapping[str, Sequence[str]]
 ) -> Coded:
     if r.family.kind == "categorical":
-        each = [_codes(y[i], categories[i]) for i in r.items]
-        own = [categories[i] for i in r.items]
+        each, own = (_codes(y[i], categories[i]) for i in r.items), [categories[i] for i in r.items]
     else:
-        each, own = [y[i] for i in r.items], [[] for _ in r.items]
+        each, own = (y[i] for i in r.items), [[] for _ in r.items]
     scales = [_scale(y[i], [y[k] for k in beside[i]]) if r.family.standardised else (0.0, 1.0) for i in r.items]
     center, scale = np.array(scales).T
-    return Coded(r.items, np.stack(each, axis=1), own, max(map(len, own)), center, scale)
+    found = y[r.items[0]]
+    columns = np.empty((len(found.codes if isinstance(found, Labels) else found), len(r.items)))
+    for k, x in enumerate(each):  # one at a time: no second copy of all
+        columns[:, k] = x
+    return Coded(r.items, columns, own, max(map(len, own)), center, scale)
 
 
 def _codes(found: Labels, categories: Sequence) -> Array:

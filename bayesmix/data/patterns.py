@@ -19,8 +19,8 @@ from bayesmix.data.centering import Recoding, centred_columns, recoded
 from bayesmix.data.coding import Coding
 from bayesmix.data.dataset import Dataset
 from bayesmix.data.design import Design
-from bayesmix.data.equal_rows import by_number, equal_rows
 from bayesmix.data.items import Coded
+from bayesmix.data.row_ranks import by_number, equal_rows
 from bayesmix.spec import Model, Named, Packing, Response, terms
 from bayesmix.typing import Array
 
@@ -201,6 +201,16 @@ class Patterns:
     def on_user_scale(self) -> Self:
         """The data with covariates as the user has them: theta is then that of the user's parameters."""
         return replace(self, arrays={**self.arrays, **self.user_columns}, recoding=Recoding(), user_columns={})
+
+    def answers(self, response: str) -> tuple[Array, NDArray[np.int64] | None]:
+        """Rows of answers to a response, and which of them each pattern has; None where it is its own."""
+        y, found = self.responses[response], self.arrays.get(f"{response}:answers")
+        if found is None:
+            return y, None
+        which = found.values
+        first = np.zeros(which.max() + 1, dtype=np.int64)
+        first[which] = np.arange(len(which))
+        return y[first], which
 
     def keep[T](self, name: str, made_of: tuple, make: Callable[[], T]) -> T:
         """What `make` makes, made once for all problems with these very arrays, wherever their nodes are."""

@@ -95,9 +95,7 @@ class Problem(Patterns):
     def bare(self) -> Self:
         """Without the rows, and what is said of each: what is sent to another process to be computed with."""
         nobody = np.zeros(0, dtype=np.int64)
-        return replace(
-            self, dataset=None, kept={}, pattern_of=nobody, cluster_of_row=None, index=self.index[:0]
-        )
+        return replace(self, dataset=None, kept={}, pattern_of=nobody, cluster_of_row=None, index=self.index[:0])
 
     def with_weights(self, weight: Array) -> Self:
         """With another weight of each unit, as of a resample."""

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from bayesmix.data import equal_rows
 from bayesmix.ml.objective import Target
 from bayesmix.ml.starts import Ranges
 from bayesmix.spec import LatentClass, Response, Term
@@ -162,19 +163,21 @@ def _by_cluster(data: Target, x: Array) -> Array:
 
 def _nearest(x: Array, weights: Array, k: int, rng: np.random.Generator) -> NDArray[np.int64]:
     """The part of each row: k seeds far apart (k-means++), then none to three rounds of k-means."""
-    seen, filled = ~np.isnan(x), np.nan_to_num(x)
+    first, which = equal_rows(x.T)  # of equal rows one distance is that of all
+    seen, filled = ~np.isnan(x[first]), np.nan_to_num(x[first])
     some = np.flatnonzero(weights > 0)
-    share = weights / weights.sum()
-    centers = [filled[rng.choice(len(x), p=share)]]
+    share, each = weights / weights.sum(), np.bincount(which, weights=weights)
+    centers = [filled[which[rng.choice(len(x), p=share)]]]
     for _ in range(k - 1):
-        away = share * _distances(filled, seen, np.array(centers)).min(axis=1)
-        centers.append(filled[rng.choice(len(x), p=away / away.sum()) if away.sum() > 0 else rng.choice(some)])
+        away = share * _distances(filled, seen, np.array(centers)).min(axis=1)[which]
+        far = rng.choice(len(x), p=away / away.sum()) if away.sum() > 0 else rng.choice(some)
+        centers.append(filled[which[far]])
     at = np.array(centers)
     for _ in range(int(rng.integers(4))):
-        near = one_hot(_distances(filled, seen, at).argmin(axis=1).astype(float), k) * weights[:, None]
+        near = one_hot(_distances(filled, seen, at).argmin(axis=1).astype(float), k) * each[:, None]
         total = near.T @ seen
         at = np.where(total > 0, (near.T @ filled) / np.where(total > 0, total, 1.0), at)
-    return _distances(filled, seen, at).argmin(axis=1)
+    return _distances(filled, seen, at).argmin(axis=1)[which]
 
 
 def _distances(x: Array, seen: NDArray[np.bool_], centers: Array) -> Array:
@@ -188,7 +191,7 @@ def _distances(x: Array, seen: NDArray[np.bool_], centers: Array) -> Array:
 
 @dataclass(frozen=True)
 class _Answers:
-    """Answers to an item wherever its parameters are the same, and the weights of the parts there."""
+    """Answers to the items of a response, and the weight of a part in each row of them."""
 
     y: Array
     weights: Array
@@ -220,9 +223,10 @@ def _filled(
     item_axis = dims.index(r.item_dim) if r.item_dim in dims else None
     out = np.full(shape, np.nan)
     for at in np.ndindex(*(shape[k] for k in of_class)):
+        each = [_answers(data, s, q, at, parts, known, role != "sigma") for s, q in uses]
+        w = np.concatenate([a.weights for a in each])
         for i in range(len(r.items) if item_axis is not None else 1):
-            each = [_answers(data, s, q, i, at, parts, known) for s, q in uses]
-            y, w = (np.concatenate([getattr(a, k) for a in each]) for k in ("y", "weights"))
+            y = np.concatenate([a.y[:, i] for a in each])
             position: list = [slice(None)] * len(dims)
             for k, v in zip(of_class, at, strict=True):
                 position[k] = v
@@ -234,11 +238,13 @@ def _filled(
     return out
 
 
-def _answers(data: Target, r: Response, t: Term, item: int, at: Sequence[int], parts, known: set[str]) -> _Answers:
-    y, w = data.responses[r.name][:, item], data.counts
+def _answers(data: Target, r: Response, t: Term, at: Sequence[int], parts, known: set[str], shared: bool) -> _Answers:
+    """Rows of answers and their weights; with `shared`, equal rows once where the data have them so."""
+    w = data.counts
     for name, k in zip([d for d in t.dims if d in known], at, strict=True):
         w = w * parts[name][:, k]
-    return _Answers(y, w)
+    rows, which = data.answers(r.name) if shared else (data.responses[r.name], None)
+    return _Answers(rows, w if which is None else np.bincount(which, weights=w, minlength=len(rows)))
 
 
 def _margin(r: Response, role: str, y: Array, w: Array, n: int, width: int | None, narrowest: float):

@@ -1,4 +1,4 @@
-"""Starts, resamples and replications on workers of Dask, one of which is killed: the numbers are those of one process."""
+"""Starts, resamples and replications on workers of Dask, one of which is killed: numbers are those of one process."""
 
 from __future__ import annotations
 
