@@ -301,8 +301,10 @@ def _response_arrays(r: Response, coded: Coded, y: Array, plain: bool) -> dict[s
     Those of a response with one table for all are kept once for each different row of answers, where these are few,
     beside the row that each individual has.
     """
-    at, which = equal_rows(y.T) if plain else (np.zeros(0), np.zeros(0))
-    if not plain or len(at) * WORTH_ANSWERS > len(y):
+    if not plain:
+        return _features(r, coded, y, "individual")
+    at, which = equal_rows(y.T)
+    if len(at) * WORTH_ANSWERS > len(y):
         return _features(r, coded, y, "individual")
     rows = {f"{r.name}:answers": Named(("individual",), which)}
     return rows | _features(r, coded, y[at], f"answers_{r.name}")
