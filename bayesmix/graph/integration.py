@@ -40,6 +40,11 @@ def choose(model: Model, given: Nodes | Mapping[str, Nodes] | None, sampled: tup
     effects of clusters, a grid that is common to all individuals for up to three of theirs (the
     densities are then one matrix product), and quasi-Monte Carlo for more.
 
+    Grades of membership are steep in their effects: over two of them (16 binary items, 3,152 patterns, logits of SD 4
+    to 5) a common grid of 45 x 45 nodes has an error of .004 in a tenth of a second, 15 x 15 nodes one of 68, 2,000
+    quasi-Monte Carlo nodes one of 1.4, and 13 x 13 nodes at the posterior of each individual one of 30 in nine times
+    as long: these posteriors are no near-normal densities. So a search over two effects begins with 21 x 21.
+
     Raises
     ------
     ValueError, TypeError
@@ -94,7 +99,7 @@ def _default(model: Model, level: str) -> Nodes:
         return MonteCarlo(2000)
     if level == "cluster":
         return Adaptive(7)
-    return Trapezoid({1: 31, 2: 15, 3: 11}[n])
+    return Trapezoid({1: 31, 2: 21, 3: 11}[n])
 
 
 def without_closed_form(model: Model, level: str) -> str:

@@ -386,6 +386,7 @@ def log_likelihood(model: Model, values: Tensors, data: Tensors, probes: tuple =
 
 
 def _added(parts: list[Tensor]) -> Tensor:
+    """Add up log factors."""
     return sum(parts[1:], parts[0])
 
 

@@ -40,7 +40,7 @@ FINE = 0.002
 """A quadrature error, in log-likelihood units, that asks for no finer nodes."""
 ROUGH = 0.1
 """A quadrature error, in log-likelihood units, that is said."""
-MOST_NODES, MOST_CELLS = 1500, 10_000_000
+MOST_NODES, MOST_CELLS = 1500, 8_000_000
 """Finer nodes are not taken by the program itself beyond this number, unless nodes times responding units are few."""
 WIDE = 5.5
 """The range of a finer grid over several effects, in SDs: further out a wider one has many nodes of no weight."""
