@@ -100,11 +100,6 @@ class LogLikelihood:
         """Compile the gradient now, so that the first call takes no longer than the next."""
         _ = self._compiled_value_and_gradient
 
-    @property
-    def is_ready(self) -> bool:
-        """Whether this process has compiled the gradient already."""
-        return self._is_ready(_value_and_gradient)
-
     def _is_ready(self, outputs: Outputs) -> bool:
         return _key(outputs, self.problem, self.mode) in _CACHE
 

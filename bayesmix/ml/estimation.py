@@ -93,9 +93,9 @@ def fit(
         Sandwich from unit (cluster) scores, or inverse Hessian. Left out, robust; with priors, of which the scores
         know nothing, the inverse Hessian.
     mode : str, optional
-        The PyTensor mode of the search ("NUMPY", "NUMBA", "C", "JAX"). Left out, it begins on NumPy,
-        which needs no compiler, and turns to numba when the remaining work is worth a compilation.
-        What comes once, at the end, is on NumPy always.
+        The engine of the search. Left out, "NUMPY": programs of plain array operations, kept on disk, which need no
+        compiler. "JAX" compiles them (seconds for each shape of data), "NUMBA" and "C" are PyTensor's (minutes for
+        numba). What comes once, at the end, is on NumPy always.
     executor : concurrent.futures.Executor, optional
         Where the starts run. Left out: here, or in processes when they would take long.
     progress : bool

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bayesmix.graph import LogLikelihood
-from bayesmix.ml.objective import Target, compiled_objective
+from bayesmix.ml.objective import Objective, Target
 from bayesmix.ml.starts import Ranges, ranges
 from bayesmix.parallel import one_blas_thread
 from bayesmix.typing import Array
@@ -67,7 +67,7 @@ def curvature(data: Target, theta: Array) -> Curvature:
 
     Right to seven digits; no function of second derivatives is to be compiled.
     """
-    limits, evaluate = ranges(data), compiled_objective(data).value_and_gradient
+    limits, evaluate = ranges(data), Objective(data).value_and_gradient
     unit = limits.unit
     steps, n = STEP * unit, len(theta)
     with one_blas_thread():
@@ -91,7 +91,7 @@ def newton(
     It is convex in a logit that a long step has carried out to where its gradient fades. The Hessian is
     made anew where the last one no longer brings the gradient down; `known` is one of a point nearby.
     """
-    evaluate, limits = compiled_objective(data).value_and_gradient, ranges(data)
+    evaluate, limits = Objective(data).value_and_gradient, ranges(data)
     theta = limits.within(theta)
     value, gradient = evaluate(theta)
     before, steps = np.inf, 0

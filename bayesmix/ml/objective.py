@@ -87,12 +87,6 @@ class Objective:
         return _penalty(self.target) if self.target.priors else None
 
 
-def compiled_objective(target: Target) -> Objective:
-    """The objective by numba where this process has compiled it already, else by NumPy."""
-    by_numba = Objective(target, "NUMBA")
-    return by_numba if by_numba.log_likelihood.is_ready else Objective(target)
-
-
 _CACHE: dict[tuple, Callable] = {}
 
 

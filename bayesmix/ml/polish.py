@@ -10,7 +10,7 @@ import numpy as np
 
 from bayesmix.graph import adapt_nodes, is_adaptive, posterior, with_population_nodes
 from bayesmix.ml.newton import Curvature, curvature, newton
-from bayesmix.ml.objective import Objective, Target, compiled_objective
+from bayesmix.ml.objective import Objective, Target
 from bayesmix.ml.starts import ranges
 from bayesmix.spec import class_labels as labels
 from bayesmix.spec import fix_factor_signs
@@ -75,7 +75,7 @@ def restart_from_plateaus(top: Optimum) -> Optimum:
     if not (np.abs(away) > PLATEAU).any():
         return top
     nearer = np.where(scaled, top.theta, limits.center + limits.unit * np.clip(away, -PLATEAU, PLATEAU))
-    _, gradient = compiled_objective(top.data).value_and_gradient(nearer)
+    _, gradient = Objective(top.data).value_and_gradient(nearer)
     if (gradient * away >= 0)[np.abs(away) > PLATEAU].all():  # it goes on rising outwards
         return top
     again = newton_at_fixed_nodes(top.data, nearer)

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
-import platform
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import cast
 
 import numpy as np
-import pytensor
 from numpy.typing import NDArray
 from scipy import optimize
 
 from bayesmix.graph import (
     BY_SOURCE,
-    COMPILEDIR,
     LogLikelihood,
     adapt_nodes,
     class_posteriors,
@@ -32,13 +27,13 @@ from bayesmix.ml.settings import Settings
 from bayesmix.ml.starts import Ranges, ranges
 from bayesmix.parallel import executor_for, here, one_blas_thread, progress_bar, submitted
 from bayesmix.results import ALONE, same_maximum
-from bayesmix.spec import Adaptive, Covariates, Exact, groups, structure
+from bayesmix.spec import Adaptive, Covariates, Exact, groups
 from bayesmix.spec.families import LEAST_VARIANCE
 from bayesmix.typing import Array
 
 SHORT, LONG = 20, 3000
-WORTH_COMPILING, WORTH_LOADING, WORTH_PROCESSES = 90.0, 6.0, 40.0
-"""Seconds of remaining work from which a cold compile, a compile from the cache, and processes pay."""
+WORTH_PROCESSES = 40.0
+"""Seconds of remaining work from which processes pay."""
 COARSELY = 60
 """Iterations of a long run on coarse nodes, before it goes on with all of them."""
 COARSE = 3
@@ -341,7 +336,7 @@ class Search:
     given : list of (str, array)
         Starts handed in, and solutions of simpler models, each with its origin.
     mode, executor
-        The engine, and where starts run: those asked for, else chosen by the time that the first start takes.
+        The engine that was asked for; where starts run, if not asked for chosen by the time that the first one takes.
     seconds : float
         How long it has taken.
     interrupted : bool
@@ -490,16 +485,11 @@ class Search:
             yield from run_starts(tasks)
             return
         if self.executor is None and tasks:
-            if self.mode is None and LogLikelihood(self.data, "NUMBA").is_ready:
-                self.mode, tasks = "NUMBA", [replace(t, mode="NUMBA") for t in tasks]
             Objective(self.data, self.mode).compile()  # before the clock starts
             began = time.perf_counter()
             yield run_start(tasks[0])
             last, tasks = time.perf_counter() - began, tasks[1:]
             left = last * (len(tasks) + (8 * self.n_finals if tasks and tasks[0].max_iterations == SHORT else 0))
-            if self.mode is None and (chosen := choose_mode(self.data, left)) is not None:
-                self.mode, left = chosen, left / 10
-                tasks = [replace(t, mode=chosen) for t in tasks]
             self.executor = executor_for(left, WORTH_PROCESSES) if len(tasks) > 1 else None
         yield from submitted(self.executor, tasks, run_start)
 
@@ -606,20 +596,3 @@ def ranked(done: Sequence[Start]) -> list[Start]:
             -np.nan_to_num(s.short, nan=-np.inf),
         ),
     )
-
-
-def _marker(data: Target) -> Path:
-    """A file that says numba has compiled this graph before, so that its cache is warm."""
-    what = repr((structure(data.model), data.signature, pytensor.__version__, platform.python_version()))
-    return COMPILEDIR / "bayesmix" / hashlib.sha256(what.encode()).hexdigest()[:24]
-
-
-def choose_mode(data: Target, seconds: float) -> str | None:
-    """Numba where the remaining work (`seconds` on NumPy) is worth a compilation, else None."""
-    marker = _marker(data)
-    if seconds < (WORTH_LOADING if marker.exists() else WORTH_COMPILING):
-        return None
-    Objective(data, "NUMBA").value_and_gradient(ranges(data).center)
-    marker.parent.mkdir(parents=True, exist_ok=True)
-    marker.touch()
-    return "NUMBA"
