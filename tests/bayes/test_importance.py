@@ -397,6 +397,7 @@ def test_weights_that_cannot_be_trusted_are_refused_and_kept(fitted, two_classes
 
     monkeypatch.setattr(importance, "around", narrow)
     monkeypatch.setattr(importance, "ROUNDS", 1)
+    monkeypatch.setattr(importance, "REFITS", 0)
     with pytest.raises(bm.ImportanceFailed, match="Use method='nuts'") as caught:
         bm.sample(fitted, two_classes, seed=1, **QUICK)
     assert caught.value.points.sizes["point"] >= 2000
