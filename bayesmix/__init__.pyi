@@ -1,6 +1,7 @@
 from . import models as models
 from . import mplus as mplus
 from . import plots as plots
+from .bayes.importance import ImportanceFailed as ImportanceFailed
 from .bayes.one_item import of_item as of_item
 from .bayes.pymc_model import build as build
 from .bayes.pymc_model import prior_table as prior_table
@@ -34,6 +35,9 @@ from .results.comparison import compare as compare
 from .results.factor_scores import reliability as reliability
 from .results.fit import Fit as Fit
 from .results.item_characteristics import item_curves as item_curves
+from .results.marginal_likelihood import MarginalLikelihood as MarginalLikelihood
+from .results.marginal_likelihood import log_marginal_likelihood as log_marginal_likelihood
+from .results.marginal_likelihood import model_probabilities as model_probabilities
 from .results.occasions import decomposition as decomposition
 from .results.occasions import transitions as transitions
 from .results.regression import coefficients as coefficients
@@ -73,7 +77,9 @@ __all__ = [
     "Family",
     "Fit",
     "Fixed",
+    "ImportanceFailed",
     "LatentClass",
+    "MarginalLikelihood",
     "Model",
     "Parameter",
     "Prediction",
@@ -103,6 +109,8 @@ __all__ = [
     "gauss_hermite",
     "item_curves",
     "log_likelihood",
+    "log_marginal_likelihood",
+    "model_probabilities",
     "models",
     "monte_carlo",
     "mplus",

@@ -1,4 +1,4 @@
-"""Effective draws a second: random effects integrated, sampled, and a PyMC model written by hand, in one run.
+"""Effective draws a second: NUTS with effects integrated or sampled, a model by hand, importance sampling; in one run.
 
     python benchmarks/nuts.py
     python benchmarks/nuts.py guessed mixed
@@ -6,7 +6,8 @@
 Two-level LCA (600 persons in 60 clusters, 6 items), grade of membership (400 persons, 10 items), the 3PL
 (500 persons, 10 items) and a factor mixture of two classes (425 persons, 12 items). The model by hand sums the
 classes out and samples the effects, with the same priors, by the same sampler; compile time is left out of all
-three. Minimum bulk ESS over the structural parameters.
+three. Minimum bulk ESS over the structural parameters. Importance sampling draws as many points; beside its ESS over
+the draws stand Pareto k, effective points, the marginal likelihood, and the seconds of the first call and of another.
 """
 
 import os
@@ -26,9 +27,10 @@ import pytensor.tensor as pt
 from bayesmix.models import fma, gom, irt_3pl, lca
 
 import bayesmix as bm
-from bayesmix.bayes import datatree as draws
 from bayesmix.bayes import pymc_model
-from bayesmix.data import Dataset
+from bayesmix.bayes.datatree import complete_draws
+from bayesmix.bayes.importance_draws import Request, drawn
+from bayesmix.data import Dataset, chosen
 
 warnings.simplefilter("ignore")
 SETTINGS = {"draws": 1000, "tune": 1000, "chains": 2, "cores": 2, "seed": 1, "progress_bar": False}
@@ -113,9 +115,9 @@ def mixed_by_hand(df, items):
     return model
 
 
-def rate(seconds, drawn):
-    ess = az.ess(drawn)
-    least = min(float(ess[v].min()) for v in ess.data_vars)
+def rate(seconds, draws):
+    ess = az.ess(draws)
+    least = min(float(ess[v].where(draws[v].std(("chain", "draw")) > 0).min()) for v in ess.data_vars)
     return f"{seconds:6.1f} s, minimum ESS {least:6.0f}, {least / seconds:7.1f} a second"
 
 
@@ -128,8 +130,29 @@ def ours(model, df, fit, effects):
     began = time.perf_counter()
     raw = nutpie.sample(program, **SETTINGS, **more)
     seconds = time.perf_counter() - began
-    drawn, _ = draws.complete_draws(raw)
-    return seconds, drawn[[v.name for v in made.free_RVs if not v.name.startswith("z_")]]
+    whole, _ = complete_draws(raw)
+    return seconds, whole[[v.name for v in made.free_RVs if not v.name.startswith("z_")]]
+
+
+def weighed(model, df, fit):
+    """Importance sampling without what is made of its draws; of the second call nothing is compiled any more."""
+    data = pymc_model.prepared(Dataset.encode(model, df), "integrate", None, fit)
+    asked = Request(chosen(None, model), None, SETTINGS["draws"], SETTINGS["chains"], SETTINGS["seed"], False, False)
+    seconds = []
+    for _ in range(2):
+        began = time.perf_counter()
+        try:
+            out = drawn(data, fit, asked)
+        except bm.ImportanceFailed as error:
+            return str(error)
+        seconds.append(time.perf_counter() - began)
+    d = out.found
+    draws = out.raw["posterior"].to_dataset()[[p.name for p in model.parameters]]
+    return (
+        f"{rate(seconds[1], draws)}, first call "
+        f"{seconds[0]:.1f} s, k {d['pareto_k']:.2f}, {d['importance_ess']:.0f} effective of {d['points']:,} points, "
+        f"log marginal likelihood {d['log_marginal_likelihood']:.2f} ({d['log_marginal_likelihood_error']:.3f})"
+    )
 
 
 def by_hand(made, fit):
@@ -160,6 +183,7 @@ def main():
         print(f"  PyMC by hand        {rate(*by_hand(hand(df, items), fit))}", flush=True)
         for effects in ("sample", "integrate"):
             print(f"  bayesmix {effects:10s} {rate(*ours(model, df, fit, effects))}", flush=True)
+        print(f"  importance          {weighed(model, df, fit)}", flush=True)
 
 
 if __name__ == "__main__":

@@ -49,6 +49,8 @@ def assemble(
     predictive: int = PREDICTIVE,
     seed: int = 0,
     said: Sequence[str] = (),
+    about: Mapping[str, Any] | None = None,
+    weighed: xr.Dataset | None = None,
 ) -> xr.DataTree:
     """Draws to a DataTree: relabelled, with likelihoods, data, predictions and diagnostics.
 
@@ -65,6 +67,10 @@ def assemble(
         As in :func:`bayesmix.sample`.
     said : sequence of str
         Further warnings.
+    about : mapping, optional
+        What else is known of the draws: numbers of importance sampling.
+    weighed : xarray.Dataset, optional
+        The group `importance`.
     """
     drawn, stats = complete_draws(raw)
     steps, model = Steps(), data.model
@@ -89,6 +95,8 @@ def assemble(
     groups |= steps.run("density of the prior", lambda: _log_prior(made, drawn), {})
     groups = steps.run("further observed variables", lambda: _with_observed(groups, made, drawn), groups)
     found = steps.run("diagnostics", lambda: diagnosed(groups, theta, fit.loglik, orders), {})
+    found |= about or {}
+    groups |= {"importance": weighed} if weighed is not None else {}
     found |= {"lost": steps.lost} if steps.lost else {}
     tree = xr.DataTree.from_dict({f"/{k}": v for k, v in groups.items()})
     held = {"categories": texts(data.categories), "coding": data.coding.plain(), "about": _about(data, fit)}

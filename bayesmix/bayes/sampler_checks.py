@@ -39,6 +39,33 @@ def check_sampler(draws: int, tune: int, chains: int, seed: int, cores: int | No
         whole(name, value, least)
 
 
+def check_method(
+    method: Any, effects: Any, backend: str | None, nuts: Mapping[str, Any], model: Any, pm_model: Any
+) -> None:
+    """What importance sampling cannot do.
+
+    Raises
+    ------
+    ValueError, TypeError
+        Another method, or settings that are of NUTS alone.
+    """
+    one_of("method", method, ("nuts", "importance"))
+    if method == "nuts":
+        return
+    if pm_model is not None or isinstance(model, pm.Model):
+        raise ValueError(
+            "method='importance' came with a PyMC model: it samples what is declared. Give the model or the fit and "
+            "the data, or take method='nuts'."
+        )
+    if effects == "sample":
+        raise ValueError(
+            "method='importance' came with effects='sample': it integrates effects. Leave effects= out, or take "
+            "method='nuts'."
+        )
+    if unknown := [*nuts, *(["backend"] if backend is not None else [])]:
+        raise TypeError(f"{unknown[0]}= came with method='importance', but is a setting of NUTS: leave it out.")
+
+
 def check_settings(effects: Any, nuts: Mapping[str, Any], pm_model: Any, priors: Any) -> None:
     """What does not depend on the data: refused before anything is computed."""
     import nutpie

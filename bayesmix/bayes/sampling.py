@@ -1,4 +1,4 @@
-"""Bayes: the same graph in a `pm.Model`, sampled with NUTS, as an ArviZ-native DataTree."""
+"""Bayes: the same graph in a `pm.Model`, sampled with NUTS or by importance sampling, as an ArviZ-native DataTree."""
 
 from __future__ import annotations
 
@@ -17,10 +17,19 @@ from pymc.model.transform.optimization import freeze_dims_and_data
 from bayesmix.bayes import mode_weights as heights
 from bayesmix.bayes.built import built
 from bayesmix.bayes.datatree import PREDICTIVE, assemble, complete_draws, points, whole_draws, with_known
+from bayesmix.bayes.importance_draws import Request, drawn
 from bayesmix.bayes.node_audit import Audit, audit, better, some
 from bayesmix.bayes.observed import NODES, is_sampled
 from bayesmix.bayes.pymc_model import Effects, build_from, initial_point, prepared
-from bayesmix.bayes.sampler_checks import alone, as_built, backend_settings, check_fit, check_sampler, check_settings
+from bayesmix.bayes.sampler_checks import (
+    alone,
+    as_built,
+    backend_settings,
+    check_fit,
+    check_method,
+    check_sampler,
+    check_settings,
+)
 from bayesmix.data import Dataset, Priors, chosen
 from bayesmix.graph import Problem
 from bayesmix.ml import Settings, estimate
@@ -34,6 +43,7 @@ def sample(
     model: Model | Fit | pm.Model | None = None,
     df: pd.DataFrame | None = None,
     *,
+    method: Literal["nuts", "importance"] = "nuts",
     draws: int = 1000,
     tune: int = 1000,
     chains: int = 4,
@@ -49,7 +59,7 @@ def sample(
     backend: Literal["jax", "numba"] | None = None,
     **nuts: Any,
 ) -> xr.DataTree:
-    """Sample the posterior with NUTS (nutpie).
+    """Sample the posterior with NUTS (nutpie), or by importance sampling.
 
     Parameters
     ----------
@@ -61,8 +71,14 @@ def sample(
     df, effects, nodes, priors
         As in :func:`build`. Nodes that are left out are audited at draws, and where they are too coarse draws are
         made again with finer ones that stand over these draws.
+    method : {"nuts", "importance"}
+        With ``"importance"`` points of a proposal that is fitted to the posterior are weighed: draws within seconds,
+        and the marginal likelihood (:func:`log_marginal_likelihood`). Where the weights cannot be trusted (a Pareto
+        k above 0.7), they are refused. Effects are integrated.
     draws, tune, chains, cores, seed
-        Of NUTS.
+        Of NUTS. By importance sampling there are at least draws x chains points, from which as many draws of equal
+        weight are resampled (systematically: a point comes twice only where its weight is above its share, and then
+        next to itself); `tune` and `cores` say nothing.
     relabel : bool
         Match the classes of every draw to the fit, those of a user's variables that have the dim of the classes too;
         the raw draws are kept in `posterior_raw`. A model that was extended so that its density is another one for
@@ -85,7 +101,14 @@ def sample(
     xarray.DataTree
         Groups `posterior`, `posterior_raw`, `sample_stats`, `log_likelihood` (marginal: one value a row, or a cluster
         where there are some), `observed_data`, `posterior_predictive`, `prior_predictive` (each of them with the
-        variable ``y`` for all responses: row, item; of one item: row), `log_prior`, `prior`, `constant_data`.
+        variable ``y`` for all responses: row, item; of one item: row), `log_prior`, `prior`, `constant_data`. By
+        importance sampling also `importance`: the points and their log weights, which add up to 1, and the log ratios
+        of the densities, whose average is the marginal likelihood.
+
+    Raises
+    ------
+    ImportanceFailed
+        A RuntimeError: the importance weights cannot be trusted. Its attribute `points` holds what was computed.
 
     Examples
     --------
@@ -95,6 +118,7 @@ def sample(
     """
     refuse_fit_beside(nuts, "bm.sample(fit, df)")
     check_sampler(draws, tune, chains, seed, cores, predictive)
+    check_method(method, effects, backend, nuts, model, pm_model)
     backend_settings(backend)
     if isinstance(model, pm.Model) or (model is None and pm_model is not None):
         pm_model, before = alone(model, df, pm_model)
@@ -116,6 +140,10 @@ def sample(
     if data is None:
         data = prepared(rows, effects, nodes, fit)
         data = data if pm_model is None else as_built(pm_model, data)
+    shown: dict[str, Any] = {"nodes": nodes, "relabel": relabel, "predictive": predictive, "seed": seed}
+    if method == "importance":
+        out = drawn(data, fit, Request(known, priors, draws, chains, seed, nodes is not None, progress))
+        return assemble(out.raw, out.made, out.data, fit, said=out.said, about=out.found, weighed=out.points, **shown)
     settings: dict[str, Any] = {"draws": draws, "tune": tune, "cores": cores, "seed": seed, "progress_bar": progress}
     if effects == "integrate":
         settings["adaptation"] = "low_rank"  # few, correlated parameters: three times the effective draws
@@ -125,7 +153,7 @@ def sample(
     if effects == "integrate":
         raw, made, run, more = _mended(raw, made, run, found, split, nodes is not None)
         said += more
-    return assemble(raw, made, run.data, fit, nodes=nodes, relabel=relabel, predictive=predictive, seed=seed, said=said)
+    return assemble(raw, made, run.data, fit, said=said, **shown)
 
 
 @dataclass(frozen=True)
@@ -220,8 +248,8 @@ def _mended(
 
 def _audited(raw: xr.DataTree, data: Problem) -> tuple[Array, Audit]:
     """Some of the draws as points of theta, and the audit of the nodes there."""
-    drawn, _ = complete_draws(raw, quiet=True)
-    thetas = some(points(data, {p.name: drawn[p.name].values for p in data.model.parameters}))
+    found, _ = complete_draws(raw, quiet=True)
+    thetas = some(points(data, {p.name: found[p.name].values for p in data.model.parameters}))
     return thetas, audit(data, thetas)
 
 

@@ -137,7 +137,7 @@ def fit_command(
     output: HandoutOptions = HandoutOptions(),
     run: ThisRun,
 ) -> None:
-    """Fit a model by maximum likelihood and print its listing; with --sample, by NUTS too.
+    """Fit a model by maximum likelihood and print its listing; with --sample, the posterior too.
 
     Parameters
     ----------

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from cyclopts import Group, Parameter
 
@@ -87,7 +87,9 @@ class SamplingOptions:
     """Settings of :func:`bayesmix.sample`."""
 
     sample: Flag = False
-    """Sample the posterior with NUTS as well."""
+    """Sample the posterior as well."""
+    method: Literal["nuts", "importance"] = "nuts"
+    """How: NUTS, or importance sampling, which gives the marginal likelihood too."""
     draws: int = 1000
     """Draws of each chain."""
     tune: int = 1000
@@ -100,7 +102,8 @@ class SamplingOptions:
     def settings(self) -> dict[str, Any]:
         """Name the options as :func:`bayesmix.sample` does."""
         effects = "sample" if self.sample_effects else "integrate"
-        return {"draws": self.draws, "tune": self.tune, "chains": self.chains, "effects": effects}
+        numbers = {"draws": self.draws, "tune": self.tune, "chains": self.chains}
+        return {"method": self.method, **numbers, "effects": effects}
 
 
 @Parameter(name="*", group=OUTPUT)

@@ -296,7 +296,7 @@ def _audit(q: Mapping[str, Any]) -> str:
 def _posterior(fit: Fit, post: xr.DataTree | None) -> Section | None:
     if post is None:
         return None
-    from bayesmix.results import compare
+    from bayesmix.results import compare, sampler
     from bayesmix.results import rows as of_chains
 
     found = compare(fit, post)
@@ -305,7 +305,7 @@ def _posterior(fit: Fit, post: xr.DataTree | None) -> Section | None:
     table = found.table.where(found.table.abs() > TINY, found.table * 0.0)
     rows = [(str(k), *map(number, r[columns]), number(r["ess_bulk"], 0)) for k, r in table.iterrows()]
     body = [pairs(of_chains(found.diagnostics).items()), make_table(head, rows), found.loglik]
-    return Section("Posterior (NUTS) beside maximum likelihood; equal-tailed intervals", body)
+    return Section(f"Posterior ({sampler(found.diagnostics)}) beside maximum likelihood; equal-tailed intervals", body)
 
 
 def _class_variables(fit: Fit) -> list[str]:

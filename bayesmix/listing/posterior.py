@@ -7,7 +7,7 @@ import xarray as xr
 
 from bayesmix.layout import Section, family, make_table, method, number, pairs
 from bayesmix.listing.classes import classification, counts
-from bayesmix.results import LEVEL, Estimates, compare, rows, tables_of
+from bayesmix.results import LEVEL, Estimates, compare, rows, sampler, tables_of
 
 COLUMNS = {
     "mean": "mean",
@@ -37,7 +37,7 @@ def sections(post: xr.DataTree) -> list[Section]:
     chains = [pairs(rows(found.diagnostics).items()), found.loglik]
     return [
         Section("Model and data", [_about(post)]),
-        Section("Chains", [c for c in chains if c]),
+        Section("Draws" if sampler(found.diagnostics) != "NUTS" else "Chains", [c for c in chains if c]),
         *_classes(post),
         *by_scale,
     ]
@@ -67,7 +67,7 @@ def _about(post: xr.DataTree):
             "Cluster column": d.get("cluster"),
             "Individuals": d.get("n_individuals"),
             "Clusters": d.get("n_clusters"),
-            "Estimator": "posterior by NUTS",
+            "Estimator": f"posterior by {sampler(Estimates.of(post).settings)}",
             "Integration": nodes or "none needed, or effects sampled",
             "Groups": ", ".join(post.children),
         }.items()

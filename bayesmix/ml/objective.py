@@ -15,9 +15,10 @@ import numpy as np
 import pytensor
 import pytensor.tensor as pt
 from pytensor.compile.mode import Mode
+from pytensor.graph.replace import vectorize_graph
 
 from bayesmix.data import log_density, stated
-from bayesmix.graph import LogLikelihood, Problem
+from bayesmix.graph import LogLikelihood, Problem, numpy_mode
 from bayesmix.parallel import COMPILING, Shared
 from bayesmix.spec import Prior, lower, natural
 from bayesmix.typing import Array
@@ -61,8 +62,11 @@ class Objective:
     def __init__(self, target: Target, mode: str | Mode | None = None) -> None:
         self.target, self.log_likelihood = target, LogLikelihood(target, mode)
 
-    def value(self, theta: Array) -> float:
-        """What is maximised."""
+    def value(self, theta: Array) -> Any:
+        """What is maximised; of points stacked along one leading axis one each."""
+        if np.ndim(theta) == 2:
+            values = np.asarray(self.log_likelihood.value(theta))
+            return values + self.log_prior(theta) if self.target.priors else values
         value = float(self.log_likelihood.value(theta))
         return value if self._penalty is None else value + float(self._penalty(theta)[0])
 
@@ -77,6 +81,10 @@ class Objective:
         more, slope = (np.array(x) for x in zip(*(self._penalty(at) for at in theta), strict=True))
         return value + more, gradient + slope
 
+    def log_prior(self, theta: Array) -> Array:
+        """The log density of the priors at points (point, theta)."""
+        return self._penalties(self.target.user_theta(theta))
+
     def compile(self) -> None:
         """Compile everything now; priors that the target cannot have are refused here."""
         self.log_likelihood.compile()
@@ -86,22 +94,32 @@ class Objective:
     def _penalty(self) -> Callable[[Array], list] | None:
         return _penalty(self.target) if self.target.priors else None
 
+    @cached_property
+    def _penalties(self) -> Callable[[Array], Array]:
+        return _of_users(self.target, _stacked)
+
 
 _CACHE: dict[tuple, Callable] = {}
 
 
 def _penalty(data: Target) -> Callable[[Array], list]:
     """Make the log density of the priors of `data`, and its gradient, as a function of theta."""
+    of_user = _of_users(data, _with_gradient)
+    return of_user if data.recoding.is_identity else _inside(data, of_user)
+
+
+def _of_users(data: Target, compiled: Callable[[Any, Any], Callable]) -> Callable:
+    """What `compiled` makes of the log density of the priors, a function of theta on the user's scale."""
     users = data.on_user_scale()
     found = stated(users, data.priors)
     held = {k: (i.tobytes(), data.packing.fixed[k].tobytes()) for k, i in data.packing.index.items()}
     # what is in units of the data is in the key too: another data set has other numbers
     numbers = [str(found[k].numbers()) for k in sorted(found)]
-    key = (*sorted(data.priors.items()), data.model.parameters, *held.items(), *numbers)
+    key = (compiled, *sorted(data.priors.items()), data.model.parameters, *held.items(), *numbers)
     if key not in _CACHE:
         with COMPILING:
-            _CACHE[key] = Shared(_compiled(users, found))
-    return _CACHE[key] if data.recoding.is_identity else _inside(data, _CACHE[key])
+            _CACHE[key] = Shared(compiled(*_graph(users, found)))
+    return _CACHE[key]
 
 
 def _inside(data: Target, of_user: Callable[[Array], list]) -> Callable[[Array], list]:
@@ -117,7 +135,8 @@ def _inside(data: Target, of_user: Callable[[Array], list]) -> Callable[[Array],
     return penalised
 
 
-def _compiled(data: Target, found: Any) -> Callable[[Array], list]:
+def _graph(data: Target, found: Any) -> tuple[Any, Any]:
+    """Theta and the log density of the priors as a function of it."""
     theta = pt.vector("theta")
     values = {
         p.name: cast(
@@ -125,7 +144,17 @@ def _compiled(data: Target, found: Any) -> Callable[[Array], list]:
         ).values
         for p in data.model.parameters
     }
-    total = lower(log_density(found, values))
+    return theta, lower(log_density(found, values))
+
+
+def _with_gradient(theta: Any, total: Any) -> Callable[[Array], list]:
     outputs = cast(Any, [total, pt.grad(total, theta, disconnected_inputs="ignore")])
     with pytensor.config.change_flags(cxx=""):
         return cast(Any, pytensor.function([theta], outputs, mode="FAST_COMPILE", on_unused_input="ignore"))
+
+
+def _stacked(theta: Any, total: Any) -> Callable[[Array], Array]:
+    """The values of points (point, theta)."""
+    points: Any = pt.matrix("thetas")
+    with pytensor.config.change_flags(cxx=""):
+        return cast(Any, pytensor.function([points], vectorize_graph(total, {theta: points}), mode=numpy_mode()))

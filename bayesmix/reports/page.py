@@ -26,7 +26,8 @@ from bayesmix.ml import Enumeration, doubts
 from bayesmix.reports.gallery import Picture, of_comparison, of_enumeration, of_study, pictures
 from bayesmix.reports.markup import as_page, blocks, element, in_box, listed
 from bayesmix.reports.tidy import Reported, check_reported
-from bayesmix.results import Comparison, Estimates, Fit, compare, words
+from bayesmix.results import Comparison, Estimates, Fit, compare, sampler, words
+from bayesmix.results import rows as of_draws
 from bayesmix.studies import Study
 
 if TYPE_CHECKING:
@@ -37,6 +38,11 @@ LARGE, DOTS = 600_000, 160
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 """What a browser may load: nothing from elsewhere, and no script at all."""
 SAMPLERS = ("pymc", "pytensor", "arviz", "nutpie")
+OF_DRAWS = (
+    *("Draws", "Largest R-hat", "Pareto k of the weights", "Effective points", "Log marginal likelihood"),
+    *("Smallest bulk ESS", "Divergent transitions"),
+)
+"""What a page says of draws."""
 FEW = 12
 """So many parameters at a boundary are named."""
 
@@ -161,7 +167,8 @@ def _about_fit(fit: Fit, found: Comparison, data: str | None) -> _About:
     said = [*doubts(fit), *_of_boundary(fit), *_sentences(words(d))]
     if fit.quality.get("interrupted"):
         said.append("The search was interrupted: only the starts that were finished count.")
-    lead = f"Estimated by maximum likelihood{', with the posterior of the same model by NUTS beside it' if d else ''}."
+    beside = f", with the posterior of the same model by {sampler(d)} beside it" if d else ""
+    lead = f"Estimated by maximum likelihood{beside}."
     return _About(named, lead, pairs(rows.items()), said, pairs(_computed(info).items()))
 
 
@@ -175,20 +182,17 @@ def _about_posterior(post: xr.DataTree, found: Comparison, data: str | None) -> 
         "Individuals": info.get("n_individuals"),
         "Clusters": info.get("n_clusters"),
         "Class sizes (posterior means)": _sizes(estimates),
-        "Draws": f"{d.get('chains')} chains of {d.get('draws')}",
-        "Largest R-hat": number(d.get("max_rhat")),
-        "Smallest bulk ESS": number(d.get("min_ess_bulk"), 0),
-        "Divergent transitions": d.get("divergences"),
+        **{k: v for k, v in of_draws(d).items() if k in OF_DRAWS},
     }
     computed = {
         "Program": f"bayesmix {_version('bayesmix')} (of this page)",
-        "Estimator": "posterior by NUTS",
+        "Estimator": f"posterior by {sampler(d)}",
         "Integration of random effects": _nodes(info),
         "Versions": f"{_versions({k: _version(k) for k in SAMPLERS})} (of this page)",
         "Fingerprint of the data": estimates.settings.get("identity", {}).get("data"),
     }
     said = _sentences(words(d))
-    return _About(named, "The posterior, by NUTS.", pairs(rows.items()), said, pairs(computed.items()))
+    return _About(named, f"The posterior, by {sampler(d)}.", pairs(rows.items()), said, pairs(computed.items()))
 
 
 def _about_enumeration(found: Enumeration, data: str | None) -> _About:

@@ -8,9 +8,11 @@ from .classified import tables_of as tables_of
 from .comparison import LEVEL as LEVEL
 from .comparison import Comparison as Comparison
 from .comparison import compare as compare
+from .diagnostics import KHAT as KHAT
 from .diagnostics import RESPONSES as RESPONSES
 from .diagnostics import diagnosed as diagnosed
 from .diagnostics import rows as rows
+from .diagnostics import sampler as sampler
 from .diagnostics import words as words
 from .estimates import Estimate as Estimate
 from .estimates import Estimates as Estimates
@@ -29,6 +31,9 @@ from .fit import refuse_fit_beside as refuse_fit_beside
 from .fit import same_maximum as same_maximum
 from .fit import settings_of as settings_of
 from .fit import stored_model as stored_model
+from .marginal_likelihood import MarginalLikelihood as MarginalLikelihood
+from .marginal_likelihood import log_marginal_likelihood as log_marginal_likelihood
+from .marginal_likelihood import model_probabilities as model_probabilities
 from .occasions import decomposition as decomposition
 from .occasions import entered as entered
 from .occasions import transitions as transitions
@@ -45,6 +50,7 @@ from .unit_tables import unmerged as unmerged
 __all__ = [
     "ALONE",
     "FORMAT",
+    "KHAT",
     "LEVEL",
     "RESPONSES",
     "TABLES",
@@ -54,6 +60,7 @@ __all__ = [
     "Estimate",
     "Estimates",
     "Fit",
+    "MarginalLikelihood",
     "Pending",
     "SampleSize",
     "category_labels",
@@ -68,8 +75,10 @@ __all__ = [
     "entered",
     "entry",
     "item_probabilities",
+    "log_marginal_likelihood",
     "memberships_of",
     "model_and_fit",
+    "model_probabilities",
     "plain_coords",
     "read_tree",
     "refuse_fit_beside",
@@ -78,6 +87,7 @@ __all__ = [
     "row_index",
     "rows",
     "same_maximum",
+    "sampler",
     "score_weights",
     "settings_of",
     "stacked",

@@ -18,6 +18,8 @@ RHAT, ESS = 1.01, 400
 """The largest R-hat and the smallest bulk ESS of which nothing is said."""
 KHAT = 0.7
 """The largest Pareto k-hat with which importance weights can be trusted."""
+UNSURE = 0.5
+"""Above this the importance weights may have no variance."""
 FEWEST = 100
 """So many draws it takes for a k-hat."""
 
@@ -85,12 +87,23 @@ def words(d: Mapping[str, Any], modes: bool = False) -> list[str]:
     out = []
     if d.get("divergences"):
         out.append(f"{d['divergences']} divergent transitions: raise target_accept, or look at the priors")
-    if d.get("max_rhat", 1.0) > RHAT:
+    weighed = d.get("method") == "importance"  # chains are batches of points: nothing that wants to mix
+    if weighed and d["pareto_k"] > UNSURE:
+        out.append(
+            f"the importance weights have a Pareto k of {d['pareto_k']:.2f}, above {UNSURE} (they would be refused "
+            f"above {KHAT}): the error of the log marginal likelihood is larger than it says"
+        )
+    if weighed and d["importance_ess"] < ESS:
+        out.append(
+            f"{d['importance_ess']:.0f} of the {d['points']:,} points of importance sampling are effective, below "
+            f"{ESS}: take more (draws=), or method='nuts'"
+        )
+    if not weighed and d.get("max_rhat", 1.0) > RHAT:
         more = "chains are in different modes" if d.get("second_mode") else "run longer (draws=, tune=)"
         out.append(f"the largest R-hat is {above(d['max_rhat'], RHAT)}, above {RHAT}: {more}")
-    if d.get("min_ess_bulk", np.inf) < ESS:
+    if not weighed and d.get("min_ess_bulk", np.inf) < ESS:
         out.append(f"the smallest bulk ESS is {d['min_ess_bulk']:.0f}, below {ESS}: run longer (draws=)")
-    if d.get("second_mode") and not modes:
+    if d.get("second_mode") and not modes and not weighed:
         out.append("chains stay at different levels of log-likelihood: there is a second mode")
     if d.get("bad_khat"):
         out.append(
@@ -98,6 +111,11 @@ def words(d: Mapping[str, Any], modes: bool = False) -> list[str]:
             "look at these units, or leave them out in turn (az.loo_kfold)"
         )
     return out
+
+
+def sampler(d: Mapping[str, Any]) -> str:
+    """What made the draws, in words."""
+    return "importance sampling" if d.get("method") == "importance" else "NUTS"
 
 
 def above(x: float, limit: float) -> str:
@@ -110,13 +128,41 @@ def rows(d: Mapping[str, Any]) -> dict[str, Any]:
     """The same for a listing."""
     modes = {True: "YES: chains stay at different levels of log-likelihood", False: "none seen"}
     rhat, khat = d.get("max_rhat"), d.get("bad_khat")
+    if d.get("method") == "importance":
+        return _of_weights(d)
     return {
         "Draws": f"{d.get('chains')} chains of {d.get('draws')}",
         "Largest R-hat": number(rhat) if rhat is None or not rhat > RHAT else above(rhat, RHAT),
         "Smallest bulk ESS": number(d.get("min_ess_bulk"), 0),
         "Divergent transitions": d.get("divergences"),
         "Pareto k-hat above 0.7": None if khat is None else f"{khat} of {d.get('units')} units" if khat else "none",
-        "Draws relabelled": ", ".join(f"{k}: {percent(v)}" for k, v in d.get("relabelled", {}).items()),
+        "Draws relabelled": _relabelled(d),
         "Second mode": modes[bool(d["second_mode"])] if "second_mode" in d else None,
-        "NOT MADE": "; ".join(f"{what} ({why})" for what, why in d.get("lost", {}).items()),
+        "NOT MADE": _lost(d),
     }
+
+
+def _of_weights(d: Mapping[str, Any]) -> dict[str, Any]:
+    """The rows of importance sampling."""
+    khat = d.get("bad_khat")
+    level = f"{number(d['log_marginal_likelihood'], 2)} (Monte Carlo error {d['log_marginal_likelihood_error']:.3f})"
+    return {
+        "Draws": f"{d.get('chains')} x {d.get('draws')} of equal weight, resampled from {d['points']:,} points",
+        "Pareto k of the weights": f"{d['pareto_k']:.2f} (refused above {KHAT})",
+        "Effective points": number(d["importance_ess"], 0),
+        "Log marginal likelihood": level,
+        "Labellings that say the same": d["labellings"] if d["labellings"] > 1 else None,
+        "Modes": d["modes"] if d["modes"] > 1 else None,
+        "Smallest bulk ESS": number(d.get("min_ess_bulk"), 0),
+        "Pareto k-hat of units above 0.7": None if khat is None else f"{khat} of {d.get('units')}" if khat else "none",
+        "Draws relabelled": _relabelled(d),
+        "NOT MADE": _lost(d),
+    }
+
+
+def _relabelled(d: Mapping[str, Any]) -> str:
+    return ", ".join(f"{k}: {percent(v)}" for k, v in d.get("relabelled", {}).items())
+
+
+def _lost(d: Mapping[str, Any]) -> str:
+    return "; ".join(f"{what} ({why})" for what, why in d.get("lost", {}).items())

@@ -40,6 +40,20 @@ def fix_factor_signs(
     return out
 
 
+def reversible(model: Model) -> list[Effect]:
+    """The effects whose sign is not identified by what the model says."""
+    return [e for e in model.effects if any(True for _ in _turning(model, e)) and _symmetric(model, e)]
+
+
+def reverse(model: Model, values: Mapping[str, Array], e: Effect) -> dict[str, Array]:
+    """Parameters with an effect in the other direction; leading axes are carried along."""
+    out = {k: np.asarray(x) for k, x in values.items()}
+    for p, at in _turning(model, e):
+        lead = out[p.name].shape[: out[p.name].ndim - len(p.dims)]
+        out[p.name] = _times(out[p.name], p, at, -np.ones(lead))
+    return out
+
+
 def _loadings(model: Model, e: Effect) -> Iterator[tuple[Response, Term]]:
     """Terms of responses that multiply the effect."""
     for r in model.responses:

@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import special
 
 from bayesmix.checks import nearest
 from bayesmix.typing import Array
@@ -75,6 +76,20 @@ class Support:
     def log_slope(self, x: Array) -> Array:
         """Compute log |dx/dz| at natural `x`, entry by entry; the Jacobian of every support is triangular."""
         return np.zeros(np.shape(x))
+
+    # the whole line -------------------------------------------------------------------------------
+
+    def from_line(self, u: Array) -> Array:
+        """Take any real numbers `u` to unconstrained values, one to one: each natural value has one `u`."""
+        return u
+
+    def to_line(self, z: Array) -> Array:
+        """Take unconstrained `z` to the `u` of :meth:`from_line`."""
+        return z
+
+    def log_line_slope(self, u: Array) -> Array:
+        """Compute log |dz/du|, entry by entry."""
+        return np.zeros(np.shape(u))
 
     # shapes ---------------------------------------------------------------------------------------
 
@@ -180,6 +195,18 @@ class StandardDeviation(Support):
         x = np.asarray(x, dtype=float)
         return np.where(x < 0, np.nan, x)
 
+    def from_line(self, u: Array) -> Array:
+        """Exponentiate `u`: z and -z are one SD."""
+        return np.exp(u)
+
+    def to_line(self, z: Array) -> Array:
+        """Take the logarithm of the SD."""
+        return np.log(np.maximum(np.abs(z), SMALLEST))
+
+    def log_line_slope(self, u: Array) -> Array:
+        """Give `u`, the logarithm of dz/du = exp(u)."""
+        return u
+
     def search_bounds(self, shape: tuple[int, ...], largest: float) -> tuple[Array, Array]:
         """Bound `z` on both sides."""
         return np.full(shape, -largest), np.full(shape, largest)
@@ -201,6 +228,18 @@ class Probability(Support):
         """Give `x`; NaN outside of 0 and 1."""
         x = np.asarray(x, dtype=float)
         return np.where((x < 0) | (x > 1), np.nan, x)
+
+    def from_line(self, u: Array) -> Array:
+        """Give the probability of the logit `u`."""
+        return special.expit(u)
+
+    def to_line(self, z: Array) -> Array:
+        """Give the logit of `z`, of 0 and 1 that of the nearest probability an optimiser takes."""
+        return special.logit(np.clip(z, PROBABILITY_BOUND, 1.0 - PROBABILITY_BOUND))
+
+    def log_line_slope(self, u: Array) -> Array:
+        """Sum the logarithms of both probabilities."""
+        return special.log_expit(u) + special.log_expit(-np.asarray(u))
 
     def search_bounds(self, shape: tuple[int, ...], largest: float) -> tuple[Array, Array]:
         """Keep `z` off 0 and 1."""

@@ -352,6 +352,7 @@ def test_sampling_adds_the_posterior_and_the_comparison(data, tmp_path, monkeypa
     done = run(*words, "--sample", "--draws", 20, "--tune", 30, "--chains", 2, "--seed", 9)
     assert done.exit_code == 0, done.output
     assert asked == {
+        "method": "nuts",
         "draws": 20,
         "tune": 30,
         "chains": 2,
@@ -398,6 +399,18 @@ def test_a_brief_comparison_has_the_published_rows(data, tmp_path):
     assert done.exit_code == 0, done.output
     assert [line.split()[0] for line in done.stdout.splitlines()[2:]] == ["class_logit[1]"]
     assert done.stdout.splitlines()[2].endswith("0.4")
+
+
+def test_importance_sampling_writes_the_marginal_likelihood(data, tmp_path):
+    words = ("fit", "lca", data, "--items", "a-e", "--classes", 2, "--missing", 9999, "--out", tmp_path, *RUN)
+    done = run(*words, "--sample", "--method", "importance", "--draws", 150, "--chains", 2, "--seed", 9)
+    assert done.exit_code == 0, done.output
+    listing = (tmp_path / "listing.txt").read_text(encoding="utf-8")
+    assert "POSTERIOR (IMPORTANCE SAMPLING)" in listing
+    assert "Log marginal likelihood" in listing
+    post = xr.open_datatree(tmp_path / "posterior.nc")
+    assert bm.log_marginal_likelihood(post).error < 0.2
+    assert post["importance"].sizes["point"] >= 300
 
 
 def test_random_effects_are_sampled_where_that_is_asked_for(clustered, tmp_path, monkeypatch):
