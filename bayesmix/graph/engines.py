@@ -31,7 +31,9 @@ def numpy_mode() -> Mode:
 
     The rewrites of "fast_run" take twice as long to make and give no faster function on NumPy.
     """
-    made = Mode(linker=VMLinker(use_cloop=False, c_thunks=False), optimizer="fast_compile").excluding("fusion")
+    made = Mode(linker=VMLinker(use_cloop=False, c_thunks=False), optimizer="fast_compile").excluding(
+        "fusion", "local_mul_canonizer", "local_add_canonizer"
+    )
     return made.register(*((in2out(r, name=r.__name__), 49.0) for r in (filled, softened, narrowed)))
 
 
