@@ -224,11 +224,10 @@ class _Writer:
         if len(parts) > 2:
             parts.sort(key=lambda v: -sum(v.type.broadcastable))
         whole, dtype = out.type.broadcastable, out.type.dtype
-        large = not all(whole)  # a number, which constants of one entry make, is no array to write into
         free = [
             self.names[v]
             for v in parts
-            if v in self.own and v in self.late and self.last[v] == k and v.type.dtype == dtype and large
+            if v in self.own and v in self.late and self.last[v] == k and v.type.dtype == dtype and not all(whole)
             and v.type.broadcastable == whole and parts.count(v) == 1
         ]  # fmt: skip
         texts = [self.scalar(v) for v in parts]
@@ -239,7 +238,8 @@ class _Writer:
         for n, (v, text) in enumerate(zip(parts[1:], texts[1:], strict=True)):
             covered = tuple(a and b for a, b in zip(before, v.type.broadcastable, strict=True))
             mine = [one for one in free if one in (left, text)] if covered == whole else []
-            if large and not mine and n > 0 and before == covered:  # the sum so far is nobody else's
+            # the sum so far is nobody else's; one of numbers, which constants of one entry are, is no array
+            if not mine and n > 0 and before == covered and not all(covered):
                 mine = [target]
             yield f"{target} = {name}({left}, {text}{self._into(mine)})"
             before, left = covered, target
