@@ -40,10 +40,10 @@ def choose(model: Model, given: Nodes | Mapping[str, Nodes] | None, sampled: tup
     effects of clusters, a grid that is common to all individuals for up to three of theirs (the
     densities are then one matrix product), and quasi-Monte Carlo for more.
 
-    Grades of membership are steep in their effects: over two of them (16 binary items, 3,152 patterns, logits of SD 4
-    to 5) a common grid of 45 x 45 nodes has an error of .004 in a tenth of a second, 15 x 15 nodes one of 68, 2,000
-    quasi-Monte Carlo nodes one of 1.4, and 13 x 13 nodes at the posterior of each individual one of 30 in nine times
-    as long: these posteriors are no near-normal densities. So a search over two effects begins with 21 x 21.
+    Grades of membership are steep in their effects. At one solution with two of them (16 binary items, 3,152 patterns,
+    logits of SD 4 to 5) a common grid of 45 x 45 nodes had an error of .004, 21 x 21 one of .3, 15 x 15 one of 68,
+    2,000 quasi-Monte Carlo nodes one of 1.4, and 13 x 13 nodes at the posterior of each individual, which is no
+    near-normal density, one of 30 in nine times as long. So a search over two effects begins with 21 x 21.
 
     Raises
     ------
