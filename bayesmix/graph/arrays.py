@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import math
 from functools import cache
 from typing import Any
 
@@ -11,7 +12,8 @@ import numpy as np
 from scipy import special
 
 FEW = 12
-"""Up to so many entries along the last axis are added up by slices: NumPy's own loop starts anew for each row."""
+"""Up to so many entries along the last axis are added up by slices, as NumPy's own loop starts anew for each row; so
+many sums are made one by one."""
 
 TRIM_THRESHOLD, MMAP_THRESHOLD = -1, -3
 """Numbers of glibc's settings."""
@@ -86,11 +88,14 @@ def add_at(x: Any, at: tuple, y: Any) -> Any:
 
 def _summed(index: Any, y: Any, shape: tuple[int, ...], axis: int) -> Any:
     """Sums of the entries of `y` that have the same `index` along an axis: one count of all, weighted."""
-    lead, n, tail = int(np.prod(shape[:axis])), shape[axis], int(np.prod(shape[axis + 1 :]))
-    flat = np.where(index < 0, index + n, index).ravel()
+    lead, n, tail = math.prod(shape[:axis]), shape[axis], math.prod(shape[axis + 1 :])
+    weights = np.broadcast_to(y, (*shape[:axis], *index.shape, *shape[axis + 1 :]))
+    flat = index.ravel() % n  # -1 is the last one
+    if tail == 1 and lead <= FEW:
+        each = weights.reshape(lead, -1)
+        return np.array([np.bincount(flat, weights=w, minlength=n) for w in each]).reshape(shape)
     place = (np.arange(lead)[:, None, None] * n + flat[None, :, None]) * tail + np.arange(tail)
-    weights = np.broadcast_to(y, (*shape[:axis], *index.shape, *shape[axis + 1 :])).ravel()
-    return np.bincount(place.ravel(), weights=weights, minlength=lead * n * tail).reshape(shape)
+    return np.bincount(place.ravel(), weights=weights.ravel(), minlength=lead * n * tail).reshape(shape)
 
 
 def split(x: Any, axis: int, sizes: Any) -> list[Any]:
