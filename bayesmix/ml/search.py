@@ -17,6 +17,7 @@ from bayesmix.graph import (
     LogLikelihood,
     adapt_nodes,
     class_posteriors,
+    entries,
     is_adaptive,
     with_adaptive_nodes,
 )
@@ -34,8 +35,8 @@ from bayesmix.typing import Array
 SHORT, LONG = 20, 3000
 WORTH_PROCESSES = 40.0
 """Seconds of remaining work from which processes pay."""
-COARSELY = 60
-"""Iterations of a long run on coarse nodes, before it goes on with all of them."""
+DEAR, COARSELY = 2**21, 60
+"""Entries over individuals, nodes and classes, from which a long run begins on coarse nodes; its iterations there."""
 COARSE = 3
 """Adaptive points a dimension in short runs, for several effects."""
 SOFT = (0.1, 0.3, 0.3)
@@ -110,10 +111,11 @@ def run_start(task: Task) -> Start:
             return next(_run_together([task]))
         steps = 12 if long or len(task.data.model.effects) < 2 else 3
         theta, iterations = start.theta, 0
-        if long and (coarse := coarser(task.data)).nodes != task.data.nodes:  # most of the way costs a fraction there
-            _, theta, iterations, _ = _run(
-                replace(task, data=adapt_nodes(coarse, theta), max_iterations=COARSELY), theta
-            )
+        if (
+            long and len(task.data.counts) * entries(task.data) > DEAR
+        ):  # most of the way costs a fraction on coarse nodes
+            coarse = adapt_nodes(coarser(task.data), theta)
+            _, theta, iterations, _ = _run(replace(task, data=coarse, max_iterations=COARSELY), theta)
         data = adapt_nodes(task.data, theta, steps=steps)
         if task.soft and task.limits.collapsing.any():
             _, theta, iterations, _ = _run(replace(task, data=data, max_iterations=SOFTENED), theta)
@@ -485,7 +487,8 @@ class Search:
             yield from run_starts(tasks)
             return
         if self.executor is None and tasks:
-            Objective(self.data, self.mode).compile()  # before the clock starts
+            Objective(self.data, self.mode).compile()  # before the clock starts, and what moves nodes
+            adapt_nodes(tasks[0].data, tasks[0].start.theta, steps=1)
             began = time.perf_counter()
             yield run_start(tasks[0])
             last, tasks = time.perf_counter() - began, tasks[1:]
