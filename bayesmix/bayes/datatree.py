@@ -22,7 +22,7 @@ from bayesmix.bayes.node_audit import evenly, over_points, some
 from bayesmix.bayes.observed import NODES, Replicates, coords_of, dims_of, responses, rows_of
 from bayesmix.data import Dataset, texts, units
 from bayesmix.data.identity import identity
-from bayesmix.graph import LogLikelihood, Problem, is_adaptive, numpy_mode, posterior
+from bayesmix.graph import LogLikelihood, Problem, distinct, is_adaptive, numpy_mode, posterior
 from bayesmix.parallel import Steps
 from bayesmix.results import FORMAT, RESPONSES, Fit, diagnosed, words
 from bayesmix.spec import Adaptive, Model, Nodes, Quantity, encode, parameter, probability_tables
@@ -332,11 +332,7 @@ def _permuted(x: xr.DataArray, orders: Mapping[tuple[str, ...], NDArray]) -> xr.
 
 def points(data: Problem, values: Mapping[str, Array]) -> Array:
     """Draws as points of theta, (chain, draw, theta)."""
-    lead = next(iter(values.values())).shape[:2]
-    out = np.empty((*lead, data.packing.size))
-    for at in np.ndindex(*lead):
-        out[at] = data.pack({k: v[at] for k, v in values.items()})
-    return out
+    return data.pack(values, next(iter(values.values())).shape[:2])
 
 
 def _latent(data: Problem, theta: Array, drawn: xr.Dataset, seed: int) -> dict[str, xr.Dataset]:
@@ -369,18 +365,18 @@ def _plain_index(index: pd.Index, rows: NDArray) -> NDArray:
 
 def _log_likelihood(marginal: Problem, theta: Array, drawn: xr.Dataset) -> xr.Dataset:
     """The marginal log-likelihood of each unit at each draw, random effects integrated."""
-    units = LogLikelihood(marginal).of_units
-    lead = theta.shape[:2]
-    x = np.stack([units(theta[at]) for at in np.ndindex(*lead)]).reshape(*lead, -1)
+    points, which, _ = distinct(theta)
     if marginal.clusters is not None:
+        x = LogLikelihood(marginal).of_units(points)[which]
         return _group(drawn, {RESPONSES: (("chain", "draw", "cluster"), x)}, cluster=marginal.clusters)
     rows, index = rows_of(marginal)
-    if (size := len(rows) * x[..., 0].size) > ROOM:
+    if (size := len(rows) * which.size) > ROOM:
         raise MemoryError(
-            f"{len(rows):,} rows at {x[..., 0].size:,} draws are {8 * size / 1e9:.0f} GB, and at most "
+            f"{len(rows):,} rows at {which.size:,} draws are {8 * size / 1e9:.0f} GB, and at most "
             f"{8 * ROOM / 1e9:.0f} are kept: take fewer draws, az.loo and az.compare need this group"
         )
-    return _group(drawn, {RESPONSES: (("chain", "draw", "row"), x[..., marginal.pattern_of[rows]])}, row=index)
+    x = LogLikelihood(marginal).of_units(points)[which[..., None], marginal.pattern_of[rows]]
+    return _group(drawn, {RESPONSES: (("chain", "draw", "row"), x)}, row=index)
 
 
 def _group(drawn: xr.Dataset, variables: dict, **coords) -> xr.Dataset:

@@ -160,19 +160,19 @@ class Patterns:
             dataset=rows,
         )
 
-    def pack(self, values: Mapping[str, Array]) -> Array:
-        """Natural parameters on the user's scale to theta.
+    def pack(self, values: Mapping[str, Array], lead: tuple[int, ...] = ()) -> Array:
+        """Natural parameters on the user's scale to theta; of several points, stacked along axes `lead`, to each.
 
         Raises
         ------
         ValueError
             A parameter is missing, has another shape, or lies outside its support.
         """
-        theta = self.packing.pack(values)
+        theta = self.packing.pack(values, lead)
         if self.recoding.is_identity:
             return theta
         given = {p.name: np.asarray(values[p.name], dtype=float) for p in self.model.parameters}
-        return self.packing.pack(self.recoding.to_inside(given))
+        return self.packing.pack(self.recoding.to_inside(given), lead)
 
     def natural(self, theta: Array) -> dict[str, Array]:
         """Every parameter on the user's natural scale; leading axes of theta are carried along."""

@@ -42,6 +42,7 @@ from .simulation import draw as draw
 from .simulation import simulate as simulate
 from .unit_classes import ClassPosteriors as ClassPosteriors
 from .unit_classes import class_posteriors as class_posteriors
+from .unit_classes import distinct as distinct
 from .unit_classes import joint_entropy as joint_entropy
 from .unit_classes import paths as paths
 from .variance_components import simple as simple
@@ -64,6 +65,7 @@ __all__ = [
     "check_gradient",
     "class_posteriors",
     "derive",
+    "distinct",
     "draw",
     "draw_classes",
     "effect_order",

@@ -50,6 +50,7 @@ class LogLikelihood:
 
     def __init__(self, problem: Problem, mode: str | Mode | None = None) -> None:
         self.problem, self.mode = problem, mode or "NUMPY"
+        self._posteriors: dict[tuple[Dims, ...], Callable] = {}
 
     def value(self, theta: Array) -> float | Array:
         """The log-likelihood; of points stacked along leading axes one each."""
@@ -72,9 +73,12 @@ class LogLikelihood:
     def posterior(self, theta: Array, *dims: Dims) -> list[Array]:
         """Posterior probabilities of what the `dims` index, an array for each, such as ``("individual", "C")``.
 
-        They are the gradients of the log-likelihood with respect to log factors of zeros over these dims.
+        They are the gradients of the log-likelihood with respect to log factors of zeros over these dims. Of points
+        stacked along leading axes there is one for each, with these axes first: :meth:`parts` bounds the memory.
         """
-        return self._compiled_posterior(dims)(np.asarray(theta)[None])
+        if dims not in self._posteriors:
+            self._posteriors[dims] = self._compiled_posterior(dims)
+        return self._at_points(self._posteriors[dims], theta)
 
     def effects(self, theta: Array) -> dict[str, Named]:
         """Natural parameters by name, and ``effect:`` s at their nodes."""
@@ -117,13 +121,13 @@ class LogLikelihood:
     @cached_property
     def _compiled_of_units(self) -> Callable:
         def joined(parts: list, batches: list[Batch]) -> list[Array]:
-            return [np.moveaxis(spread([np.moveaxis(p[0], 0, -1) for p in parts], batches, "cluster"), -1, 0)]
+            return [_spread([p[0] for p in parts], batches, "cluster")]
 
         return self._in_batches(_of_units, joined)
 
     def _compiled_posterior(self, dims: Sequence[Dims]) -> Callable:
         def joined(parts: list, batches: list[Batch]) -> list[Array]:
-            return [spread([p[k] for p in parts], batches, d[0]) for k, d in enumerate(dims)]
+            return [_spread([p[k] for p in parts], batches, d[0]) for k, d in enumerate(dims)]
 
         return self._in_batches(_posterior, joined, tuple(dims))
 
@@ -131,7 +135,7 @@ class LogLikelihood:
         outputs, alone = _Named(make), np.ndim(theta) == 1
         made, bound = _compiled(outputs, self.problem, self.mode), _bound(outputs, self.problem, self.mode)
         points = np.atleast_2d(theta)
-        each = [bound(some) for some in self._parts(points)]
+        each = [bound(some) for some in self.parts(points)]
         out = {}
         for (name, dims), parts in zip(made.dims.items(), zip(*each, strict=True), strict=True):
             own = tuple(d for d in dims if d != POINT)
@@ -160,13 +164,13 @@ class LogLikelihood:
         if theta.ndim == 1:
             return [x[0] for x in function(theta[None])]
         flat = theta.reshape(-1, theta.shape[-1])
-        parts = [function(some) for some in self._parts(flat)]
+        parts = [function(some) for some in self.parts(flat)]
         if len(parts) == 1 and theta.ndim == 2:
             return parts[0]
         return [np.concatenate(x).reshape(*theta.shape[:-1], *x[0].shape[1:]) for x in zip(*parts, strict=True)]
 
-    def _parts(self, points: Array) -> list[Any]:
-        """The points in parts whose tensors, all together, stay within the processor's cache."""
+    def parts(self, points: Array) -> list[Any]:
+        """Split points, along their first axis, so that all tensors of a part stay within the processor's cache."""
         n = -(-len(points) // self.at_once)
         return [points] if n < 2 else np.array_split(points, n)
 
@@ -174,6 +178,11 @@ class LogLikelihood:
     def at_once(self) -> int:
         """How many points are evaluated at once."""
         return max(AT_ONCE // max(len(self.problem.counts) * entries(self.problem), 1), 1)
+
+
+def _spread(parts: Sequence[Array], batches: list[Batch], dim: str) -> Array:
+    """Results of all batches, over points and each over its clusters or individuals, in the order of the data set."""
+    return np.moveaxis(spread([np.moveaxis(p, 0, -1) for p in parts], batches, dim), -1, 0)
 
 
 def _added_up(parts: list, _: list[Batch]) -> list[Array]:
@@ -260,8 +269,10 @@ def _of_units(graph: Graph, zeros: Zeros) -> Any:
 
 
 def _posterior(graph: Graph, zeros: Zeros) -> Any:
-    units = graph.units([named for _, named in zeros])
-    return pt.grad(units.sum(), [plain for plain, _ in zeros], disconnected_inputs="ignore")
+    points = graph.theta.shape[0]
+    each = [plain[None] + pt.zeros((points, *[1] * plain.ndim)) for plain, _ in zeros]  # a gradient for each point
+    probes = [px.as_xtensor(x, dims=(POINT, *named.dims)) for x, (_, named) in zip(each, zeros, strict=True)]
+    return pt.grad(graph.units(probes).sum(), each, disconnected_inputs="ignore")
 
 
 @dataclass(frozen=True)

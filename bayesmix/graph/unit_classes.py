@@ -30,9 +30,27 @@ def over_points(theta: Array) -> Iterator[Array]:
     yield from (theta[at] for at in np.ndindex(*np.shape(theta)[:-1]))
 
 
-def normalised(p: Array) -> Array:
-    """Probabilities that sum to one over all axes but the first; zeros for an empty slot of a cluster."""
-    total = np.sum(p, axis=tuple(range(1, np.ndim(p))), keepdims=True)
+def distinct(theta: Array) -> tuple[Array, NDArray[np.int64], NDArray[np.int64]]:
+    """Look at points stacked along leading axes that often repeat, such as resampled draws, once each.
+
+    Returns
+    -------
+    points : array (point, theta)
+    which : array of int (...)
+        The point that stands at each place.
+    times : array of int (point,)
+        How often each stands there.
+    """
+    flat = np.reshape(theta, (-1, np.shape(theta)[-1]))
+    if not flat.size:
+        return flat[:1], np.zeros(np.shape(theta)[:-1], dtype=np.int64), np.array([len(flat)][: len(flat)])
+    points, which, times = np.unique(flat, axis=0, return_inverse=True, return_counts=True)
+    return points, which.reshape(np.shape(theta)[:-1]), times
+
+
+def normalised(p: Array, units: int = 0) -> Array:
+    """Probabilities that sum to one over all axes after that of the units; zeros for an empty slot of a cluster."""
+    total = np.sum(p, axis=tuple(range(units + 1, np.ndim(p))), keepdims=True)
     return np.asarray(p) / np.where(total > 0, total, 1.0)
 
 
@@ -45,16 +63,20 @@ class Averages:
 
     @classmethod
     def of(cls, data: Problem, theta: Array, mode, *dims: Dims) -> Averages:
-        """Go once through the points; the SD is kept for one variable at a time, not for tables of several."""
-        graph, n = LogLikelihood(data, mode), 0
+        """Go once through the points, some at a time; the SD is kept for one variable, not for tables of several."""
+        graph, (points, _, times) = LogLikelihood(data, mode), distinct(theta)
         mean: dict[Dims, Array] = {}
         squares: dict[Dims, Array] = {}
-        for n, at in enumerate(over_points(theta), start=1):
-            for d, p in zip(dims, map(normalised, graph.posterior(at, *dims) if dims else ()), strict=True):
-                before = mean.get(d, 0.0)
-                mean[d] = before + (p - before) / n
+        n = 0
+        for at in graph.parts(np.arange(len(points))) if dims else ():
+            own, n = times[at].sum(), n + times[at].sum()
+            for d, found in zip(dims, graph.posterior(points[at], *dims), strict=True):
+                p = normalised(found, 1)
+                here, before = np.tensordot(times[at] / own, p, 1), mean.get(d, 0.0)
+                mean[d] = before + (here - before) * (own / n)
                 if len(d) == 2:
-                    squares[d] = squares.get(d, 0.0) + (p - before) * (p - mean[d])
+                    within = np.tensordot(times[at], (p - here) ** 2, 1)
+                    squares[d] = squares.get(d, 0.0) + within + (here - before) * (here - mean[d]) * own
         return cls(mean, {d: np.sqrt(x / n) for d, x in squares.items()})
 
 

@@ -249,8 +249,8 @@ class Packing:
         padded = np.concatenate([theta, np.zeros((*np.shape(theta)[:-1], 1))], axis=-1)  # -1 reads the zero at the end
         return {name: np.where(i >= 0, padded[..., i], self.fixed[name]) for name, i in self.index.items()}
 
-    def pack(self, values: Mapping[str, Array]) -> Array:
-        """Natural values to theta.
+    def pack(self, values: Mapping[str, Array], lead: tuple[int, ...] = ()) -> Array:
+        """Natural values to theta; of several points, stacked along the same leading axes `lead` of every value, to each.
 
         Entries that are fixed may be missing (NaN); their values must be those they are fixed at.
 
@@ -261,24 +261,24 @@ class Packing:
             a fixed entry.
         """
         self._check_names(values)
-        theta = np.zeros(self.size)
+        theta = np.zeros((*lead, self.size))
         for p in self.parameters:
             value, i = np.asarray(values[p.name], dtype=float), self.index[p.name]
-            if value.shape != i.shape:
+            if value.shape != (*lead, *i.shape):
                 raise ValueError(
-                    f"Parameter '{p.name}' came with shape {value.shape}, expected {i.shape} = "
+                    f"Parameter '{p.name}' came with shape {value.shape}, expected {(*lead, *i.shape)} = "
                     f"({', '.join(p.dims)}): give its dims in this order, and data with as many categories and "
                     "levels."
                 )
             with np.errstate(all="ignore"):
                 raw = p.domain.inverse(value)
             free = i >= 0
-            if not np.isfinite(raw[free]).all():
+            if (off := ~np.isfinite(raw[..., free])).any():
                 raise ValueError(
                     f"Parameter '{p.name}' came with a value outside its support ({p.support}): "
-                    f"{value[free][~np.isfinite(raw[free])][:3]}. Give finite values inside it."
+                    f"{value[..., free][off][:3]}. Give finite values inside it."
                 )
-            theta[i[free]] = raw[free]
+            theta[..., i[free]] = raw[..., free]
             self.check_fixed(p, value)
             self._check_absent(p, value, raw)
         return theta
@@ -309,8 +309,9 @@ class Packing:
         off = there & _differ(value, held)
         if off.any():
             position = tuple(np.argwhere(off)[0])
+            own = position[value.ndim - held.ndim :]
             raise ValueError(
-                f"{self._entry(p, position)} came as {value[position]:g}, but is fixed at {held[position]:g}, as a "
+                f"{self._entry(p, own)} came as {value[position]:g}, but is fixed at {held[own]:g}, as a "
                 "reference or by the model: give that value (for logits subtract the reference's from the others), or "
                 "NaN."
             )
@@ -325,8 +326,9 @@ class Packing:
         off = gone & _differ(value, expected)
         if off.any():
             position = tuple(np.argwhere(off)[0])
+            own = position[value.ndim - gone.ndim :]
             raise ValueError(
-                f"{self._entry(p, position)} came as {value[position]:g}, but the data have no such category of this "
+                f"{self._entry(p, own)} came as {value[position]:g}, but the data have no such category of this "
                 "item, so that it is not known which of its categories they have: declare all of them, pd.Categorical"
                 "(..., categories=[...]), or give the parameters as fit.params, which know them."
             )
