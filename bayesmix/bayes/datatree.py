@@ -12,9 +12,12 @@ from typing import Any, cast
 import numpy as np
 import pandas as pd
 import pymc as pm
+import pytensor.tensor as pt
 import xarray as xr
+from arviz_base import dict_to_dataset
 from numpy.typing import NDArray
 from pymc.model.transform.conditioning import remove_value_transforms
+from pytensor.graph.replace import vectorize_graph
 
 from bayesmix.bayes.built import built
 from bayesmix.bayes.class_group import class_group
@@ -34,6 +37,8 @@ PREDICTIVE, PRIOR = 50, 500
 """Replicated data sets a chain, and of the prior; draws of the prior."""
 ROOM = 250_000_000
 """The most numbers of a group: two gigabytes."""
+TOGETHER = 1000
+"""Draws at which densities are computed at once."""
 SOME = 3
 """So many draws tell whether an extended model knows its classes apart."""
 
@@ -445,7 +450,7 @@ def _prior_predictive(data: Problem, groups: Mapping[str, xr.Dataset], seed: int
 def _log_prior(made: pm.Model, drawn: xr.Dataset) -> dict[str, xr.Dataset]:
     """The log density of the prior at each draw, by variable; sampled effects have none of their own choice."""
     names = [v.name for v in made.free_RVs if v.name not in NODES]
-    return {"log_prior": _densities(made, drawn, names, "prior")} if names else {}
+    return {"log_prior": _densities(made, drawn, names)} if names else {}
 
 
 def _with_observed(groups: dict[str, xr.Dataset], made: pm.Model, drawn: xr.Dataset) -> dict[str, xr.Dataset]:
@@ -457,17 +462,30 @@ def _with_observed(groups: dict[str, xr.Dataset], made: pm.Model, drawn: xr.Data
     values = {
         k: xr.DataArray(data[k], dims=constant.get(k) or [f"{k}_dim_{i}" for i in range(data[k].ndim)]) for k in further
     }
-    more = {"log_likelihood": _densities(made, drawn, further, "likelihood"), "observed_data": xr.Dataset(values)}
+    more = {"log_likelihood": _densities(made, drawn, further), "observed_data": xr.Dataset(values)}
     return groups | {k: groups[k].merge(x) if k in groups else x for k, x in more.items()}
 
 
-def _densities(made: pm.Model, drawn: xr.Dataset, names: Sequence[str], kind: str) -> xr.Dataset:
-    """Log densities of variables at each draw."""
-    tree = xr.DataTree.from_dict({"/posterior": drawn[[v.name for v in made.free_RVs]]})
-    settings: dict[str, Any] = {"var_names": [*names], "extend_inferencedata": False, "progressbar": False}
-    make = pm.stats.compute_log_prior if kind == "prior" else pm.stats.compute_log_likelihood
-    out: Any = make(tree, model=made, compile_kwargs={"mode": numpy_mode()}, **settings)
-    return out.to_dataset() if isinstance(out, xr.DataTree) else out
+def _densities(made: pm.Model, drawn: xr.Dataset, names: Sequence[str]) -> xr.Dataset:
+    """Log densities of variables at each draw, of many draws at once, shaped as PyMC has them for one after another."""
+    plain = remove_value_transforms(made)
+    values = [plain.rvs_to_values[v] for v in plain.free_RVs]
+    stacked = [pt.tensor(v.name, shape=(None, *v.type.shape), dtype=v.type.dtype) for v in values]
+    each = vectorize_graph(plain.logp(vars=[plain[k] for k in names], sum=False), dict(zip(values, stacked, strict=True)))
+    at = pm.compile(stacked, each, mode=numpy_mode(), on_unused_input="ignore")
+    lead = (drawn.sizes["chain"], drawn.sizes["draw"])
+    flat = [_stacked(drawn[v.name]).astype(t.type.dtype) for v, t in zip(plain.free_RVs, stacked, strict=True)]
+    parts = [at(*(x[k : k + TOGETHER] for x in flat)) for k in range(0, lead[0] * lead[1], TOGETHER)]
+    found = [np.concatenate(x) for x in zip(*parts, strict=True)]
+    coords, dims = pm.backends.arviz.coords_and_dims_for_inferencedata(plain)
+    coords |= {d: drawn[d].values for d in ("chain", "draw")}
+    shaped = {k: x.reshape(*lead, *x.shape[1:]) for k, x in zip(names, found, strict=True)}
+    return dict_to_dataset(shaped, inference_library=pm, dims=dims, coords=coords, skip_event_dims=True)
+
+
+def _stacked(x: xr.DataArray) -> NDArray:
+    """The draws of all chains one after another, first."""
+    return x.transpose("chain", "draw", ...).values.reshape(-1, *x.shape[2:])
 
 
 def _warn(said: Sequence[str]) -> None:

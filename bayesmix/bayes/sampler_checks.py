@@ -20,7 +20,9 @@ from bayesmix.results import Fit
 from bayesmix.spec import Named
 
 
-def check_sampler(draws: int, tune: int, chains: int, seed: int, cores: int | None = None, predictive: int = 0) -> None:
+def check_sampler(
+    draws: int, tune: int | None, chains: int, seed: int, cores: int | None = None, predictive: int = 0
+) -> None:
     """What NUTS may be asked for.
 
     Raises
@@ -30,12 +32,11 @@ def check_sampler(draws: int, tune: int, chains: int, seed: int, cores: int | No
     """
     asked = [
         ("draws", draws, 4),
-        ("tune", tune, 1),
         ("chains", chains, 1),
         ("seed", seed, 0),
         ("predictive", predictive, 0),
     ]
-    for name, value, least in [*asked, *([("cores", cores, 1)] if cores is not None else [])]:
+    for name, value, least in [*asked, *((k, x, 1) for k, x in (("tune", tune), ("cores", cores)) if x is not None)]:
         whole(name, value, least)
 
 

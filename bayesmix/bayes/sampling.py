@@ -38,6 +38,10 @@ from bayesmix.results import Fit, model_and_fit, refuse_fit_beside
 from bayesmix.spec import Model, Nodes, Prior, encode
 from bayesmix.typing import Array
 
+FEW_STEPS, STEPS = 300, 1000
+"""Steps of tuning with effects integrated and adaptation of low rank, and else: 200 to 1000 of the former gave as many
+effective draws in four models, benchmarks/nuts.py."""
+
 
 def sample(
     model: Model | Fit | pm.Model | None = None,
@@ -45,7 +49,7 @@ def sample(
     *,
     method: Literal["nuts", "importance"] = "nuts",
     draws: int = 1000,
-    tune: int = 1000,
+    tune: int | None = None,
     chains: int = 4,
     cores: int | None = None,
     seed: int = 0,
@@ -78,7 +82,10 @@ def sample(
     draws, tune, chains, cores, seed
         Of NUTS. By importance sampling there are at least draws x chains points, from which as many draws of equal
         weight are resampled (systematically: a point comes twice only where its weight is above its share, and then
-        next to itself); `tune` and `cores` say nothing.
+        next to itself); `tune` and `cores` say nothing. `tune`, the steps before the draws of NUTS, is 300 if left
+        out, and 1000 where effects are sampled or `adaptation` is given: chains start near the mode, and with effects
+        integrated there are few parameters, whose scales and correlations 300 steps find (more steps gave draws that
+        were no more effective).
     relabel : bool
         Match the classes of every draw to the fit, those of a user's variables that have the dim of the classes too;
         the raw draws are kept in `posterior_raw`. A model that was extended so that its density is another one for
@@ -144,7 +151,8 @@ def sample(
     if method == "importance":
         out = drawn(data, fit, Request(known, priors, draws, chains, seed, nodes is not None, progress))
         return assemble(out.raw, out.made, out.data, fit, said=out.said, about=out.found, weighed=out.points, **shown)
-    settings: dict[str, Any] = {"draws": draws, "tune": tune, "cores": cores, "seed": seed, "progress_bar": progress}
+    settings: dict[str, Any] = {"draws": draws, "cores": cores, "seed": seed, "progress_bar": progress}
+    settings["tune"] = tune or (FEW_STEPS if effects == "integrate" and "adaptation" not in nuts else STEPS)
     if effects == "integrate":
         settings["adaptation"] = "low_rank"  # few, correlated parameters: three times the effective draws
     run = _Run(data, priors, pm_model, backend, {**settings, **nuts})

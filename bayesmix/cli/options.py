@@ -92,8 +92,8 @@ class SamplingOptions:
     """How: NUTS, or importance sampling, which gives the marginal likelihood too."""
     draws: int = 1000
     """Draws of each chain."""
-    tune: int = 1000
-    """Tuning steps of each chain."""
+    tune: int | None = None
+    """Tuning steps of each chain: 300 if left out, and 1000 where effects are sampled."""
     chains: int = 4
     """Chains."""
     sample_effects: Flag = False

@@ -28,7 +28,7 @@ from bayesmix.graph.nodes import (
     with_population_nodes,
 )
 from bayesmix.graph.problem import Problem, prepare
-from bayesmix.graph.unit_classes import normalised, over_points
+from bayesmix.graph.unit_classes import distinct, normalised, over_points
 from bayesmix.graph.variance_components import random_names
 from bayesmix.spec import (
     FISHER_Z,
@@ -322,9 +322,10 @@ def tables_of(
     dims = {q: d for q, d in graph.quantity_dims().items() if q.group != "parameter" and q.name not in known}
     if not dims or not theta.size:
         return {}
-    out, found = {}, graph.quantities(theta.reshape(-1, theta.shape[-1]))
+    points, which, _ = distinct(theta)
+    out, found = {}, graph.quantities(points)
     for q, own in dims.items():
-        x = found[q].values.reshape(*theta.shape[:-1], *found[q].values.shape[1:])
+        x = found[q].values[which]
         out[q.name] = label(Named((*lead, *own), x), data, q).transpose(*lead, *ordered_dims(own, data))
     return out
 

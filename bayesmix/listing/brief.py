@@ -5,9 +5,9 @@ from __future__ import annotations
 import pandas as pd
 
 from bayesmix.layout import Listing, number
-from bayesmix.results import Comparison
+from bayesmix.results import Comparison, sampler
 
-COLUMNS = {"ml": "ML", "ml_se": "SE", "mean": "NUTS", "sd": "SD", "published": "published"}
+COLUMNS = {"ml": "ML", "ml_se": "SE", "mean": "posterior", "sd": "SD", "published": "published"}
 
 
 def brief_comparison(comparison: Comparison) -> Listing:
@@ -18,7 +18,8 @@ def brief_comparison(comparison: Comparison) -> Listing:
     table = comparison.table
     rows = table.dropna(subset="published")
     rows = (table if rows.empty else rows)[[*COLUMNS]].dropna(axis=1, how="all")
-    columns = [_column(COLUMNS[str(name)], x) for name, x in rows.items()]
+    heads = {**COLUMNS, "mean": "NUTS"} if sampler(comparison.diagnostics) == "NUTS" else COLUMNS
+    columns = [_column(heads[str(name)], x) for name, x in rows.items()]
     wide = max(map(len, rows.index))
     head, *lines = ["".join(cells) for cells in zip([" " * wide, *rows.index.str.ljust(wide)], *columns, strict=True)]
     return Listing("\n".join([head, "-" * len(head), *lines, *_last_line(table)]))

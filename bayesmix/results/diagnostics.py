@@ -20,6 +20,8 @@ KHAT = 0.7
 """The largest Pareto k-hat with which importance weights can be trusted."""
 UNSURE = 0.5
 """Above this the importance weights may have no variance."""
+LOOK = 8
+"""Draws at which the log-likelihoods of units are compared first."""
 FEWEST = 100
 """So many draws it takes for a k-hat."""
 
@@ -72,14 +74,23 @@ def _of_levels(groups: Mapping[str, xr.Dataset]) -> dict[str, Any]:
 def _bad_khat(x: xr.DataArray) -> int:
     """Units whose Pareto k-hat is above 0.7."""
     draws = x.transpose("chain", "draw", ...).values.reshape(x.sizes["chain"] * x.sizes["draw"], -1)
-    different, counts = np.unique(draws, axis=1, return_counts=True)  # equal rows have one k-hat
     if len(draws) < FEWEST:
         return 0
+    different, counts = _different(draws)  # equal rows have one k-hat
     levels = xr.DataArray(different, dims=("sample", "unit"))
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
         _, khat = levels.azstats.psislw(dim="sample")  # takes log-likelihoods, not weights
     return int(counts[khat.values > KHAT].sum())
+
+
+def _different(draws: Array) -> tuple[Array, Array]:
+    """Different columns, and how many of each there are; those that differ mostly do at a few of the draws already."""
+    few = draws[np.linspace(0, len(draws) - 1, LOOK).astype(int)]
+    _, first, which, counts = np.unique(few, axis=1, return_index=True, return_inverse=True, return_counts=True)
+    if all(np.array_equal(x, x[first][which]) for x in draws):
+        return draws[:, first], counts
+    return np.unique(draws, axis=1, return_counts=True)
 
 
 def words(d: Mapping[str, Any], modes: bool = False) -> list[str]:

@@ -185,7 +185,7 @@ def _check_settings(seed, estimator, fit: Mapping, sample: Mapping) -> None:
     if sample:
         from bayesmix.bayes import check_sampler
 
-        check_sampler(sample.get("draws", 1000), sample.get("tune", 1000), sample.get("chains", 4), seed)
+        check_sampler(sample.get("draws", 1000), sample.get("tune"), sample.get("chains", 4), seed)
 
 
 def _arrays(values: Mapping[Any, Any]) -> dict[str, Any]:
