@@ -471,7 +471,9 @@ def _densities(made: pm.Model, drawn: xr.Dataset, names: Sequence[str]) -> xr.Da
     plain = remove_value_transforms(made)
     values = [plain.rvs_to_values[v] for v in plain.free_RVs]
     stacked = [pt.tensor(v.name, shape=(None, *v.type.shape), dtype=v.type.dtype) for v in values]
-    each = vectorize_graph(plain.logp(vars=[plain[k] for k in names], sum=False), dict(zip(values, stacked, strict=True)))
+    each = vectorize_graph(
+        plain.logp(vars=[plain[k] for k in names], sum=False), dict(zip(values, stacked, strict=True))
+    )
     at = pm.compile(stacked, each, mode=numpy_mode(), on_unused_input="ignore")
     lead = (drawn.sizes["chain"], drawn.sizes["draw"])
     flat = [_stacked(drawn[v.name]).astype(t.type.dtype) for v, t in zip(plain.free_RVs, stacked, strict=True)]

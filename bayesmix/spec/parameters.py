@@ -250,7 +250,7 @@ class Packing:
         return {name: np.where(i >= 0, padded[..., i], self.fixed[name]) for name, i in self.index.items()}
 
     def pack(self, values: Mapping[str, Array], lead: tuple[int, ...] = ()) -> Array:
-        """Natural values to theta; of several points, stacked along the same leading axes `lead` of every value, to each.
+        """Natural values to theta; of several points, stacked along leading axes `lead` of every value, to each.
 
         Entries that are fixed may be missing (NaN); their values must be those they are fixed at.
 

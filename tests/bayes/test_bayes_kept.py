@@ -169,3 +169,16 @@ def test_an_extended_pymc_model_is_sampled(two_classes, fitted):
         post = bm.sample(fitted, two_classes, pm_model=made, **few)
     np.testing.assert_allclose(post["posterior_raw"]["first"], 2 * post["posterior_raw"]["class_logit"][..., 0])
     assert "first" in post["posterior"]
+
+
+@pytest.mark.parametrize(
+    ("given", "steps"),
+    [({}, 300), ({"effects": "sample"}, 1000), ({"adaptation": "diag"}, 1000), ({"tune": 40}, 40)],
+)
+def test_fewer_steps_of_tuning_are_taken_where_effects_are_integrated(given, steps, two_classes, fitted, monkeypatch):
+    def noted(run, *_):
+        raise InterruptedError(run.settings["tune"])
+
+    monkeypatch.setattr(bayes._Run, "sampled", noted)
+    with pytest.raises(InterruptedError, match=f"^{steps}$"):
+        bm.sample(fitted, two_classes, progress=False, **given)

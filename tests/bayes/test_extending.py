@@ -51,6 +51,31 @@ def test_a_variable_beside_the_model_has_its_prior_and_the_model_its_posterior(f
     np.testing.assert_array_equal(beside["posterior"]["mine"], post["posterior"]["mine"])
 
 
+def test_densities_of_all_draws_at_once_are_those_of_pymc_one_after_another(fit, small):
+    with bm.build(fit, small) as made:
+        pm.Flat("flat", shape=2)
+        pm.Dirichlet("shares", np.ones(3))
+        mean = pm.MvNormal("mean", np.zeros(2), np.eye(2))
+        chol, _, _ = pm.LKJCholeskyCov("chol", n=2, eta=1.0, sd_dist=pm.Exponential.dist(1.0))
+        pm.MvNormal("seen", mean, chol=chol, observed=np.arange(8.0).reshape(4, 2))
+    rng, values = np.random.default_rng(1), {}
+    for v in made.free_RVs:
+        point = fit.params[v.name].values if v.name in fit.params else None
+        x = rng.normal(size=(6, 2)) if v.name == "flat" else pm.draw(v, 6, random_seed=1)
+        x = x.reshape(2, 3, *x.shape[1:])
+        values[v.name] = x if point is None else np.broadcast_to(point, x.shape)
+    dims = {k: ("chain", "draw", *(f"{k}_{i}" for i in range(x.ndim - 2))) for k, x in values.items()}
+    drawn = xr.Dataset({k: (dims[k], x) for k, x in values.items()}, coords={"chain": [0, 1], "draw": [0, 1, 2]})
+    tree, settings = xr.DataTree.from_dict({"/posterior": drawn}), {"extend_inferencedata": False, "progressbar": False}
+    for names, make in (
+        ([v.name for v in made.free_RVs], pm.stats.compute_log_prior),
+        (["seen"], pm.stats.compute_log_likelihood),
+    ):
+        wanted = make(tree, model=made, var_names=names, compile_kwargs={"mode": numpy_mode()}, **settings)
+        wanted = wanted.to_dataset() if isinstance(wanted, xr.DataTree) else wanted
+        xr.testing.assert_allclose(datatree._densities(made, drawn, names), wanted, rtol=1e-10)
+
+
 def test_a_covariate_has_a_slope_with_a_prior_of_its_own(small):
     """A spike at 1.5 with almost no width: the slope is there, and the other parameters are those of a fixed slope."""
     rng = np.random.default_rng(1)

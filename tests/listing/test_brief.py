@@ -1,5 +1,6 @@
 """The comparison on one screen."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,12 @@ def test_rows_with_a_published_value_come_alone_with_their_numbers(fitted, sampl
     wanted = [*(f"{row[c]:.3f}" for c in ("ml", "ml_se", "mean", "sd")), "0.6"]
     assert lines[0].removeprefix(labels[0]).split() == wanted
     assert lines[-1] == f"Largest R-hat of all {len(table.table)} rows: {table.table['r_hat'].max():.3f}."
+
+
+def test_means_of_importance_sampling_are_not_said_to_be_of_nuts(fitted, sampled):
+    table = bm.compare(fitted, sampled)
+    weighed = replace(table, diagnostics={**table.diagnostics, "method": "importance"})
+    assert brief_comparison(weighed).splitlines()[0].split() == ["ML", "SE", "posterior", "SD"]
 
 
 def test_without_published_values_all_rows_come_and_without_a_posterior_no_r_hat(fitted):

@@ -192,3 +192,13 @@ def test_probabilities_of_zero_and_one_are_taken():
 def test_fixed_entries_that_cannot_be_are_refused(parameter, words):
     with pytest.raises(ValueError, match=words):
         Packing((parameter,), COORDS)
+
+
+def test_points_along_leading_axes_are_packed_each():
+    theta = np.random.default_rng(3).normal(size=(2, 3, PACKING.size))
+    theta = np.where(PROBABILITIES, special.expit(theta), theta)
+    each = {k: np.stack([to_natural(x)[k] for x in theta.reshape(6, -1)]) for k in to_natural(theta[0, 0])}
+    stacked = {k: x.reshape(2, 3, *x.shape[1:]) for k, x in each.items()}
+    assert_allclose(PACKING.pack(stacked, (2, 3)), theta, rtol=1e-9, atol=1e-9)
+    with pytest.raises(ValueError, match="came with shape"):
+        PACKING.pack(stacked)
