@@ -55,6 +55,15 @@ class ImportanceFailed(RuntimeError):
     ----------
     points : xarray.Dataset
         What the group `importance` would have been: points of the proposal and their log weights.
+
+    Examples
+    --------
+    >>> try:
+    ...     post = bm.sample(fit, df, method="importance", draws=100, chains=2, progress=False)
+    ... except bm.ImportanceFailed as failed:
+    ...     post = bm.sample(fit, df, draws=100, tune=100, chains=2, progress=False)
+    >>> "posterior" in post
+    True
     """
 
     def __init__(self, message: str, points: xr.Dataset) -> None:

@@ -24,8 +24,9 @@ LONGEST = 5.0
 """The largest change of an entry in one step, in natural units: a step to the flat tails does not come back."""
 NO_CURVATURE = 1e-10
 """A step along which the gradient does not change, relative to both, says nothing about curvature."""
-RISE, RELATIVE, SLOPE = 1e-8, 1e-13, 1e-7
-"""A rise, twice in turn, a relative one, and a slope per natural unit, that end a climb: where a logit runs to infinity
+MOST_SLOW = 6
+RISE, RELATIVE, SLOPE = 1e-10, 1e-14, 1e-7
+"""A rise, three times in turn, a relative one, and a slope per natural unit, that end a climb: where a logit runs to infinity
 steps go on for long that are worth nothing."""
 
 
@@ -52,8 +53,8 @@ class _Climbs:
     h: Array
     fresh: NDArray[np.bool_]
     """Whose matrix says nothing of curvature yet."""
-    slow: NDArray[np.bool_]
-    """Whose last step was worth nothing."""
+    slow: NDArray[np.int64]
+    """How many of the last steps were worth nothing."""
 
     def only(self, kept: NDArray[np.bool_]) -> _Climbs:
         """Those that are `kept`."""
@@ -87,7 +88,7 @@ def climb(
     which = np.arange(n)
     value, gradient = function(origins, which)
     every = np.ones(n, dtype=bool)
-    c = _Climbs(which, origins, *_falling(value, gradient), np.tile(np.eye(p), (n, 1, 1)), every, ~every)
+    c = _Climbs(which, origins, *_falling(value, gradient), np.tile(np.eye(p), (n, 1, 1)), every, np.zeros(n, dtype=int))
     k = 0
     try:
         for k in range(iterations):
@@ -101,9 +102,10 @@ def climb(
             before, was_fresh = c.f, c.fresh
             c, stuck = _stepped(function, c, blocked, lower, upper)
             rise = before - c.f
-            over = (rise < RISE) & (c.slow | (rise <= RELATIVE * np.maximum(np.abs(c.f), 1.0)))
-            over &= was_fresh | ~stuck  # stuck with a matrix that misleads: once more along the gradient
-            c.slow = rise < RISE
+            c.slow = np.where(rise < RISE, c.slow + 1, 0)
+            enough = (c.slow >= 3) | (rise <= RELATIVE * np.maximum(np.abs(c.f), 1.0))
+            # a first step, along the gradient, is a small one; stuck with a matrix that misleads, there is another one
+            over = (enough & ~was_fresh & ~stuck) | (stuck & was_fresh) | (c.slow > MOST_SLOW)
             yield from _ended(c, over, k + 1)
             c = c.only(~over)
             if not len(c.f):

@@ -117,7 +117,7 @@ def test_batches_are_bounded_and_taken_once(monkeypatch):
     again = batches.batched(moved)
     for a, b in zip(parts, again, strict=True):
         assert a.data.arrays["nominal:answers"].values is b.data.arrays["nominal:answers"].values
-        assert_array_equal(b.data.arrays["z_cluster"].values, moved.arrays["z_cluster"].values[b.clusters])
+        assert_array_equal(b.data.arrays["z_cluster_1"].values, moved.arrays["z_cluster_1"].values[b.clusters])
     other = bm.prepare(model, df.assign(u0=1 - df["u0"]))  # same shapes, other rows: nothing of the former is taken
     assert (
         batches.batched(other)[0].data.arrays["nominal:answers"].values
@@ -133,7 +133,7 @@ def test_shared_answers_change_no_number(monkeypatch, missing):
     model, df = random_logits(1500, 30)
     if missing:
         df = df.astype(float).mask(np.random.default_rng(2).random(df.shape) < 0.1).assign(g=df["g"])
-    probes = [("individual", "C"), ("cluster", "node_cluster")]
+    probes = [("individual", "C"), ("cluster", "node_cluster_1")]
 
     def everything():
         problem = bm.prepare(model, df)
