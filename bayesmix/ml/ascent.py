@@ -24,6 +24,9 @@ LONGEST = 5.0
 """The largest change of an entry in one step, in natural units: a step to the flat tails does not come back."""
 NO_CURVATURE = 1e-10
 """A step along which the gradient does not change, relative to both, says nothing about curvature."""
+RENEWED, MOST_RENEWED, DIFFERENCE, LEAST_CURVATURE = 15, 60, 1e-4, 1e-8
+"""After so many iterations the matrix is made anew, of so many entries at most, by such differences, with no axis less
+curved than this share of the most curved one: on plateaus BFGS learns slowly."""
 MOST_SLOW = 6
 RISE, RELATIVE, SLOPE = 1e-10, 1e-14, 1e-7
 """A rise, three times in turn, a relative one, and a slope per natural unit, that end a climb: where a logit runs to infinity
@@ -88,7 +91,9 @@ def climb(
     which = np.arange(n)
     value, gradient = function(origins, which)
     every = np.ones(n, dtype=bool)
-    c = _Climbs(which, origins, *_falling(value, gradient), np.tile(np.eye(p), (n, 1, 1)), every, np.zeros(n, dtype=int))
+    c = _Climbs(
+        which, origins, *_falling(value, gradient), np.tile(np.eye(p), (n, 1, 1)), every, np.zeros(n, dtype=int)
+    )
     k = 0
     try:
         for k in range(iterations):
@@ -99,6 +104,8 @@ def climb(
             c, blocked = c.only(~over), blocked[~over]
             if not len(c.f):
                 return
+            if k % RENEWED == RENEWED - 1 and p <= MOST_RENEWED:
+                c = _renewed(function, c)
             before, was_fresh = c.f, c.fresh
             c, stuck = _stepped(function, c, blocked, lower, upper)
             rise = before - c.f
@@ -161,6 +168,20 @@ def _stepped(
     stuck = np.zeros(len(f), dtype=bool)
     stuck[left] = True
     return _learned(c, x, f, g, stuck), stuck
+
+
+def _renewed(function: Callable, c: _Climbs) -> _Climbs:
+    """The climbs with the inverse of the curvature itself, by differences of gradients, uphill along all its axes."""
+    n, p = c.x.shape
+    apart = DIFFERENCE * np.concatenate([np.eye(p), -np.eye(p)])
+    _, g = _falling(*function((c.x[:, None] + apart).reshape(-1, p), np.repeat(c.which, 2 * p)))
+    g = g.reshape(n, 2, p, p)
+    curve = (g[:, 0] - g[:, 1]) / (2.0 * DIFFERENCE)
+    known = np.isfinite(curve).all(axis=(1, 2))
+    size, axes = np.linalg.eigh(np.where(known[:, None, None], curve + np.swapaxes(curve, 1, 2), 0.0) / 2.0)
+    size = np.maximum(np.abs(size), LEAST_CURVATURE * np.maximum(np.abs(size).max(axis=1, keepdims=True), 1e-300))
+    h = np.where(known[:, None, None], np.einsum("rik,rk,rjk->rij", axes, 1.0 / size, axes), c.h)
+    return replace(c, h=h, fresh=c.fresh & ~known)
 
 
 def _learned(c: _Climbs, x: Array, f: Array, g: Array, stuck: NDArray[np.bool_]) -> _Climbs:
