@@ -14,6 +14,7 @@ from typing import Any, cast
 import numpy as np
 import pytensor
 import pytensor.tensor as pt
+from numpy.typing import NDArray
 from pytensor import xtensor as px
 from pytensor.compile.mode import Mode
 
@@ -170,7 +171,7 @@ class LogLikelihood:
             return parts[0]
         return [np.concatenate(x).reshape(*theta.shape[:-1], *x[0].shape[1:]) for x in zip(*parts, strict=True)]
 
-    def parts(self, points: Array) -> list[Any]:
+    def parts(self, points: NDArray) -> list[Any]:
         """Split points along their first axis: the tensors over a part have OF_MANY entries, or are of one point."""
         n = -(-len(points) // max(OF_MANY // self._entries, 1))
         return [points] if n < 2 else np.array_split(points, n)

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
 from bayesmix.layout import number, percent
 from bayesmix.typing import Array
@@ -84,8 +85,8 @@ def _bad_khat(x: xr.DataArray) -> int:
     return int(counts[khat.values > KHAT].sum())
 
 
-def _different(draws: Array) -> tuple[Array, Array]:
-    """Different columns, and how many of each there are; those that differ mostly do at a few of the draws already."""
+def _different(draws: Array) -> tuple[Array, NDArray[np.int64]]:
+    """Find different columns, and how many of each there are: most that differ do so at a few of the draws."""
     few = draws[np.linspace(0, len(draws) - 1, LOOK).astype(int)]
     _, first, which, counts = np.unique(few, axis=1, return_index=True, return_inverse=True, return_counts=True)
     if all(np.array_equal(x, x[first][which]) for x in draws):
