@@ -211,7 +211,7 @@ def submitted(executor: Executor | None, tasks: Sequence[Any], run: Callable) ->
 
     What still waits is dropped when nobody asks for more.
     """
-    if here(executor):
+    if executor is None or here(executor):
         yield from map(run, tasks)
         return
     futures = [executor.submit(_as_worker, run, t) for t in tasks]

@@ -30,7 +30,7 @@ from bayesmix.spec import POINT, Model, Named, Quantity, lower, natural, structu
 from bayesmix.typing import Array
 
 Dims = tuple[str, ...]
-AT_ONCE, OF_MANY = 2**15, 2**18
+AT_ONCE, OF_MANY = 2**15, 2**17
 """Entries of a tensor over points: so many of them leave a processor's cache alone, and so many, of points that are
 there already, are evaluated fastest; with 8 times as many entries each point takes half the time, as measured."""
 
@@ -193,7 +193,7 @@ def _spread(parts: Sequence[Array], batches: list[Batch], dim: str) -> Array:
 
 
 def _added_up(parts: list, _: list[Batch]) -> list[Array]:
-    return [sum(p) for p in zip(*parts, strict=True)]
+    return [cast(Any, sum(p)) for p in zip(*parts, strict=True)]
 
 
 # the graph and its inputs -------------------------------------------------------------------------

@@ -27,10 +27,9 @@ NO_CURVATURE = 1e-10
 RENEWED, MOST_RENEWED, DIFFERENCE, LEAST_CURVATURE = 15, 60, 1e-4, 1e-8
 """After so many iterations the matrix is made anew, of so many entries at most, by such differences, with no axis less
 curved than this share of the most curved one: on plateaus BFGS learns slowly."""
-MOST_SLOW = 6
-RISE, RELATIVE, SLOPE = 1e-10, 1e-14, 1e-7
-"""A rise, three times in turn, a relative one, and a slope per natural unit, that end a climb: where a logit runs to infinity
-steps go on for long that are worth nothing."""
+RISE, RELATIVE, SLOPE, MOST_SLOW = 1e-10, 1e-14, 1e-7, 6
+"""A rise, three times in turn, a relative one, and a slope per natural unit, that end a climb, and so many of these rises
+in any case: where a logit runs to infinity steps go on for long that are worth nothing."""
 
 
 @dataclass(frozen=True)
