@@ -28,7 +28,7 @@ RENEWED, MOST_RENEWED, DIFFERENCE, LEAST_CURVATURE = 15, 60, 1e-4, 1e-8
 """After so many iterations the matrix is made anew, of so many entries at most, by such differences, with no axis less
 curved than this share of the most curved one: on plateaus BFGS learns slowly."""
 RISE, RELATIVE, SLOPE, MOST_SLOW = 1e-10, 1e-14, 1e-7, 6
-"""A rise, three times in turn, a relative one, and a slope per natural unit, that end a climb, and so many of these rises
+"""A rise, three times in turn, a relative one, and a slope per natural unit, that end a climb; so many small rises do
 in any case: where a logit runs to infinity steps go on for long that are worth nothing."""
 
 
