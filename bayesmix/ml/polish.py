@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+import xarray as xr
 
 from bayesmix.graph import adapt_nodes, is_adaptive, posterior, with_population_nodes
 from bayesmix.ml.newton import Curvature, curvature, newton
@@ -105,7 +106,7 @@ def _in_order(data: Target, theta: Array, like: Mapping[str, Array] | None) -> A
     value = _value(data, theta)
     for dims in labels.groups(data.model):
         probability = posterior.tables(shown, moved)
-        sizes = next((probability[f"{d}_probability"].values for d in dims if f"{d}_probability" in probability), None)
+        sizes = next((_sizes(d, probability) for d in dims if f"{d}_probability" in probability), None)
         if sizes is None or sizes.ndim != 1 or (np.diff(sizes) <= 0).all():
             continue
         natural = data.inside(moved)
@@ -120,6 +121,15 @@ def _in_order(data: Target, theta: Array, like: Mapping[str, Array] | None) -> A
         trial = data.pack({k: x[0] for k, x in matched.items()})
         moved = trial if _as_likely(data, trial, value) else moved
     return moved
+
+
+def _sizes(name: str, probability: Mapping[str, xr.DataArray]) -> Array:
+    """The sizes of the classes of a variable; given classes of clusters, those over all of these."""
+    table = probability[f"{name}_probability"]
+    for other in (str(d) for d in table.dims if d != name):
+        if (of := probability.get(f"{other}_probability")) is not None and of.dims == (other,):
+            table = xr.dot(table, of, dim=other)
+    return table.values
 
 
 def _as_likely(data: Target, theta: Array, value: float) -> bool:

@@ -22,6 +22,7 @@ from bayesmix.graph import (
     with_adaptive_nodes,
 )
 from bayesmix.ml.ascent import Climbed, climb
+from bayesmix.ml.newton import FLAT, curvature
 from bayesmix.ml.objective import Objective, Target
 from bayesmix.ml.partition import partitioned
 from bayesmix.ml.settings import Settings
@@ -47,6 +48,8 @@ SOFTENED = 100
 """Iterations that a start may take with them, before it goes on without."""
 FAR_OUT = 4.0
 """Natural units from the margins: a logit further out says the same."""
+TWINS, OFF_SADDLE = 1e-3, 0.3
+"""How far apart classes of a point are that are the same; a step off such a saddle. In natural units."""
 SIMILAR = 0.3
 """How far apart classes of two points are, at most, that are on their way to the same end, in natural units."""
 RARE = 4.0
@@ -127,6 +130,9 @@ def run_start(task: Task) -> Start:
             iterations += more
             if abs(value - before) < 1e-7:
                 break
+        if long and status == "converged" and (off := _off_saddle(replace(task, data=data), theta)) is not None:
+            value, theta, more, status = _ascend(replace(task, data=data), off)
+            iterations += more
     except (FloatingPointError, np.linalg.LinAlgError, ValueError) as error:
         value, theta, iterations, status = -np.inf, start.theta, 0, f"failed: {error}"
     return _told(task, value, theta, iterations, status)
@@ -179,7 +185,28 @@ def _run_together(tasks: Sequence[Task]) -> Iterator[Start]:
         if long and status == "unfinished" and not (end.stopped or limits.collapsed(theta).any()):
             value, theta, more, status = _ascend(replace(task, soft=0.0), theta)
             iterations += more
+        if long and not end.stopped and (off := _off_saddle(task, theta)) is not None:
+            value, theta, more, status = _ascend(replace(task, soft=0.0), off)
+            iterations += more
         yield _told(task, value, theta, iterations, status)
+
+
+def _off_saddle(task: Task, theta: Array) -> Array | None:
+    """A higher point beside one at which two classes are the same; None where there is none, or no classes are.
+
+    With two classes alike the gradient vanishes: it is that of a model of fewer classes, and no maximum of this one.
+    """
+    apart = [np.abs(x[:, None] - x[None]).max(axis=-1) for x in profile(task.data, task.limits, theta)]
+    if not any((np.triu(away < TWINS, 1) & ~np.tri(len(away), dtype=bool)).any() for away in apart):
+        return None
+    found = curvature(task.data, theta)
+    size, axes = found.spectrum
+    if not len(size) or size[0] > -FLAT:
+        return None
+    evaluate = Objective(task.data, task.mode).value
+    points = [task.limits.within(theta + step * axes[:, 0]) for step in (OFF_SADDLE, -OFF_SADDLE)]
+    values = [evaluate(at) for at in points]
+    return points[int(np.argmax(values))] if max(values) > evaluate(theta) + FINISHED * OFF_SADDLE else None
 
 
 def status_at(limits: Ranges, theta: Array, gradient: Array) -> str:
@@ -589,13 +616,13 @@ def mostly_collapse(done: Sequence[Start]) -> bool:
 
 
 def ranked(done: Sequence[Start]) -> list[Start]:
-    """The best first; what has collapsed behind all that is sound."""
+    """The best first; what has collapsed behind all that is sound. Rounding does not tell equal ends apart."""
     return sorted(
         done,
         key=lambda s: (
             not np.isfinite(s.loglik),
             bool(s.collapsed),
-            -np.nan_to_num(s.loglik, nan=-np.inf),
+            -np.nan_to_num(np.round(s.loglik, 6), nan=-np.inf),
             -np.nan_to_num(s.short, nan=-np.inf),
         ),
     )

@@ -431,9 +431,9 @@ def three_classes():
 
 
 def test_few_units_may_have_more_nodes_than_many():
-    df = pd.DataFrame(np.random.default_rng(0).integers(0, 2, (4000, 12)).astype(float)).rename(columns="i{}".format)
+    df = pd.DataFrame(np.random.default_rng(0).integers(0, 2, (8000, 14)).astype(float)).rename(columns="i{}".format)
     model = bm.models.fma_gom([*df], 2)
-    few, many = (bm.prepare(model, df.head(n), bm.trapezoid(31, 6.0)) for n in (200, 4000))
+    few, many = (bm.prepare(model, df.head(n), bm.trapezoid(31, 6.0)) for n in (200, 8000))
     assert finer(few)["individual"].n == 47
     assert finer(many) == {}
 
