@@ -90,7 +90,7 @@ def _summed(index: Any, y: Any, shape: tuple[int, ...], axis: int) -> Any:
     """Sums of the entries of `y` that have the same `index` along an axis: one count of all, weighted."""
     lead, n, tail = math.prod(shape[:axis]), shape[axis], math.prod(shape[axis + 1 :])
     weights = np.broadcast_to(y, (*shape[:axis], *index.shape, *shape[axis + 1 :]))
-    flat = index.ravel() % n  # -1 is the last one
+    flat = np.where(index < 0, index + n, index).ravel()
     if tail == 1 and lead <= FEW:
         each = weights.reshape(lead, -1)
         return np.array([np.bincount(flat, weights=w, minlength=n) for w in each]).reshape(shape)

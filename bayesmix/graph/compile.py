@@ -288,6 +288,11 @@ class _Named:
 
     make: Callable[[Model, Mapping[str, Any], Mapping[str, Any]], Mapping[Any, Any]]
 
+    @property
+    def __name__(self) -> str:
+        """The name of `make`: where it lies in memory differs between processes, and would name no file twice."""
+        return f"named:{self.make.__name__}"
+
     def __call__(self, graph: Graph, zeros: Zeros) -> Mapping[Any, Any]:
         return self.make(graph.model, graph.values, graph.data)
 
@@ -334,7 +339,7 @@ def _compiled(outputs: Outputs, problem: Problem, mode: str | Mode, probes: Sequ
 
 def _compile(outputs: Outputs, problem: Problem, mode: str | Mode, probes: Sequence[Dims]) -> _Compiled:
     if mode in BY_SOURCE and own_families(problem.model):
-        key = (getattr(outputs, "__name__", None) or outputs, *_key(outputs, problem, "", probes)[1:])
+        key = (outputs.__name__, *_key(outputs, problem, "", probes)[1:])
         text, inputs, dims = kept(key, lambda: _written(outputs, problem, probes))
     else:
         text, inputs, dims = _written(outputs, problem, probes) if mode in BY_SOURCE else ("", (), {})

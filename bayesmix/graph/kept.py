@@ -27,7 +27,7 @@ ROOMS = ("graph", "spec", "data")
 def kept[T](key: tuple, make: Callable[[], T]) -> T:
     """What `make` makes for a key; from its file, where there is one. A file that cannot be read is made anew."""
     path = _folder() / hashlib.sha256(repr(key).encode()).hexdigest()[:32]
-    with contextlib.suppress(OSError, pickle.UnpicklingError, EOFError, AttributeError, ImportError, ValueError):
+    with contextlib.suppress(Exception):  # of a file that is cut short or foreign pickle raises all kinds
         written, value = pickle.loads(path.read_bytes())
         if written == repr(key):
             return value

@@ -73,6 +73,10 @@ FEW_AT_ONCE, MOST_ENTRIES, MOST_CURVATURE = 4, 200, 2_000_000
 matrices of curvature have no more numbers together."""
 
 
+FAILURES = (FloatingPointError, np.linalg.LinAlgError, ValueError)
+"""What a start may fail by: a row among the starts, and never the end of a fit."""
+
+
 @dataclass(frozen=True)
 class Start:
     """One start: where it came from and how far it got."""
@@ -106,17 +110,16 @@ class Task:
     soft: float = 0.0
 
 
-def run_start(task: Task) -> Start:
-    """L-BFGS on exact gradients from one start. Never raises: a failure is a status."""
+def run_start(task: Task, alone: bool = False) -> Start:
+    """Climb on exact gradients from one start; `alone`, by L-BFGS. Never raises: a failure is a status."""
     start, long = task.start, task.max_iterations > SHORT
     try:
-        if climb_together(task.data):
+        if not alone and climb_together(task.data):
             return next(_run_together([task]))
         steps = 12 if long or len(task.data.model.effects) < 2 else 3
         theta, iterations = start.theta, 0
-        if (
-            long and len(task.data.counts) * entries(task.data) > DEAR
-        ):  # most of the way costs a fraction on coarse nodes
+        dear = len(task.data.counts) * entries(task.data) > DEAR
+        if long and dear:  # most of the way costs a fraction on coarse nodes
             coarse = adapt_nodes(coarser(task.data), theta)
             _, theta, iterations, _ = _run(replace(task, data=coarse, max_iterations=COARSELY), theta)
         data = adapt_nodes(task.data, theta, steps=steps)
@@ -130,10 +133,10 @@ def run_start(task: Task) -> Start:
             iterations += more
             if abs(value - before) < 1e-7:
                 break
-        if long and status == "converged" and (off := _off_saddle(replace(task, data=data), theta)) is not None:
+        if long and (off := _off_saddle(replace(task, data=data), theta)) is not None:
             value, theta, more, status = _ascend(replace(task, data=data), off)
             iterations += more
-    except (FloatingPointError, np.linalg.LinAlgError, ValueError) as error:
+    except FAILURES as error:
         value, theta, iterations, status = -np.inf, start.theta, 0, f"failed: {error}"
     return _told(task, value, theta, iterations, status)
 
@@ -146,8 +149,13 @@ def run_starts(tasks: Sequence[Task]) -> Iterator[Start]:
     size = len(tasks[0].start.theta)
     many = max(MOST_CURVATURE // max(size, 1) ** 2, 1)
     for k in range(0, len(tasks), many):
-        some = list(tasks[k : k + many])
-        yield from _run_together(some)
+        left = {t.start.seed: t for t in tasks[k : k + many]}
+        try:
+            for end in _run_together(list(left.values())):
+                del left[end.seed]
+                yield end
+        except FAILURES:  # of one of them: alone it is a row, and the others go on
+            yield from (run_start(t, alone=True) for t in left.values())
 
 
 def climb_together(data: Target) -> bool:
@@ -197,7 +205,7 @@ def _off_saddle(task: Task, theta: Array) -> Array | None:
     With two classes alike the gradient vanishes: it is that of a model of fewer classes, and no maximum of this one.
     """
     apart = [np.abs(x[:, None] - x[None]).max(axis=-1) for x in profile(task.data, task.limits, theta)]
-    if not any((np.triu(away < TWINS, 1) & ~np.tri(len(away), dtype=bool)).any() for away in apart):
+    if not any(np.triu(away < TWINS, 1).any() for away in apart):
         return None
     found = curvature(task.data, theta)
     size, axes = found.spectrum

@@ -143,7 +143,22 @@ def test_programs_are_read_from_disk(folder, df, monkeypatch):
     assert_array_equal(gradient, slope)
 
 
-@pytest.mark.parametrize("content", [b"", b"nothing", pickle.dumps(("another key", ("x = 1", (), {})))])
+def test_no_key_holds_a_place_in_memory(folder, df, monkeypatch):
+    """A file is found again by the next process, for each kind of output."""
+    keys, real = [], programs.kept
+    monkeypatch.setattr(programs, "kept", lambda key, make: keys.append(repr(key)) or real(key, make))
+    problem = bm.prepare(MODELS["two levels"], df)
+    theta, graph = problem.pack(random_values(problem, 1)), LogLikelihood(problem)
+    for what in (graph.value, graph.value_and_gradient, graph.of_units, graph.quantities, graph.factors, graph.effects):
+        what(theta)
+    graph.posterior(theta, ("individual", "C"))
+    assert len({*keys}) == 7
+    assert not any(" at 0x" in k for k in keys)
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"nothing", pickle.dumps(3), pickle.dumps(("another key", ("x = 1", (), {})))]
+)
 def test_a_file_that_is_none_is_made_again(folder, df, content):
     problem = bm.prepare(MODELS["lca"], df)
     theta = problem.pack(random_values(problem, 1))

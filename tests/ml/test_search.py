@@ -629,3 +629,34 @@ def test_common_variances_need_no_such_starts(tied):
 
     data = target(lca(list("abcd"), 3, family=bm.normal()), tied)
     assert len(simpler_starts(data, 0, Split())) == 2
+
+
+@pytest.mark.parametrize("cluster", [None, "g"], ids=["side by side", "alone"])
+def test_a_start_with_two_classes_alike_goes_on(answers, cluster):
+    """Where two classes are one the gradient is that of a model of one class less: no maximum of this one."""
+    data = target(lca(list("abcdef"), 2, family=BINARY, cluster=cluster), answers)
+    limits = ranges(data)
+    alike = limits.center.copy()
+    task = search.Task(data, limits, search.Start(1, alike), search.LONG, None)
+    end, best = search.run_start(task), quiet(data.model, answers)
+    assert end.status == "converged"
+    one = quiet(lca(list("abcdef"), 1, family=BINARY), answers)
+    assert end.loglik > one.loglik + 10
+    assert end.loglik == pytest.approx(best.loglik, abs=0.05)
+
+
+def test_a_failure_among_starts_that_climb_side_by_side_costs_one_row(answers, monkeypatch):
+    model, real = lca(list("abcdef"), 2, family=BINARY), search._off_saddle
+    failed = []
+
+    def fails_once(task, theta):
+        if not failed:
+            failed.append(task.start.seed)
+            raise np.linalg.LinAlgError("no eigenvalues")
+        return real(task, theta)
+
+    monkeypatch.setattr(search, "_off_saddle", fails_once)
+    fit = quiet(model, answers, starts=6, finals=3, rounds=1)
+    assert len(failed) == 1
+    assert len(fit.starts) == 6
+    assert fit.starts["loglik"].notna().sum() == 3
