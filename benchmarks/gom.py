@@ -11,26 +11,16 @@ from timing import timed  # before NumPy: one thread
 # isort: split
 
 import numpy as np
-from bayesmix.models import gom, lca
+from bayesmix.models import lca
+from jobs import grades
 
 import bayesmix as bm
 
 ITEMS = [f"u{k}" for k in range(17)]
 
 
-def data():
-    rng = np.random.default_rng(0)
-    sides = np.stack([rng.normal(1.5, 0.5, 17), rng.normal(-2, 0.5, 17)])
-    truth = {
-        "class_logit": np.array([-0.5, 0.0]),
-        "class_loading": np.array([[2.0, 0.0]]),
-        "item_logit": np.stack([np.zeros((2, 17)), sides], axis=-1),
-    }
-    return bm.simulate(gom(ITEMS, 2), truth, n=2000, seed=1)[ITEMS]
-
-
 def main():
-    df, model, nodes = data(), gom(ITEMS, 2), bm.trapezoid(31)
+    (model, df), nodes = grades(), bm.trapezoid(31)
     plain = bm.fit(lca(ITEMS, 2), df)
     print("GoM K=2, 2,000 x 17, 31 nodes, one start from the LCA solution (as the paper advises)")
     start = {k: plain.params[k].values for k in ("class_logit", "item_logit")}

@@ -16,28 +16,10 @@ import time
 
 import numpy as np
 import pandas as pd
-from bayesmix.models import fma, irt_3pl
+from bayesmix.models import irt_3pl
+from jobs import factor_mixture, three_parameters
 
 import bayesmix as bm
-
-
-def three_parameters():
-    """A 3PL model and data of it."""
-    rng = np.random.default_rng(3)
-    items = [f"q{k}" for k in range(1, 21)]
-    model, a = irt_3pl(items), rng.uniform(0.8, 2.0, 20)
-    truth = {"item_intercept": -a * rng.uniform(-1.5, 1.5, 20), "loading": a, "guessing": rng.uniform(0.1, 0.25, 20)}
-    return model, bm.simulate(model, truth, n=2000, seed=3)[items]
-
-
-def factor_mixture():
-    """A factor mixture and data of it."""
-    rng = np.random.default_rng(4)
-    items = [f"u{k}" for k in range(1, 19)]
-    model = fma(items, 2)
-    intercepts = np.stack([rng.uniform(0.5, 2.0, 18), rng.uniform(-1.5, 0.5, 18)])
-    truth = {"class_logit": [-0.4, 0.0], "item_intercept": intercepts, "loading": rng.uniform(0.6, 1.0, 18)}
-    return model, bm.simulate(model, truth, n=425, seed=4)[items]
 
 
 def by_girth(model, df: pd.DataFrame) -> None:

@@ -19,7 +19,7 @@ import bayesmix as bm
 Made = tuple[bm.Model, pd.DataFrame]
 
 
-def _script(name: str) -> Any:
+def script(name: str) -> Any:
     """A script of `data/`."""
     spec = importlib.util.spec_from_file_location(name, Path(__file__).parents[1] / "data" / f"{name}.py")
     assert spec
@@ -59,7 +59,7 @@ def random_logits(n: int = 2000, clusters: int = 100) -> Made:
 
 def transitions(n: int = 1000) -> Made:
     """Two classes on two occasions, ten items each."""
-    source = _script("toca")
+    source = script("toca")
     two = source.model()
     df = bm.simulate(two, source.truth(), n=n, clusters=n // 10, seed=1)
     waves = [list(two.items[:10]), list(two.items[10:])]
@@ -68,7 +68,7 @@ def transitions(n: int = 1000) -> Made:
 
 def two_level_transitions(n: int = 1000) -> Made:
     """The same in a hundred clusters, with effects on both class logits."""
-    source = _script("toca")
+    source = script("toca")
     two = source.model()
     return two, bm.simulate(two, source.truth(), n=n, clusters=n // 10, seed=1)[[*two.items, two.cluster]]
 
@@ -143,7 +143,7 @@ def factor_mixture(n: int = 425) -> Made:
 
 def figure_three(clusters: int = 200, size: int = 15) -> Made:
     """Fig. 3 of the 2009 paper, R(3)-R(9), generated as in its section 2.2."""
-    rng, source = np.random.default_rng(1), _script("studies")
+    rng, source = np.random.default_rng(1), script("studies")
     df = pd.DataFrame({"j": np.repeat(np.arange(clusters), size), "x": rng.standard_normal(clusters * size)})
     df["w"] = np.repeat(rng.standard_normal(clusters), size)
     model = figure_3("y ~ x", "w", "j")

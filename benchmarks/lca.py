@@ -20,20 +20,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from bayesmix.models.lca import lca
+from jobs import latent_classes
 
 import bayesmix as bm
 
 warnings.simplefilter("ignore")
 STARTS = 20
-
-
-def three_classes(n=2000, items=10):
-    """3 classes x 10 items x 2,000 persons."""
-    names = [f"u{i}" for i in range(items)]
-    rng = np.random.default_rng(1)
-    logits = np.stack([np.zeros((3, items)), rng.choice([-1.5, 0.0, 1.5], (3, items))], axis=-1)
-    truth = {"class_logit": np.array([0.5, 0.2, 0.0]), "item_logit": logits}
-    return bm.simulate(lca(names, 3), truth, n=n, seed=2)[names], 3
 
 
 def nltcs(folder):
@@ -81,7 +73,10 @@ def theirs(df, k):
 
 def main():
     folder = sys.argv[1] if len(sys.argv) > 1 else os.environ.get("BAYESMIX_REAL_DATA")
-    for title, (df, k) in {"3 classes x 10 items x 2,000": three_classes(), "nltcs, K=4": nltcs(folder)}.items():
+    for title, (df, k) in {
+        "3 classes x 10 items x 2,000": (latent_classes()[1], 3),
+        "nltcs, K=4": nltcs(folder),
+    }.items():
         peer, peer_loglik = theirs(df, k)
         print(f"\n{title}, {STARTS} starts")
         print(f"  stepmix            {peer:8.2f} s            log-likelihood {peer_loglik:.4f}")

@@ -19,7 +19,7 @@ import warnings
 
 import numpy as np
 from bayesmix.models import gom
-from jobs import _script, figure_three, items
+from jobs import figure_three, items, script
 
 import bayesmix as bm
 from bayesmix.graph import LogLikelihood, adapt_nodes
@@ -59,7 +59,7 @@ def table(title: str, model, df, truth, methods, finest) -> None:
 
 def main() -> None:
     """Three models."""
-    mixture = _script("studies").MIXTURE
+    mixture = script("studies").MIXTURE
     table(
         "Fig. 3, 200 x 15, two effects of clusters",
         *figure_three(),

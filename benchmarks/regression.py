@@ -15,45 +15,13 @@ import resource
 import time
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 from bayesmix.models.nels import nels
-from bayesmix.models.regression_mixture import regression_mixture
+from jobs import between, mixture
 
 import bayesmix as bm
 
 DATA = Path(__file__).parents[1] / "data" / "nels.csv"
-
-
-def mixture(n: int = 10_000) -> tuple[bm.Model, pd.DataFrame]:
-    """R(1)-(2) at the values of section 2.1 of the 2009 paper."""
-    rng = np.random.default_rng(1)
-    df = pd.DataFrame({"x": rng.standard_normal(n)})
-    model = regression_mixture("y ~ x", 2, "x")
-    truth = {
-        "class_logit": [0.0, 0.0],
-        "class_slope": [[1.0], [0.0]],
-        "intercept": [3.0, 0.0],
-        "coefficient": [[-1.1], [0.5]],
-        "residual_sd": 1.0,
-    }
-    return model, bm.simulate(model, truth, df=df, seed=1)
-
-
-def between(clusters: int = 100, size: int = 10) -> tuple[bm.Model, pd.DataFrame]:
-    """Model 5 of the 2006 paper, (19): a class of clusters and a random intercept."""
-    rng = np.random.default_rng(1)
-    df = pd.DataFrame({"j": np.repeat(np.arange(clusters), size), "x": rng.standard_normal(clusters * size)})
-    model = regression_mixture("y ~ x", cluster="j", cluster_classes=2)
-    truth = {
-        "cluster_class_logit": [0.0, 0.0],
-        "u_intercept_sd": np.sqrt(0.2),
-        "intercept": [1.0, 0.0],
-        "coefficient": [[0.2], [0.8]],
-        "random": [1.0],
-        "residual_sd": 1.0,
-    }
-    return model, bm.simulate(model, truth, df=df, seed=1)
 
 
 def schools():
