@@ -13,7 +13,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from bayesmix.data import Dataset, Priors, checked
+from bayesmix.data import Dataset, Priors, checked, stated
 from bayesmix.graph import FINE, audit_nodes, check_gradient, finer, with_methods
 from bayesmix.ml.assemble import assemble, at_end
 from bayesmix.ml.neighbours import MOST_SOLVED, Split, detours, different_ends, simpler_starts
@@ -144,6 +144,7 @@ def estimate(rows: Dataset, settings: Settings) -> Fit:
     target = Target.of(rows, settings.nodes)
     check_gradient(target.nodes)
     target = replace(target, priors=checked(settings.priors, target.model), smallest_sd=settings.smallest_sd)
+    stated(target.on_user_scale(), target.priors)  # what they cannot be is refused here, and not start by start
     order, (split, given) = _pivot(settings.like, target), _starts(settings, target)
     began, steps = time.perf_counter(), Steps()
     if settings.simpler:
