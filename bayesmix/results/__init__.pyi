@@ -24,6 +24,7 @@ from .fit import TABLES as TABLES
 from .fit import Fit as Fit
 from .fit import SampleSize as SampleSize
 from .fit import check_sample_size as check_sample_size
+from .fit import entries as entries
 from .fit import entry as entry
 from .fit import model_and_fit as model_and_fit
 from .fit import read_tree as read_tree
@@ -73,6 +74,7 @@ __all__ = [
     "diagnosed",
     "effect_table",
     "entered",
+    "entries",
     "entry",
     "item_probabilities",
     "log_marginal_likelihood",

@@ -8,6 +8,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -18,7 +19,7 @@ from bayesmix.checks import nearest
 from bayesmix.data import check_same
 from bayesmix.results.diagnostics import RESPONSES
 from bayesmix.results.estimates import Estimates
-from bayesmix.results.fit import Fit, entry
+from bayesmix.results.fit import Fit, entries
 from bayesmix.spec import ITEM_RESPONSE, LOGIT, RANDOM, SCALES, Model, Quantity, shown
 
 if TYPE_CHECKING:
@@ -197,9 +198,19 @@ class _Variable:
     def scale(self) -> str:
         return self.what.group
 
-    @property
+    @cached_property
     def positions(self) -> list[tuple[int, ...]]:
         return [at for at in np.ndindex(self.shape.shape) if self.shown[at]]
+
+    @cached_property
+    def entries(self) -> list[str]:
+        """The labels of the entries to show."""
+        return entries(self.name, self.shape, self.positions)
+
+    @cached_property
+    def coords(self) -> dict[str, list[str]]:
+        """The words for the places along each dim."""
+        return {str(d): [*map(str, self.shape[d].values)] for d in self.shape.dims}
 
 
 def _variables(model: Model, fit: Fit | None, post: xr.DataTree | None) -> Iterator[_Variable]:
@@ -290,14 +301,10 @@ def _guessing(model: Model) -> set[str]:
 
 
 def _rows(v: _Variable, fit: Fit | None, post: xr.DataTree | None) -> pd.DataFrame:
-    labels = [entry(v.name, v.shape, at) for at in v.positions]
-    out = pd.DataFrame(index=pd.Index(labels, name="entry"))
-    out["scale"], out["variable"] = v.scale, v.name
-    out["panel"] = [_panel(v, at) for at in v.positions]
-    out["row"] = [_row_label(v, at) for at in v.positions]
-    out[list(ML)] = _ml(v, fit)
-    out[list(BAYES)] = _bayes(v, post)
-    return out
+    said = {"panel": [_panel(v, at) for at in v.positions], "row": [_row_label(v, at) for at in v.positions]}
+    numbers = dict(zip((*ML, *BAYES), np.column_stack([_ml(v, fit), _bayes(v, post)]).T, strict=True))
+    columns = {"scale": v.scale, "variable": v.name, **said, **numbers}
+    return pd.DataFrame(columns, index=pd.Index(v.entries, name="entry", dtype=object))
 
 
 def _in_panels(v: _Variable) -> bool:
@@ -324,7 +331,7 @@ def _row_label(v: _Variable, at: tuple[int, ...]) -> str:
 
 def _labels(v: _Variable, at: tuple[int, ...]) -> list[tuple[str, str]]:
     """Dims and coords of an entry, the item first."""
-    pairs = [(str(d), str(v.shape[d].values[i])) for d, i in zip(v.shape.dims, at, strict=True)]
+    pairs = [(d, each[i]) for (d, each), i in zip(v.coords.items(), at, strict=True)]
     return sorted(pairs, key=lambda pair: pair[0] != v.item)
 
 
@@ -338,7 +345,7 @@ def _ml(v: _Variable, fit: Fit | None) -> np.ndarray:
         "derived": (fit.derived, fit.derived_se),
         "probability": (fit.probabilities, fit.probabilities_se),
     }[v.scale]
-    x, se = (np.array([ds[v.name].values[at] for at in v.positions]) for ds in (values, errors))
+    x, se = (ds[v.name].values[v.shown] for ds in (values, errors))
     lower, upper = SCALES[v.what.scale].interval(x, se)
     if v.scale != "derived" and v.what.scale == LOGIT.name:  # a probability at its boundary
         se = np.where(np.isnan(lower), np.nan, se)
@@ -405,8 +412,7 @@ def _published(given: Published, variables: list[_Variable], labels: pd.Index) -
                     f"The published '{name}' has the labels {', '.join(map(str, value[dim].values))} along '{dim}', "
                     f"expected {', '.join(map(str, v.shape[dim].values))}: give them in this order."
                 )
-            for at in v.positions:
-                out[entry(name, v.shape, at)] = x[at]
+            out[v.entries] = x[v.shown]
         else:
             near = nearest(name, [*out.index, *by_name])
             hint = f"Did you mean '{near}'?" if near else f"Rows are such as '{out.index[0]}'."

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
+from itertools import product
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -277,7 +278,7 @@ class Fit:
                     "se": self.se[name].values.ravel(),
                     "free": self.free[name].values.ravel(),
                 },
-                index=[entry(str(name), x, i) for i in np.ndindex(x.shape)],
+                index=entries(str(name), x),
             )
             frames.append(rows)
         out = pd.concat(frames)
@@ -476,6 +477,15 @@ def entry(name: str, x: xr.DataArray, position: tuple[int, ...]) -> str:
     """The label of one entry, ArviZ's way: ``item_logit[A, 2]``."""
     inside = ", ".join(str(x[d].values[i]) if d in x.coords else str(i) for d, i in zip(x.dims, position, strict=True))
     return f"{name}[{inside}]" if inside else str(name)
+
+
+def entries(name: str, x: xr.DataArray, positions: Iterable[tuple[int, ...]] | None = None) -> list[str]:
+    """The labels of entries as :func:`entry` writes them, of all if no positions are given."""
+    words = [[*map(str, x[d].values if d in x.coords else range(x.sizes[d]))] for d in x.dims]
+    each = (
+        product(*words) if positions is None else ([w[i] for w, i in zip(words, at, strict=True)] for at in positions)
+    )
+    return [f"{name}[{', '.join(one)}]" if words else str(name) for one in each]
 
 
 def _starts_dataset(starts: pd.DataFrame) -> xr.Dataset:

@@ -11,10 +11,12 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from bayesmix.graph import categories_of, label, prepare, simulate, tables
+from bayesmix.data import Dataset
+from bayesmix.graph import Problem, categories_of, label, prepare, simulate, tables
+from bayesmix.ml import Settings
 from bayesmix.ml import estimation as ml
 from bayesmix.parallel import SerialExecutor, quietly
-from bayesmix.results import Estimates, Fit, compare, entry
+from bayesmix.results import Estimates, Fit, compare, entries
 from bayesmix.spec import Model, Named
 from bayesmix.studies.store import Record
 from bayesmix.typing import Array
@@ -65,11 +67,10 @@ class Plan:
         out = {p.name: label(Named(p.dims, np.asarray(values[p.name], dtype=float)), data) for p in used}
         return out if len(used) < len(model.parameters) else out | tables(data, data.packing.pack(values))
 
-    def true_parameters(self, name: str, df: pd.DataFrame) -> tuple[dict[str, Array], bool]:
-        """The model's parameters of which the values are known, and whether these are all of them."""
-        known, model = self.true_values(name, df), self.models[name]
-        data = prepare(model, df, nodes=self.fit.get("nodes"))
-        shapes = {p.name: label(Named(p.dims, np.zeros(data.packing.shape(p))), data) for p in model.parameters}
+    def true_parameters(self, rows: Dataset, known: Mapping[str, xr.DataArray]) -> tuple[dict[str, Array], bool]:
+        """The parameters of a model of encoded rows of which the values are known, and whether these are all."""
+        data = Problem.of(rows, self.fit.get("nodes"))
+        shapes = {p.name: label(Named(p.dims, np.zeros(data.packing.shape(p))), data) for p in rows.model.parameters}
         out = {k: known[k].values for k, x in shapes.items() if k in known and same_entries(known[k], x)}
         return out, len(out) == len(shapes)
 
@@ -97,7 +98,8 @@ def replicate(job: Job) -> Record:
 def _estimated(plan: Plan, replication: int, name: str) -> dict[str, Any]:
     model, df, seed = plan.models[name], plan.data(replication), plan.seeds(replication)[2]
     _check_drawn(plan, model, df)
-    fit, post = _fitted(plan, name, df, seed), None
+    known = plan.true_values(name, df)
+    fit, post = _fitted(plan, Dataset.encode(model, df), known, seed), None
     if plan.estimator == "nuts":
         from bayesmix.bayes import sampling as bayes
 
@@ -105,7 +107,7 @@ def _estimated(plan: Plan, replication: int, name: str) -> dict[str, Any]:
         post = bayes.sample(fit, df, **settings)
         if post["posterior"].sizes["draw"] < plan.sample.get("draws", 1000):
             raise KeyboardInterrupt
-    return _rows(fit, post, plan.true_values(name, df)) | {"fit": _of_fit(fit)} | _of_chains(post)
+    return _rows(fit, post, known) | {"fit": _of_fit(fit)} | _of_chains(post)
 
 
 def _check_drawn(plan: Plan, model: Model, df: pd.DataFrame) -> None:
@@ -114,11 +116,11 @@ def _check_drawn(plan: Plan, model: Model, df: pd.DataFrame) -> None:
             raise ValueError(f"Of the item '{item}' {n} of {len(known)} categories were drawn.")
 
 
-def _fitted(plan: Plan, name: str, df: pd.DataFrame, seed: int) -> Fit:
+def _fitted(plan: Plan, rows: Dataset, true: Mapping[str, xr.DataArray], seed: int) -> Fit:
     """The maximum with its classes in the order of the population's, which is one of the starts."""
-    known, whole = plan.true_parameters(name, df)
+    known, whole = plan.true_parameters(rows, true)
     settings = {"start": known if whole else None, "budget": 0.0, **plan.fit, "like": known, "seed": seed}
-    fit = ml.fit(plan.models[name], df, executor=SerialExecutor(), progress=False, **settings)
+    fit = ml.estimate(rows, Settings(executor=SerialExecutor(), progress=False, **settings))
     if fit.quality["interrupted"]:
         raise KeyboardInterrupt
     if fit.collapsed:
@@ -138,7 +140,7 @@ def _rows(fit: Fit, post: xr.DataTree | None, known: Mapping[str, xr.DataArray])
     found = compare(fit, post)
     made = {str(k): x for ds in (fit.params, fit.derived, fit.probabilities) for k, x in ds.data_vars.items()}
     used = {k: x for k, x in known.items() if k in made and same_entries(x, made[k])}
-    true = {entry(k, x, at): float(x.values[at]) for k, x in used.items() for at in np.ndindex(x.shape)}
+    true = dict(pair for k, x in used.items() for pair in zip(entries(k, x), x.values.ravel().tolist(), strict=True))
     columns = ["ml", "ml_se", "ml_lower", "ml_upper"] if post is None else ["mean", "sd", "eti_lower", "eti_upper"]
     table = found.table[columns].set_axis(["estimate", "se", "lower", "upper"], axis=1)
     labels = [str(k) for k in table.index]
