@@ -12,17 +12,22 @@ which is a function of the data alone; that leaves the ranks uniform. Ranks are 
 
 import argparse
 import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pymc as pm
-from bayesmix.models import lca, regression_mixture
+from bayesmix.models import fma, fma_gom, gom, irt_3pl, lca, lta, regression_mixture
+from bayesmix.models.nels import figure_2, figure_3
+from numpy.typing import NDArray
 from scipy import stats
 
 import bayesmix as bm
 from bayesmix.bayes.pymc_model import build_from
-from bayesmix.graph import numpy_mode
+from bayesmix.graph import LogLikelihood, numpy_mode, with_population_nodes
 from bayesmix.spec import class_labels as labels
 
 FOLDER = Path(__file__).parent / "studies"
@@ -40,56 +45,110 @@ def _half(sd: float) -> bm.Prior:
     return bm.Prior("HalfNormal", sigma=sd)
 
 
-ITEMS = list("abcdef")
-CLASSES = {"class_logit": _normal(1.0), "item_intercept": _normal(1.5)}
-MODELS = {
-    "lca": (lca(ITEMS, 2, family=bm.bernoulli()), CLASSES, 200, None),
-    "two_level_lca": (
-        lca(ITEMS, 2, family=bm.bernoulli(), cluster="g"),
-        CLASSES | {"cluster_loading": bm.Prior("CholeskyNormal", sigma=1.0)},
-        300,
-        30,
-    ),
-    "two_level_regression": (
-        regression_mixture("y ~ x", cluster="g", random="1"),
-        {
-            "intercept": _normal(2.0),
-            "coefficient": _normal(1.0),
-            "residual_sd": _half(1.0),
-            "u_intercept_sd": _half(1.0),
-        },
-        200,
-        25,
-    ),
+ITEMS, LATER, MORE = list("abcdef"), list("stuvwz"), list("abcdefgh")
+LOGITS = dict.fromkeys(
+    ("class_logit", "cluster_class_logit", "C1_logit", "C2_logit", "class_slope", "cluster_slope"), _normal(1.0)
+)
+SCALES = dict.fromkeys(("residual_sd", "u_intercept_sd", "f_sd", "alpha1_sd", "alpha2_sd"), _half(1.0))
+TRIANGLES = dict.fromkeys(("cluster_loading", "class_loading"), bm.Prior("CholeskyNormal", sigma=1.0))
+PRIORS = LOGITS | SCALES | TRIANGLES
+PRIORS |= {
+    "item_intercept": _normal(1.5),
+    "intercept": _normal(2.0),
+    "coefficient": _normal(1.0),
+    "intercept_on": _normal(1.0),
+    "alpha2_on_alpha1": _normal(0.7),
+    "loading": _half(1.0),
+    "guessing": bm.Prior("Beta", alpha=5.0, beta=17.0),
 }
-"""Model, its priors in the units of the data, individuals, clusters: nothing here may depend on the data."""
+"""In the units of the data: nothing may depend on the data. That of loadings says which way a factor points."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """A model with sizes of its data, and the effects of how many units are sampled and ranked too."""
+
+    model: bm.Model
+    n: int
+    clusters: int | None = None
+    effects: int = 0
+
+
+MODELS = {
+    "lca": Case(lca(ITEMS, 2, family=bm.bernoulli()), 200),
+    "two_level_lca": Case(lca(ITEMS, 2, family=bm.bernoulli(), cluster="k"), 300, 30),
+    "classes_of_clusters": Case(lca(ITEMS, 2, family=bm.bernoulli(), cluster="k", cluster_classes=2), 400, 40),
+    "lta": Case(lta([ITEMS, LATER], 2, family=bm.bernoulli()), 200),
+    "two_level_lta": Case(lta([ITEMS, LATER], 2, family=bm.bernoulli(), cluster="k"), 300, 30),
+    "regression_mixture": Case(figure_2("y ~ x"), 300),
+    "two_level_regression": Case(regression_mixture("y ~ x", cluster="k", random="1"), 200, 25),
+    "between": Case(regression_mixture("y ~ x", cluster="k", cluster_classes=2), 300, 40),
+    "figure_3": Case(figure_3("y ~ x", "w", "k"), 400, 40),
+    "gom": Case(gom(MORE, 2, family=bm.bernoulli()), 200),
+    "fma": Case(fma(MORE, 2), 200),
+    "fma_gom": Case(fma_gom(MORE, 2), 200),
+    "irt_3pl": Case(irt_3pl(MORE), 200),
+    "effects_of_clusters": Case(regression_mixture("y ~ x", cluster="k", random="1"), 200, 25, effects=3),
+    "factors_of_persons": Case(fma(MORE, 2), 200, effects=3),
+}
+"""Every template; the last two with the effects sampled beside the parameters."""
 
 
 def replication(name: str, number: int) -> pd.DataFrame:
-    """The ranks of the true parameters among draws, one row a free entry."""
-    model, priors, n, clusters = MODELS[name]
-    priors = {p.name: priors[p.name] for p in model.parameters if p.name in priors}
-    rng = np.random.default_rng([SEED, number])
-    frame = pd.DataFrame({"x": rng.normal(size=n)}) if "x" in str(model.covariates) else None
-    if frame is not None and clusters:
-        frame["g"] = np.arange(n) % clusters
-    start = {} if frame is not None else {"n": n, "clusters": clusters}
-    truth = _from_the_prior(model, priors, _template(model, n, clusters, frame), int(rng.integers(2**31)))
+    """The ranks among draws of the true parameters, class sizes and, where they are sampled, effects: a row each."""
+    case, model, rng = MODELS[name], MODELS[name].model, np.random.default_rng([SEED, number])
+    priors = {p.name: PRIORS[p.name] for p in model.parameters if p.name in PRIORS}
+    frame = pd.DataFrame({"x": rng.normal(size=case.n)}) if "x" in str(model.covariates) else None
+    if frame is not None and case.clusters:
+        frame["k"] = np.arange(case.n) % case.clusters
+        frame["w"] = rng.normal(size=case.clusters)[frame["k"]]
+    start = {} if frame is not None else {"n": case.n, "clusters": case.clusters}
+    truth = _from_the_prior(model, priors, _template(model, case.n, case.clusters, frame), int(rng.integers(2**31)))
     df = bm.simulate(model, truth, df=frame, seed=int(rng.integers(2**31)), **start)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         fit = bm.fit(model, df, priors=priors, **SEARCH)
-        post = bm.sample(fit, df, priors=priors, seed=number, **SIZES)
+        post = _sampled(fit, df, number, priors, case.effects)
     pivot = {str(k): v.values for k, v in fit.params.items()}
     truth = labels.relabel(model, {k: np.asarray(v)[None, None] for k, v in truth.items()}, pivot)[0]
+    truth = {k: v[0, 0] for k, v in truth.items()}
     data, rows = bm.prepare(model, df), []
-    for p in model.parameters:
-        x = post["posterior"][p.name].transpose("chain", "draw", *p.dims).values
+
+    def rank(variable: str, value: Any, dims: Sequence[str], entries: NDArray) -> None:
+        x = post["posterior"][variable].transpose("chain", "draw", *dims).values
         x = x.reshape(-1, *x.shape[2:])[np.linspace(0, x.shape[0] * x.shape[1] - 1, DRAWS).round().astype(int)]
-        free = data.packing.index[p.name] >= 0
-        ranks = (x < truth[p.name][0, 0]).sum(axis=0)
-        rows += [(number, f"{p.name}{list(map(int, at))}", int(ranks[tuple(at)])) for at in np.argwhere(free)]
+        below = (x < value).sum(axis=0)
+        rows.extend((number, f"{variable}{list(map(int, at))}", int(below[tuple(at)])) for at in entries)
+
+    for p in model.parameters:
+        rank(p.name, truth[p.name], p.dims, np.argwhere(data.packing.index[p.name] >= 0))
+    for variable, value in _class_sizes(data, truth).items():
+        if variable in post["posterior"]:
+            dims = [d for d in post["posterior"][variable].dims if d not in ("chain", "draw")]
+            rank(variable, value, dims, np.argwhere(np.ones(value.shape))[:-1])
+    for e in model.effects if case.effects else ():
+        units = df.groupby("k")[f"true_{e.name}"].first() if e.level == "cluster" else df[f"true_{e.name}"]
+        sd = 1.0 if e.sd is None else float(truth[e.sd.parameter.name])
+        shape = [f"effect_{e.level}"]
+        rank(f"z_{e.level}", units.to_numpy()[:, None] / sd, [e.level, *shape], np.argwhere(np.ones((case.effects, 1))))
     return pd.DataFrame(rows, columns=["replication", "entry", "rank"])
+
+
+def _sampled(fit: bm.Fit, df: pd.DataFrame, seed: int, priors: dict, effects: int) -> Any:
+    """The posterior by importance sampling, or by NUTS where its weights cannot be trusted or effects are sampled."""
+    if not effects:
+        try:
+            return bm.sample(fit, df, method="importance", priors=priors, seed=seed, **SIZES)
+        except bm.ImportanceFailed:
+            pass
+    how = {"effects": "sample"} if effects else {}
+    return bm.sample(fit, df, priors=priors, seed=seed, **SIZES, **how)
+
+
+def _class_sizes(data: Any, truth: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Shares of the classes in the population, at parameters, by the names that they have in a posterior."""
+    found = LogLikelihood(with_population_nodes(data)).quantities(data.pack(truth))
+    return {q.name: np.asarray(x.values) for q, x in found.items() if q.kind == "class size"}
 
 
 def _template(model: bm.Model, n: int, clusters: int | None, frame: pd.DataFrame | None) -> pd.DataFrame:
@@ -97,7 +156,7 @@ def _template(model: bm.Model, n: int, clusters: int | None, frame: pd.DataFrame
     out = pd.DataFrame(index=range(n)) if frame is None else frame.copy()
     for k, item in enumerate(model.items):
         out[item] = (np.arange(n) + k) % 2
-    return out.assign(g=np.arange(n) % clusters) if clusters else out
+    return out.assign(k=np.arange(n) % clusters) if clusters else out
 
 
 def _from_the_prior(model: bm.Model, priors: dict, frame: pd.DataFrame, seed: int) -> dict[str, np.ndarray]:
