@@ -163,9 +163,16 @@ def _summed(index: Any, y: Any, shape: tuple[int, ...], axis: int) -> Any:
 
 def split(x: Any, axis: int, sizes: Any) -> list[Any]:
     """Parts of `x` of these sizes along an axis."""
-    ends = np.cumsum(sizes)
-    before = (slice(None),) * int(axis)
-    return [x[(*before, slice(int(e - n), int(e)))] for e, n in zip(ends, sizes, strict=True)]
+    before, begin, out = (slice(None),) * int(axis), 0, []
+    for n in map(int, sizes):
+        out.append(x[(*before, slice(begin, begin + n))])
+        begin += n
+    return out
+
+
+def broadcast_to(x: Any, shape: tuple[int, ...]) -> Any:
+    """`x` in a shape: few equal numbers are written down sooner than NumPy makes a view of one."""
+    return np.full(shape, x) if np.ndim(x) == 0 and math.prod(shape) < SMALL else np.broadcast_to(x, shape)
 
 
 def size(x: Any) -> Any:
@@ -179,13 +186,13 @@ UFUNCS = """
     minimum equal not_equal less greater less_equal greater_equal bitwise_and bitwise_or invert reciprocal tanh isnan
     isinf
 """
-ARRAYS = "where asarray reshape stack concatenate broadcast_to matmul cumsum cumprod all any inf nan"
+ARRAYS = "where asarray reshape stack concatenate matmul cumsum cumprod all any inf nan"
 SPECIAL = "expit erf erfc erfcx gammaln digamma"
 NUMPY: dict[str, Any] = {k: getattr(np, k) for k in (UFUNCS + ARRAYS).split()}
 """The names as NumPy's functions; `host` is NumPy itself, for sizes."""
 NUMPY |= {k: getattr(special, k) for k in SPECIAL.split()}
 NUMPY |= {"trigamma": lambda x, out=None: special.polygamma(1, x), "host": np}
-NUMPY |= {f.__name__: f for f in (softplus, add_up, multiply_up, largest, smallest)}
+NUMPY |= {f.__name__: f for f in (softplus, add_up, multiply_up, largest, smallest, broadcast_to)}
 NUMPY |= {f.__name__: f for f in (filled, put_at, add_at, split, size)}
 
 

@@ -48,6 +48,7 @@ def predictor(terms: Predictor, values: Tensors, data: Tensors, effects: Tensors
     each = [term(t, values, data, effects) for t in terms]
     if any("individual" in x.dims for x in each):
         each = [to_individuals(x, data) for x in each]
+    each.sort(key=lambda x: bool({"individual", "slot"} & {*x.dims}))  # what there are many of comes last in memory
     return sum(each[1:], each[0]) if each else None
 
 
