@@ -7,13 +7,17 @@ from .bayes.pymc_model import build as build
 from .bayes.pymc_model import prior_table as prior_table
 from .bayes.sampling import sample as sample
 from .data.dataset import Dataset as Dataset
+from .enumeration.bootstrap_test import BootstrapTest as BootstrapTest
+from .enumeration.bootstrap_test import lr_test as lr_test
+from .enumeration.fits import Enumeration as Enumeration
+from .enumeration.fits import enumerate_classes as enumerate_classes
+from .enumeration.vuong_test import VuongTest as VuongTest
+from .enumeration.vuong_test import vuong_test as vuong_test
 from .graph.posterior import log_likelihood as log_likelihood
 from .graph.problem import Problem as Problem
 from .graph.problem import prepare as prepare
 from .graph.simulation import simulate as simulate
 from .listing.overview import report as report
-from .ml.enumeration import Enumeration as Enumeration
-from .ml.enumeration import enumerate_classes as enumerate_classes
 from .ml.estimation import fit as fit
 from .ml.resampling import Bootstrap as Bootstrap
 from .ml.resampling import bootstrap as bootstrap
@@ -68,6 +72,7 @@ from .studies.summary import Study as Study
 
 __all__ = [
     "Bootstrap",
+    "BootstrapTest",
     "ClassStatus",
     "Comparison",
     "Covariates",
@@ -88,6 +93,7 @@ __all__ = [
     "Response",
     "Study",
     "Term",
+    "VuongTest",
     "adaptive",
     "at",
     "bernoulli",
@@ -110,6 +116,7 @@ __all__ = [
     "item_curves",
     "log_likelihood",
     "log_marginal_likelihood",
+    "lr_test",
     "model_probabilities",
     "models",
     "monte_carlo",
@@ -134,4 +141,5 @@ __all__ = [
     "to_html",
     "transitions",
     "trapezoid",
+    "vuong_test",
 ]

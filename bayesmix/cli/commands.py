@@ -232,10 +232,10 @@ def enumerate_command(
         settings = search.settings()
         inputs = read_inputs(model, data, options, numbers[0])
         from bayesmix.cli.export import write_enumeration, write_handouts
+        from bayesmix.enumeration import enumerate_classes
         from bayesmix.listing import show
-        from bayesmix.ml import enumeration
     with _status("Fitting"):
-        result = enumeration.enumerate_classes(inputs.declare, inputs.df, numbers, **settings)
+        result = enumerate_classes(inputs.declare, inputs.df, numbers, **settings)
     try:
         if not output.quiet:
             show(result)

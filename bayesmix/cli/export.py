@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
 
-    from bayesmix.ml import Enumeration
+    from bayesmix.enumeration import Enumeration
     from bayesmix.prediction import Prediction
     from bayesmix.reports import Picture, Reported
     from bayesmix.results import Fit

@@ -1,4 +1,4 @@
-"""Maximum likelihood: starts, search, polish, standard errors, enumeration, bootstrap."""
+"""Maximum likelihood: starts, search, polish, standard errors, bootstrap."""
 
 import lazy_loader
 

@@ -1,7 +1,6 @@
 from .assemble import doubts as doubts
-from .enumeration import Enumeration as Enumeration
-from .enumeration import with_classes as with_classes
 from .estimation import estimate as estimate
+from .estimation import maximum as maximum
 from .neighbours import Split as Split
 from .neighbours import detours as detours
 from .neighbours import simpler_starts as simpler_starts
@@ -19,9 +18,9 @@ from .search import times_reached as times_reached
 from .search import unseen_share as unseen_share
 from .settings import Settings as Settings
 from .starts import ranges as ranges
+from .starts import split_class as split_class
 
 __all__ = [
-    "Enumeration",
     "Objective",
     "Search",
     "Settings",
@@ -34,12 +33,13 @@ __all__ = [
     "doubts",
     "ends",
     "estimate",
+    "maximum",
     "partitioned",
     "ranges",
     "ranked",
     "similar",
     "simpler_starts",
+    "split_class",
     "times_reached",
     "unseen_share",
-    "with_classes",
 ]

@@ -141,6 +141,37 @@ def fit(
 
 def estimate(rows: Dataset, settings: Settings) -> Fit:
     """Estimate the model of encoded rows by maximum likelihood, as :func:`fit` says."""
+    search, order, steps = _search(rows, settings)
+    top, found = _maximum(search, order, steps)
+    audit = steps.run("the audit of the nodes", partial(audit_nodes, top.data, top.theta), {})
+    while settings.nodes is None and abs(audit.get("audit", 0.0)) > FINE and (better := finer(search.data)):
+        found = search.again(with_methods(search.data, better), found)
+        top, found = _best(search.data, found, order, steps)
+        audit = steps.run("the audit of the nodes", partial(audit_nodes, top.data, top.theta), {})
+    return assemble(top, found, search, audit, steps)
+
+
+def maximum(rows: Dataset, settings: Settings) -> tuple[Optimum, list[Start], Steps]:
+    """The maximum, without what is made of it for a reader; the starts, the best first; what failed.
+
+    Nodes are taken as they are, without an audit.
+
+    Raises
+    ------
+    RuntimeError
+        Every start failed.
+    KeyboardInterrupt
+        Interrupted: what is not searched to the end is no maximum.
+    """
+    search, order, steps = _search(rows, settings)
+    top, found = _maximum(search, order, steps)
+    if search.interrupted:
+        raise KeyboardInterrupt
+    return top, found, steps
+
+
+def _search(rows: Dataset, settings: Settings) -> tuple[Search, dict[str, Array] | None, Steps]:
+    """Prepare a search: what is climbed, the order of the classes that is wanted, given starts and simpler ones."""
     target = Target.of(rows, settings.nodes)
     check_gradient(target.nodes)
     target = replace(target, priors=checked(settings.priors, target.model), smallest_sd=settings.smallest_sd)
@@ -152,22 +183,19 @@ def estimate(rows: Dataset, settings: Settings) -> Fit:
         given += steps.attempt("starts from simpler models", make, [])
     search = Search(target, settings, given)
     search.seconds = time.perf_counter() - began
+    return search, order, steps
+
+
+def _maximum(search: Search, order: dict[str, Array] | None, steps: Steps) -> tuple[Optimum, list[Start]]:
+    """Search, and take the best start to its maximum."""
     found = search.run()
-    found = _by_detours(search, found, settings.seed, steps) if settings.rounds > 1 else found
-    usable = [s for s in found if np.isfinite(s.loglik) or np.isfinite(s.short)]
-    if not usable:
+    found = _by_detours(search, found, search.settings.seed, steps) if search.settings.rounds > 1 else found
+    if not any(np.isfinite(s.loglik) or np.isfinite(s.short) for s in found):
         raise RuntimeError(
             f"All {len(found)} starts failed ({found[0].status if found else 'none ran'}): check the scale of the "
             "covariates, or take fewer classes."
         )
-    top, found = _best(target, ranked(found), order, steps)
-    audit = steps.run("the audit of the nodes", partial(audit_nodes, top.data, top.theta), {})
-    while settings.nodes is None and abs(audit.get("audit", 0.0)) > FINE and (better := finer(target)):
-        target = with_methods(target, better)
-        found = search.again(target, found)
-        top, found = _best(target, found, order, steps)
-        audit = steps.run("the audit of the nodes", partial(audit_nodes, top.data, top.theta), {})
-    return assemble(top, found, search, audit, steps)
+    return _best(search.data, ranked(found), order, steps)
 
 
 def _starts(settings: Settings, target: Target) -> tuple[Split, list[tuple[str, Array]]]:

@@ -6,7 +6,7 @@ Matplotlib's pyplot and returns Axes.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -25,7 +25,12 @@ if TYPE_CHECKING:
 
 
 class Enumerated(Protocol):
-    """What `enumeration` needs: a table with one row a number of classes."""
+    """What `enumeration` needs: a table with one row a number of classes, and what criteria choose."""
+
+    @property
+    def choices(self) -> Mapping[str, int | None]:
+        """How many classes each criterion chooses."""
+        ...
 
     @property
     def table(self) -> pd.DataFrame:
@@ -316,7 +321,9 @@ def _draw_sizes(ax: Axes, name: str, v: Estimate) -> None:
 
 
 def enumeration(found: Enumerated) -> Axes:
-    """Information criteria by number of classes; the smallest of each is ringed.
+    """Information criteria by number of classes, the smallest of each ringed, and what every criterion would choose.
+
+    A test, or a criterion that would choose more classes than there are, is marked with an arrow at the largest number.
 
     Parameters
     ----------
@@ -338,17 +345,33 @@ def enumeration(found: Enumerated) -> Axes:
         )
     import matplotlib.pyplot as plt
 
-    table = found.table
-    figure, ax = plt.subplots(figsize=(5.8, 3.8), layout="constrained")
+    table, chosen = found.table, found.choices
+    figure, (ax, low) = plt.subplots(
+        2, 1, figsize=(5.8, 4.2 + 0.19 * len(chosen)), height_ratios=[3.4, 0.3 + 0.19 * len(chosen)], sharex=True,
+        layout="constrained",
+    )  # fmt: skip
     for k, name in enumerate(("AIC", "aBIC", "BIC")):
         x, y = table.index.to_numpy(), table[name].to_numpy()
         ax.plot(x, y, f"-{MARKERS[k]}", color=COLOURS[k], label=name, markersize=5)
         if np.isfinite(y).any():
             ax.plot(x[np.nanargmin(y)], np.nanmin(y), "o", mfc="none", mec=COLOURS[k], markersize=13, mew=1.5)
-    weak = table.index[table["replicated"] < 2]
-    ax.set_xticks(table.index, [f"{k}*" if k in weak else str(k) for k in table.index])
-    ax.set_xlabel("classes (* best value not replicated)" if len(weak) else "classes")
     ax.set_ylabel("information criterion (smaller is better)")
+    _draw_choices(low, chosen, int(table.index.max()))
+    weak = table.index[table["replicated"] < 2]
+    low.set_xticks(table.index, [f"{k}*" if k in weak else str(k) for k in table.index])
+    low.set_xlabel("classes (* best value not replicated)" if len(weak) else "classes")
     bare(ax)
     figure.legend(*ax.get_legend_handles_labels(), loc="outside upper center", ncols=3, frameon=False)
     return ax
+
+
+def _draw_choices(ax: Axes, chosen: Mapping[str, int | None], largest: int) -> None:
+    """Mark how many classes each criterion would choose, an arrow where it would choose more than there are."""
+    names = list(chosen)
+    for y, k in enumerate(chosen.values()):
+        ax.plot(largest if k is None else k, y, ">" if k is None else "o", color=COLOURS[0])
+    ax.set_yticks(range(len(names)), [n if k else f"{n} (more)" for n, k in chosen.items()])
+    ax.set_ylim(len(names) - 0.5, -0.5)
+    ax.set_ylabel("chosen by")
+    ax.grid(axis="y", color="0.9")
+    bare(ax, "x")

@@ -19,7 +19,7 @@ from bayesmix.studies import Study
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from bayesmix.ml import Enumeration
+    from bayesmix.enumeration import Enumeration
 
 INTERVALS = {True: "95% intervals by the standard errors", False: "equal-tailed 95% intervals of the posterior"}
 """What stands about a number: of a fit, or of a posterior."""

@@ -19,10 +19,11 @@ import pandas as pd
 import xarray as xr
 
 from bayesmix.data import as_frame
+from bayesmix.enumeration import Enumeration
 from bayesmix.files import as_path, written
 from bayesmix.layout import Pairs, Section, method, number, pairs, to_text
 from bayesmix.listing import sections
-from bayesmix.ml import Enumeration, doubts
+from bayesmix.ml import doubts
 from bayesmix.reports.gallery import Picture, of_comparison, of_enumeration, of_study, pictures
 from bayesmix.reports.markup import as_page, blocks, element, in_box, listed
 from bayesmix.reports.tidy import Reported, check_reported

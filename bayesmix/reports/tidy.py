@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from bayesmix.enumeration import Enumeration
 from bayesmix.listing import Rows, classification_rates, entry_words, odds_ratios
-from bayesmix.ml import Enumeration
 from bayesmix.results import Estimates, Fit, compare, decomposition, entered, entry, rows, transitions
 from bayesmix.spec import TINY, Kind, Quantity, shown
 from bayesmix.studies import Study

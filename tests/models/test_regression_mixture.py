@@ -14,8 +14,9 @@ from numpy.testing import assert_allclose
 from scipy import special, stats
 
 import bayesmix as bm
+from bayesmix.enumeration import with_classes
 from bayesmix.graph import LogLikelihood, batches, node_dims
-from bayesmix.ml import curvature, with_classes
+from bayesmix.ml import curvature
 from declare import by_unit, evaluate, frame, give_effects, oracle_for, random_values, target
 
 RTOL = 1e-10
@@ -242,7 +243,7 @@ def test_classes_of_a_two_level_regression_are_enumerated(schools):
 
 
 def test_enumerations_that_cannot_be_run_are_refused_at_once(schools, monkeypatch):
-    monkeypatch.setattr("bayesmix.ml.enumeration.estimate", lambda *_, **__: pytest.fail("a fit was begun"))
+    monkeypatch.setattr("bayesmix.enumeration.fits.estimate", lambda *_, **__: pytest.fail("a fit was begun"))
     several = regression_mixture("math ~ stud_ses", 3, cluster="school", effects="unrestricted")
     for given, df, words in (
         (regression_mixture("math ~ stud_ses", cluster="school"), schools, "declare it with classes=2"),

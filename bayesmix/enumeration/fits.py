@@ -4,26 +4,35 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
 from typing import Any, cast
 
 import numpy as np
 import pandas as pd
+import xarray as xr
 
-from bayesmix.checks import is_whole
+from bayesmix.checks import is_whole, whole
 from bayesmix.data import Dataset
+from bayesmix.enumeration.bootstrap_test import BootstrapTest, lr_test
+from bayesmix.enumeration.criteria import choices, criteria
+from bayesmix.enumeration.splits import from_simpler
+from bayesmix.enumeration.vuong_test import VuongTest, of_rows
 from bayesmix.graph import Problem
 from bayesmix.layout import Section, make_table, number, percent
+from bayesmix.ml import Settings, Split
 from bayesmix.ml.estimation import estimate
-from bayesmix.ml.neighbours import Split
-from bayesmix.ml.objective import Target
-from bayesmix.ml.settings import Settings
-from bayesmix.ml.starts import split_class
-from bayesmix.parallel import quietly
-from bayesmix.results import Fit, SampleSize, check_sample_size
-from bayesmix.spec import Model, check_model, groups
+from bayesmix.parallel import Steps, quietly
+from bayesmix.results import Estimates, Fit, SampleSize, check_sample_size, log_marginal_likelihood
+from bayesmix.spec import Model, check_model
 from bayesmix.typing import Array
+
+FURTHER = {
+    "AIC3": 2, "CAIC": 2, "AWE": 2, "ICL": 2, "BF": 3, "cmP": 3, "VLMR p": 4, "LMR p": 4, "BLRT p": 4, "elpd_loo": 2,
+    "log_marginal": 2,
+}  # fmt: skip
+"""Columns of the second table, and their decimals."""
+LARGE = 1e5
 
 
 def enumerate_classes(
@@ -33,6 +42,9 @@ def enumerate_classes(
     *,
     name: str | None = None,
     n: SampleSize = "individuals",
+    vuong: bool = False,
+    bootstrap: int = 0,
+    sample: Mapping[str, Any] | bool = False,
     **settings,
 ) -> Enumeration:
     """Fit a model with several numbers of classes and lay the fits side by side.
@@ -50,6 +62,14 @@ def enumerate_classes(
         The class variable to vary; the first one if left out.
     n : {"individuals", "clusters"}
         Of BIC and adjusted BIC, by which the fits are ranked: rows of the data, or clusters, the persons of long data.
+    vuong : bool
+        Test each number against that with a class less by :func:`bayesmix.vuong_test`.
+    bootstrap : int
+        Test it by :func:`bayesmix.lr_test` with so many drawn data sets at most; 0 for no test.
+    sample : bool or mapping
+        Sample each posterior too, with these settings of :func:`bayesmix.sample`: the table then has `elpd_loo`, the
+        expected log predictive density by leave-one-out cross-validation, and with ``{"method": "importance"}``
+        `log_marginal`, the log marginal likelihood.
     **settings
         Passed to :func:`bayesmix.fit`; `start` is given by the enumeration.
 
@@ -84,12 +104,15 @@ def enumerate_classes(
     asked = Settings.of(**settings)
     rows = Dataset.encode(largest, df)
     Problem.of(rows, asked.nodes)  # refuses what the largest model cannot have, before any is fitted
+    whole("bootstrap", bootstrap, 0)
     fits: dict[int, Fit] = {}
+    encoded: dict[int, Dataset] = {}
+    more = _Further(df, vuong, bootstrap, {} if sample is True else sample or None, asked)
     for k, wanted in models.items():
         try:
             with quietly():
-                own = rows.under(wanted) if rows.reads(wanted) else Dataset.encode(wanted, df)
-                split = Split(name, _from_simpler(own, name, fits.get(k - 1), asked))
+                own = encoded[k] = rows.under(wanted) if rows.reads(wanted) else Dataset.encode(wanted, df)
+                split = Split(name, _splits(own, name, fits.get(k - 1), asked))
                 fits[k] = estimate(own, replace(asked, start=split))
         except KeyboardInterrupt:
             if not fits:
@@ -98,7 +121,51 @@ def enumerate_classes(
             break
         if fits[k].quality["interrupted"]:
             break
-    return Enumeration(fits, name, n)
+        if not more.of(k, fits, encoded):
+            break
+    return Enumeration(fits, name, n, more.vuongs, more.bootstraps, more.posteriors, more.steps.lost)
+
+
+@dataclass
+class _Further:
+    """What is asked for beside the fits, made as they are finished: what fails is said, and costs no fit."""
+
+    df: pd.DataFrame
+    vuong: bool
+    bootstrap: int
+    sample: Mapping[str, Any] | None
+    settings: Settings
+    vuongs: dict[int, VuongTest] = field(default_factory=dict)
+    bootstraps: dict[int, BootstrapTest] = field(default_factory=dict)
+    posteriors: dict[int, xr.DataTree] = field(default_factory=dict)
+    steps: Steps = field(default_factory=Steps)
+
+    def of(self, k: int, fits: Mapping[int, Fit], rows: Mapping[int, Dataset]) -> bool:
+        """Make it for `k` classes; whether nobody has interrupted it."""
+        run, shown = self.steps.run, self.settings.progress
+        if self.vuong and k - 1 in fits:
+            made = partial(of_rows, fits[k - 1], fits[k], rows[k], rows[k - 1])
+            self._keep(self.vuongs, k, run(f"the Vuong test of {k} classes", made))
+        if self.bootstrap and k - 1 in fits:
+            made = partial(
+                lr_test, fits[k - 1], fits[k], self.df, replications=self.bootstrap, seed=self.settings.seed,
+                executor=self.settings.executor, progress=shown,
+            )  # fmt: skip
+            self._keep(self.bootstraps, k, run(f"the bootstrap test of {k} classes", made))
+        if self.sample is not None:
+            made = partial(_posterior, fits[k], self.df, {"progress": shown, **self.sample})
+            self._keep(self.posteriors, k, run(f"the posterior of {k} classes", made))
+        return not self.steps.interrupted
+
+    def _keep(self, where: dict[int, Any], k: int, made: Any) -> None:
+        if made is not None:
+            where[k] = made
+
+
+def _posterior(fit: Fit, df: pd.DataFrame, settings: Mapping[str, Any]) -> xr.DataTree:
+    from bayesmix.bayes.sampling import sample
+
+    return sample(fit, df, **settings)
 
 
 def _made(make: Callable[[int], Model], k: int) -> Model:
@@ -173,18 +240,17 @@ def _without_random_logits(model: Model, name: str) -> Model:
     return replace(model, classes=classes, effects=tuple(kept))
 
 
-def _from_simpler(rows: Dataset, name: str, simpler: Fit | None, settings: Settings) -> list[Array]:
-    model = rows.model
-    if simpler is None or simpler.collapsed or any(p.name not in simpler.params for p in model.parameters):
+def _splits(rows: Dataset, name: str, simpler: Fit | None, settings: Settings) -> list[Array]:
+    """:func:`from_simpler` of a fit, where there is one and it is sound."""
+    if simpler is None or simpler.collapsed:
         return []
-    data = Target.of(rows, settings.nodes)
     values = {str(k): v.values for k, v in simpler.params.items()}
-    size = len(simpler.params[name]) if name in simpler.params.dims else 1
-    before = simpler.info["classes"]
-    grown = [c.name for c in model.classes if c.size == before.get(c.name, 0) + 1]
-    dims = {d for group in groups(model) if set(group) & set(grown) for d in group}
-    each = [split_class(values, data, dims, k, settings.seed + k) for k in range(size)]
-    return [theta for theta in each if theta is not None]
+    return from_simpler(rows, name, values, simpler.info["classes"], settings)
+
+
+def _shown(x: float, digits: int) -> str:
+    """Write a number; a large factor in powers of ten."""
+    return f"{x:.1e}" if LARGE < abs(x) < np.inf else number(x, digits)
 
 
 @dataclass(frozen=True)
@@ -198,6 +264,12 @@ class Enumeration:
         The class variable that was varied.
     n : {"individuals", "clusters"}
         The sample size of BIC and adjusted BIC (:meth:`bayesmix.Fit.sample_size`).
+    vuongs, bootstraps : dict of int to VuongTest, BootstrapTest
+        Tests of so many classes against one less, where they were asked for.
+    posteriors : dict of int to xarray.DataTree
+        Posteriors, where they were asked for.
+    lost : dict of str to str
+        What could not be made, and why.
 
     Examples
     --------
@@ -209,30 +281,79 @@ class Enumeration:
     fits: Mapping[int, Fit]
     name: str
     n: SampleSize = "individuals"
+    vuongs: Mapping[int, VuongTest] = field(default_factory=dict)
+    bootstraps: Mapping[int, BootstrapTest] = field(default_factory=dict)
+    posteriors: Mapping[int, xr.DataTree] = field(default_factory=dict)
+    lost: Mapping[str, str] = field(default_factory=dict)
 
-    @property
+    @cached_property
     def table(self) -> pd.DataFrame:
-        """Log-likelihood, parameters, AIC, BIC, adjusted BIC, entropy, smallest class, replications.
+        """Log-likelihood, parameters, criteria, entropy, smallest class, replications; tests and posteriors if made.
 
-        The first and the criteria are missing where every start collapsed: they would mean nothing.
+        With n the sample size, p parameters and d = -2 log L the criteria are AIC d + 2p, BIC d + p log n, aBIC, AIC3
+        d + 3p, CAIC d + p (log n + 1) (Bozdogan 1987), AWE d + 2p (log n + 1.5) (as Masyn 2013 gives it; Banfield and
+        Raftery 1993 add twice the entropy), ICL, the BIC plus twice the sum over units of their entropy (Biernacki,
+        Celeux and Govaert 2000). `BF` approximates the Bayes factor against a class more, exp of half the difference
+        of the BIC, and `cmP` the probability of each number among these (Masyn 2013). `VLMR p`, `LMR p` and `BLRT p`
+        are of the tests against a class less, `elpd_loo` and `log_marginal` of the posteriors.
+
+        Log-likelihood and criteria are missing where every start collapsed: they would mean nothing.
         """
-        rows = {
+        of = {
             k: {
-                "loglik": f.loglik,
+                "loglik": np.nan if f.collapsed else f.loglik,
                 "parameters": f.n_parameters,
-                "AIC": f.aic,
-                "BIC": f.bic_of(self.n),
-                "aBIC": f.adjusted_bic_of(self.n),
                 "entropy": f.class_entropy(self.name) if self._of_units(f) else float("nan"),
                 "smallest class": self._smallest(f),
                 "replicated": f.replicated,
             }
             for k, f in self.fits.items()
         }
-        out = pd.DataFrame.from_dict(rows, orient="index").rename_axis("classes")
-        gone = [k for k, f in self.fits.items() if f.collapsed]
-        out.loc[gone, ["loglik", "AIC", "BIC", "aBIC"]] = np.nan
-        return out
+        own = pd.DataFrame.from_dict(of, orient="index").rename_axis("classes")
+        more = criteria(self.fits, {k: self._total_entropy(f) for k, f in self.fits.items()}, self.n)
+        first = ["AIC", "BIC", "aBIC"]
+        out = pd.concat(
+            [own[["loglik", "parameters"]], more[first], own[own.columns[2:]], more.drop(columns=first)], axis=1
+        )
+        for column, found in (("VLMR p", "p"), ("LMR p", "adjusted_p")):
+            if self.vuongs:
+                out[column] = pd.Series({k: getattr(t, found) for k, t in self.vuongs.items()}, dtype=float)
+        if self.bootstraps:
+            out["BLRT p"] = pd.Series({k: t.p for k, t in self.bootstraps.items()}, dtype=float)
+        return out.join(self._of_posteriors)
+
+    @cached_property
+    def _of_posteriors(self) -> pd.DataFrame:
+        """Leave-one-out and marginal likelihoods of the posteriors, as far as they have them."""
+        rows: dict[int, dict[str, float]] = {}
+        for k, post in self.posteriors.items():
+            import arviz as az
+
+            loo = az.loo(post)
+            rows[k] = {"elpd_loo": float(loo.elpd), "elpd_loo_se": float(loo.se)}
+            if "log_marginal_likelihood" in Estimates.of(post).settings:
+                rows[k]["log_marginal"] = log_marginal_likelihood(post).value
+        return pd.DataFrame.from_dict(rows, orient="index")
+
+    @property
+    def choices(self) -> dict[str, int | None]:
+        """How many classes each criterion would choose; None where it would choose more than there are.
+
+        Tests choose the smallest number that a class more does not improve significantly (5%), one at a time; the
+        Bayes factor the smallest that is preferred to a class more by a factor of 3.
+        """
+        return choices(self.table)
+
+    def _total_entropy(self, f: Fit) -> float:
+        """The sum over units of the entropy of their posterior probabilities of the class that was varied."""
+        size = next((c.size for c in f.model.classes if c.name == self.name), 1)
+        if size < 2:
+            return 0.0
+        if not self._of_units(f):
+            return float("nan")
+        of_clusters = "row" not in f.classes[f"{self.name}_posterior"].dims
+        units = f.sample_size("clusters" if of_clusters else "individuals")
+        return float((1 - f.class_entropy(self.name)) * units * np.log(size))
 
     def _of_units(self, f: Fit) -> bool:
         """Whether individuals or clusters have the class, and not each response."""
@@ -275,8 +396,7 @@ class Enumeration:
         ]  # fmt: skip
         head = ("classes", "log-lik.", "param.", "AIC", "BIC", "aBIC", "entropy", "smallest", "replicated")
         sound, one = table[table["BIC"].notna()], next(iter(self.fits.values()))
-        best = "; ".join(f"{c}: {sound[c].idxmin()} classes" for c in ("AIC", "BIC", "aBIC") if len(sound))
-        notes = [f"Smallest {best or 'none'}. Column `smallest`: the smallest class."]
+        notes = ["Column `smallest`: the smallest class.", self._chosen()]
         if one.n_clusters:
             notes.append(f"n of BIC and aBIC: {one.sample_size(self.n)} {self.n}.")
         if len(gone := table.index.difference(sound.index)):
@@ -290,9 +410,24 @@ class Enumeration:
             notes.append(
                 "Parameters at a boundary: " + ", ".join(f"{n} with {k} classes" for k, n in edges.items()) + "."
             )
-        return [
-            Section(f"Class enumeration: {one.info.get('model')}", [make_table(head, rows, left=0), "\n".join(notes)])
-        ]
+        if self.lost:
+            notes.append("Could not be made: " + "; ".join(f"{k} ({why})" for k, why in self.lost.items()) + ".")
+        further = [c for c in FURTHER if c in table and table[c].notna().any()]
+        shown = [(str(k), *(_shown(r[c], FURTHER[c]) for c in further)) for k, r in table.iterrows()]
+        body = [make_table(head, rows, left=0), make_table(("classes", *further), shown, left=0), "\n".join(notes)]
+        return [Section(f"Class enumeration: {one.info.get('model')}", body)]
+
+    def _chosen(self) -> str:
+        """What each criterion would choose, in words: they need not agree."""
+        by_number: dict[str, list[str]] = {}
+        largest = max(self.fits)
+        for name, k in self.choices.items():
+            by_number.setdefault(f"{k} classes" if k else f"more than {largest} classes", []).append(name)
+        if not by_number:
+            return "No criterion chooses: every start collapsed."
+        said = "; ".join(f"{k}: {', '.join(names)}" for k, names in sorted(by_number.items()))
+        agree = "All agree on" if len(by_number) == 1 else "They differ."
+        return f"{agree} {said}."
 
     def __repr__(self) -> str:
         return self.table.round(3).to_string()

@@ -1,0 +1,61 @@
+"""What two fits must be for a test of the smaller one against the larger one."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from bayesmix.data import Dataset
+from bayesmix.data.identity import check_same, identity
+from bayesmix.ml import Target
+from bayesmix.results import Fit
+
+BELOW = 1e-3
+"""How far the larger model's log-likelihood may lie below the smaller one's, which is rounding."""
+
+
+def check_pair(smaller: Fit, larger: Fit, df: pd.DataFrame) -> None:
+    """Refuse two fits of which the smaller one is not a special case of the larger one on the same rows.
+
+    Raises
+    ------
+    TypeError
+        One is no fit.
+    ValueError
+        Other rows, items or clusters; priors; a collapsed fit; no parameter more; a larger model that fits worse.
+    """
+    for name, fit in (("smaller", smaller), ("larger", larger)):
+        if not isinstance(fit, Fit):
+            raise TypeError(f"The {name} fit came as {type(fit).__name__}, expected what bm.fit returns.")
+        if fit.info.get("priors"):
+            raise ValueError(f"The {name} fit has priors: the test compares maxima of the likelihood. Fit without.")
+        if fit.collapsed:
+            raise ValueError(
+                f"Every start of the {name} fit collapsed: its log-likelihood means nothing. Take variance='equal'."
+            )
+    for what in ("items", "families", "cluster", "freq"):
+        if smaller.info[what] != larger.info[what]:
+            raise ValueError(
+                f"The {what} of the two fits differ ({smaller.info[what]} and {larger.info[what]}): a test needs a "
+                "model and a special case of it."
+            )
+    if extra := {*smaller.info["covariates"].values()} - {*larger.info["covariates"].values()}:
+        raise ValueError(
+            f"The smaller fit has the covariates {', '.join(map(repr, sorted(extra)))}, which the larger one has not: "
+            "it is no special case of it."
+        )
+    more = {c.name: c.size for c in larger.model.classes}
+    if bad := [c.name for c in smaller.model.classes if c.size > more.get(c.name, 0)]:
+        raise ValueError(f"The smaller fit has more classes of '{bad[0]}' than the larger one: change their order.")
+    if smaller.n_parameters >= larger.n_parameters:
+        raise ValueError(
+            f"The smaller fit has {smaller.n_parameters} parameters and the larger one {larger.n_parameters}: give the "
+            "smaller one first, and one that is a special case of the other."
+        )
+    if larger.loglik < smaller.loglik - BELOW:
+        raise ValueError(
+            f"The larger model has the log-likelihood {larger.loglik:.3f}, below {smaller.loglik:.3f} of the smaller "
+            "one: it is not at its maximum, or not the more general one. Ask for more starts."
+        )
+    for name, fit in (("smaller", smaller), ("larger", larger)):
+        data = Target.of(Dataset.encode(fit.model, df), fit.nodes)
+        check_same(fit.info, {"identity": identity(data)}, (f"The {name} fit", "the data"))
