@@ -209,6 +209,8 @@ def enumerate_command(
     /,
     *,
     classes: Annotated[str, Parameter(group=MODEL)],
+    vuong: Annotated[Flag, Parameter(group=MODEL)] = False,
+    bootstrap: Annotated[int, Parameter(group=MODEL)] = 0,
     options: ModelOptions = ModelOptions(),
     search: SearchOptions = SearchOptions(),
     output: HandoutOptions = HandoutOptions(),
@@ -224,9 +226,14 @@ def enumerate_command(
         csv, tsv, parquet, dta, sav or xlsx, one row an individual.
     classes
         Numbers of classes: 1-5 or 2,3,4.
+    vuong
+        Test each number against one class less by Vuong, Lo, Mendell and Rubin.
+    bootstrap
+        Test it by the bootstrap likelihood ratio test, with so many drawn data sets at most.
     """
     run.open(output.out)
     _check_handouts(run, output)
+    whole("--bootstrap", bootstrap, 0)
     numbers = numbers_of(classes)
     with _status("Loading"):
         settings = search.settings()
@@ -235,7 +242,7 @@ def enumerate_command(
         from bayesmix.enumeration import enumerate_classes
         from bayesmix.listing import show
     with _status("Fitting"):
-        result = enumerate_classes(inputs.declare, inputs.df, numbers, **settings)
+        result = enumerate_classes(inputs.declare, inputs.df, numbers, vuong=vuong, bootstrap=bootstrap, **settings)
     try:
         if not output.quiet:
             show(result)

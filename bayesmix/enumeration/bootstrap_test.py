@@ -246,12 +246,7 @@ def _planned(smaller: Fit, larger: Fit, df: pd.DataFrame, starts: int, finals: i
     """Lay out what is drawn: a row for each individual, coded as the data are."""
     freq = larger.model.freq
     if freq is not None:
-        often = pd.to_numeric(df[freq]).to_numpy(dtype=float)
-        if (often % 1 != 0).any():
-            raise ValueError(
-                f"The frequencies '{freq}' are not all whole numbers: data of so many individuals cannot be drawn. "
-                "Give the rows one by one."
-            )
+        often = pd.to_numeric(df[freq]).round()
         df = df.loc[df.index.repeat(often.astype(int))].reset_index(drop=True).assign(**{freq: 1})
     rows = Dataset.encode(larger.model, df)
     if not rows.reads(smaller.model):

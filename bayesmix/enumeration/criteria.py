@@ -62,7 +62,8 @@ def choices(table: pd.DataFrame) -> dict[str, int | None]:
     out: dict[str, int | None] = {}
     for name in (*SMALLEST, *LARGEST):
         if name in table and len(x := table[name].dropna()):
-            out[name] = int(x.idxmin() if name in SMALLEST else x.idxmax())
+            best = x.to_numpy() == (x.min() if name in SMALLEST else x.max())
+            out[name] = int(x.index[best][0])
     if "BF" in table and len(x := table["BF"].dropna()):
         preferred = x.index[x > STRONG]
         out["BF"] = int(preferred[0]) if len(preferred) else None

@@ -286,7 +286,7 @@ class Enumeration:
     posteriors: Mapping[int, xr.DataTree] = field(default_factory=dict)
     lost: Mapping[str, str] = field(default_factory=dict)
 
-    @cached_property
+    @property
     def table(self) -> pd.DataFrame:
         """Log-likelihood, parameters, criteria, entropy, smallest class, replications; tests and posteriors if made.
 
@@ -299,6 +299,10 @@ class Enumeration:
 
         Log-likelihood and criteria are missing where every start collapsed: they would mean nothing.
         """
+        return self._table
+
+    @cached_property
+    def _table(self) -> pd.DataFrame:
         of = {
             k: {
                 "loglik": np.nan if f.collapsed else f.loglik,
@@ -329,7 +333,7 @@ class Enumeration:
         for k, post in self.posteriors.items():
             import arviz as az
 
-            loo = az.loo(post)
+            loo: Any = az.loo(post)
             rows[k] = {"elpd_loo": float(loo.elpd), "elpd_loo_se": float(loo.se)}
             if "log_marginal_likelihood" in Estimates.of(post).settings:
                 rows[k]["log_marginal"] = log_marginal_likelihood(post).value

@@ -21,6 +21,8 @@ from bayesmix.typing import Array
 Information = Literal["robust", "hessian"]
 BY = {"robust": "robust covariance matrices, as Mplus takes", "hessian": "inverse Hessians, as Vuong (1989) has them"}
 
+NO_WEIGHT = 1e-6
+"""A weight that is rounding: a chi-square of a score that is the same in both models."""
 DIGITS = 5
 """Decimals of a p value that the numerical inversion is right to."""
 
@@ -163,13 +165,13 @@ def _weights(many: Array, few: Array, high: Array, low: Array) -> Array:
     n = len(high)
     both[:n, :n], both[n:, n:] = high, -low
     found = np.linalg.eigvalsh(half.T @ both @ half)
-    return found[np.abs(found) > 1e-8 * np.abs(found).max(initial=1.0)][::-1]
+    return found[np.abs(found) > NO_WEIGHT][::-1]
 
 
 def above(x: float, weights: Array) -> float:
     """The share of a weighted sum of chi-squares, of one degree of freedom each, above `x`: Imhof (1961), (3.2)."""
     if not len(weights):
-        return float(x < 0)
+        return float(x <= 0)
 
     def inside(u: float) -> float:
         angle = 0.5 * np.arctan(weights * u).sum() - 0.5 * x * u
@@ -181,4 +183,4 @@ def above(x: float, weights: Array) -> float:
         total, u = total + part, u + 4 * step
         if np.exp(-0.25 * np.log1p((weights * u) ** 2).sum()) / u * step < 1e-9:
             break
-    return float(np.clip(np.round(0.5 + total / np.pi, DIGITS), 0.0, 1.0))
+    return float(np.clip(np.round(0.5 + total / np.pi, DIGITS), 0.0, 1.0)) + 0.0

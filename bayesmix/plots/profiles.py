@@ -371,7 +371,7 @@ def _draw_choices(ax: Axes, chosen: Mapping[str, int | None], largest: int) -> N
     for y, k in enumerate(chosen.values()):
         ax.plot(largest if k is None else k, y, ">" if k is None else "o", color=COLOURS[0])
     ax.set_yticks(range(len(names)), [n if k else f"{n} (more)" for n, k in chosen.items()])
-    ax.set_ylim(len(names) - 0.5, -0.5)
+    ax.set_ylim(max(len(names), 1) - 0.5, -0.5)
     ax.set_ylabel("chosen by")
     ax.grid(axis="y", color="0.9")
     bare(ax, "x")

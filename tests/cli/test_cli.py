@@ -16,8 +16,9 @@ from bayesmix.models import fma, fma_gom, gom, lca
 import bayesmix as bm
 from bayesmix.bayes import sampling as bayes
 from bayesmix.cli import arguments, read
-from bayesmix.ml import enumeration, search
+from bayesmix.enumeration import fits as enumeration
 from bayesmix.ml import estimation as ml
+from bayesmix.ml import search
 from command import run
 from declare import carried
 
@@ -147,11 +148,23 @@ def test_enumeration_prints_and_writes(data, tmp_path):
     words = ("enumerate", "lca", data, "--items", "a,b,c,d,e", "--missing", 9999, "--out", tmp_path, "--plots", *RUN)
     done = run(*words, "--classes", "1-2")
     assert done.exit_code == 0, done.output
-    assert "BIC: 2 classes" in done.stdout
+    assert "2 classes: AIC, AIC3, BIC" in done.stdout
     table = pd.read_csv(tmp_path / "enumeration.csv", index_col=0)
     assert list(table.index) == [1, 2]
     assert table.loc[2, "loglik"] == pytest.approx(bm.Fit.load(tmp_path / "fit_2.nc").loglik)
     assert {"fit_1.nc", "listing.txt", "run.json", "enumeration.png"} <= {p.name for p in tmp_path.iterdir()}
+
+
+def test_a_class_more_is_tested(data, tmp_path):
+    words = ("enumerate", "lca", data, "--items", "a,b,c,d,e", "--missing", 9999, "--out", tmp_path, *RUN)
+    done = run(*words, "--classes", "1-2", "--vuong", "--bootstrap", 9)
+    assert done.exit_code == 0, done.output
+    table = pd.read_csv(tmp_path / "enumeration.csv", index_col=0)
+    assert table.loc[2, "BLRT p"] == pytest.approx(0.1)
+    assert table.loc[2, "VLMR p"] < 0.01
+    refused = run(*words, "--classes", "1-2", "--bootstrap", -1)
+    assert refused.exit_code != 0
+    assert "--bootstrap came as -1" in refused.output
 
 
 def test_families_and_settings_reach_the_template(data, tmp_path):

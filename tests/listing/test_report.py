@@ -395,8 +395,9 @@ def test_enumeration_lists_every_number_of_classes(two_classes):
     found = bm.enumerate_classes(lca(list("abcde"), 1), two_classes, [1, 2], starts=4, finals=2, rounds=1)
     text = report(found)
     assert max(map(len, text.splitlines())) <= 100
-    assert row(text, "2 ")[:2] == [f"{found[2].loglik:.3f}", "11"]
-    assert "BIC: 2 classes" in text
+    assert row(text.partition("AIC3")[0], "2 ")[:2] == [f"{found[2].loglik:.3f}", "11"]
+    assert found.choices["BIC"] == 2
+    assert "2 classes: AIC, AIC3, BIC" in text
     assert report(found) == text
 
 
@@ -447,12 +448,12 @@ def test_an_enumeration_ranks_no_fit_of_which_every_start_collapsed(fitted):
     assert found.best is fitted
     assert found.table.loc[3, ["loglik", "AIC", "BIC", "aBIC"]].isna().all()
     text = report(found)
-    assert "BIC: 2 classes" in text
+    assert "All agree on 2 classes: AIC, AIC3, BIC, aBIC, CAIC, AWE, ICL, cmP." in text
     assert "EVERY start collapsed with 3 classes" in text
     assert "NOT replicated" not in text
     bm.plots.enumeration(found)
     nothing = bm.Enumeration({3: gone}, "C")
-    assert "Smallest none" in report(nothing)
+    assert "No criterion chooses: every start collapsed." in report(nothing)
     bm.plots.enumeration(nothing)
     with pytest.raises(ValueError, match="Every start collapsed"):
         _ = nothing.best

@@ -138,12 +138,15 @@ def test_an_enumeration_marks_the_smallest_and_what_was_not_replicated():
         {"AIC": [9.0, 5.0, 4.0], "BIC": [9.5, 6.0, 7.0], "aBIC": [9.2, 5.5, 5.6], "replicated": [2, 5, 1]},
         index=[1, 2, 3],
     )
-    ax = plots.enumeration(SimpleNamespace(table=table))
+    ax = plots.enumeration(SimpleNamespace(table=table, choices={"AIC": 3, "BIC": 2, "BLRT": None}))
     lines = {line.get_label(): line for line in ax.lines if not line.get_label().startswith("_")}
     assert {k: list(v.get_ydata()) for k, v in lines.items()} == {k: list(table[k]) for k in ("AIC", "aBIC", "BIC")}
     rings = [(line.get_xdata()[0], line.get_ydata()[0]) for line in ax.lines if line.get_label().startswith("_")]
     assert rings == [(3, 4.0), (2, 5.5), (2, 6.0)]
-    assert [t.get_text() for t in ax.get_xticklabels()] == ["1", "2", "3*"]
+    low = ax.figure.axes[1]
+    assert [t.get_text() for t in low.get_xticklabels()] == ["1", "2", "3*"]
+    assert [t.get_text() for t in low.get_yticklabels()] == ["AIC", "BIC", "BLRT (more)"]
+    assert [(line.get_xdata()[0], line.get_ydata()[0]) for line in low.lines] == [(3, 0), (2, 1), (3, 2)]
 
 
 # grades of membership -----------------------------------------------------------------------------
