@@ -21,6 +21,8 @@ from bayesmix.typing import Array
 Information = Literal["robust", "hessian"]
 BY = {"robust": "robust covariance matrices, as Mplus takes", "hessian": "inverse Hessians, as Vuong (1989) has them"}
 
+SAME = 1e-4
+"""A ratio of two solutions that are the same: the larger model's classes coincide, and no weight is left."""
 NO_WEIGHT = 1e-6
 """A weight that is rounding: a chi-square of a score that is the same in both models."""
 DIGITS = 5
@@ -171,7 +173,7 @@ def _weights(many: Array, few: Array, high: Array, low: Array) -> Array:
 def above(x: float, weights: Array) -> float:
     """The share of a weighted sum of chi-squares, of one degree of freedom each, above `x`: Imhof (1961), (3.2)."""
     if not len(weights):
-        return float(x <= 0)
+        return float(x <= SAME)
 
     def inside(u: float) -> float:
         angle = 0.5 * np.arctan(weights * u).sum() - 0.5 * x * u
