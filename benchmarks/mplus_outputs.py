@@ -1,7 +1,9 @@
 """Mplus outputs of a folder beside refits: how many are read, declared, and met within .001 of their log-likelihood.
 
-    python benchmarks/mplus_outputs.py FOLDER [--fit] [--budget SECONDS]
+    python benchmarks/mplus_outputs.py FOLDER [--fit] [--vuong] [--budget SECONDS]
 
+With --vuong the model with a class less is fitted too where an output has TECH11, and the test of Vuong, Lo, Mendell and
+Rubin is laid beside it: twice the difference of the log-likelihoods, mean, SD, p and the adjusted value.
 The data file that an input names lies beside its output, or somewhere beneath the folder.
 """
 
@@ -15,10 +17,12 @@ from pathlib import Path
 import pandas as pd
 
 import bayesmix as bm
+from bayesmix.enumeration import with_classes
 
 parser = argparse.ArgumentParser(description=__doc__)
 parser.add_argument("folder", type=Path)
 parser.add_argument("--fit", action="store_true", help="refit what can be declared")
+parser.add_argument("--vuong", action="store_true", help="test against one class less beside TECH11; refits too")
 parser.add_argument("--budget", type=float, default=0.0)
 parser.add_argument("--starts", type=int, default=20)
 asked = parser.parse_args()
@@ -51,7 +55,7 @@ def outcome(path: Path) -> tuple[str, str]:
         model = bm.mplus.model(out, df)
     except ValueError as error:
         return stage, str(error).replace(str(path.parent), ".")
-    return fitted(out, model, df) if asked.fit else ("declared", model.name)
+    return fitted(out, model, df) if asked.fit or asked.vuong else ("declared", model.name)
 
 
 def fitted(out: bm.mplus.Output, model: bm.Model, df: pd.DataFrame) -> tuple[str, str]:
@@ -69,7 +73,24 @@ def fitted(out: bm.mplus.Output, model: bm.Model, df: pd.DataFrame) -> tuple[str
     same = f"n {fit.n_individuals} ({out.summary['n']}), parameters {fit.n_parameters} ({out.n_parameters})"
     words = f"{model.name}: {fit.loglik:.3f} - ({out.loglik:.3f}) = {gap:.3f}, {same}, replicated {out.replicated}"
     words += f", {time.perf_counter() - began:.0f} s"
+    if asked.vuong and out.tech11:
+        words += f"; TECH11 {tested(out, model, fit, df.dropna(subset=covariates))}"
     return "met" if abs(gap) <= 1.001e-3 else "above" if gap > 0 else "below", words
+
+
+def tested(out: bm.mplus.Output, model: bm.Model, fit: bm.Fit, df: pd.DataFrame) -> str:
+    """The test against one class less, and in brackets what the output has."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            name = model.classes[0].name
+            fewer = with_classes(model, name, model.classes[0].size - 1)
+            found = bm.vuong_test(bm.fit(fewer, df, budget=asked.budget, starts=asked.starts, seed=1), fit, df)
+    except Exception as error:
+        return f"{type(error).__name__}: {error}"[:160]
+    theirs = ("2 Times the Loglikelihood Difference", "Mean", "Standard Deviation", "P-Value", "adjusted Value")
+    ours = (found.statistic, found.mean, found.sd, found.p, found.adjusted)
+    return ", ".join(f"{x:.3f} ({out.tech11.get(k, float('nan')):.3f})" for k, x in zip(theirs, ours, strict=True))
 
 
 files = [p for p in asked.folder.rglob("*") if p.is_file()]

@@ -57,7 +57,7 @@ The mixture is not chosen where there is none:""",
 def page() -> str:
     """Write the whole page in MyST markdown."""
     values = read_published()
-    parts = [_introduction(values), _not_met(values), _data_sets(values), _studies(), _calibration()]
+    parts = [_introduction(values), _not_met(values), _data_sets(values), _studies(), _calibration(), _sizes()]
     return "\n\n".join(["# Validated against", *(text for part in parts for text in part)]) + "\n"
 
 
@@ -183,6 +183,26 @@ def _calibration() -> Iterator[str]:
         rows.append((name.replace("_", " "), int(found["n"].min()), len(found), f"{found['p'].min():.3f}", means))
     middle = calibration.DRAWS / 2
     yield markdown(rows, ("model", "replications", "entries", "smallest p", f"mean ranks ({middle:g} expected)"))
+
+
+def _sizes() -> Iterator[str]:
+    """Say how often tests of a class more reject where the smaller model is true."""
+    sys.path.insert(0, str(ROOT / "data"))
+    import sizes
+
+    yield "## Tests of the number of classes"
+    yield (
+        "Data are drawn from the smaller model, and both tests are made of each data set, at the 5% level. "
+        "`data/sizes.py` makes the p values, `data/studies/` keeps them. The bootstrap test holds its level; that of "
+        "Vuong, Lo, Mendell and Rubin has no theory for mixtures."
+    )
+    rows = []
+    for name in sizes.CASES:
+        found = pd.read_csv(sizes.kept(name))
+        for test in ("bootstrap", "vuong"):
+            share, low, high = sizes.rejected(found[test])
+            rows.append((name.replace("_", " "), test, len(found), f"{share:.3f}", f"{low:.3f} to {high:.3f}"))
+    yield markdown(rows, ("model", "test", "data sets", "rejected at 5%", "95% interval"))
 
 
 def _cell(x: float) -> str:
