@@ -2,9 +2,9 @@
 
     python benchmarks/mplus_outputs.py FOLDER [--fit] [--vuong] [--budget SECONDS]
 
-With --vuong the model with a class less is fitted too where an output has TECH11, and the test of Vuong, Lo, Mendell and
-Rubin is laid beside it: twice the difference of the log-likelihoods, mean, SD, p and the adjusted value.
-The data file that an input names lies beside its output, or somewhere beneath the folder.
+With --vuong the model with a class less is fitted too where an output has TECH11, and the test of Vuong, Lo, Mendell
+and Rubin is laid beside it: twice the difference of the log-likelihoods, mean, SD, p and the adjusted value. The data
+file that an input names lies beside its output, or somewhere beneath the folder.
 """
 
 import argparse

@@ -1,9 +1,10 @@
-"""Simulation-based calibration: whether posteriors by NUTS are those of the priors and the model.
+"""Simulation-based calibration: whether posteriors are those of the priors and the model.
 
-    python data/calibration.py                        each model, 100 replications: about an hour
+    python data/calibration.py                        each model, 100 replications: about two hours
     python data/calibration.py lca --replications 20
 
-Parameters are drawn from their priors, data from them, and the posterior of the data is sampled as a user samples it.
+Parameters are drawn from their priors, data from them, and the posterior of the data is sampled as a user samples it:
+by importance sampling, or by NUTS where its weights cannot be trusted.
 If all of it is right, the rank of the true value among (nearly independent) draws is uniform (Talts, Betancourt,
 Simpson, Vehtari and Gelman 2018, arXiv:1804.06788). The classes of truth and draws are put in the order of one fit,
 which is a function of the data alone; that leaves the ranks uniform. Ranks are kept in `studies/`, in
@@ -51,8 +52,10 @@ LOGITS = dict.fromkeys(
 )
 SCALES = dict.fromkeys(("residual_sd", "u_intercept_sd", "f_sd", "alpha1_sd", "alpha2_sd"), _half(1.0))
 TRIANGLES = dict.fromkeys(("cluster_loading", "class_loading"), bm.Prior("CholeskyNormal", sigma=1.0))
-PRIORS = LOGITS | SCALES | TRIANGLES
-PRIORS |= {
+PRIORS: dict[str, bm.Prior] = {
+    **LOGITS,
+    **SCALES,
+    **TRIANGLES,
     "item_intercept": _normal(1.5),
     "intercept": _normal(2.0),
     "coefficient": _normal(1.0),
@@ -86,12 +89,11 @@ MODELS = {
     "figure_3": Case(figure_3("y ~ x", "w", "k"), 400, 40),
     "gom": Case(gom(MORE, 2, family=bm.bernoulli()), 200),
     "fma": Case(fma(MORE, 2), 200),
-    "fma_gom": Case(fma_gom(MORE, 2), 200),
+    "fma_gom": Case(fma_gom(ITEMS, 2), 150),
     "irt_3pl": Case(irt_3pl(MORE), 200),
     "effects_of_clusters": Case(regression_mixture("y ~ x", cluster="k", random="1"), 200, 25, effects=3),
-    "factors_of_persons": Case(fma(MORE, 2), 200, effects=3),
 }
-"""Every template; the last two with the effects sampled beside the parameters."""
+"""Every template; the last one with the effects sampled beside the parameters."""
 
 
 def replication(name: str, number: int) -> pd.DataFrame:
@@ -141,7 +143,7 @@ def _sampled(fit: bm.Fit, df: pd.DataFrame, seed: int, priors: dict, effects: in
             return bm.sample(fit, df, method="importance", priors=priors, seed=seed, **SIZES)
         except bm.ImportanceFailed:
             pass
-    how = {"effects": "sample"} if effects else {}
+    how: dict[str, Any] = {"effects": "sample"} if effects else {}
     return bm.sample(fit, df, priors=priors, seed=seed, **SIZES, **how)
 
 
