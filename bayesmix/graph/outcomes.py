@@ -44,7 +44,7 @@ def _at(data: Problem, theta: Array, mode) -> dict[str, Array]:
     """Expected answers at one point."""
     made, out = LogLikelihood(data, mode).factors(theta), {}
     for r in data.model.responses:
-        x = _given_states(r, made, data)
+        x = given_states(r, made, data)
         last = [r.item_dim, *(["feature"] if "feature" in x.dims else [])]
         states = [str(d) for d in x.dims if d not in ("individual", *last)]
         if states:
@@ -57,13 +57,32 @@ def _at(data: Problem, theta: Array, mode) -> dict[str, Array]:
     return out
 
 
-def _given_states(r: Response, made: Mapping[str, Named], data: Problem) -> xr.DataArray:
-    """The mean of the items of `r`, given the latent states that it depends on; classes of items are summed out."""
-    named = made[f"response:{r.name}"]
+def given_states(r: Response, made: Mapping[str, Named], data: Problem, square: bool = False) -> xr.DataArray:
+    """Means of the items of a response, given the latent states that it depends on; classes of items are summed out.
+
+    Parameters
+    ----------
+    r : Response
+    made : mapping
+        What :meth:`LogLikelihood.factors` returned.
+    data : Problem
+        That merges no individuals of different clusters.
+    square : bool
+        Means of the squares of numbers instead.
+
+    Returns
+    -------
+    xarray.DataArray
+        Dims of the states, of individuals where they differ, of the items; for categories, whose probabilities they
+        are, `feature` besides.
+    """
+    named, constants = made[f"response:{r.name}"], constants_of(data, r.name)
     x = xr.DataArray(named.values, dims=named.dims)
     x = x if r.item_dim in x.dims else x.expand_dims({r.item_dim: len(r.items)})
     x = x.transpose(..., r.item_dim, "feature")
-    mean = r.family.mean(x.values, constants_of(data, r.name))
+    mean = r.family.mean(x.values, constants)
+    if square and not r.family.finite:
+        mean = mean**2 + r.family.variance(x.values, constants)
     x = xr.DataArray(mean, dims=x.dims if r.family.finite else x.dims[:-1])
     for c in reversed(data.model.classes_at("item")):  # a child before its parent
         if c.name in x.dims:

@@ -163,6 +163,10 @@ class Family:
             return np.exp(table)
         raise NotImplementedError(f"The family {self.name} declares no mean.")
 
+    def variance(self, table: Array, constants: Mapping[str, Any]) -> Array:
+        """Variances of numbers from tables (..., item, feature): (..., item)."""
+        raise NotImplementedError(f"The family {self.name} declares no variance.")
+
     def draw(self, table: Array, rng: np.random.Generator, constants: Mapping[str, Any]) -> Array:
         """Responses from tables (..., feature)."""
         raise NotImplementedError(f"The family {self.name} declares no simulator.")

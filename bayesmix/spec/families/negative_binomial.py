@@ -93,6 +93,11 @@ class NegativeBinomial(Family):
         alpha = table[..., 2]
         return np.expm1(-table[..., 0] * alpha) / alpha
 
+    def variance(self, table: Array, constants: Mapping[str, Any]) -> Array:
+        """The variance mu + alpha mu^2 from the coefficients (..., item, feature)."""
+        mean = self.mean(table, constants)
+        return mean + table[..., 2] * mean**2
+
     def draw(self, table: Array, rng: np.random.Generator, constants: Mapping[str, Any]) -> Array:
         """Counts from the coefficients (..., feature)."""
         alpha, scaled = table[..., 2], -table[..., 0] * table[..., 2]

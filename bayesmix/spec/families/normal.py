@@ -72,6 +72,10 @@ class Normal(Family):
         """The mean from the coefficients (..., item, feature)."""
         return constants["center"] + constants["scale"] * table[..., 1] * (-0.5 / table[..., 2])
 
+    def variance(self, table: Array, constants) -> Array:
+        """The residual variance from the coefficients (..., item, feature)."""
+        return -0.5 * constants["scale"] ** 2 / table[..., 2]
+
     def draw(self, table: Array, rng: np.random.Generator, constants) -> Array:
         """Responses from the coefficients (..., feature)."""
         residual = np.sqrt(-0.5 / table[..., 2]) * rng.standard_normal(table.shape[:-1])

@@ -44,6 +44,10 @@ class Poisson(Family):
         """The mean from the coefficients (..., item, feature)."""
         return -table[..., 0]
 
+    def variance(self, table: Array, constants) -> Array:
+        """The variance, which is the mean."""
+        return self.mean(table, constants)
+
     def draw(self, table: Array, rng: np.random.Generator, constants) -> Array:
         """Counts from the coefficients (..., feature)."""
         return rng.poisson(self.mean(table, constants)).astype(float)

@@ -1,0 +1,100 @@
+"""Probabilities of rows of answers under a model: of a random individual, which of clusters is one of a new cluster."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bayesmix.data import equal_rows
+from bayesmix.goodness.judged import Judged, with_answers
+from bayesmix.graph import LogLikelihood, Problem, with_population_nodes
+from bayesmix.results import unmerged
+from bayesmix.typing import Array
+
+AT_ONCE = 100_000
+"""Rows of answers, each with the covariates of somebody, that are in one problem."""
+MOST_CELLS = 2**16
+"""The largest table of which every cell is computed."""
+MOST_ROWS = 20_000_000
+"""Rows of answers times different rows of covariates, at most."""
+
+
+@dataclass(frozen=True)
+class Cells:
+    """Expected numbers of individuals with given answers.
+
+    The probability of a row of answers is the log-likelihood of one individual who has it, alone in a cluster where
+    there are clusters: that of a random member of a random cluster. Where there are covariates it is averaged over
+    those of the individuals.
+    """
+
+    judged: Judged
+
+    @cached_property
+    def _people(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """A row of the data for each different row of covariates, and which of these each pattern has."""
+        data = self.judged.data
+        row = np.zeros(len(data.counts), dtype=np.int64)
+        seen = np.flatnonzero(data.pattern_of >= 0)
+        row[data.pattern_of[seen[::-1]]] = seen[::-1]
+        columns = []
+        for c in data.model.covariates:
+            x = data.rows.designs[c.name].values
+            x = x[data.rows.cluster_of_row[row]] if c.level == "cluster" and data.rows.cluster_of_row is not None else x[row]
+            columns += list(x.T)
+        if not columns:
+            return row[:1], np.zeros(len(row), dtype=np.int64)
+        first, which = equal_rows(columns)
+        return row[first], which
+
+    def expected(self, y: Array, counts: Array) -> Array:
+        """How many of so many individuals of each pattern are expected to have these answers.
+
+        Parameters
+        ----------
+        y : array (row, item)
+            Codes; NaN for whatever answer.
+        counts : array (pattern,)
+            Individuals of each pattern of the data, who bring their covariates.
+        """
+        rows, which = self._people
+        weight = np.bincount(which, weights=counts, minlength=len(rows))
+        used = np.flatnonzero(weight > 0)
+        if (size := len(y) * len(used)) > MOST_ROWS:
+            raise ValueError(
+                f"{len(y):,} different rows of answers, each with {len(used):,} different rows of covariates, make "
+                f"{size:,} probabilities, more than {MOST_ROWS:,}: look at bm.residuals(fit, df), which needs none of "
+                "them."
+            )
+        out, step = np.zeros(len(y)), max(AT_ONCE // max(len(y), 1), 1)
+        for k in range(0, len(used), step):
+            some = used[k : k + step]
+            each = self._probabilities(np.repeat(rows[some], len(y)), np.tile(y, (len(some), 1)))
+            out += weight[some] @ each.reshape(len(some), len(y))
+        return out
+
+    def _probabilities(self, rows: NDArray[np.int64], y: Array) -> Array:
+        """Of answers, with the covariates of rows of the data."""
+        data = self.judged.data
+        out = np.ones(len(y))
+        some = np.flatnonzero(~np.isnan(y).all(axis=1))  # no answer has probability one
+        if not len(some):
+            return out
+        apart = some if data.clusters is not None else None
+        made = with_answers(data.rows, rows[some], y[some], None if apart is None else apart.tolist())
+        problem = unmerged(Problem.of(made, data.nodes or None)).on_user_scale()
+        problem = with_population_nodes(problem)
+        values = self.judged.params()
+        theta = problem.pack({p.name: values[p.name] for p in problem.model.parameters})
+        each = np.asarray(LogLikelihood(problem).of_units(theta))
+        at = np.arange(len(some)) if problem.clusters is not None else problem.pattern_of
+        out[some] = np.exp(each[at])
+        return out
+
+
+def every_cell(sizes: NDArray[np.int64]) -> Array:
+    """All rows of answers to items with so many categories, the last item fastest."""
+    return np.indices(tuple(sizes)).reshape(len(sizes), -1).T.astype(float)
