@@ -13,6 +13,15 @@ from .enumeration.fits import Enumeration as Enumeration
 from .enumeration.fits import enumerate_classes as enumerate_classes
 from .enumeration.vuong_test import VuongTest as VuongTest
 from .enumeration.vuong_test import vuong_test as vuong_test
+from .goodness.chi_squares import GoodnessOfFit as GoodnessOfFit
+from .goodness.chi_squares import goodness_of_fit as goodness_of_fit
+from .goodness.missing_answers import LittleTest as LittleTest
+from .goodness.missing_answers import MissingData as MissingData
+from .goodness.missing_answers import little_test as little_test
+from .goodness.missing_answers import missing_data as missing_data
+from .goodness.pattern_tables import response_patterns as response_patterns
+from .goodness.residual_tables import Residuals as Residuals
+from .goodness.residual_tables import residuals as residuals
 from .graph.posterior import log_likelihood as log_likelihood
 from .graph.problem import Problem as Problem
 from .graph.problem import prepare as prepare
@@ -82,14 +91,18 @@ __all__ = [
     "Family",
     "Fit",
     "Fixed",
+    "GoodnessOfFit",
     "ImportanceFailed",
     "LatentClass",
+    "LittleTest",
     "MarginalLikelihood",
+    "MissingData",
     "Model",
     "Parameter",
     "Prediction",
     "Prior",
     "Problem",
+    "Residuals",
     "Response",
     "Study",
     "Term",
@@ -113,10 +126,13 @@ __all__ = [
     "export",
     "fit",
     "gauss_hermite",
+    "goodness_of_fit",
     "item_curves",
+    "little_test",
     "log_likelihood",
     "log_marginal_likelihood",
     "lr_test",
+    "missing_data",
     "model_probabilities",
     "models",
     "monte_carlo",
@@ -134,6 +150,8 @@ __all__ = [
     "prior_table",
     "reliability",
     "report",
+    "residuals",
+    "response_patterns",
     "sample",
     "simulate",
     "study",

@@ -96,5 +96,9 @@ class Cells:
 
 
 def every_cell(sizes: NDArray[np.int64]) -> Array:
-    """All rows of answers to items with so many categories, the last item fastest."""
-    return np.indices(tuple(sizes)).reshape(len(sizes), -1).T.astype(float)
+    """All rows of answers to items with so many categories, the last item fastest; NaN for those that have none."""
+    seen = sizes > 0
+    cells = np.indices(tuple(sizes[seen])).reshape(seen.sum(), -1).T.astype(float)
+    out = np.full((len(cells), len(sizes)), np.nan)
+    out[:, seen] = cells
+    return out

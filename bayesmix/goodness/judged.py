@@ -135,6 +135,12 @@ class Columns:
         """Items that are numbers."""
         return np.array([k for k, x in enumerate(self.labels) if not x], dtype=int)
 
+    def only(self, items: NDArray[np.int64]) -> Columns:
+        """The columns of some items."""
+        kept = np.isin(self.item, items)
+        place = np.searchsorted(items, self.item[kept])
+        return Columns([self.items[k] for k in items], place, self.category[kept], [self.labels[k] for k in items])
+
     @property
     def sizes(self) -> NDArray[np.int64]:
         """How many categories each item has; 0 of numbers."""
@@ -182,9 +188,15 @@ class Answers:
         """Patterns without a missing answer, of which there are individuals."""
         return (self.answered > 0).all(axis=1) & (self.counts > 0)
 
-    def with_answers(self, y: Array) -> Answers:
-        """Other answers of the same patterns."""
-        return replace(self, y=y)
+    @cached_property
+    def categorical(self) -> Answers:
+        """The answers to items that have categories, of those who answered any."""
+        if not len(self.columns.numeric):
+            return self
+        items = self.columns.categorical
+        y = self.y[:, items]
+        counts = np.where(np.isnan(y).all(axis=1), 0.0, self.counts)
+        return Answers(self.columns.only(items), y, counts, self.owner)
 
 
 def with_answers(rows: Dataset, at: NDArray[np.int64], y: Array, apart: Sequence[Any] | None = None) -> Dataset:

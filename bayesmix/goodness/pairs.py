@@ -11,9 +11,18 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from bayesmix.goodness.cells import every_cell
 from bayesmix.goodness.implied import Implied
 from bayesmix.goodness.judged import Answers, Judged
-from bayesmix.goodness.unrestricted import NormalMoments, entropy_sum, normal_moments, share, two_way
+from bayesmix.goodness.unrestricted import (
+    NormalMoments,
+    entropy_sum,
+    has_table,
+    normal_moments,
+    share,
+    two_way,
+    whole_table,
+)
 from bayesmix.goodness.within_between import Level, within_between
 from bayesmix.typing import Array
 
@@ -168,26 +177,48 @@ class Compared:
             return np.where((rows >= 0) & (cols >= 0), x[rows, cols], 0.0)
 
         both = table(self._observed[1])
+        n = both.sum((1, 2))
         if self.against == "pairwise":
-            observed, expected = share(both, both.sum((1, 2), keepdims=True)), table(self._expected_means[1])
-            alone = np.zeros(both.shape[:2]), both[:, 0] * 0.0
+            observed, expected = share(both, n[:, None, None]), table(self._expected_means[1])
+        elif self.by_table:
+            observed, expected = table(self._unrestricted), table(self.population[1])
         else:
             by = (a.values * a.counts[:, None]).T @ (1 - a.answered)  # who answered the item of a column, not the other
-            alone = tuple(
+            alone = (
                 np.where(place[k] >= 0, by[place[k], other[:, None]], 0.0)
                 for k, other in ((first, second), (second, first))
             )
             observed, expected = two_way(both, *alone), table(self.population[1])
-        n = both.sum((1, 2)) + alone[0].sum(1) + alone[1].sum(1)
+        if self.against == "mar":
+            n = np.full(len(first), a.categorical.n)
         total = n[:, None, None]
         with np.errstate(divide="ignore", invalid="ignore"):
-            cells = np.where(expected > 0, total * (observed - expected) ** 2 / expected, np.where(observed > 0, np.inf, 0))
-        likelihood = _loglik(both, *alone, observed) - _loglik(both, *alone, expected)
+            cells = np.where(
+                expected > 0, total * (observed - expected) ** 2 / expected, np.where(observed > 0, np.inf, 0)
+            )
+        likelihood = (entropy_sum(observed, observed) - entropy_sum(observed, expected)).sum((1, 2))
         sd = table(self.spread[1]) * share(total, both.sum((1, 2), keepdims=True))
         if a.owner is None:
             sd = np.sqrt(np.maximum(total * expected * (1 - expected), 0.0))
         z = np.where(sd > 0, share(total * (observed - expected), sd), np.nan)
-        return Pairs(first, second, n, observed, expected, cells.sum((1, 2)), 2 * likelihood, z)
+        return Pairs(first, second, n, observed, expected, cells.sum((1, 2)), 2 * n * likelihood, z)
+
+    @cached_property
+    def by_table(self) -> bool:
+        """Whether the unrestricted estimate is that of the table of all categorical items."""
+        return self.against == "mar" and has_table(self.answers.categorical)
+
+    @cached_property
+    def _unrestricted(self) -> Array:
+        """Probabilities of two columns of categorical items by the unrestricted table of all of them."""
+        own = self.answers.categorical
+        if own.complete[own.counts > 0].all():
+            return self._observed[1] / own.n
+        cells = every_cell(own.columns.sizes)
+        shown = (cells[:, own.columns.item] == own.columns.category).astype(float)
+        out, at = np.zeros((len(self.answers.columns.item),) * 2), np.flatnonzero(self.answers.columns.category >= 0)
+        out[np.ix_(at, at)] = (shown * whole_table(own).probability.reshape(-1, 1)).T @ shown
+        return out
 
     def cells(self) -> pd.DataFrame:
         """A row a cell of the two-way table of each pair of categorical items."""
@@ -301,9 +332,3 @@ class Compared:
         o, w = self.answers.answered, self.answers.counts
         given = np.broadcast_to(self.implied.means(np.arange(len(w))), self.answers.values.shape)[:, kinds]
         return (given * o[:, item] * w[:, None]).T @ o[:, items]
-
-
-def _loglik(both: Array, first: Array, second: Array, p: Array) -> Array:
-    """Log-likelihoods of two-way tables, of which some answered one item alone."""
-    total = entropy_sum(both, p).sum((1, 2))
-    return total + entropy_sum(first, p.sum(2)).sum(1) + entropy_sum(second, p.sum(1)).sum(1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -74,6 +75,16 @@ class Saturated:
 
     probability: Array
     loglik: float
+
+
+MOST_CELLS, MOST_SUMS = 2**14, 2**22
+"""The largest table that is estimated; the most cells, over all patterns of missing answers."""
+
+
+def has_table(answers: Answers) -> bool:
+    """Whether the unrestricted table of categorical items is small enough to be estimated by EM."""
+    cells = math.prod(int(k) for k in answers.columns.sizes)
+    return cells <= MOST_CELLS and cells * sum(1 for _ in masks(answers)) <= MOST_SUMS
 
 
 def whole_table(answers: Answers) -> Saturated:

@@ -24,6 +24,7 @@ from bayesmix.ml.search import LONG, Start, Task, run_start
 from bayesmix.ml.starts import ranges
 from bayesmix.parallel import progress_bar, run_all
 from bayesmix.results import Fit
+from bayesmix.spec import Prior
 from bayesmix.spec import class_labels as labels
 from bayesmix.typing import Array
 
@@ -118,7 +119,7 @@ def bootstrap(
     data = Target.of(Dataset.encode(model, df), fit.nodes)
     check_same(fit.info, {"identity": identity(data)}, ("The fit", "the data"))
     data = replace(data, priors=checked(priors, model), smallest_sd=fit.info["smallest_sd"])
-    _check_priors(data, fit)
+    check_priors(data.priors, fit)
     theta = data.pack({p.name: fit.params[p.name].values for p in model.parameters})
     data, limits = adapt_nodes(data, theta), ranges(data)
     weights = _weights(data, np.random.default_rng(seed), replications)
@@ -138,8 +139,15 @@ def bootstrap(
     return Bootstrap(_draws(data, [s.theta for s in good], fit), fit, len(done) - len(good))
 
 
-def _check_priors(data: Target, fit: Fit) -> None:
-    known, came = fit.info["priors"], {k: str(p) for k, p in data.priors.items()}
+def check_priors(priors: Mapping[str, Prior], fit: Fit) -> None:
+    """Refuse other priors than those of a fit.
+
+    Raises
+    ------
+    ValueError
+        Which it has, and which came.
+    """
+    known, came = fit.info["priors"], {k: str(p) for k, p in priors.items()}
     if known != came:
         raise ValueError(
             f"The fit has {_in_words(known)}, and the bootstrap came with {_in_words(came)}: give those of the fit."

@@ -1,0 +1,294 @@
+"""Chi-squares of the table of response patterns, and how far they can be trusted."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from concurrent.futures import Executor
+from dataclasses import dataclass, field
+from functools import partial
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from bayesmix.checks import one_of
+from bayesmix.data import Priors
+from bayesmix.goodness.judged import Judged
+from bayesmix.goodness.pattern_tables import MISSING, Missing, Table, check_table, p_of
+from bayesmix.goodness.replications import Draws, bootstrap
+from bayesmix.goodness.unrestricted import has_table
+from bayesmix.layout import Section, make_table, number, p_value, percent, to_text
+from bayesmix.results import Fit
+from bayesmix.results.estimates import check_result
+from bayesmix.typing import Array
+
+NAMES = ("Pearson", "G-squared")
+FEW = 0.2
+"""The share of cells with fewer than five expected, above which a chi-square distribution is not to be trusted."""
+
+
+@dataclass(frozen=True, repr=False)
+class GoodnessOfFit:
+    """Chi-squares of the table of response patterns.
+
+    Attributes
+    ----------
+    table : pandas.DataFrame
+        Rows `Pearson` and `G-squared`, and `MCAR` where answers are missing: `value`, `df`, `p` by the chi-square
+        distribution, and `bootstrap p` or `posterior predictive p` where they were asked for.
+    cells : int
+        Cells of the table.
+    n : float
+        Individuals in it.
+    small : float
+        The share of cells in which fewer than five individuals are expected.
+    replications : pandas.DataFrame
+        The chi-squares of every replication; of a posterior those of the data at each draw beside them.
+    failed : int
+        Replications that are left out: they failed, or a residual SD collapsed.
+    notes : tuple of str
+        What to know of the numbers.
+
+    Examples
+    --------
+    >>> found = bm.goodness_of_fit(fit, df)
+    >>> found.cells, int(found.table.loc["Pearson", "df"])
+    (16, 6)
+    """
+
+    table: pd.DataFrame
+    cells: int
+    n: float
+    small: float
+    replications: pd.DataFrame = field(default_factory=pd.DataFrame)
+    failed: int = 0
+    notes: tuple[str, ...] = ()
+
+    def sections(self) -> list[Section]:
+        """What is printed."""
+        shown = self.table.dropna(axis=1, how="all")
+        ways = {"value": number, "df": lambda x: "-" if pd.isna(x) else str(int(x))}
+        rows = [(str(k), *(ways.get(str(c), p_value)(r[c]) for c in shown.columns)) for k, r in shown.iterrows()]
+        words = [f"{number(self.n, 0)} individuals, {self.cells:,} cells.", *self.notes]
+        return [Section("Goodness of fit: response patterns", [make_table(("", *shown.columns), rows), "\n".join(words)])]
+
+    def __repr__(self) -> str:
+        return str(to_text(self.sections()))
+
+    def _repr_html_(self) -> str:
+        return to_text(self.sections())._repr_html_()
+
+
+def goodness_of_fit(
+    result: Fit | xr.DataTree,
+    df: pd.DataFrame,
+    *,
+    missing: Missing | None = None,
+    bootstrap: int = 0,
+    seed: int = 0,
+    priors: Priors | None = None,
+    executor: Executor | None = None,
+    progress: bool = True,
+) -> GoodnessOfFit:
+    """Chi-squares of the table of all response patterns of categorical items; numbers among the items are summed out.
+
+    With O_r and E_r the observed and expected numbers of individuals with the row of answers r,
+
+        X^2 = sum_r (O_r - E_r)^2 / E_r,    G^2 = 2 sum_r O_r log(O_r / E_r),    df = cells - 1 - free parameters,
+
+    over all cells: those that nobody is in add the rest of E to X^2. E_r = sum_i P(r | x_i), P the likelihood of one
+    individual. Of clusters it is that of a random member of a random cluster, and of covariates it is averaged over
+    those of the individuals; in both cases the statistics have no chi-square distribution, `df` and `p` are missing,
+    and p values are by `bootstrap` or of a posterior.
+
+    Parameters
+    ----------
+    result : Fit or xarray.DataTree
+        What :func:`bayesmix.fit` or :func:`bayesmix.sample` returns. Of a posterior the p values are posterior
+        predictive, Meng (1994): the share of draws at which replicated data have a statistic, about what is expected at
+        that draw, as large as the data. The values are averages over draws.
+    df : pandas.DataFrame
+        Its data.
+    missing : {"mar", "complete"}, optional
+        Where answers are missing. "mar": against the unrestricted table under missing at random, by EM, Fuchs (1982),
+        as Mplus does: X^2 and G^2 are those of the model less those of the unrestricted table, over all rows of answers
+        with gaps among them (Mplus leaves cells with extreme residuals out of X^2). The row `MCAR` has the latter
+        G^2: whether answers are missing completely at random. "complete": the individuals who answered
+        all items, as poLCA does. Left out, "mar", and "complete" with covariates or where the table is too large (it
+        has more than 16,384 cells, or 4,194,304 over all patterns of missing answers).
+    bootstrap : int
+        Data sets that are drawn from the fit, with its covariates, clusters and missing answers, and fitted again from
+        its parameters, Langeheine, Pannekoek and van de Pol (1996). 0: none.
+    seed : int
+        The replications follow from it, whatever the number of workers.
+    priors : mapping of str to Prior, or "default", optional
+        Those of the fit, where it has some; for the bootstrap.
+    executor : concurrent.futures.Executor, optional
+        Where the replications run. Left out: here, or in processes when they would take long.
+    progress : bool
+        Show a bar with the time left (on a terminal). Ctrl-C keeps what is finished.
+
+    Returns
+    -------
+    GoodnessOfFit
+
+    Raises
+    ------
+    ValueError
+        No categorical items, other data than those of the fit, a collapsed fit, a posterior without replicated data,
+        nobody who answered all items, or "mar" where it cannot be had.
+    KeyboardInterrupt
+        Interrupted before two replications were finished.
+
+    Examples
+    --------
+    >>> found = bm.goodness_of_fit(fit, df, bootstrap=5, progress=False)
+    >>> found.table.index.to_list(), len(found.replications)
+    (['Pearson', 'G-squared'], 5)
+    """
+    check_result(result)
+    if missing is not None:
+        one_of("missing", missing, MISSING)
+    if isinstance(result, Fit):
+        judged = Judged.of(result, df)
+        way, notes = _way(judged, missing)
+        return _of_fit(result, judged, way, notes, bootstrap, seed, priors, executor, progress)
+    if bootstrap:
+        raise ValueError("bootstrap= came with a posterior, whose p values are posterior predictive: leave it out.")
+    draws = Draws.of(result, df)
+    way, notes = _way(draws.judged, missing)
+    return _of_draws(draws, way, notes, progress)
+
+
+def _way(judged: Judged, missing: Missing | None) -> tuple[Missing, list[str]]:
+    """How missing answers are treated, and what is said of it.
+
+    Raises
+    ------
+    ValueError
+        There is no table, or it cannot be treated so.
+    """
+    check_table(judged)
+    answers, numbers = judged.answers.categorical, judged.answers.columns.numeric
+    notes = []
+    if len(numbers):
+        names = ", ".join(judged.answers.columns.items[k] for k in numbers[:5])
+        notes.append(f"Numbers are not in the table, nor are their parameters counted: {names}.")
+    cells, whole = Table(judged, "mar").cells, bool(answers.complete[answers.counts > 0].all())
+    if whole:
+        return "complete", notes
+    reason = ""
+    if judged.has_covariates:
+        reason = "the model has covariates, and an unrestricted table knows none"
+    elif not has_table(answers):
+        reason = f"the table has {cells:,} cells, too many for the patterns of missing answers"
+    if missing == "mar" and reason:
+        raise ValueError(f"missing came as 'mar', but {reason}: take missing='complete', or bm.residuals(fit, df).")
+    n = float(answers.counts[answers.complete].sum())
+    if missing == "complete" or reason:
+        if not n:
+            raise ValueError(
+                "Nobody answered all items, so that there is no table of them: look at pairs, bm.residuals(fit, df)."
+            )
+        because = f", since {reason}" if reason and missing is None else ""
+        return "complete", [
+            *notes,
+            f"Answers are missing: the {n:,.0f} individuals who answered all items are in the table (as poLCA){because}.",
+            "Where their answers differ from those of the others, this counts against the model.",
+        ]
+    return "mar", [
+        *notes,
+        "Answers are missing: the model is held against the unrestricted table under missing at random (as Mplus).",
+        "MCAR: whether answers are missing completely at random, of the unrestricted table.",
+    ]
+
+
+def _statistics(judged: Judged, missing: Missing) -> Array:
+    """Pearson and G-squared."""
+    found = Table(judged, missing).chi_squares()
+    return np.array([found.pearson, found.likelihood])
+
+
+def _of_fit(fit, judged, missing: Missing, notes: list[str], n, seed, priors, executor, progress) -> GoodnessOfFit:
+    table = Table(judged, missing)
+    found = table.chi_squares()
+    notes = [*notes, *_on_distribution(judged)]
+    used = _parameters_of_categories(fit, judged)
+    free = None if _on_distribution(judged) or used is None else table.cells - 1 - used
+    out = pd.DataFrame({"value": [found.pearson, found.likelihood]}, index=list(NAMES))
+    out["df"] = pd.array([free, free], dtype="Int64")
+    out["p"] = [p_of(x, free) for x in out["value"]]
+    if free is not None and free <= 0:
+        notes.append(f"The table has {table.cells:,} cells for {used} parameters: no degrees of freedom.")
+    replications, failed = pd.DataFrame(), 0
+    if n:
+        made = bootstrap(
+            fit, judged, partial(_statistics, missing=missing), replications=n, seed=seed, priors=priors,
+            executor=executor, progress=progress,
+        )  # fmt: skip
+        out["bootstrap p"], replications, failed = made.p, pd.DataFrame(made.values, columns=list(NAMES)), made.failed
+        notes.append(f"Bootstrap: {made.n} replications{f', {failed} more failed' if failed else ''}.")
+    if found.mcar is not None:
+        out = _with_mcar(out, found.mcar, found.mcar_df)
+    small, least = table.small(found.n)
+    notes += _on_sparseness(small, least, out, bool(n))
+    return GoodnessOfFit(out, table.cells, found.n, small, replications, failed, tuple(notes))
+
+
+def _parameters_of_categories(fit: Fit, judged: Judged) -> int | None:
+    """Free parameters, but for those of numbers alone, which are not in the table; None where these cannot be told."""
+    model, columns = judged.data.model, judged.answers.columns
+    if not len(columns.numeric):
+        return fit.n_parameters
+    if model.effects:
+        return None
+    of_numbers = {t.parameter.name for r in model.responses if r.family.kind != "categorical" for t in r.terms}
+    elsewhere = {t.parameter.name for r in model.responses if r.family.kind == "categorical" for t in r.terms}
+    return fit.n_parameters - sum(int(fit.free[k].sum()) for k in of_numbers - elsewhere)
+
+
+def _of_draws(draws: Draws, missing: Missing, notes: list[str], progress: bool) -> GoodnessOfFit:
+    def both(data: Judged, replicated: Judged) -> tuple[Array, Array]:
+        return _statistics(data, missing), _statistics(replicated, missing)
+
+    made = draws.over(both, progress)
+    out = pd.DataFrame({"value": made.observed.mean(axis=0)}, index=list(NAMES))
+    out["df"], out["p"] = pd.array([pd.NA, pd.NA], dtype="Int64"), np.nan
+    out["posterior predictive p"] = made.p
+    table = Table(draws.judged, missing)
+    found = table.chi_squares()
+    each: Mapping[str, Array] = {"": made.values, " of the data": made.observed}
+    replications = pd.DataFrame({f"{name}{k}": x[:, i] for k, x in each.items() for i, name in enumerate(NAMES)})
+    notes = [*notes, f"Averages over {made.n} draws; p: how many replicated data sets have as large a value."]
+    return GoodnessOfFit(out, table.cells, found.n, table.small(found.n)[0], replications, 0, tuple(notes))
+
+
+def _with_mcar(out: pd.DataFrame, value: float, df: int | None) -> pd.DataFrame:
+    row = pd.DataFrame({"value": [value], "p": [p_of(value, df)]}, index=["MCAR"])
+    row["df"] = pd.array([df], dtype="Int64")
+    return pd.concat([out, row])[list(out.columns)]
+
+
+def _on_distribution(judged: Judged) -> list[str]:
+    """Why there are no degrees of freedom; nothing where there are some."""
+    if judged.data.clusters is not None:
+        return [
+            "Expected numbers are those of a random member of a random cluster. Members of a cluster are alike, so that",
+            "there are no degrees of freedom: take bootstrap=100.",
+        ]
+    if judged.has_covariates:
+        return ["Expected numbers are averages over the covariates: there are no degrees of freedom, take bootstrap=100."]
+    return []
+
+
+def _on_sparseness(small: float, least: bool, table: pd.DataFrame, replicated: bool) -> list[str]:
+    x, g = table["value"].iloc[:2]
+    notes = [f"Cells in which fewer than 5 are expected: {'at least ' if least else ''}{percent(small)}."]
+    if small > FEW and not replicated and table["df"].notna().any():
+        apart = not math.isclose(x, g, rel_tol=0.25)
+        notes.append(
+            f"The table is SPARSE{', and the two statistics are far apart' if apart else ''}: their p values are not to "
+            "be trusted.\nTake bootstrap=100, and look at pairs of items: bm.residuals(fit, df)."
+        )
+    return notes
