@@ -42,6 +42,8 @@ from .results.class_logits import class_curves as class_curves
 from .results.classified import class_counts as class_counts
 from .results.classified import class_probabilities as class_probabilities
 from .results.classified import classification as classification
+from .results.classified import classification_diagnostics as classification_diagnostics
+from .results.classified import entropies as entropies
 from .results.classified import paths as paths
 from .results.comparison import Comparison as Comparison
 from .results.comparison import compare as compare
@@ -118,9 +120,11 @@ __all__ = [
     "class_probabilities",
     "class_status",
     "classification",
+    "classification_diagnostics",
     "coefficients",
     "compare",
     "decomposition",
+    "entropies",
     "enumerate_classes",
     "exact",
     "export",

@@ -376,6 +376,70 @@ def predict_command(
     _say_files(run)
 
 
+@app.command(name="residuals")
+def residuals_command(
+    folder: Path,
+    data: Path,
+    /,
+    *,
+    posterior: Flag = False,
+    bootstrap: int = 0,
+    against: str = "mar",
+    top: int = 20,
+    seed: int = 0,
+    missing: Texts = (),  # pyright: ignore[reportArgumentType]
+    plots: Annotated[Flag, Parameter(group=OUTPUT)] = False,
+    out: Annotated[Path | None, Parameter(group=OUTPUT)] = None,
+    debug: Annotated[Flag, Parameter(group=OUTPUT)] = False,
+    run: ThisRun,
+) -> None:
+    """Print whether the model is enough: chi-squares, residuals, response patterns, missing answers.
+
+    Parameters
+    ----------
+    folder
+        A folder that `fit --out` wrote.
+    data
+        The data of that fit.
+    posterior
+        Of the posterior that `fit --sample` wrote: posterior predictive p values.
+    bootstrap
+        Data sets drawn from the fit and fitted again, for p values.
+    against
+        Where answers are missing: 'mar', the unrestricted estimate under missing at random, or 'pairwise'.
+    top
+        Response patterns to print.
+    seed
+        The bootstrap follows from it.
+    missing
+        A missing-value code (may be repeated); those of the fit are taken as missing anyway.
+    plots
+        A picture of the residuals of pairs, into the folder of the other files.
+    out
+        Folder for the files; existing ones of the same name are replaced.
+    debug
+        Show the whole traceback of an error.
+    """
+    run.open(out)
+    with _status("Loading"):
+        from bayesmix.cli.export import write_residuals
+        from bayesmix.cli.goodness import judged
+        from bayesmix.cli.inputs import read_new_rows
+        from bayesmix.listing import show
+
+        result, codes = read_result(folder, posterior)
+        df = read_new_rows(data, result, codes, missing)
+    with _status("Comparing"):
+        found = judged(result, df, against=against, bootstrap=bootstrap, seed=seed, top=top)
+    try:
+        show(found)
+    finally:
+        with unbroken():
+            write_residuals(run, found)
+            run.finish(data, None, len(df))
+    _say_files(run)
+
+
 @app.command(name="compare")
 def compare_command(
     folder: Path, /, *, published: Path | None = None, brief: Flag = False, pictures: PictureOptions = PictureOptions()

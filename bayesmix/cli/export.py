@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     import xarray as xr
 
     from bayesmix.enumeration import Enumeration
+    from bayesmix.cli.goodness import Judgement
+    from bayesmix.ml import Enumeration
     from bayesmix.prediction import Prediction
     from bayesmix.reports import Picture, Reported
     from bayesmix.results import Fit
@@ -124,6 +126,27 @@ def write_prediction(run: Run, prediction: Prediction) -> None:
     """Write the tables of a prediction."""
     for name, table in prediction.tables().items():
         run.write(f"{name}.csv", table.to_csv)
+
+
+def write_residuals(run: Run, found: Judgement) -> None:
+    """Write the tables of a judgement, its listing, and a picture where `run` is to draw one."""
+    if run.out is None:
+        return
+    from bayesmix.layout import to_text
+
+    for name, table in found.tables().items():
+        run.write(f"{name}.csv", table.to_csv)
+    run.write("listing.txt", lambda path: path.write_text(to_text(found.sections()), encoding="utf-8"))
+    if run.settings["plots"]:
+        without_display()
+        from bayesmix import plots
+
+        try:
+            figure = plots.residuals(found.residuals).figure
+        except ValueError as reason:
+            warnings.warn(f"No residuals.png: {reason}", stacklevel=2)
+            return
+        run.write("residuals.png", lambda path: figure.savefig(path, dpi=150))
 
 
 # pages and tables ---------------------------------------------------------------------------------

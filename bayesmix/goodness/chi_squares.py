@@ -285,7 +285,9 @@ def _on_distribution(judged: Judged) -> list[str]:
 def _on_sparseness(small: float, least: bool, table: pd.DataFrame, replicated: bool) -> list[str]:
     x, g = table["value"].iloc[:2]
     notes = [f"Cells in which fewer than 5 are expected: {'at least ' if least else ''}{percent(small)}."]
-    if small > FEW and not replicated and table["df"].notna().any():
+    if small > FEW and replicated and table["df"].notna().any():
+        notes.append("The table is SPARSE: go by the bootstrap p values.")
+    elif small > FEW and table["df"].notna().any():
         apart = not math.isclose(x, g, rel_tol=0.25)
         notes.append(
             f"The table is SPARSE{', and the two statistics are far apart' if apart else ''}: their p values are not to "

@@ -23,6 +23,8 @@ from bayesmix.typing import Array
 
 SHOWN = 20
 """Rows of a table that are printed."""
+TINY = 1e-6
+"""What a fit reproduces is zero but for rounding."""
 LARGE = 4.0
 """Pearson / df of a pair, from which it is named: about the 5% point of a chi-square with one degree of freedom."""
 
@@ -117,7 +119,7 @@ def _table(title: str, x: pd.DataFrame, size: pd.Series, whole: Sequence[str]) -
     rows = []
     for key, r in zip(part.index, part.itertuples(index=False), strict=True):
         cells = [
-            p_value(v) if c == "p" else number(float(v), 0 if c in whole else 3)
+            p_value(v) if c == "p" else number(0.0 if abs(v) < TINY else float(v), 0 if c in whole else 3)
             for c, v in zip(part.columns, r, strict=True)
         ]
         rows.append((*map(str, key), *cells))
@@ -266,8 +268,7 @@ def _with_bootstrap(found, fit, judged, n, seed, priors, executor, progress) -> 
     )  # fmt: skip
     failed = f", {made.failed} more failed" if made.failed else ""
     p = made.p.copy()
-    # what a fit reproduces to the last digit is zero but for rounding, in the data and in replications alike
-    p[made.observed < 1e-6] = np.nan
+    p[made.observed < TINY] = np.nan  # rounding in the data would be held against rounding in replications
     return _with_p(found, p, made.n, f"p by the bootstrap: {made.n} replications{failed}.")
 
 
@@ -281,7 +282,7 @@ def _of_draws(draws: Draws, against: Against, progress: bool) -> Residuals:
     made: Replicated = draws.over(both, progress)
     each = each[: made.n]
     tables = {k: _averaged([getattr(x, k) for x in each]) for k in ("univariate", "pairs", "cells", "numbers", "mixed")}
-    out = replace(each[0], **tables)
+    out = replace(each[0], **tables, notes=tuple(k for k in each[0].notes if "Pearson / df" not in k))
     return _with_p(out, made.p, made.n, f"Averages over {made.n} draws; p: posterior predictive.")
 
 

@@ -54,8 +54,20 @@ def classification(tables: ClassTables, names: Sequence[str]) -> Section | None:
             ),
             _square(f"Probability of the most likely class (columns) given {name} (rows)", rates, probability),
             _square("Their logits, the last column as reference", _logits(rates), number),
+            _diagnostics(tables, name),
         ]
     return Section("Classification quality", body)
+
+
+def _diagnostics(tables: ClassTables, name: str):
+    """Average posterior probability, odds of correct classification and shares by most likely class."""
+    found = tables.classification_diagnostics(name)
+    rows = [
+        (str(k), percent(r["size"]), probability(r["AvePP"]), number(float(r["OCC"]), 1), percent(r["mcaP"]))
+        for k, r in found.iterrows()
+    ]
+    head = (name, "size", "average posterior", "odds of correct classification", "most likely")
+    return make_table(head, rows, title=f"Classification by {name}: odds against those by chance")
 
 
 def _square(title: str, x: pd.DataFrame, shown: Callable[[float], str]):

@@ -3,6 +3,7 @@ from .curves import class_curves as class_curves
 from .factor_scores import scores as scores
 from .flows import transitions as transitions
 from .forest import comparison as comparison
+from .heat_map import residuals as residuals
 from .item_functions import item_curves as item_curves
 from .item_information import information as information
 from .path_diagram import Diagram as Diagram
@@ -29,6 +30,7 @@ __all__ = [
     "outcome",
     "profile",
     "random_effects",
+    "residuals",
     "scores",
     "study",
     "transitions",

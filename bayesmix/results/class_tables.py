@@ -95,8 +95,7 @@ class ClassTables:
         p, w, _ = self._used(name)
         if p.shape[1] < 2:
             return float("nan")
-        with np.errstate(divide="ignore", invalid="ignore"):
-            terms = np.where(p > 0, -p * np.log(p), 0.0).sum(axis=1)
+        terms = _entropy(p)
         return float(1 - (w @ terms) / (w.sum() * np.log(p.shape[1])))
 
     def _posterior(self, name: str | None) -> tuple[str, xr.DataArray]:
@@ -144,6 +143,25 @@ class ClassTables:
         ]
         return pd.DataFrame(rows, index=pd.Index(labels, name="most likely"), columns=pd.Index(labels, name=name))
 
+    def entropies(self, name: str | None = None) -> pd.DataFrame:
+        """The entropy of the posterior class probabilities of each unit, and how certain its class is."""
+        name, x = self._posterior(name)
+        p = x.values
+        terms = np.where(np.isnan(p).any(axis=1), np.nan, _entropy(p))
+        most = np.log(p.shape[1]) if p.shape[1] > 1 else np.nan
+        table = {"entropy": terms, "certainty": 1 - terms / most}
+        return pd.DataFrame(table, index=row_index(x, str(x.dims[0])))
+
+    def classification_diagnostics(self, name: str | None = None) -> pd.DataFrame:
+        """Average posterior probability, odds of correct classification, and share by most likely class, of each class."""
+        counts = self.class_counts(name)
+        size = counts["model %"].where(counts["model %"].notna(), counts["posterior %"])
+        average = pd.Series(np.diag(self.classification(name)), index=counts.index)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            occ = (average / (1 - average)) / (size / (1 - size))
+        table = {"size": size, "AvePP": average, "OCC": occ, "mcaP": counts["most likely %"]}
+        return pd.DataFrame(table).assign(difference=counts["most likely %"] - size)
+
     def class_counts(self, name: str | None = None) -> pd.DataFrame:
         """Individuals in each class three ways: by the model, by posterior probability, by most likely class."""
         name, _ = self._posterior(name)
@@ -154,6 +172,12 @@ class ClassTables:
         counts = {"model": model * w.sum(), "posterior": (p * w[:, None]).sum(0), "most likely": modal}
         out = pd.DataFrame(counts, index=pd.Index(labels, name=name))
         return out.join((out / w.sum()).add_suffix(" %").mul(1.0))
+
+
+def _entropy(p: NDArray) -> NDArray:
+    """Entropies of probabilities (unit, class)."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(p > 0, -p * np.log(p), 0.0).sum(axis=1)
 
 
 def memberships_of(scores: xr.Dataset, name: str | None = None) -> pd.DataFrame:

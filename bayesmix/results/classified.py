@@ -161,3 +161,74 @@ def classification(result: Result, name: str | None = None) -> pd.DataFrame:
     True
     """
     return tables_of(result).classification(name)
+
+
+def classification_diagnostics(result: Result, name: str | None = None) -> pd.DataFrame:
+    """How well units are classified by their most likely class: AvePP, odds of correct classification, mcaP.
+
+    With the size pi_k of class k and AvePP_k, the average of P(C = k | data) over those whose most likely class is k,
+
+        OCC_k = [AvePP_k / (1 - AvePP_k)] / [pi_k / (1 - pi_k)],
+
+    how much better than by chance those in class k are classified, Nagin (2005), section 5.2: above 5 in all classes is
+    held to be good, and AvePP above .7. mcaP_k is the share of units whose most likely class is k, Masyn (2013): it is
+    to be near pi_k.
+
+    Parameters
+    ----------
+    result : Fit, xarray.DataTree or Prediction
+    name : str, optional
+        The class variable; the first one if left out.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row a class: `size` (by the model; of a prediction by posterior probability), `AvePP`, `OCC` (infinite where
+        AvePP is 1), `mcaP`, and its `difference` from the size. AvePP and OCC are missing for a class that is nobody's
+        most likely one.
+
+    Raises
+    ------
+    ValueError
+        There is no such class variable, or the posterior does not hold class probabilities.
+
+    Examples
+    --------
+    >>> found = bm.classification_diagnostics(fit)
+    >>> found.columns.to_list(), float(found["mcaP"].sum())
+    (['size', 'AvePP', 'OCC', 'mcaP', 'difference'], 1.0)
+    """
+    return tables_of(result).classification_diagnostics(name)
+
+
+def entropies(result: Result, name: str | None = None) -> pd.DataFrame:
+    """The entropy of each unit's class probabilities, keyed to the rows of the data (or to clusters).
+
+        E_i = - sum_k P(C_i = k | data) log P(C_i = k | data),    certainty_i = 1 - E_i / log K.
+
+    The certainty is 1 where the class is known and 0 where all classes are as likely; its average is the entropy of
+    the listing, :meth:`bayesmix.Fit.class_entropy`.
+
+    Parameters
+    ----------
+    result : Fit, xarray.DataTree or Prediction
+    name : str, optional
+        The class variable; the first one if left out.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns `entropy` and `certainty`; missing for rows without answers, and the latter for one class.
+
+    Raises
+    ------
+    ValueError
+        There is no such class variable, or the posterior does not hold class probabilities.
+
+    Examples
+    --------
+    >>> found = bm.entropies(fit)
+    >>> round(float(found["certainty"].mean()) - fit.entropy, 9)
+    0.0
+    """
+    return tables_of(result).entropies(name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
-from templates import CATEGORICAL, NUMBERS, frame
+from every_template import CATEGORICAL, NUMBERS, frame
 
 import bayesmix as bm
 from bayesmix.data import Dataset
