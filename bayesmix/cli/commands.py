@@ -1,4 +1,4 @@
-"""The command line: fit, enumerate, study, predict, compare and mplus, with files from which a run can be repeated.
+"""The command line: commands from fit to mplus, with files from which a run can be repeated.
 
 Everything heavy is imported inside the functions that need it, so that mistakes in the command are
 answered at once.

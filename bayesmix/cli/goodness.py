@@ -61,10 +61,12 @@ def _patterns(x: pd.DataFrame) -> Section:
     return Section("Most common response patterns", [f"Items: {', '.join(items)}", make_table(head, rows)])
 
 
-def judged(result: Fit | xr.DataTree, df: pd.DataFrame, *, against: Any, bootstrap: int, seed: int, top: int) -> Judgement:
+def judged(
+    result: Fit | xr.DataTree, df: pd.DataFrame, *, against: Any, bootstrap: int, seed: int, top: int
+) -> Judgement:
     """Everything that tells whether the model of `result` is enough for its data."""
     model = Estimates.of(result).model
-    more = {"bootstrap": bootstrap, "seed": seed}
+    more: dict[str, Any] = {"bootstrap": bootstrap, "seed": seed}
     found = residuals(result, df, against=against, **more)
     table = any(r.family.kind == "categorical" for r in model.responses)
     chi_squares = goodness_of_fit(result, df, **more) if table else None

@@ -40,11 +40,10 @@ class Cells:
         row = np.zeros(len(data.counts), dtype=np.int64)
         seen = np.flatnonzero(data.pattern_of >= 0)
         row[data.pattern_of[seen[::-1]]] = seen[::-1]
-        columns = []
+        columns, owner = [], data.rows.cluster_of_row
         for c in data.model.covariates:
-            x = data.rows.designs[c.name].values
-            x = x[data.rows.cluster_of_row[row]] if c.level == "cluster" and data.rows.cluster_of_row is not None else x[row]
-            columns += list(x.T)
+            at = owner[row] if c.level == "cluster" and owner is not None else row
+            columns += list(data.rows.designs[c.name].values[at].T)
         if not columns:
             return row[:1], np.zeros(len(row), dtype=np.int64)
         first, which = equal_rows(columns)

@@ -16,7 +16,7 @@ from bayesmix.checks import one_of
 from bayesmix.data import Priors
 from bayesmix.goodness.judged import Judged
 from bayesmix.goodness.pattern_tables import MISSING, Missing, Table, check_table, p_of
-from bayesmix.goodness.replications import Draws, bootstrap
+from bayesmix.goodness.replications import Draws, Replicated, refitted
 from bayesmix.goodness.unrestricted import has_table
 from bayesmix.layout import Section, make_table, number, p_value, percent, to_text
 from bayesmix.results import Fit
@@ -71,7 +71,8 @@ class GoodnessOfFit:
         ways = {"value": number, "df": lambda x: "-" if pd.isna(x) else str(int(x))}
         rows = [(str(k), *(ways.get(str(c), p_value)(r[c]) for c in shown.columns)) for k, r in shown.iterrows()]
         words = [f"{number(self.n, 0)} individuals, {self.cells:,} cells.", *self.notes]
-        return [Section("Goodness of fit: response patterns", [make_table(("", *shown.columns), rows), "\n".join(words)])]
+        body = [make_table(("", *shown.columns), rows), "\n".join(words)]
+        return [Section("Goodness of fit: response patterns", body)]
 
     def __repr__(self) -> str:
         return str(to_text(self.sections()))
@@ -153,7 +154,13 @@ def goodness_of_fit(
     if isinstance(result, Fit):
         judged = Judged.of(result, df)
         way, notes = _way(judged, missing)
-        return _of_fit(result, judged, way, notes, bootstrap, seed, priors, executor, progress)
+        made = None
+        if bootstrap:
+            made = refitted(
+                result, judged, partial(_statistics, missing=way), replications=bootstrap, seed=seed, priors=priors,
+                executor=executor, progress=progress,
+            )  # fmt: skip
+        return _of_fit(result, Table(judged, way), notes, made)
     if bootstrap:
         raise ValueError("bootstrap= came with a posterior, whose p values are posterior predictive: leave it out.")
     draws = Draws.of(result, df)
@@ -194,7 +201,7 @@ def _way(judged: Judged, missing: Missing | None) -> tuple[Missing, list[str]]:
         because = f", since {reason}" if reason and missing is None else ""
         return "complete", [
             *notes,
-            f"Answers are missing: the {n:,.0f} individuals who answered all items are in the table (as poLCA){because}.",
+            f"Answers are missing: the {n:,.0f} who answered all items are in the table (as poLCA){because}.",
             "Where their answers differ from those of the others, this counts against the model.",
         ]
     return "mar", [
@@ -210,9 +217,8 @@ def _statistics(judged: Judged, missing: Missing) -> Array:
     return np.array([found.pearson, found.likelihood])
 
 
-def _of_fit(fit, judged, missing: Missing, notes: list[str], n, seed, priors, executor, progress) -> GoodnessOfFit:
-    table = Table(judged, missing)
-    found = table.chi_squares()
+def _of_fit(fit: Fit, table: Table, notes: list[str], made: Replicated | None) -> GoodnessOfFit:
+    found, judged = table.chi_squares(), table.judged
     notes = [*notes, *_on_distribution(judged)]
     used = _parameters_of_categories(fit, judged)
     free = None if _on_distribution(judged) or used is None else table.cells - 1 - used
@@ -222,17 +228,13 @@ def _of_fit(fit, judged, missing: Missing, notes: list[str], n, seed, priors, ex
     if free is not None and free <= 0:
         notes.append(f"The table has {table.cells:,} cells for {used} parameters: no degrees of freedom.")
     replications, failed = pd.DataFrame(), 0
-    if n:
-        made = bootstrap(
-            fit, judged, partial(_statistics, missing=missing), replications=n, seed=seed, priors=priors,
-            executor=executor, progress=progress,
-        )  # fmt: skip
+    if made is not None:
         out["bootstrap p"], replications, failed = made.p, pd.DataFrame(made.values, columns=list(NAMES)), made.failed
         notes.append(f"Bootstrap: {made.n} replications{f', {failed} more failed' if failed else ''}.")
     if found.mcar is not None:
         out = _with_mcar(out, found.mcar, found.mcar_df)
     small, least = table.small(found.n)
-    notes += _on_sparseness(small, least, out, bool(n))
+    notes += _on_sparseness(small, least, out, made is not None)
     return GoodnessOfFit(out, table.cells, found.n, small, replications, failed, tuple(notes))
 
 
@@ -274,11 +276,11 @@ def _on_distribution(judged: Judged) -> list[str]:
     """Why there are no degrees of freedom; nothing where there are some."""
     if judged.data.clusters is not None:
         return [
-            "Expected numbers are those of a random member of a random cluster. Members of a cluster are alike, so that",
-            "there are no degrees of freedom: take bootstrap=100.",
+            "Expected is a random member of a random cluster. Members of a cluster are alike: there are no degrees of",
+            "freedom, take bootstrap=100.",
         ]
     if judged.has_covariates:
-        return ["Expected numbers are averages over the covariates: there are no degrees of freedom, take bootstrap=100."]
+        return ["Expected is an average over the covariates: there are no degrees of freedom, take bootstrap=100."]
     return []
 
 
@@ -290,7 +292,7 @@ def _on_sparseness(small: float, least: bool, table: pd.DataFrame, replicated: b
     elif small > FEW and table["df"].notna().any():
         apart = not math.isclose(x, g, rel_tol=0.25)
         notes.append(
-            f"The table is SPARSE{', and the two statistics are far apart' if apart else ''}: their p values are not to "
-            "be trusted.\nTake bootstrap=100, and look at pairs of items: bm.residuals(fit, df)."
+            f"The table is SPARSE{', and the two statistics are far apart' if apart else ''}: p is not to be trusted.\n"
+            "Take bootstrap=100, and look at pairs of items: bm.residuals(fit, df)."
         )
     return notes

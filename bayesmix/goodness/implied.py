@@ -2,7 +2,8 @@
 
 With s everything latent of an individual (classes C, effects) given u, that of the cluster,
 
-    E f_a = sum_u P(u) sum_s P(s | u) E(f_a | s, u),    E f_a f_b = sum_u P(u) sum_s P(s | u) E(f_a | s, u) E(f_b | s, u),
+    E f_a = sum_u P(u) sum_s P(s | u) E(f_a | s, u),
+    E f_a f_b = sum_u P(u) sum_s P(s | u) E(f_a | s, u) E(f_b | s, u),
 
 where f_a is the indicator of a category of an item, or the number itself, and a and b are of two items: these are
 independent given s and u. For two members i and k of a cluster it is E_u m_ia(u) m_kb(u), m_ia(u) = sum_s P(s | u)
@@ -79,7 +80,7 @@ class Implied:
         u = [str(d) for d in upper.dims if d != "individual"]
         every = dict.fromkeys(str(d) for x in (lower, values) for d in x.dims)
         s = [d for d in every if d not in ("individual", "column", *u)]
-        sizes = {d: x.sizes[d] for x in (upper, lower, values) for d in x.dims}
+        sizes = {str(d): x.sizes[d] for x in (upper, lower, values) for d in x.dims}
         return cls(
             Columns.of(data),
             _shaped(upper, ["individual"], u, sizes=sizes),
@@ -174,7 +175,7 @@ def _joint(data: Problem, made: Mapping[str, Named], level: str) -> xr.DataArray
     parts = [made[f"class:{c.name}"] for c in data.model.classes_at(level)]
     parts += [x for k, x in data.arrays.items() if k.startswith("log_weight_") and is_of_nodes(k, level)]
     each = [_by_individual(xr.DataArray(x.values, dims=x.dims), data) for x in parts]
-    return np.exp(reduce(lambda x, y: x + y, each, xr.DataArray(0.0)))
+    return xr.DataArray(np.exp(reduce(lambda x, y: x + y, each, xr.DataArray(0.0))))
 
 
 def _by_individual(x: xr.DataArray, data: Problem) -> xr.DataArray:
@@ -194,7 +195,8 @@ def _columns(data: Problem, made: Mapping[str, Named], square: bool) -> xr.DataA
             n = len(data.categories[item]) if r.family.finite else 1
             own = own.isel(feature=slice(0, n)) if r.family.finite else own.expand_dims("feature")
             each.append(own.rename(feature="column"))
-    return xr.concat(xr.broadcast(*each, exclude=["column"]), dim="column")
+    wide: list[xr.DataArray] = [*xr.broadcast(*each, exclude=["column"])]
+    return xr.concat(wide, dim="column")
 
 
 def _shaped(x: xr.DataArray, *groups: Sequence[str], sizes: Mapping[str, int], whole: bool = True) -> Array:

@@ -52,9 +52,8 @@ class MissingData:
         """What is printed."""
         items, table = list(self.coverage.columns), self.coverage.to_numpy()
         least = np.where(np.eye(len(items)) > 0, np.inf, table).min(axis=1) if len(items) > 1 else np.diag(table)
-        own = [
-            (str(i), number(self.n * table[k, k], 0), percent(table[k, k]), percent(least[k])) for k, i in enumerate(items)
-        ]
+        each = zip(items, np.diag(table), least, strict=True)
+        own = [(str(i), number(self.n * share, 0), percent(share), percent(other)) for i, share, other in each]
         body: list[Any] = [make_table(("item", "answered", "", "least with another item"), own)]
         rows = [
             (number(r["n"], 0), percent(r["n"] / self.n), ", ".join(i for i in items if not r[i]) or "none")
@@ -199,6 +198,8 @@ def little_test(what: Model | Fit | Sequence[str], df: pd.DataFrame) -> LittleTe
     True
     """
     items, y, freq, codes = _answers(what, df)
+    if codes and not isinstance(what, Model | Fit):
+        raise ValueError(f"Column '{codes[0]}' is text: its categories have no numbers; give a model, or leave it out.")
     used = (freq > 0) & ~np.isnan(y).all(axis=1)
     y, freq = y[used], freq[used]
     seen = ~np.isnan(y)
@@ -209,7 +210,7 @@ def little_test(what: Model | Fit | Sequence[str], df: pd.DataFrame) -> LittleTe
     which, df_ = which.reshape(-1), int(kinds.sum()) - len(items)
     if df_ < 1:
         raise ValueError(
-            "The patterns of missing answers have no item in common: no mean of one can be held against that of another."
+            "The patterns of missing answers have no item in common: no mean of one can be held against another's."
         )
     found, statistic = normal_moments(y, freq), 0.0
     for k, kind in enumerate(kinds):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
@@ -97,6 +96,11 @@ class Compared:
         return w @ o, (o * w[:, None]).T @ o
 
     @cached_property
+    def _given(self) -> Array:
+        """Expected columns of each pattern, given its covariates."""
+        return np.broadcast_to(self.implied.means(np.arange(len(self.answers.counts))), self.answers.values.shape)
+
+    @cached_property
     def _observed(self) -> tuple[Array, Array]:
         """Sums of columns, and of products of two."""
         f, w = self.answers.values, self.answers.counts
@@ -107,8 +111,9 @@ class Compared:
         """Standard deviations of these sums under the model; of clusters by sums over them, which may depend."""
         (one, two), item = self._expected_means, self.answers.columns.item
         if self.answers.owner is None:
-            each, both = self.n[0][item], self.n[1][np.ix_(item, item)]
-            return np.sqrt(np.maximum(self.sums.spread, 0.0)), np.sqrt(np.maximum(both * two * (1 - two), 0.0)) * (each > 0)
+            both = self.n[1][np.ix_(item, item)]
+            spreads = self.sums.spread, both * two * (1 - two)
+            return tuple(np.sqrt(np.maximum(x, 0.0)) for x in spreads)  # pyright: ignore[reportReturnType]
         return self._over_clusters(one, two)
 
     @cached_property
@@ -253,7 +258,7 @@ class Compared:
         }  # fmt: skip
         return pd.DataFrame(table, index=self._names(p.first, p.second))
 
-    def _names(self, *items: Sequence[int]) -> pd.MultiIndex:
+    def _names(self, *items: NDArray[np.int64]) -> pd.MultiIndex:
         names = self.answers.columns.items
         return pd.MultiIndex.from_arrays([[names[k] for k in some] for some in items], names=["item 1", "item 2"])
 
@@ -291,8 +296,7 @@ class Compared:
             own = share((f * w[:, None]).T @ o, n)  # means of those who answered both
             observed = share(self._observed[1][grid], n) - own * own.T
             if self.implied.varies:
-                given = np.broadcast_to(self.implied.means(np.arange(len(w))), self.answers.values.shape)[:, columns] * o
-                own = share((given * w[:, None]).T @ o, n)
+                own = share((self._given[:, columns] * o * w[:, None]).T @ o, n)
                 expected = self._expected_means[1][grid] - own * own.T
         away = (f - mean) * o
         product, square = (away * w[:, None]).T @ away, (away**2 * w[:, None]).T @ away**2
@@ -330,5 +334,4 @@ class Compared:
         if not self.implied.varies:
             return self.population[0][kinds][:, None] * self.n[1][np.ix_(item, items)]
         o, w = self.answers.answered, self.answers.counts
-        given = np.broadcast_to(self.implied.means(np.arange(len(w))), self.answers.values.shape)[:, kinds]
-        return (given * o[:, item] * w[:, None]).T @ o[:, items]
+        return (self._given[:, kinds] * o[:, item] * w[:, None]).T @ o[:, items]

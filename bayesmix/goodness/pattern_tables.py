@@ -175,7 +175,7 @@ def _margins(p: Array, y: Array) -> Array:
     kinds, which = np.unique(seen, axis=0, return_inverse=True)
     for k, kind in enumerate(kinds):
         here = which.reshape(-1) == k
-        out[here] = p.sum(tuple(np.flatnonzero(~kind)))[tuple(y[here][:, kind].T.astype(int))]
+        out[here] = p.sum(tuple(np.flatnonzero(~kind).tolist()))[tuple(y[here][:, kind].T.astype(int))]
     return out
 
 
@@ -203,7 +203,8 @@ def response_patterns(fit: Fit, df: pd.DataFrame, top: int | None = 20) -> pd.Da
     Returns
     -------
     pandas.DataFrame
-        A column a categorical item (NA: not answered), `observed`, `expected`, `z`, and `n`, those who answered the same items.
+        A column a categorical item (NA: not answered), `observed`, `expected`, `z`, and `n`, those who answered the
+        same items.
 
     Raises
     ------

@@ -81,7 +81,7 @@ class _Replication:
     statistics: Statistics
 
 
-def bootstrap(
+def refitted(
     fit: Fit,
     judged: Judged,
     statistics: Statistics,

@@ -15,7 +15,7 @@ from bayesmix.checks import one_of
 from bayesmix.data import Priors
 from bayesmix.goodness.judged import Judged
 from bayesmix.goodness.pairs import AGAINST, Against, Compared
-from bayesmix.goodness.replications import Draws, Replicated, bootstrap
+from bayesmix.goodness.replications import Draws, Replicated, refitted
 from bayesmix.layout import Section, Table, make_table, number, p_value, to_text
 from bayesmix.results import Fit
 from bayesmix.results.estimates import check_result
@@ -144,10 +144,10 @@ def residuals(
 
         X^2 = n sum_ab (o_ab - e_ab)^2 / e_ab,    z_ab = (o_ab - e_ab) / sqrt(e_ab (1 - e_ab) / n),
 
-    and the log-likelihood chi-square 2 n sum_ab o_ab log(o_ab / e_ab). X^2 / ((a - 1)(b - 1)) is known as the bivariate residual,
-    Vermunt and Magidson (2005). Means and covariances of numbers have a z from the spread of the answers. Expected
-    numbers come from the tables of the graph, with everything latent summed out; covariates are those of the
-    individuals.
+    and the log-likelihood chi-square 2 n sum_ab o_ab log(o_ab / e_ab). X^2 / ((a - 1)(b - 1)) is known as the bivariate
+    residual, Vermunt and Magidson (2005). Means and covariances of numbers have a z from the spread of the
+    answers. Expected numbers come from the tables of the graph, with everything latent summed out; covariates are
+    those of the individuals.
 
     The chi-squares of pairs have no chi-square distribution, since the parameters were estimated from the same data:
     they tend to be smaller. `bootstrap` has p values that know this. z does not either; of clusters it is by sums over
@@ -199,7 +199,11 @@ def residuals(
         found = _tables(Compared.of(judged, against))
         if not bootstrap:
             return found
-        return _with_bootstrap(found, result, judged, bootstrap, seed, priors, executor, progress)
+        made = refitted(
+            result, judged, partial(_statistics, against=against), replications=bootstrap, seed=seed, priors=priors,
+            executor=executor, progress=progress,
+        )  # fmt: skip
+        return _with_bootstrap(found, made)
     if bootstrap:
         raise ValueError("bootstrap= came with a posterior, whose p values are posterior predictive: leave it out.")
     return _of_draws(Draws.of(result, df), against, progress)
@@ -223,6 +227,8 @@ def _notes(found: Compared, out: Residuals) -> list[str]:
             if found.against == "mar"
             else "Answers are missing: each pair by those who answered both items."
         )
+        if found.against == "mar" and found.judged.has_covariates:
+            notes.append("These know no covariates: where answers are missing by them, take against='pairwise'.")
     if len(columns.items) < 2:
         notes.append("There is one item: no pairs.")
     if len(out.pairs):
@@ -261,11 +267,7 @@ def _with_p(found: Residuals, p: Array, n: int, note: str) -> Residuals:
     return replace(found, **tables, replications=n, notes=(*notes, note))
 
 
-def _with_bootstrap(found, fit, judged, n, seed, priors, executor, progress) -> Residuals:
-    made = bootstrap(
-        fit, judged, partial(_statistics, against=found.against), replications=n, seed=seed, priors=priors,
-        executor=executor, progress=progress,
-    )  # fmt: skip
+def _with_bootstrap(found: Residuals, made: Replicated) -> Residuals:
     failed = f", {made.failed} more failed" if made.failed else ""
     p = made.p.copy()
     p[made.observed < TINY] = np.nan  # rounding in the data would be held against rounding in replications

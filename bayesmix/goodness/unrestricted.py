@@ -110,7 +110,8 @@ def _by_mask(answers: Answers, sizes: tuple[int, ...]) -> Iterable[tuple[tuple[i
         own = tuple(sizes[k] for k in seen)
         at = np.ravel_multi_index(tuple(answers.y[some][:, seen].T.astype(int)), own) if len(seen) else 0 * some
         counts = np.bincount(at, answers.counts[some], int(np.prod(own))).astype(float)
-        yield tuple(np.flatnonzero(mask == 0)), counts.reshape([n if m else 1 for n, m in zip(sizes, mask, strict=True)])
+        shape = [n if m else 1 for n, m in zip(sizes, mask, strict=True)]
+        yield tuple(np.flatnonzero(mask == 0).tolist()), counts.reshape(shape)
 
 
 @dataclass(frozen=True)

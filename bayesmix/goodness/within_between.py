@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -48,15 +49,19 @@ def within_between(answers: Answers, implied: Implied) -> tuple[Level, Level]:
     errors are of sums of independent clusters.
     """
     each = [_cluster(answers, implied, k) for k in _members(answers)]
-    n, clusters = sum(c.n for c in each), sum((c.n > 0).astype(float) for c in each)
-    total, e_total = sum(c.total for c in each), sum(c.e_total for c in each)
-    within = sum(c.product - c.mean_product for c in each)
-    e_within = sum(c.e_product - c.e_mean_product for c in each)
-    across = sum(c.mean_product for c in each) - share(total * total.T, n)
-    spread = sum(c.n * c.e_mean_product - c.e_total * c.e_total.T for c in each)
-    e_across = sum(c.e_mean_product for c in each) - share(e_total * e_total.T + spread, n)
+
+    def summed(part: Callable[[_Cluster], Array]) -> Array:
+        return np.sum([part(c) for c in each], axis=0)
+
+    n, clusters = summed(lambda c: c.n), summed(lambda c: (c.n > 0).astype(float))
+    total, e_total = summed(lambda c: c.total), summed(lambda c: c.e_total)
+    within = summed(lambda c: c.product - c.mean_product)
+    e_within = summed(lambda c: c.e_product - c.e_mean_product)
+    across = summed(lambda c: c.mean_product) - share(total * total.T, n)
+    spread = summed(lambda c: c.n * c.e_mean_product - c.e_total * c.e_total.T)
+    e_across = summed(lambda c: c.e_mean_product) - share(e_total * e_total.T + spread, n)
     inside, df = n - clusters, clusters - 1
-    size = share(n - share(sum(c.n**2 for c in each), n), df)
+    size = share(n - share(summed(lambda c: c.n**2), n), df)
 
     def between(a: Array, w: Array) -> Array:
         return share(share(a, df) - w, size)

@@ -153,7 +153,7 @@ class ClassTables:
         return pd.DataFrame(table, index=row_index(x, str(x.dims[0])))
 
     def classification_diagnostics(self, name: str | None = None) -> pd.DataFrame:
-        """Average posterior probability, odds of correct classification, and share by most likely class, of each class."""
+        """Average posterior probability, odds of correct classification and share by most likely class, by class."""
         counts = self.class_counts(name)
         size = counts["model %"].where(counts["model %"].notna(), counts["posterior %"])
         average = pd.Series(np.diag(self.classification(name)), index=counts.index)

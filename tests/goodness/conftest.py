@@ -3,9 +3,10 @@
 import numpy as np
 import pandas as pd
 import pytest
+from goodness_data import QUICK, posterior
 
 import bayesmix as bm
-from goodness_data import QUICK, posterior
+
 
 @pytest.fixture(scope="session")
 def whole() -> pd.DataFrame:

@@ -43,7 +43,7 @@ NUMBERS: dict[str, Callable[[], Model]] = {
     "lca, mixed, two-level, covariates": lambda: bm.models.lca([*FAMILIES], 2, "x", family=FAMILIES, cluster="g"),
     "fma, normal": lambda: bm.models.fma(["y1", "y2", "y3"], 2, family=bm.normal()),
     "fma, normal, two-level": lambda: bm.models.fma(["y1", "y2", "y3"], 1, family=bm.normal(), cluster="g"),
-    "gom, normal": lambda: bm.models.gom(["y1", "y2", "k1"], 2, family={"y1": bm.normal(), "y2": bm.normal(), "k1": bm.poisson()}),
+    "gom, normal": lambda: bm.models.gom(["y1", "y2", "k1"], 2, family={k: FAMILIES[k] for k in ("y1", "y2", "k1")}),
     "count_mixture": lambda: bm.models.count_mixture(["k1", "k2"], 2),
     "count_mixture, two-level": lambda: bm.models.count_mixture(["k1", "k2"], 2, cluster="g"),
     "regression_mixture": lambda: bm.models.regression_mixture("y1 ~ x", 2),

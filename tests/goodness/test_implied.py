@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from numpy.testing import assert_allclose
 from every_template import CATEGORICAL, NUMBERS, frame
+from numpy.testing import assert_allclose
 
 import bayesmix as bm
 from bayesmix.data import Dataset
@@ -48,7 +48,8 @@ def test_residuals_of_the_model_that_drew_the_data_are_within_their_errors(name)
     if len(found.answers.columns.categorical) > 1:
         tables.append(found.cells()["z"])
         pairs = found.categorical()
-        assert_allclose(found.cells()["expected"].groupby(level=["item 1", "item 2"], sort=False).sum(), pairs["n"], rtol=1e-9)
+        total = found.cells()["expected"].groupby(level=["item 1", "item 2"], sort=False).sum()
+        assert_allclose(total, pairs["n"], rtol=1e-9)
     if len(found.answers.columns.numeric):
         tables.append(found.numbers()["z"])
     if len(found.mixed()):

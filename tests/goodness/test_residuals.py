@@ -170,7 +170,8 @@ def test_within_and_between_clusters(numbers):
     """Against the moments of an analysis of variance, of clusters of one size."""
     items = ["y1", "y2"]
     fit = bm.fit(replace(bm.models.lca(items, 1, family=bm.normal()), cluster="g"), numbers, **QUICK)
-    found = bm.residuals(fit, numbers).numbers["observed"].unstack("level")
+    levels = bm.residuals(fit, numbers).numbers["observed"]
+    found = {k: levels.xs(k, level="level") for k in ("within", "between")}
     means = numbers.groupby("g")[items].mean()
     inside = numbers[items] - means.loc[numbers["g"]].to_numpy()
     within = inside.T @ inside / (480 - 60)
