@@ -206,8 +206,8 @@ def _way(judged: Judged, missing: Missing | None) -> tuple[Missing, list[str]]:
         ]
     return "mar", [
         *notes,
-        "Answers are missing: the model is held against the unrestricted table under missing at random (as Mplus).",
-        "MCAR: whether answers are missing completely at random, of the unrestricted table.",
+        "Answers are missing: against the unrestricted table under missing at random (as Mplus).",
+        "MCAR: whether answers are missing completely at random, individuals taken as independent.",
     ]
 
 
@@ -276,8 +276,8 @@ def _on_distribution(judged: Judged) -> list[str]:
     """Why there are no degrees of freedom; nothing where there are some."""
     if judged.data.clusters is not None:
         return [
-            "Expected is a random member of a random cluster. Members of a cluster are alike: there are no degrees of",
-            "freedom, take bootstrap=100.",
+            "Expected is a random member of a random cluster. Members of a cluster are alike:",
+            "there are no degrees of freedom, take bootstrap=100.",
         ]
     if judged.has_covariates:
         return ["Expected is an average over the covariates: there are no degrees of freedom, take bootstrap=100."]
@@ -285,11 +285,11 @@ def _on_distribution(judged: Judged) -> list[str]:
 
 
 def _on_sparseness(small: float, least: bool, table: pd.DataFrame, replicated: bool) -> list[str]:
-    x, g = table["value"].iloc[:2]
+    (x, g), has_df = table["value"].iloc[:2], bool(table["df"].iloc[:2].notna().all())
     notes = [f"Cells in which fewer than 5 are expected: {'at least ' if least else ''}{percent(small)}."]
-    if small > FEW and replicated and table["df"].notna().any():
+    if small > FEW and replicated and has_df:
         notes.append("The table is SPARSE: go by the bootstrap p values.")
-    elif small > FEW and table["df"].notna().any():
+    elif small > FEW and has_df:
         apart = not math.isclose(x, g, rel_tol=0.25)
         notes.append(
             f"The table is SPARSE{', and the two statistics are far apart' if apart else ''}: p is not to be trusted.\n"

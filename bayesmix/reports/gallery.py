@@ -11,6 +11,7 @@ import pandas as pd
 import xarray as xr
 
 from bayesmix import plots
+from bayesmix.goodness import residuals
 from bayesmix.plots.regression_diagram import is_simple_regression
 from bayesmix.results import Comparison, Estimates, Fit, entered
 from bayesmix.spec import Model
@@ -64,6 +65,9 @@ def pictures(result: Fit | xr.DataTree, df: pd.DataFrame | None = None) -> Itera
         given = f" Covariates of items are at {at}." if any(t.covariates for t in _item_terms(model)) else ""
         yield _picture("item_curves", "Item curves", CURVES + given, lambda: plots.item_curves(result, df)[0])
         yield _picture("information", "Information", INFORMATION + given, lambda: plots.information(result, df)[0])
+    if isinstance(result, Fit) and df is not None and len(model.items) > 1:
+        yield _picture("residuals", "Residuals of pairs of items", RESIDUALS,
+                       lambda: plots.residuals(residuals(result, df)))  # fmt: skip
     if isinstance(result, Fit) and any(str(k).endswith("_membership") for k in result.effect_scores):
         yield from _of_memberships(result, df)
     if "path" in result.classes if isinstance(result, Fit) else entered(estimates):
@@ -102,6 +106,11 @@ TRANSITIONS = (
 CLASS_CURVES = (
     "How the probabilities of the classes change over the random effects of their logits, over the range that clusters "
     "or persons span."
+)
+RESIDUALS = (
+    "How far the model is off for each two items: of categories Pearson's chi-square of their two-way table over its "
+    "degrees of freedom, of numbers the squared standardised residual of their covariance. It is about 1 where the model "
+    "holds."
 )
 OUTCOME = "The outcome in each class: an individual counts in each with its posterior probability."
 RANDOM_EFFECTS = (
