@@ -260,6 +260,7 @@ def _of_draws(draws: Draws, missing: Missing, notes: list[str], progress: bool) 
     out["posterior predictive p"] = made.p
     table = Table(draws.judged, missing)
     found = table.chi_squares()
+    out = out if found.mcar is None else _with_mcar(out, found.mcar, found.mcar_df)
     each: Mapping[str, Array] = {"": made.values, " of the data": made.observed}
     replications = pd.DataFrame({f"{name}{k}": x[:, i] for k, x in each.items() for i, name in enumerate(NAMES)})
     notes = [*notes, f"Averages over {made.n} draws; p: how many replicated data sets have as large a value."]

@@ -109,8 +109,8 @@ CLASS_CURVES = (
 )
 RESIDUALS = (
     "How far the model is off for each two items: of categories Pearson's chi-square of their two-way table over its "
-    "degrees of freedom, of numbers the squared standardised residual of their covariance. It is about 1 where the model "
-    "holds."
+    "degrees of freedom, of numbers the squared standardised residual of their covariance. It is about 1 where the "
+    "model holds."
 )
 OUTCOME = "The outcome in each class: an individual counts in each with its posterior probability."
 RANDOM_EFFECTS = (

@@ -97,6 +97,7 @@ def test_the_folder_holds_everything(folder):
         "profile.png",
         "classes.png",
         "estimates.png",
+        "residuals.png",
         "diagram.svg",
     }
     assert all(p.stat().st_size > 0 for p in folder.iterdir())

@@ -185,6 +185,30 @@ def test_a_posterior_of_a_wrong_model_has_small_ones(whole):
     assert (bm.residuals(post, whole, progress=False).pairs["p"] < 0.05).all()
 
 
+def test_a_posterior_of_data_with_gaps(gaps, fit_gaps, monkeypatch):
+    post = posterior(fit_gaps, gaps, 100, predictive=10)
+    found = bm.goodness_of_fit(post, gaps, progress=False)
+    assert found.table.index.to_list() == ["Pearson", "G-squared", "MCAR"]
+    assert_allclose(
+        found.table.loc["MCAR"], bm.goodness_of_fit(fit_gaps, gaps).table.loc["MCAR"].reindex(found.table.columns)
+    )
+    assert found.table["posterior predictive p"].iloc[:2].between(0.05, 0.999).all()
+
+    from bayesmix.goodness import chi_squares
+
+    plain, calls = chi_squares._statistics, []
+
+    def stopped(*of, **more):
+        calls.append(1)
+        if len(calls) > 8:
+            raise KeyboardInterrupt
+        return plain(*of, **more)
+
+    monkeypatch.setattr(chi_squares, "_statistics", stopped)
+    with pytest.warns(UserWarning, match="Interrupted: 4 of 20 draws are kept"):
+        assert len(bm.goodness_of_fit(post, gaps, progress=False).replications) == 4
+
+
 @pytest.mark.slow
 def test_bootstrap_p_values_of_a_true_model_are_uniform():
     """Of 100 data sets 5% have a p below .05, and the average is a half."""
