@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bayesmix.cli.inputs import Inputs
 from bayesmix.cli.run import Run
@@ -13,9 +13,8 @@ if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
 
-    from bayesmix.enumeration import Enumeration
     from bayesmix.cli.goodness import Judgement
-    from bayesmix.ml import Enumeration
+    from bayesmix.enumeration import Enumeration
     from bayesmix.prediction import Prediction
     from bayesmix.reports import Picture, Reported
     from bayesmix.results import Fit
@@ -142,7 +141,7 @@ def write_residuals(run: Run, found: Judgement) -> None:
         from bayesmix import plots
 
         try:
-            figure = plots.residuals(found.residuals).figure
+            figure: Any = plots.residuals(found.residuals).figure
         except ValueError as reason:
             warnings.warn(f"No residuals.png: {reason}", stacklevel=2)
             return

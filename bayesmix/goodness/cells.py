@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bayesmix.data import equal_rows
-from bayesmix.goodness.judged import Judged, with_answers
+from bayesmix.goodness.judged import Judged, answered_rows
 from bayesmix.graph import LogLikelihood, Problem, with_population_nodes
 from bayesmix.results import unmerged
 from bayesmix.typing import Array
@@ -83,7 +83,7 @@ class Cells:
         if not len(some):
             return out
         apart = some if data.clusters is not None else None
-        made = with_answers(data.rows, rows[some], y[some], None if apart is None else apart.tolist())
+        made = answered_rows(data.rows, rows[some], y[some], None if apart is None else apart.tolist())
         problem = unmerged(Problem.of(made, data.nodes or None)).on_user_scale()
         problem = with_population_nodes(problem)
         values = self.judged.params()

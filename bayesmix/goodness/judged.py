@@ -199,7 +199,7 @@ class Answers:
         return Answers(self.columns.only(items), y, counts, self.owner)
 
 
-def with_answers(rows: Dataset, at: NDArray[np.int64], y: Array, apart: Sequence[Any] | None = None) -> Dataset:
+def answered_rows(rows: Dataset, at: NDArray[np.int64], y: Array, apart: Sequence[Any] | None = None) -> Dataset:
     """Encoded rows with other answers: row k has the covariates and the cluster of row ``at[k]``.
 
     Parameters

@@ -15,7 +15,7 @@ from bayesmix.bayes.observed import Replicates, responses, rows_of
 from bayesmix.checks import whole
 from bayesmix.data import Coding, Dataset, Priors, as_frame, check_same, checked
 from bayesmix.data.identity import identity
-from bayesmix.goodness.judged import Judged, with_answers
+from bayesmix.goodness.judged import Judged, answered_rows
 from bayesmix.ml import Start, Target, ranges
 from bayesmix.ml.resampling import check_priors
 from bayesmix.ml.search import LONG, Task, run_start
@@ -133,7 +133,7 @@ def _replicate(task: _Replication) -> tuple[tuple[int, int], Array | None]:
     rng, target = np.random.default_rng(task.seed), task.target
     rows, _ = rows_of(target)
     y = task.replicates(task.params, rng).reshape(len(rows), -1)
-    drawn = with_answers(target.rows, rows, y)
+    drawn = answered_rows(target.rows, rows, y)
     try:
         own = Target.of(drawn, task.nodes or None)
         own = replace(own, priors=target.priors, smallest_sd=target.smallest_sd)
@@ -224,7 +224,7 @@ class Draws:
         rows, _ = rows_of(self.judged.data)
         own = responses(self.judged.data).astype(float).reshape(len(rows), -1)
         encoded = self.judged.data.rows
-        first = Judged.at(with_answers(encoded, rows, own), self.nodes, self.params[0]).data
+        first = Judged.at(answered_rows(encoded, rows, own), self.nodes, self.params[0]).data
         for params, y in zip(self.params, self.y, strict=True):
             theta = first.pack({p.name: params[p.name] for p in first.model.parameters})
-            yield Judged(first, theta), Judged.at(with_answers(encoded, rows, y), self.nodes, params)
+            yield Judged(first, theta), Judged.at(answered_rows(encoded, rows, y), self.nodes, params)
