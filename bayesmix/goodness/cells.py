@@ -16,8 +16,8 @@ from bayesmix.typing import Array
 
 AT_ONCE = 100_000
 """Rows of answers, each with the covariates of somebody, that are in one problem."""
-MOST_CELLS = 2**16
-"""The largest table of which every cell is computed."""
+MOST_CELLS = 2**20
+"""The largest table of which every cell is computed, times different rows of covariates."""
 MOST_ROWS = 20_000_000
 """Rows of answers times different rows of covariates, at most."""
 
@@ -48,6 +48,11 @@ class Cells:
             return row[:1], np.zeros(len(row), dtype=np.int64)
         first, which = equal_rows(columns)
         return row[first], which
+
+    @property
+    def people(self) -> int:
+        """How many different rows of covariates there are."""
+        return len(self._people[0])
 
     def expected(self, y: Array, counts: Array) -> Array:
         """How many of so many individuals of each pattern are expected to have these answers.

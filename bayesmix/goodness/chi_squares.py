@@ -16,7 +16,7 @@ from bayesmix.checks import one_of
 from bayesmix.data import Priors
 from bayesmix.goodness.judged import Judged
 from bayesmix.goodness.pattern_tables import MISSING, Missing, Table, check_table, p_of
-from bayesmix.goodness.replications import Draws, Replicated, refitted
+from bayesmix.goodness.replications import Draws, Replicated, refitted, share_of
 from bayesmix.goodness.unrestricted import has_table
 from bayesmix.layout import Section, make_table, number, p_value, percent, to_text
 from bayesmix.results import Fit
@@ -69,6 +69,7 @@ class GoodnessOfFit:
         """What is printed."""
         shown = self.table.dropna(axis=1, how="all")
         ways = {"value": number, "df": lambda x: "-" if pd.isna(x) else str(int(x))}
+        ways["posterior predictive p"] = partial(share_of, n=len(self.replications))
         rows = [(str(k), *(ways.get(str(c), p_value)(r[c]) for c in shown.columns)) for k, r in shown.iterrows()]
         words = [f"{number(self.n, 0)} individuals, {self.cells:,} cells.", *self.notes]
         body = [make_table(("", *shown.columns), rows), "\n".join(words)]

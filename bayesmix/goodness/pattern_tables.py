@@ -156,7 +156,7 @@ class Table:
 
     def small(self, n: float) -> tuple[float, bool]:
         """The share of cells in which fewer than five are expected, and whether it is the least it can be."""
-        if self.cells > MOST_CELLS:
+        if self.cells * Cells(self.judged).people > MOST_CELLS:
             return max(1 - (n / 5) / self.cells, 0.0), True
         return float(np.mean(self.expected < 5)), False
 

@@ -16,6 +16,7 @@ from bayesmix.checks import whole
 from bayesmix.data import Coding, Dataset, Priors, as_frame, check_same, checked
 from bayesmix.data.identity import identity
 from bayesmix.goodness.judged import Judged, answered_rows
+from bayesmix.layout import p_value
 from bayesmix.ml import Start, Target, ranges
 from bayesmix.ml.resampling import check_priors
 from bayesmix.ml.search import LONG, Task, run_start
@@ -67,6 +68,11 @@ class Replicated:
         out = larger / max(self.n, 1) if draws else (1 + larger) / (1 + self.n)
         unknown = np.isnan(self.observed).all(axis=0) if draws else np.isnan(self.observed)
         return np.where(unknown, np.nan, out)
+
+
+def share_of(p: float, n: int) -> str:
+    """A p value of `n` replications: none as large is less than one of them."""
+    return f"<{1 / n:.3f}" if p == 0 and n else p_value(p)
 
 
 @dataclass(frozen=True)

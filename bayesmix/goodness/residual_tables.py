@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from functools import partial
@@ -15,14 +14,16 @@ from bayesmix.checks import one_of
 from bayesmix.data import Priors
 from bayesmix.goodness.judged import Judged
 from bayesmix.goodness.pairs import AGAINST, Against, Compared
-from bayesmix.goodness.replications import Draws, Replicated, refitted
-from bayesmix.layout import Section, Table, make_table, number, p_value, to_text
+from bayesmix.goodness.replications import Draws, Replicated, refitted, share_of
+from bayesmix.layout import Section, Table, make_table, number, to_text
 from bayesmix.results import Fit
 from bayesmix.results.estimates import check_result
 from bayesmix.typing import Array
 
 SHOWN = 20
 """Rows of a table that are printed."""
+WHOLE = ("n", "df")
+"""Columns of whole numbers."""
 TINY = 1e-6
 """What a fit reproduces is zero but for rounding."""
 LARGE = 4.0
@@ -94,14 +95,18 @@ class Residuals:
 
     def sections(self) -> list[Section]:
         """What is printed: the largest residuals of each kind."""
-        body = [_table("Items", self.univariate, self.univariate["z"].abs(), ("n",))]
+        body = [_table("Items", self.univariate, self.univariate["z"].abs(), self.replications)]
         if len(self.pairs):
-            body.append(_table("Pairs of categorical items", self.pairs, self.pairs["Pearson / df"], ("n", "df")))
+            body.append(
+                _table(
+                    "Pairs of categorical items", self.pairs, self.pairs["Pearson / df"], ("n", "df"), self.replications
+                )
+            )
         if len(self.numbers):
             title = "Variances and covariances of numbers"
-            body.append(_table(title, self.numbers, self.numbers["z"].abs(), ("n",)))
+            body.append(_table(title, self.numbers, self.numbers["z"].abs(), self.replications))
         if len(self.mixed):
-            body.append(_table("Means of numbers by category", self.mixed, self.mixed["z"].abs(), ("n",)))
+            body.append(_table("Means of numbers by category", self.mixed, self.mixed["z"].abs(), self.replications))
         return [Section("Residuals, the largest first", [*body, "\n".join(self.notes)])]
 
     def __repr__(self) -> str:
@@ -111,15 +116,15 @@ class Residuals:
         return to_text(self.sections())._repr_html_()
 
 
-def _table(title: str, x: pd.DataFrame, size: pd.Series, whole: Sequence[str]) -> Table:
-    """The rows with the largest `size`."""
+def _table(title: str, x: pd.DataFrame, size: pd.Series, n: int) -> Table:
+    """The rows with the largest `size`; p values are of `n` replications."""
     order = np.argsort(-np.nan_to_num(size.to_numpy(dtype=float)), kind="stable")[:SHOWN]
     part = x.iloc[order]
     head = (*map(str, part.index.names), *map(str, part.columns))
     rows = []
     for key, r in zip(part.index, part.itertuples(index=False), strict=True):
         cells = [
-            p_value(v) if c == "p" else number(0.0 if abs(v) < TINY else float(v), 0 if c in whole else 3)
+            share_of(v, n) if c == "p" else number(0.0 if abs(v) < TINY else float(v), 0 if c in WHOLE else 3)
             for c, v in zip(part.columns, r, strict=True)
         ]
         rows.append((*map(str, key), *cells))

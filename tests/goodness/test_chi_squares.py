@@ -115,6 +115,17 @@ def test_a_saturated_model_fits(whole):
     assert_allclose(left.univariate["residual"], 0.0, atol=1e-4)
 
 
+def test_of_a_large_table_the_share_of_small_cells_is_a_bound(whole, fit_whole, monkeypatch):
+    from bayesmix.goodness import pattern_tables
+
+    known = bm.goodness_of_fit(fit_whole, whole)
+    monkeypatch.setattr(pattern_tables, "MOST_CELLS", 10)
+    found = bm.goodness_of_fit(fit_whole, whole)
+    assert 0 <= found.small <= known.small
+    assert "at least" in repr(found)
+    pd.testing.assert_frame_equal(found.table, known.table)
+
+
 def test_numbers_among_the_items_are_summed_out(whole):
     model = bm.models.lca([*"abc", "x"], 1, family={"x": bm.normal()})
     fit = bm.fit(model, whole, **QUICK)
@@ -181,7 +192,9 @@ def test_a_posterior_has_predictive_p_values(whole, fit_whole, post_whole):
 def test_a_posterior_of_a_wrong_model_has_small_ones(whole):
     fit = bm.fit(bm.models.lca([*"abcde"], 1), whole, **QUICK)
     post = posterior(fit, whole, 100)
-    assert (bm.goodness_of_fit(post, whole, progress=False).table["posterior predictive p"] < 0.01).all()
+    found = bm.goodness_of_fit(post, whole, progress=False)
+    assert (found.table["posterior predictive p"] == 0).all()
+    assert f"<{1 / len(found.replications):.3f}" in repr(found)
     assert (bm.residuals(post, whole, progress=False).pairs["p"] < 0.05).all()
 
 
