@@ -86,11 +86,6 @@ MODELS = {
     "regression_mixture": Case(figure_2("y ~ x"), 300),
     "two_level_regression": Case(regression_mixture("y ~ x", cluster="k", random="1"), 200, 25),
     "between": Case(regression_mixture("y ~ x", cluster="k", cluster_classes=2), 300, 40),
-    "figure_3": Case(figure_3("y ~ x", "w", "k"), 400, 40),
-    "gom": Case(gom(MORE, 2, family=bm.bernoulli()), 200),
-    "fma": Case(fma(MORE, 2), 200),
-    "fma_gom": Case(fma_gom(ITEMS, 2), 150),
-    "irt_3pl": Case(irt_3pl(MORE), 200),
     "effects_of_clusters": Case(regression_mixture("y ~ x", cluster="k", random="1"), 200, 25, effects=3),
 }
 """Every template; the last one with the effects sampled beside the parameters."""
