@@ -67,8 +67,11 @@ from .spec.quadrature import exact as exact
 from .spec.quadrature import gauss_hermite as gauss_hermite
 from .spec.quadrature import monte_carlo as monte_carlo
 from .spec.quadrature import trapezoid as trapezoid
+
 from .studies.run import study as study
 from .studies.summary import Study as Study
+from .three_steps.relating import three_step as three_step
+from .three_steps.result import ThreeStep as ThreeStep
 
 __all__ = [
     "Bootstrap",
@@ -93,6 +96,7 @@ __all__ = [
     "Response",
     "Study",
     "Term",
+    "ThreeStep",
     "VuongTest",
     "adaptive",
     "at",
@@ -138,6 +142,7 @@ __all__ = [
     "simulate",
     "study",
     "tables",
+    "three_step",
     "to_html",
     "transitions",
     "trapezoid",
