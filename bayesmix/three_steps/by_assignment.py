@@ -8,15 +8,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from bayesmix.three_steps.declared import ASSIGNED, Outcome, third_model, with_errors, with_free_errors
+from bayesmix.three_steps.declared import ASSIGNED, FLOOR, Outcome, third_model, with_free_errors
 from bayesmix.three_steps.inputs import check_weighted, check_within
-from bayesmix.three_steps.monitor import Monitor
-from bayesmix.three_steps.quantities import quantities
 from bayesmix.three_steps.result import ThreeStep
 from bayesmix.three_steps.sandwich import carried
-from bayesmix.three_steps.step_one import StepOne, assigned, check_assigned, errors
+from bayesmix.three_steps.step_one import assigned, check_assigned, errors
+from bayesmix.three_steps.telling import Last, told
 from bayesmix.three_steps.third import Maximum, Third, climb, start_values, unit_posterior
-from bayesmix.three_steps.wald import in_pairs, of_covariates, of_outcomes
 from bayesmix.typing import Array
 
 if TYPE_CHECKING:
@@ -36,12 +34,13 @@ def run(plan: Plan) -> ThreeStep:
     third, weights = begin(plan, p, w, d)
     top = climb(third.target, first_point(third, p[plan.kept]))
     own = weights[plan.kept]
-    covariance = top.robust(third.of_rows(top.curvature.scores, own), plan.row_groups)
+    covariance = top.robust(third.of_rows(top.curvature.scores, own), third.freq, plan.row_groups)
     if plan.uncertainty:
         slope = slope_of_step_one(plan, third, top, w)
         covariance = covariance + carried(top.inverse, slope, step.covariance(plan.groups))
     after = None if plan.method == "bch" else moved_to(third, top, own)
-    return told(plan, third, top, covariance, p, d, after)
+    model = third.target.model
+    return told(plan, Last(top, model, p, d, after, covariance))
 
 
 def begin(plan: Plan, p: Array, w: Array, d: Array, every: bool = False) -> tuple[Third, Array]:
@@ -158,7 +157,7 @@ def slope_of_step_one(plan: Plan, third: Third, top: Maximum, w: Array) -> Array
         for q in (up, down):
             now = w if plan.assignment == "modal" else q
             d = errors(q, now, step.freq)
-            ends.append((np.log(np.maximum(d, 1e-250)), weights_of(plan.method, now, d)[plan.kept]))
+            ends.append((np.log(np.maximum(d, FLOOR)), weights_of(plan.method, now, d)[plan.kept]))
         column = np.zeros(len(top.theta))
         if by_errors is not None:
             slope, free = by_errors
@@ -178,49 +177,3 @@ def moved_to(third: Third, top: Maximum, w: Array) -> Array:
     out = np.zeros_like(w)
     np.add.at(out, third.row, p * w[third.row, third.column][:, None])
     return out
-
-
-def told(
-    plan: Plan, third: Third, top: Maximum, covariance: Array, p: Array, d: Array, after: Array | None
-) -> ThreeStep:
-    """The result."""
-    (step,) = plan.steps
-    names = [o.name for o in plan.outcomes]
-    q = quantities(top.data, top.theta, covariance, top.flat, plan.outcomes, [step.variable.name])
-    freq = step.freq[plan.kept]
-    monitor = Monitor.of(p[plan.kept], after, d, freq, step.labels)
-    notes = list(plan.notes)
-    if top.flat.any():
-        lost = [n for n, x in zip(top.data.packing.names(), top.flat, strict=True) if x]
-        notes.append(f"no standard error at a boundary: {', '.join(lost)}")
-    classes = pd.Index(step.labels, name="class")
-    table = pd.DataFrame(d, index=classes, columns=pd.Index(step.labels, name="assigned"))
-    weights = None
-    if plan.method == "bch":
-        weights = pd.DataFrame(np.linalg.inv(d), index=classes.rename("assigned"), columns=classes)
-    covariances = [
-        {"of": q.keys.loc[k, "outcome"], "covariance": q.values[k], "se": q.se[k]}
-        for k in q.where(kind="residual covariance")
-    ]
-    return ThreeStep(
-        method=plan.method,
-        assignment=plan.assignment,
-        model=with_errors(third.target.model, d) if plan.method != "bch" else third.target.model,
-        variables=(step.variable.name,),
-        outcome_names=tuple(names),
-        quantities=q,
-        loglik=top.loglik,
-        n_parameters=top.data.packing.size,
-        n_units=round(float(freq.sum())),
-        n_left_out=int((~plan.kept).sum()),
-        errors=table,
-        weights=weights,
-        monitor=monitor,
-        tests=pd.DataFrame([*of_covariates(q), *(of_outcomes(q, names) if names else ())]),
-        pairwise=in_pairs(q, names) if names else pd.DataFrame(),
-        shared=pd.DataFrame(covariances),
-        standard_errors=plan.errors_in_words,
-        level=plan.level,
-        notes=tuple(dict.fromkeys(notes)),
-        doubts=tuple(monitor.doubts()),
-    )

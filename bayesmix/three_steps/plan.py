@@ -48,7 +48,7 @@ class Plan:
     groups : array of int (row of the data,), optional
         What standard errors are robust against beyond units.
     notes : list of str
-    method, assignment, variance, correlated, uncertainty, level, draws
+    method, assignment, variance, correlated, uncertainty, at, level, draws
         As they were asked for.
     """
 
@@ -64,6 +64,7 @@ class Plan:
     variance: str
     correlated: bool
     uncertainty: bool
+    at: str
     level: float
     draws: int
     notes: list[str] = field(default_factory=list)
@@ -160,9 +161,17 @@ class Plan:
             return transitions.run(self)
         return by_measurement.run(self) if self.method == "two-step" else by_assignment.run(self)
 
+    @property
+    def variables(self) -> list[str]:
+        """The class variables of the last step: of several occasions with their numbers."""
+        if len(self.steps) == 1:
+            return [self.steps[0].variable.name]
+        return [f"C{k + 1}" for k in range(len(self.steps))]
+
     def freq(self) -> Array:
         """Units that each row of the last step stands for."""
-        return self.steps[0].freq[self.kept]
+        first = self.steps[0]
+        return first.freq[self.kept] if len(self.steps) == 1 else first.data.rows.freq[self.rows[self.kept]]
 
 
 def _groups(first: StepOne, df: pd.DataFrame, cluster: str | None) -> tuple[NDArray[np.int64] | None, list[str]]:

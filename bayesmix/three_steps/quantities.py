@@ -57,8 +57,9 @@ class Quantities:
 
 
 def quantities(
-    data: Target, theta: Array, covariance: Array, flat: np.ndarray, outcomes: Sequence[Outcome], names: Sequence[str]
-) -> Quantities:
+    data: Target, theta: Array, covariance: Array, flat: np.ndarray, outcomes: Sequence[Outcome], names: Sequence[str],
+    at_means: bool = True,
+) -> Quantities:  # fmt: skip
     """Everything that is said of step three at its maximum, by the delta method.
 
     Parameters
@@ -72,10 +73,12 @@ def quantities(
     outcomes : sequence of Outcome
     names : sequence of str
         The class variables that are related to something.
+    at_means : bool
+        Whether outcomes are taken where their covariates are at their means; else where these are zero.
     """
     steps = STEP * np.maximum(1.0, np.abs(theta))
     points = theta + np.concatenate([np.zeros((1, len(theta))), np.diag(steps), -np.diag(steps)])
-    keys, values = _all(data, points, outcomes, names)
+    keys, values = _all(data, points, outcomes, names, at_means)
     n = len(theta)
     slopes = (values[1 : n + 1] - values[n + 1 :]) / (2 * steps[:, None])
     out = slopes.T @ covariance @ slopes
@@ -85,7 +88,9 @@ def quantities(
     return Quantities(pd.DataFrame(keys, columns=KEYS), values[0], out)
 
 
-def _all(data: Target, points: Array, outcomes: Sequence[Outcome], names: Sequence[str]) -> tuple[list, Array]:
+def _all(
+    data: Target, points: Array, outcomes: Sequence[Outcome], names: Sequence[str], at_means: bool
+) -> tuple[list, Array]:
     """Keys, and values (point, quantity)."""
     natural = data.natural(points)
     keys: list[tuple] = []
@@ -107,7 +112,7 @@ def _all(data: Target, points: Array, outcomes: Sequence[Outcome], names: Sequen
                 kind = "logit" if t.covariates is None else "slope"
                 add(kind, natural[t.parameter.name], t.parameter.dims, c.name)
     for o in outcomes:
-        _add_outcome(data, natural, o, add, names[0])
+        _add_outcome(data, natural, o, add, names[0], at_means)
     for e in data.model.effects if outcomes else ():
         loaded = [(r.items[0], t.parameter) for r in data.model.responses for t in r.predictor if e.name in t.effects]
         if [p.name.startswith("shared_") for _, p in loaded] == [True, True]:
@@ -124,7 +129,7 @@ def _role(dim: str, variable: str, model: Model) -> str:
     return "category" if dim.startswith(("category", "threshold")) else "term"
 
 
-def _add_outcome(data: Target, natural: dict[str, Array], o: Outcome, add, variable: str) -> None:
+def _add_outcome(data: Target, natural: dict[str, Array], o: Outcome, add, variable: str, at_means: bool) -> None:
     """The location of an outcome, where covariates are zero and at their means; its slopes, mean and SD."""
     (r,) = [r for r in data.model.responses if r.name == f"outcome_{o.number}"]
     by_name = {t.parameter.name: t.parameter for t in r.terms}
@@ -137,7 +142,7 @@ def _add_outcome(data: Target, natural: dict[str, Array], o: Outcome, add, varia
         slope = natural[o.slope].take(0, axis=1 + b.dims.index(r.item_dim))
         own = [d for d in b.dims if d != r.item_dim]
         add("outcome slope", slope, own, variable, o.name)
-        part = slope @ _means(data, o)  # the covariates are last
+        part = slope @ (_means(data, o) * at_means)  # the covariates are last
         shape = [part.shape[0]] + [n if d in own else 1 for d, n in zip(dims, here.shape[1:], strict=True)]
         here = here + o.sign * part.reshape(shape)
     add("location", here, dims, variable, o.name)
@@ -166,8 +171,8 @@ def _expected(data: Target, natural: dict[str, Array], o: Outcome, location: Arr
     if r.family.gaussian:
         return location, False
     plain = replace(r, predictor=tuple(t for t in r.predictor if not t.covariates and not t.effects))
-    (variable,) = [c for c in data.model.classes if c.name in {d for t in plain.terms for d in t.dims}]
-    alone = Model("outcome", (plain,), (replace(variable, level="individual", predictor=()),))
+    (variable,) = [c.name for c in data.model.classes if c.name in {d for t in plain.terms for d in t.dims}]
+    alone = Model("outcome", (plain,))
     packing = Packing(alone.parameters, data.coords, data.packing.absent)
     own = {p.name: natural[p.name] for p in alone.parameters}
     item = next(t.parameter for t in plain.terms if t.parameter.name == o.location)
@@ -176,7 +181,7 @@ def _expected(data: Target, natural: dict[str, Array], o: Outcome, location: Arr
     few = replace(data, model=alone, packing=packing, arrays=kept, kept={}, clusters=None, nodes={}, places={})
     points = packing.pack(own, (len(location),))
     table = LogLikelihood(few).factors(points)[f"response:{r.name}"]
-    by = table.dims.index(variable.name), table.dims.index(r.item_dim), table.dims.index("feature")
+    by = table.dims.index(variable), table.dims.index(r.item_dim), table.dims.index("feature")
     x = np.moveaxis(table.values, (0, *by), range(4))
     mean = r.family.mean(x, constants_of(few, r.name))[:, :, 0]
     return mean, r.family.finite

@@ -31,6 +31,7 @@ def three_step(
     slopes: Literal["common", "class"] = "common",
     variance: Literal["class", "equal"] = "class",
     correlated: bool = False,
+    at: Literal["means", "zero"] = "means",
     uncertainty: bool = True,
     cluster: str | None = None,
     variable: str | None = None,
@@ -76,8 +77,7 @@ def three_step(
     method, assignment
         As above; "two-step" assigns nobody.
     outcome_covariates : str or mapping of outcome to str, optional
-        Formula of covariates of the outcomes beside the class, of all or by outcome. Means by class are then those at
-        the means of the covariates.
+        Formula of covariates of the outcomes beside the class, of all or by outcome.
     slopes : {"common", "class"}
         Whether these slopes are the same in all classes.
     variance : {"class", "equal"}
@@ -85,6 +85,9 @@ def three_step(
     correlated : bool
         Whether normal outcomes have residual covariances, the same in all classes, as Mplus has them where outcomes
         have covariates; otherwise they are independent given the class.
+    at : {"means", "zero"}
+        Where these covariates stand for outcomes by class and their tests: at their means over the rows of the last
+        step, or at zero, so that intercepts are compared.
     uncertainty : bool
         Whether standard errors have the uncertainty of step one in them. Mplus leaves it out.
     cluster : str, optional
@@ -125,6 +128,7 @@ def three_step(
     one_of("assignment", assignment, ("modal", "proportional"))
     one_of("slopes", slopes, ("common", "class"))
     one_of("variance", variance, ("class", "equal"))
+    one_of("at", at, ("means", "zero"))
     for name, x in (("correlated", correlated), ("uncertainty", uncertainty)):
         if not isinstance(x, (bool, np.bool_)):
             raise ValueError(f"{name} came as {x!r}: give True or False.")
@@ -134,7 +138,7 @@ def three_step(
     whole("seed", seed, 0)
     plan = Plan.of(
         fit, df, covariates, outcomes, method, assignment, outcome_covariates=outcome_covariates, slopes=slopes,
-        variance=variance, correlated=bool(correlated), uncertainty=bool(uncertainty), cluster=cluster,
+        variance=variance, correlated=bool(correlated), uncertainty=bool(uncertainty), at=at, cluster=cluster,
         variable=variable, level=float(level), draws=draws,
     )  # fmt: skip
     if plan.of_draws:

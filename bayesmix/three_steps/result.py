@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import special, stats
+from scipy import special
 
 from bayesmix.spec import Model
 from bayesmix.three_steps.monitor import Monitor
@@ -60,6 +60,9 @@ class ThreeStep:
         What was taken to be meant; why the numbers may not be trusted.
     draws : int, optional
         Draws of a posterior that were pooled.
+    transitions : pandas.DataFrame, optional
+        Of several occasions: probabilities of the classes of the first, and of those of each later one given the class
+        before; averaged over covariates.
 
     Examples
     --------
@@ -89,10 +92,11 @@ class ThreeStep:
     notes: tuple[str, ...] = ()
     doubts: tuple[str, ...] = ()
     draws: int | None = None
+    transitions: pd.DataFrame | None = None
 
     @property
     def _z(self) -> float:
-        return float(stats.norm.ppf(0.5 + self.level / 2))
+        return float(special.ndtri(0.5 + self.level / 2))
 
     def coefficients(self, reference: Any = None, variable: str | None = None) -> pd.DataFrame:
         """Class logits on covariates, against a reference class, with odds ratios.
@@ -152,7 +156,7 @@ class ThreeStep:
         }  # fmt: skip
 
     def outcomes(self) -> pd.DataFrame:
-        """Outcomes by class, covariates at their means: the mean, or the probability of each category.
+        """Outcomes by class, covariates at their means (or at zero, as asked for): the mean, or the probability of each category.
 
         Returns
         -------
@@ -224,6 +228,8 @@ class ThreeStep:
         out = {}
         for k, v in enumerate(self.variables):
             out["coefficients" if k == 0 else f"coefficients_{v}"] = self.coefficients(variable=v)
+        if self.transitions is not None:
+            out["transitions"] = self.transitions
         if self.outcome_names:
             out |= {"outcomes": self.outcomes(), "outcome_coefficients": self.outcome_coefficients()}
         if len(self.tests):
@@ -260,8 +266,9 @@ class ThreeStep:
         parts = ["\n".join(head)]
         titles = {
             "coefficients": "Classes on covariates (logits, the last class is the reference)",
-            "outcomes": "Outcomes by class, covariates at their means",
+            "outcomes": "Outcomes by class",
             "outcome_coefficients": "Equations of the outcomes",
+            "transitions": "Class probabilities, and given the class before",
             "tests": "Wald tests",
             "pairwise": "Classes in pairs",
             "residual_covariances": "Residual covariances, the same in all classes",
@@ -271,7 +278,7 @@ class ThreeStep:
         }
         for name, table in self.tables().items():
             title = titles.get(name, f"Transitions: {name.removeprefix('coefficients_')} on the class before")
-            index = name not in ("tests", "pairwise", "residual_covariances")
+            index = name not in ("transitions", "tests", "pairwise", "residual_covariances")
             parts.append(f"{title}\n{table.to_string(index=index, float_format=lambda x: f'{x:.3f}', na_rep='')}")
         if np.isfinite(self.monitor.moved):
             m = self.monitor

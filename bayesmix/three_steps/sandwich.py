@@ -5,25 +5,26 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from bayesmix.ml import covariances
-from bayesmix.ml.newton import Curvature
 from bayesmix.typing import Array
 
 
-def inverse_information(c: Curvature) -> tuple[Array, NDArray[np.bool_]]:
-    """The inverse of the information along its curved directions, and which entries lie in a flat one."""
-    _, inverse, flat = covariances(c)
-    return inverse, flat
+def outer(scores: Array, freq: Array, groups: NDArray[np.int64] | None) -> Array:
+    """The sum over units (or groups of them) of the outer products of their scores.
 
-
-def grouped(scores: Array, groups: NDArray[np.int64] | None) -> Array:
-    """Scores (row, parameter) summed over the rows of each group."""
+    Parameters
+    ----------
+    scores : array (row, parameter)
+        Of one unit of each row.
+    freq : array (row,)
+        Units that a row stands for: independent of each other, unless they are of one group.
+    groups : array of int (row,), optional
+    """
     if groups is None:
-        return scores
+        return (scores * freq[:, None]).T @ scores
     codes = np.unique(groups, return_inverse=True)[1]
     out = np.zeros((codes.max(initial=-1) + 1, scores.shape[1]))
-    np.add.at(out, codes, scores)
-    return out
+    np.add.at(out, codes, scores * freq[:, None])
+    return out.T @ out
 
 
 def carried(inverse: Array, slope: Array, earlier: Array) -> Array:

@@ -15,11 +15,11 @@ from bayesmix.data import Patterns, as_frame
 from bayesmix.data.identity import identity
 from bayesmix.graph import LogLikelihood, Problem
 from bayesmix.ml import Target, curvature
-from bayesmix.ml.newton import Curvature
+from bayesmix.ml.newton import Curvature, inverse_information
 from bayesmix.prediction.source import Source
 from bayesmix.results import Fit
 from bayesmix.spec import LatentClass, Model
-from bayesmix.three_steps.sandwich import grouped, inverse_information
+from bayesmix.three_steps.sandwich import outer
 from bayesmix.typing import Array
 
 STEP = 1e-4
@@ -121,22 +121,30 @@ class StepOne:
         own = {f.name: getattr(self.data, f.name) for f in fields(Problem)}
         return curvature(Target(**own), self.theta)
 
-    def covariance(self, groups: NDArray[np.int64] | None) -> Array:
-        """The robust covariance matrix of theta; scores are summed over `groups` of rows where there are some.
+    @cached_property
+    def influence(self) -> tuple[Array, Array]:
+        """How far each row of the data moves the estimates of step one, H^-1 s_i; and units that it stands for.
 
-        Parameters
-        ----------
-        groups : array of int (row of the data,), optional
+        What a cluster does stands at the first of its rows, where clusters are the units of the likelihood.
+
+        Returns
+        -------
+        array (row of the data, theta)
+        array (row of the data,)
         """
-        c = self.curvature
-        inverse, _ = inverse_information(c)
-        if self.data.clusters is not None or groups is None:
-            scores = c.scores * np.sqrt(c.weight)[:, None]
+        c, seen = self.curvature, np.flatnonzero(self.data.pattern_of >= 0)
+        by_unit = c.scores @ inverse_information(c)[0]
+        out, freq = np.zeros((len(self.data.pattern_of), len(self.theta))), np.zeros(len(self.data.pattern_of))
+        if self.data.clusters is None:
+            out[seen], freq[seen] = by_unit[self.data.pattern_of[seen]], self.data.rows.freq[seen]
         else:
-            seen = np.flatnonzero(self.data.pattern_of >= 0)
-            each = c.scores[self.data.pattern_of[seen]] * self.data.rows.freq[seen, None]
-            scores = grouped(each, groups[seen])
-        return inverse @ (scores.T @ scores) @ inverse
+            owner, first = np.unique(np.asarray(self.data.cluster_of_row)[seen], return_index=True)
+            out[seen[first]], freq[seen[first]] = by_unit[owner], c.weight[owner]
+        return out, freq
+
+    def covariance(self, groups: NDArray[np.int64] | None) -> Array:
+        """The robust covariance matrix of theta; scores are summed over `groups` of rows of the data."""
+        return outer(*self.influence, groups)
 
     def moves(self) -> Iterator[tuple[Array, Array, float]]:
         """Class probabilities a step up and a step down along each entry of theta, and how far apart these are."""

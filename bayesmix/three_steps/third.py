@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from bayesmix.data import Dataset
 from bayesmix.graph import LogLikelihood, adapt_nodes
 from bayesmix.ml import Objective, Target, curvature, ranges
-from bayesmix.ml.newton import Curvature, newton
+from bayesmix.ml.newton import Curvature, inverse_information, newton
 from bayesmix.ml.search import LONG, Start, Task, run_start
 from bayesmix.parallel import one_blas_thread
 from bayesmix.spec import Model, Packing
-from bayesmix.three_steps.sandwich import grouped, inverse_information
+from bayesmix.three_steps.sandwich import outer
 from bayesmix.typing import Array
 
 STEP = 1e-4
@@ -92,7 +92,7 @@ class Third:
         each = scores[self.target.pattern_of] * w[self.row, self.column][:, None]
         out = np.zeros((len(self.freq), scores.shape[1]))
         np.add.at(out, self.row, each)
-        return out * self.freq[:, None]
+        return out
 
 
 def target_of(model: Model, frame: pd.DataFrame) -> Target:
@@ -128,10 +128,9 @@ class Maximum:
         """Which entries of theta lie in a flat direction."""
         return inverse_information(self.curvature)[1]
 
-    def robust(self, scores: Array, groups: NDArray[np.int64] | None) -> Array:
-        """The sandwich of scores (row, parameter), summed over the rows of each group."""
-        each = grouped(scores, groups)
-        return self.inverse @ (each.T @ each) @ self.inverse
+    def robust(self, scores: Array, freq: Array, groups: NDArray[np.int64] | None) -> Array:
+        """The sandwich of scores (row, parameter) of rows that stand for `freq` units, summed over each group."""
+        return self.inverse @ outer(scores, freq, groups) @ self.inverse
 
     def slope_along(self, model: Model, names: list[str]) -> tuple[Array, Array, Packing]:
         """How the score moves with parameters that are fixed here and free in `model`.

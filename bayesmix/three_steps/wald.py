@@ -7,7 +7,7 @@ from itertools import combinations
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+from scipy import special
 
 from bayesmix.three_steps.quantities import Quantities
 from bayesmix.typing import Array
@@ -26,7 +26,7 @@ def wald(difference: Array, covariance: Array) -> tuple[float, int, float]:
     keep = values > 1e-10
     part = vectors[:, keep].T @ (difference / scale)
     statistic, df = float((part**2 / values[keep]).sum()), int(keep.sum())
-    return statistic, df, float(stats.chi2.sf(statistic, df)) if df else float("nan")
+    return statistic, df, float(special.chdtrc(df, statistic)) if df else float("nan")
 
 
 def holm(p: Array) -> Array:
