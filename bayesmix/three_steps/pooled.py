@@ -15,7 +15,7 @@ from bayesmix.three_steps.monitor import Monitor
 from bayesmix.three_steps.quantities import Quantities, quantities
 from bayesmix.three_steps.result import ThreeStep
 from bayesmix.three_steps.step_one import check_assigned, errors
-from bayesmix.three_steps.telling import boundary, result
+from bayesmix.three_steps.telling import result
 from bayesmix.three_steps.third import Maximum, Third, climb
 from bayesmix.typing import Array
 
@@ -80,7 +80,7 @@ def pooled(plan: Plan, seed: int) -> ThreeStep:
     monitor = Monitor.of(p[plan.kept], moved, d, third.freq, step.labels)
     notes = [f"classes were drawn in each of {n} draws; outcomes and covariates have no part in these draws"]
     out = result(
-        plan, total, last.top, last.model, monitor, [d], [*notes, *boundary(last.top)], n,
+        plan, total, last.top, last.model, monitor, [d], notes, n,
         float(np.mean([x.top.loglik for x in found])),
     )  # fmt: skip
     return replace(out, assignment="random")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -56,13 +57,13 @@ def told(plan: Plan, last: Last) -> ThreeStep:
     )
     freq = step.freq[kept]
     monitor = Monitor.of(last.p[kept], last.after, last.d, freq, step.labels)
-    return result(plan, q, top, last.model, monitor, [last.d], boundary(top))
+    return result(plan, q, top, last.model, monitor, [last.d], [])
 
 
 def boundary(top: Maximum) -> list[str]:
     """Which parameters have no standard error."""
     lost = [n for n, x in zip(top.data.packing.names(), top.flat, strict=True) if x]
-    return [f"no standard error at a boundary: {', '.join(lost)}"] if lost else []
+    return [f"{', '.join(lost)}: no standard error, the likelihood is flat there or has its maximum far out"] if lost else []
 
 
 def result(
@@ -82,6 +83,9 @@ def result(
         {"of": q.keys.loc[k, "outcome"], "covariance": q.values[k], "se": q.se[k]}
         for k in q.where(kind="residual covariance")
     ]
+    doubts = [*monitor.doubts(), *boundary(top)]
+    for said in doubts:
+        warnings.warn(f"The last step is not to be trusted: {said}.", stacklevel=6)
     tests = [*of_covariates(q), *(of_outcomes(q, names) if names else ())]
     return ThreeStep(
         method=plan.method,
@@ -103,7 +107,7 @@ def result(
         standard_errors=plan.errors_in_words,
         level=plan.level,
         notes=tuple(dict.fromkeys([*plan.notes, *more])),
-        doubts=tuple(monitor.doubts()),
+        doubts=tuple(doubts),
         draws=draws,
     )
 

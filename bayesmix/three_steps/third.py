@@ -208,7 +208,7 @@ def start_values(data: Target, shares: Array, p: Array) -> dict[str, Array]:
     for r in data.model.responses:
         if not r.name.startswith("outcome_"):
             continue
-        own = (r.predictor + r.auxiliary)[0].parameter
+        own = next(t.parameter for t in r.terms if not t.covariates and not t.effects)
         y = data.responses[r.name][:, 0]
         n = len(data.categories[r.items[0]])
         each = [np.asarray(r.family.baseline(y, p[:, k], n)) for k in range(p.shape[1])]

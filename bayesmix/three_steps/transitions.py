@@ -17,7 +17,7 @@ from bayesmix.three_steps.quantities import quantities
 from bayesmix.three_steps.result import ThreeStep
 from bayesmix.three_steps.sandwich import outer
 from bayesmix.three_steps.step_one import StepOne, assigned, check_assigned, errors
-from bayesmix.three_steps.telling import boundary, result
+from bayesmix.three_steps.telling import result
 from bayesmix.three_steps.third import Maximum, climb, target_of
 from bayesmix.typing import Array
 
@@ -84,7 +84,7 @@ def run(plan: Plan) -> ThreeStep:
     for k, s in enumerate(plan.steps):
         if n := int(np.isin(at, s.rows, invert=True).sum()):
             notes.append(f"{n} rows have no answer at occasion {k + 1}: their class there is missing (at random)")
-    out = result(plan, q, top, model, monitor, ds, [*notes, *boundary(top)])
+    out = result(plan, q, top, model, monitor, ds, notes)
     return replace(out, transitions=_tables(top, covariance, names))
 
 
