@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 
 from bayesmix.checks import nearest
-from bayesmix.data import missing_column
 from bayesmix.data.columns import numbers, read
 from bayesmix.data.design import columns_of
 from bayesmix.spec import Covariates, Model
@@ -50,7 +49,9 @@ def outcomes_of(
         if not isinstance(name, str):
             raise ValueError(f"The outcomes came with {name!r}, expected names of columns as text.")
         if name not in df.columns:
-            raise ValueError(f"Of the outcomes, {_missing(name, df)}")
+            near = nearest(name, df.columns)
+            hint = f"did you mean '{near}'?" if near else f"they have {', '.join(map(str, df.columns[:12]))}."
+            raise ValueError(f"The outcome '{name}' is no column of the data: {hint}")
         if family is None:
             family, note = _by_values(name, df[name])
             notes += note
@@ -61,11 +62,6 @@ def outcomes_of(
                 raise ValueError(f"The outcome '{name}' has infinite values: set them to missing (NaN).")
         out.append(Outcome(name, family, k, by_name.get(name), slopes == "class"))
     return out, notes
-
-
-def _missing(name: str, df: pd.DataFrame) -> str:
-    said = missing_column(name, df)
-    return said[0].lower() + said[1:]
 
 
 def _by_values(name: str, column: pd.Series) -> tuple[Family, list[str]]:

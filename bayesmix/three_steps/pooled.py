@@ -80,8 +80,8 @@ def pooled(plan: Plan, seed: int) -> ThreeStep:
     monitor = Monitor.of(p[plan.kept], moved, d, third.freq, step.labels)
     notes = [f"classes were drawn in each of {n} draws; outcomes and covariates have no part in these draws"]
     out = result(
-        plan, total, last.top, last.model, monitor, [d], notes, n,
-        float(np.mean([x.top.loglik for x in found])),
+        plan, total, last.top, last.model, monitor, [d], notes, draws=n,
+        loglik=float(np.mean([x.top.loglik for x in found])),
     )  # fmt: skip
     return replace(out, assignment="random")
 

@@ -13,7 +13,7 @@ from bayesmix.spec import Model
 from bayesmix.three_steps.monitor import Monitor
 from bayesmix.three_steps.quantities import Quantities, quantities
 from bayesmix.three_steps.result import ThreeStep
-from bayesmix.three_steps.third import Maximum
+from bayesmix.three_steps.third import Maximum, higher_elsewhere
 from bayesmix.three_steps.wald import in_pairs, of_covariates, of_outcomes
 from bayesmix.typing import Array
 
@@ -57,7 +57,17 @@ def told(plan: Plan, last: Last) -> ThreeStep:
     )
     freq = step.freq[kept]
     monitor = Monitor.of(last.p[kept], last.after, last.d, freq, step.labels)
-    return result(plan, q, top, last.model, monitor, [last.d], [])
+    return result(plan, q, top, last.model, monitor, [last.d], [], _elsewhere(plan, top))
+
+
+def _elsewhere(plan: Plan, top: Maximum) -> list[str]:
+    """Whether outcomes make classes of their own."""
+    if plan.method == "bch" or not plan.outcomes or (found := higher_elsewhere(top, plan.variables[0])) is None:
+        return []
+    return [
+        f"the log-likelihood has a higher maximum (above {found:.2f}; here {top.loglik:.2f}) away from the classes of "
+        "step one: the outcomes make classes of their own; take method='bch', or variance='equal'"
+    ]
 
 
 def boundary(top: Maximum) -> list[str]:
@@ -68,7 +78,7 @@ def boundary(top: Maximum) -> list[str]:
 
 def result(
     plan: Plan, q: Quantities, top: Maximum, model: Model, monitor: Monitor, errors: list[Array], more: list[str],
-    draws: int | None = None, loglik: float | None = None,
+    elsewhere: list[str] | None = None, draws: int | None = None, loglik: float | None = None,
 ) -> ThreeStep:  # fmt: skip
     """Tables and tests of the quantities."""
     names = [o.name for o in plan.outcomes]
@@ -83,7 +93,7 @@ def result(
         {"of": q.keys.loc[k, "outcome"], "covariance": q.values[k], "se": q.se[k]}
         for k in q.where(kind="residual covariance")
     ]
-    doubts = [*monitor.doubts(), *boundary(top)]
+    doubts = [*monitor.doubts(), *(elsewhere or []), *boundary(top)]
     for said in doubts:
         warnings.warn(f"The last step is not to be trusted: {said}.", stacklevel=6)
     tests = [*of_covariates(q), *(of_outcomes(q, names) if names else ())]

@@ -14,7 +14,7 @@ from bayesmix.data import Dataset
 from bayesmix.graph import LogLikelihood, adapt_nodes
 from bayesmix.ml import Objective, Target, curvature, ranges
 from bayesmix.ml.newton import Curvature, inverse_information, newton
-from bayesmix.ml.search import LONG, Start, Task, run_start
+from bayesmix.ml.search import LONG, SHORT, Start, Task, run_start
 from bayesmix.parallel import one_blas_thread
 from bayesmix.spec import Model, Packing
 from bayesmix.three_steps.sandwich import outer
@@ -24,6 +24,10 @@ STEP = 1e-4
 """Of differences of the gradient."""
 FINISHED = 1e-6
 """What a further step of Newton's method may still gain, at most."""
+
+
+MOST_ORDERS, HIGHER = 3, 0.1
+"""Orders of groups from which a maximum elsewhere is looked for; a log-likelihood that is so much higher is said."""
 
 
 @dataclass(frozen=True)
@@ -190,6 +194,48 @@ def climb(data: Target, theta: Array) -> Maximum:
             "have none; take fewer covariates, variance='equal' or another method."
         )
     return Maximum(data, theta, float(value), c if (c.at == theta).all() else curvature(data, theta))
+
+
+def higher_elsewhere(top: Maximum, variable: str) -> float | None:
+    """The log-likelihood of a higher maximum far from the classes of step one; None where no start found one.
+
+    Outcomes can make classes of their own: the log-likelihood of the last step then has a higher maximum elsewhere.
+    Starts lie where the classes are groups of equal size along a normal outcome; a few steps from there tell.
+    """
+    data, limits = top.data, ranges(top.data)
+    found = top.loglik
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        for k, point in enumerate(_by_outcomes(data, variable)):
+            start = run_start(Task(data, limits, Start(k, limits.within(point)), SHORT, None), alone=True)
+            if start.short > top.loglik and not start.collapsed:
+                found = max(found, start.short)
+    return found if found > top.loglik + HIGHER else None
+
+
+def _by_outcomes(data: Target, variable: str) -> list[Array]:
+    """Points at which the classes are groups along a normal outcome, in some of their orders."""
+    size, out = len(data.coords[variable]), []
+    for r in data.model.responses:
+        if not (r.name.startswith("outcome_") and r.family.residual == "sd"):
+            continue
+        y = data.responses[r.name][:, 0]
+        seen = ~np.isnan(y)
+        group = np.searchsorted(np.quantile(y[seen], np.arange(1, size) / size), np.nan_to_num(y))
+        if len(np.unique(group[seen])) < size:
+            continue
+        orders = [np.roll(np.arange(size)[::step], k) for step in (1, -1) for k in range(size)]
+        for order in orders[:MOST_ORDERS]:
+            p = np.eye(size)[order[group]] * seen[:, None]
+            values = start_values(data, np.ones(size), p)
+            sd = r.auxiliary[0].parameter
+            spread = np.array([np.std(y[seen & (order[group] == k)]) for k in range(size)])
+            if variable in sd.dims:
+                values[sd.name] = np.maximum(spread, 0.1 * np.std(y[seen])).reshape(values[sd.name].shape)
+            held = {k: np.where(data.packing.index[k] >= 0, v, data.packing.held[k]) for k, v in values.items()}
+            out.append(data.pack(held))
+        break
+    return out
 
 
 def start_values(data: Target, shares: Array, p: Array) -> dict[str, Array]:

@@ -338,7 +338,7 @@ def test_any_template_with_classes_of_individuals(data, method):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             fit = bm.fit(model, some, **QUICK)
-            found = bm.three_step(fit, some, "z", "k", method)
+            found = bm.three_step(fit, some, "z", "k", method, variance="equal")
         assert np.isfinite(found.loglik)
         assert (found.coefficients()["se"] > 0).all()
 
@@ -402,21 +402,40 @@ def test_draws_of_a_posterior_are_pooled(data):
     assert model == fit.model
 
 
-def test_it_says_when_classes_have_moved():
+def test_it_says_when_outcomes_make_classes_of_their_own():
     df = drawn(400, 0.65, 3)
     rng = np.random.default_rng(1)
-    df["far"] = rng.choice([-6.0, 0.0, 6.0], 400) + rng.normal(size=400)  # three groups that are not the classes
+    df["far"] = rng.choice([-6.0, 0.0, 6.0], 400) + 0.1 * rng.normal(size=400)  # three groups that are not the classes
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         fit = fitted(df, 0.65)
     with pytest.warns(UserWarning, match="The last step is not to be trusted: classes are hardly told apart"):
         found = bm.three_step(fit, df, None, "far")
-    assert found.monitor.moved > 0.2
-    assert any("most likely in another class than in step one (limit 20%)" in d for d in found.doubts)
+    assert any("a higher maximum" in d and "classes of their own" in d for d in found.doubts)
     assert "NOT TO BE TRUSTED" in str(found)
-    assert "doubt" in repr(found)
-    m = found.monitor.classes
-    assert m["step three"].sum() == pytest.approx(1)
+    assert "doubts" in repr(found)
+
+
+def test_it_says_when_classes_have_moved():
+    df = drawn(500, 0.75, 7)
+    df["far"] = np.array([-3.0, 3.0, 0.0])[df["c"] - 1] + np.random.default_rng(1).normal(size=500)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        fit = fitted(df, 0.75)
+        found = bm.three_step(fit, df, None, "far")
+    m, p = found.monitor, posteriors(fit)
+    modal = p.argmax(axis=1)
+    out = found.outcomes()
+    size = found.coefficients()["estimate"].to_numpy()
+    share = np.exp([*size, 0]) / np.exp([*size, 0]).sum()
+    after = np.log(share) + np.log(found.errors.to_numpy().T)[modal]
+    after += stats.norm.logpdf(df["far"].to_numpy()[:, None], out["mean"].to_numpy(), out["sd"].to_numpy())
+    moved = after.argmax(axis=1) != modal
+    assert m.moved == pytest.approx(moved.mean())
+    assert m.moved > 0.2
+    assert m.classes["moved"].to_numpy() == pytest.approx([moved[modal == k].mean() for k in range(3)])
+    assert m.classes["step three"].sum() == pytest.approx(1)
+    assert any("most likely in another class than in step one (limit 20%)" in d for d in found.doubts)
 
 
 def test_a_good_separation_is_not_doubted(data, fit):
@@ -445,14 +464,14 @@ def test_tables_are_all_there(data, fit):
     (lambda d: d.head(300), {"covariates": "x"}, "The 300 rows with answers that came are not those that step one was"),
     (lambda d: d, {}, "Neither covariates nor outcomes came"),
     (lambda d: d, {"covariates": "xx"}, "The covariate 'xx' is no column of the data: did you mean 'x'?"),
-    (lambda d: d, {"outcomes": "yy"}, "did you mean 'y'?"),
+    (lambda d: d, {"outcomes": "yy"}, "The outcome 'yy' is no column of the data: did you mean 'y'?"),
     (lambda d: d, {"covariates": "u1"}, "The covariate 'u1' is an item of step one"),
     (lambda d: d, {"outcomes": "u1"}, "The outcome 'u1' is an item of step one"),
     (lambda d: d, {"outcomes": "m"}, "The outcome 'm' came with text ('low', 'mid', 'top'), expected numbers"),
     (lambda d: d, {"outcomes": {"m": bm.normal()}}, "The outcome 'm' came with text such as"),
     (lambda d: d.assign(x=np.where(d.index == 3, np.inf, d["x"])), {"covariates": "x"}, "'x' has infinite values"),
     (lambda d: d.assign(v=np.where(d.index == 3, -np.inf, d["v"])), {"outcomes": "v"}, "'v' has infinite values"),
-    (lambda d: d.assign(x=1.0), {"covariates": "x"}, "Covariate 'x' is constant"),
+    (lambda d: d.assign(x=1.0), {"covariates": "x"}, "The covariates of 'x' are collinear or constant"),
     (lambda d: d.assign(v=1.0), {"outcomes": "v"}, "The outcome 'v' is constant"),
     (lambda d: d.assign(v=d["v"].where(d["c"] > 5)), {"outcomes": {"v": bm.normal()}}, "is missing in every row"),
     (lambda d: d.assign(v=d["v"].where(d["x"] > 9)), {"covariates": "v"}, "No row has all of the covariates v"),
