@@ -67,7 +67,6 @@ from .spec.quadrature import exact as exact
 from .spec.quadrature import gauss_hermite as gauss_hermite
 from .spec.quadrature import monte_carlo as monte_carlo
 from .spec.quadrature import trapezoid as trapezoid
-
 from .studies.run import study as study
 from .studies.summary import Study as Study
 from .three_steps.relating import three_step as three_step

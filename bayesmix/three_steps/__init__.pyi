@@ -1,5 +1,5 @@
-from .result import ThreeStep as ThreeStep
 from .relating import three_step as three_step
+from .result import ThreeStep as ThreeStep
 
 __all__ = [
     "ThreeStep",

@@ -87,8 +87,8 @@ def weights_of(method: str, w: Array, d: Array) -> Array:
         return w
     if np.linalg.svd(d, compute_uv=False)[-1] < SINGULAR:
         raise ValueError(
-            "The errors of the assignment have no inverse: two classes are assigned alike, and BCH has no weights; take "
-            "fewer classes, or method='two-step'."
+            "The errors of the assignment have no inverse: two classes are assigned alike, and BCH has no weights; "
+            "take fewer classes, or method='two-step'."
         )
     return w @ np.linalg.inv(d)
 

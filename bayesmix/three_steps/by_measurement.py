@@ -52,8 +52,8 @@ def run(plan: Plan) -> ThreeStep:
 def _check(plan: Plan, step: StepOne) -> None:
     if any(t.covariates for t in step.variable.predictor):
         raise ValueError(
-            "The class logits of step one have covariates already: for method='two-step' fit step one without, and give "
-            "all covariates here."
+            "The class logits of step one have covariates already: for method='two-step' fit step one without, and "
+            "give all covariates here."
         )
     if step.of_clusters and plan.outcomes:
         raise ValueError(

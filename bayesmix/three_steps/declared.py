@@ -178,13 +178,12 @@ def with_errors(model: Model, d: Array) -> Model:
 
 def with_free_errors(model: Model) -> Model:
     """The third step with the logits of its assignments free, but for those of the first class: for derivatives."""
-    out = []
-    for r in model.responses:
-        if r.name.startswith(ASSIGNED):
-            p = r.predictor[0].parameter
-            r = replace(r, predictor=(Term(replace(p, fixed=(at(0.0, **{r.category_dim: 0}),))),))
-        out.append(r)
-    return replace(model, responses=tuple(out))
+
+    def free(r: Response) -> Response:
+        p = replace(r.predictor[0].parameter, fixed=(at(0.0, **{r.category_dim: 0}),))
+        return replace(r, predictor=(Term(p),))
+
+    return replace(model, responses=tuple(free(r) if r.name.startswith(ASSIGNED) else r for r in model.responses))
 
 
 # two steps ----------------------------------------------------------------------------------------
@@ -234,12 +233,8 @@ def two_step_model(
     effects = tuple(
         replace(e, mean=tuple(map(fixed, e.mean)), sd=None if e.sd is None else fixed(e.sd)) for e in model.effects
     )
-    classes = []
-    for c in model.classes:
-        if c.name == variable and covariates is not None:
-            logits = class_logits(c.name, "step", (), **{level: covariates})
-            c = replace(c, predictor=(*c.predictor, logits[1]))
-        classes.append(c)
+    slopes = () if covariates is None else class_logits(variable, "step", (), **{level: covariates})[1:]
+    classes = (replace(c, predictor=(*c.predictor, *slopes)) if c.name == variable else c for c in model.classes)
     more = tuple(o.response(variable, variance) for o in outcomes)
     return replace(model, name="two_step", responses=(*responses, *more), classes=tuple(classes), effects=effects)
 

@@ -45,16 +45,15 @@ def outcomes_of(
             f"outcome_covariates came for {unknown[0]!r}, which is no outcome: these are {', '.join(map(str, chosen))}."
         )
     out, notes = [], []
-    for k, (name, family) in enumerate(chosen.items(), start=1):
+    for k, (name, given_family) in enumerate(chosen.items(), start=1):
         if not isinstance(name, str):
             raise ValueError(f"The outcomes came with {name!r}, expected names of columns as text.")
         if name not in df.columns:
             near = nearest(name, df.columns)
             hint = f"did you mean '{near}'?" if near else f"they have {', '.join(map(str, df.columns[:12]))}."
             raise ValueError(f"The outcome '{name}' is no column of the data: {hint}")
-        if family is None:
-            family, note = _by_values(name, df[name])
-            notes += note
+        family, note = (given_family, []) if given_family is not None else _by_values(name, df[name])
+        notes += note
         check_family(family)
         if family.kind != "categorical":
             y = numbers(f"The outcome '{name}'", df[name], np.ones(len(df), dtype=bool))
@@ -173,7 +172,7 @@ def check_within(outcomes: Sequence[Outcome], frame: pd.DataFrame, w: Array, lab
                     f"The outcome '{o.name}' is missing for all whose most likely class is {label}: nothing can be "
                     "said of it there; leave it out, or take fewer classes."
                 )
-            if own.nunique() > 1:
+            if len(np.unique(own)) > 1:
                 continue
             if o.family.residual and variance == "class":
                 raise ValueError(
@@ -181,7 +180,7 @@ def check_within(outcomes: Sequence[Outcome], frame: pd.DataFrame, w: Array, lab
                     "has no variance of its own; take variance='equal'."
                 )
             notes.append(f"{o.name} is constant among those whose most likely class is {label}")
-        if (gone := int((~seen).sum())) :
+        if gone := int((~seen).sum()):
             notes.append(f"{o.name} is missing in {gone} rows, which tell of the class alone (missing at random)")
     return notes
 
@@ -195,7 +194,7 @@ def of_clusters(df: pd.DataFrame, first: np.ndarray, cluster: str, names: Sequen
         A column that varies within clusters.
     """
     for name in dict.fromkeys(names):
-        if (df.groupby(cluster, observed=True)[name].nunique(dropna=False) > 1).any():
+        if len(df[[cluster, name]].drop_duplicates()) > df[cluster].nunique():
             raise ValueError(
                 f"'{name}' varies within clusters ('{cluster}'), but the classes are those of clusters: give a column "
                 f"of clusters, such as its mean, df.groupby('{cluster}')['{name}'].transform('mean')."

@@ -76,12 +76,12 @@ class Monitor:
                 "cannot move), or variance='equal'"
             )
         if "step three" in self.classes:
-            shift = self.classes["step three"] - self.classes["step one"]
-            k = shift.abs().idxmax()
-            if abs(shift[k]) > SHIFT:
+            before, after = (self.classes[k].to_numpy() for k in ("step one", "step three"))
+            k = int(np.abs(after - before).argmax())
+            if abs(after[k] - before[k]) > SHIFT:
                 said.append(
-                    f"class {k} has a share of {self.classes.loc[k, 'step one']:.3f} in step one and of "
-                    f"{self.classes.loc[k, 'step three']:.3f} in step three: the outcomes or covariates have moved it"
+                    f"class {_label(self.classes.index[k])} has a share of {before[k]:.3f} in step one and of "
+                    f"{after[k]:.3f} in step three: the outcomes or covariates have moved it"
                 )
         if self.entropy < LOW_ENTROPY:
             said.append(
@@ -91,10 +91,15 @@ class Monitor:
             )
         if (low := self.classes["assigned to it"]).min() < LOW_DIAGONAL:
             said.append(
-                f"of class {low.idxmin()} only {low.min():.0%} are assigned to it: what is said of this class rests on "
+                f"of class {_label(low.idxmin())} only {low.min():.0%} are assigned to it: what is said of this class rests on "
                 "the errors of the assignment"
             )
         return said
+
+
+def _label(key: object) -> str:
+    """A class in words; of several occasions with its variable."""
+    return " of ".join(map(str, reversed(key))) if isinstance(key, tuple) else str(key)
 
 
 def entropy_of(p: Array, freq: Array) -> float:

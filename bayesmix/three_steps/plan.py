@@ -88,7 +88,7 @@ class Plan:
     ) -> Plan:
         """Check everything that can be checked before a computation."""
         several = isinstance(result, (list, tuple))
-        results = list(result) if isinstance(result, (list, tuple)) else [result]
+        results: list[Any] = list(result) if isinstance(result, (list, tuple)) else [result]
         df = as_frame(df).reset_index(drop=True)
         if covariates is None and outcomes is None and not several:
             raise ValueError("Neither covariates nor outcomes came: name what the classes are to be related to.")
@@ -153,7 +153,9 @@ class Plan:
         if self.of_draws:
             return f"{by}, between draws of the posterior too"
         alone = self.groups is None and model.cluster is not None and not self.steps[0].of_clusters
-        return f"{by}{' (of clusters)' * alone}, {'with' if self.uncertainty else 'without'} the uncertainty of step one"
+        return (
+            f"{by}{' (of clusters)' * alone}, {'with' if self.uncertainty else 'without'} the uncertainty of step one"
+        )
 
     def run(self) -> ThreeStep:
         """The last step, by the method that was asked for."""

@@ -76,11 +76,11 @@ def pooled(plan: Plan, seed: int) -> ThreeStep:
     within = np.mean([x.q.covariance for x in found], axis=0)
     total = replace(last.q, values=values.mean(axis=0), covariance=within + (1 + 1 / n) * between)
     d = np.mean([x.d for x in found], axis=0)
-    moved = None if plan.method == "bch" else np.mean([x.after for x in found], axis=0)
+    moved = None if plan.method == "bch" else np.mean([x.after for x in found if x.after is not None], axis=0)
     monitor = Monitor.of(p[plan.kept], moved, d, third.freq, step.labels)
     notes = [f"classes were drawn in each of {n} draws; outcomes and covariates have no part in these draws"]
     out = result(
-        plan, total, last.top, last.model, monitor, [d], notes, draws=n,
+        plan, total, last.top, last.model, monitor, [d], notes=notes, draws=n,
         loglik=float(np.mean([x.top.loglik for x in found])),
     )  # fmt: skip
     return replace(out, assignment="random")

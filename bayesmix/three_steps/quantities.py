@@ -135,7 +135,7 @@ def _add_outcome(data: Target, natural: dict[str, Array], o: Outcome, add, varia
     by_name = {t.parameter.name: t.parameter for t in r.terms}
     p = by_name[o.location]
     dims = [d for d in p.dims if d != r.item_dim]
-    here = natural[o.location].take(0, axis=1 + p.dims.index(r.item_dim))
+    here = np.asarray(natural[o.location].take(0, axis=1 + p.dims.index(r.item_dim)))
     add("intercept", here, dims, variable, o.name)
     if o.formula is not None:
         b = by_name[o.slope]
@@ -153,7 +153,7 @@ def _add_outcome(data: Target, natural: dict[str, Array], o: Outcome, add, varia
         add("mean", mean, (variable,), variable, o.name)
     if r.family.residual == "sd":
         sd = by_name[r.auxiliary[0].parameter.name]
-        x = natural[sd.name].take(0, axis=1 + sd.dims.index(r.item_dim))
+        x = np.asarray(natural[sd.name].take(0, axis=1 + sd.dims.index(r.item_dim)))
         more = sum((natural[t.parameter.name] ** 2 for t in r.predictor if t.effects), np.zeros(len(x)))
         add("sd", np.sqrt(x**2 + np.reshape(more, (-1, *[1] * (x.ndim - 1)))), sd.dims[:-1], variable, o.name)
 

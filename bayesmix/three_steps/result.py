@@ -156,7 +156,7 @@ class ThreeStep:
         }  # fmt: skip
 
     def outcomes(self) -> pd.DataFrame:
-        """Outcomes by class, covariates at their means (or at zero, as asked for): the mean, or the probability of each category.
+        """Outcomes by class: means, or probabilities of categories, covariates at their means (at zero, if asked).
 
         Returns
         -------
@@ -170,7 +170,7 @@ class ThreeStep:
             key = q.keys.loc[k]
             if self._is_first_of_two(key):
                 continue
-            x, se = q.values[k], q.se[k]
+            x, se = float(q.values[k]), float(q.se[k])
             lower, upper = self._interval(x, se, key)
             rows.append({"mean": x, "se": se, "lower": lower, "upper": upper, **self._sd(key)})
             index.append((key["outcome"], key["class"], key["category"]))
@@ -188,7 +188,9 @@ class ThreeStep:
     def _sd(self, key: pd.Series) -> dict[str, float]:
         q = self.quantities
         own = [k for k in q.where(kind="sd", outcome=key["outcome"]) if q.keys.loc[k, "class"] in ("", key["class"])]
-        return {"sd": q.values[own[0]], "sd se": q.se[own[0]]} if own else {"sd": np.nan, "sd se": np.nan}
+        if not own:
+            return {"sd": np.nan, "sd se": np.nan}
+        return {"sd": float(q.values[own[0]]), "sd se": float(q.se[own[0]])}
 
     def _interval(self, x: float, se: float, key: pd.Series) -> tuple[float, float]:
         z, family = self._z, self._family(key["outcome"])

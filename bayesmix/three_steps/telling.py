@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -57,7 +58,7 @@ def told(plan: Plan, last: Last) -> ThreeStep:
     )
     freq = step.freq[kept]
     monitor = Monitor.of(last.p[kept], last.after, last.d, freq, step.labels)
-    return result(plan, q, top, last.model, monitor, [last.d], [], _elsewhere(plan, top))
+    return result(plan, q, top, last.model, monitor, [last.d], elsewhere=_elsewhere(plan, top))
 
 
 def _elsewhere(plan: Plan, top: Maximum) -> list[str]:
@@ -73,12 +74,13 @@ def _elsewhere(plan: Plan, top: Maximum) -> list[str]:
 def boundary(top: Maximum) -> list[str]:
     """Which parameters have no standard error."""
     lost = [n for n, x in zip(top.data.packing.names(), top.flat, strict=True) if x]
-    return [f"{', '.join(lost)}: no standard error, the likelihood is flat there or has its maximum far out"] if lost else []
+    far = "no standard error, the likelihood is flat there or has its maximum far out"
+    return [f"{', '.join(lost)}: {far}"] if lost else []
 
 
 def result(
-    plan: Plan, q: Quantities, top: Maximum, model: Model, monitor: Monitor, errors: list[Array], more: list[str],
-    elsewhere: list[str] | None = None, draws: int | None = None, loglik: float | None = None,
+    plan: Plan, q: Quantities, top: Maximum, model: Model, monitor: Monitor, errors: list[Array], *,
+    notes: Sequence[str] = (), elsewhere: Sequence[str] = (), draws: int | None = None, loglik: float | None = None,
 ) -> ThreeStep:  # fmt: skip
     """Tables and tests of the quantities."""
     names = [o.name for o in plan.outcomes]
@@ -93,7 +95,7 @@ def result(
         {"of": q.keys.loc[k, "outcome"], "covariance": q.values[k], "se": q.se[k]}
         for k in q.where(kind="residual covariance")
     ]
-    doubts = [*monitor.doubts(), *(elsewhere or []), *boundary(top)]
+    doubts = [*monitor.doubts(), *elsewhere, *boundary(top)]
     for said in doubts:
         warnings.warn(f"The last step is not to be trusted: {said}.", stacklevel=6)
     tests = [*of_covariates(q), *(of_outcomes(q, names) if names else ())]
@@ -116,7 +118,7 @@ def result(
         shared=pd.DataFrame(covariances),
         standard_errors=plan.errors_in_words,
         level=plan.level,
-        notes=tuple(dict.fromkeys([*plan.notes, *more])),
+        notes=tuple(dict.fromkeys([*plan.notes, *notes])),
         doubts=tuple(doubts),
         draws=draws,
     )

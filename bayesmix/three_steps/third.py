@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -74,7 +75,7 @@ class Third:
             Whether all classes of all rows are wanted, those without weight too.
         """
         row, assigned = np.nonzero(np.ones_like(w) if every else w)
-        known = pd.Categorical.from_codes(assigned.tolist(), categories=labels)
+        known = pd.Categorical.from_codes(assigned.tolist(), categories=cast(Any, labels))
         stacked = frame.iloc[row].assign(**{column: known}).reset_index(drop=True)
         return cls(target_of(model, stacked), row, assigned, freq).weighted(w)
 
@@ -136,7 +137,7 @@ class Maximum:
         """The sandwich of scores (row, parameter) of rows that stand for `freq` units, summed over each group."""
         return self.inverse @ outer(scores, freq, groups) @ self.inverse
 
-    def slope_along(self, model: Model, names: list[str]) -> tuple[Array, Array, Packing]:
+    def slope_along(self, model: Model, names: list[str]) -> tuple[Array, NDArray[np.int64], Packing]:
         """How the score moves with parameters that are fixed here and free in `model`.
 
         Returns

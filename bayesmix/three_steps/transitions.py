@@ -63,9 +63,7 @@ def run(plan: Plan) -> ThreeStep:
         check_assigned(w, s.freq, s.labels, "modal")
     ds = [errors(p, w, s.freq) for s, p, w in zip(plan.steps, each, ws, strict=True)]
     at = plan.rows[plan.kept]
-    known = {
-        column: _labels(s, w, len(plan.df))[at] for column, s, w in zip(columns, plan.steps, ws, strict=True)
-    }
+    known = {column: _labels(s, w, len(plan.df))[at] for column, s, w in zip(columns, plan.steps, ws, strict=True)}
     sizes = {name: s.size for name, s in zip(names, plan.steps, strict=True)}
     model = third_model(sizes, columns, ds, plan.covariates, (), "equal")
     frame = plan.frame.assign(
@@ -84,7 +82,7 @@ def run(plan: Plan) -> ThreeStep:
     for k, s in enumerate(plan.steps):
         if n := int(np.isin(at, s.rows, invert=True).sum()):
             notes.append(f"{n} rows have no answer at occasion {k + 1}: their class there is missing (at random)")
-    out = result(plan, q, top, model, monitor, ds, notes)
+    out = result(plan, q, top, model, monitor, ds, notes=notes)
     return replace(out, transitions=_tables(top, covariance, names))
 
 
@@ -126,9 +124,8 @@ def _slope(top: Maximum, s: StepOne, w: Array, name: str) -> Array:
     by = slope[:, np.searchsorted(places, free[free >= 0])]
     columns = []
     for up, down, apart in s.moves():
-        moved = sum(
-            sign * np.log(np.maximum(errors(q, w, s.freq), FLOOR)) for sign, q in ((1.0, up), (-1.0, down))
-        )
+        ends = [np.log(np.maximum(errors(q, w, s.freq), FLOOR)) for q in (up, down)]
+        moved = ends[0] - ends[1]
         columns.append(by @ (moved - moved[:, :1])[free >= 0] / apart)
     return np.stack(columns, axis=1)
 

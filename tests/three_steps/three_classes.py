@@ -40,6 +40,4 @@ def fitted(df: pd.DataFrame, separation: float) -> bm.Fit:
     """Step one from the truth, in its order of the classes."""
     at = truth(separation)
     model = bm.models.lca(ITEMS, 3)
-    return bm.fit(
-        model, df, start=at, like=at, starts=1, finals=1, rounds=1, budget=0, simpler=False, progress=False
-    )
+    return bm.fit(model, df, start=at, like=at, starts=1, finals=1, rounds=1, budget=0, simpler=False, progress=False)
