@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from bayesmix.reports import Picture, Reported
     from bayesmix.results import Fit
     from bayesmix.studies import Study
+    from bayesmix.three_steps import ThreeStep
 
 
 def without_display() -> None:
@@ -124,6 +125,14 @@ def write_prediction(run: Run, prediction: Prediction) -> None:
     """Write the tables of a prediction."""
     for name, table in prediction.tables().items():
         run.write(f"{name}.csv", table.to_csv)
+
+
+def write_three_step(run: Run, found: ThreeStep) -> None:
+    """Write the tables and the listing of three steps."""
+    for name, table in found.tables().items():
+        flat = table.index.nlevels == 1 and table.index.name is None
+        run.write(f"{name}.csv", lambda path, t=table, i=not flat: t.to_csv(path, index=i))
+    run.write("listing.txt", lambda path: path.write_text(str(found), encoding="utf-8"))
 
 
 # pages and tables ---------------------------------------------------------------------------------
