@@ -1,4 +1,4 @@
-"""The command line: fit, enumerate, study, predict, three-step, compare and mplus, with files from which a run can be repeated.
+"""The command line: fit, enumerate, study, predict, three-step, compare and mplus, and files to repeat a run from.
 
 Everything heavy is imported inside the functions that need it, so that mistakes in the command are
 answered at once.

@@ -121,8 +121,8 @@ def read_related_rows(
         for result, codes in found:
             items = [k for k in Estimates.of(result).model.items if k in df.columns]
             df = blank(df, _each(codes), items)
-    used = dict.fromkeys([*(c for f in formulas if f is not None for c in parse_formula(f)), *(outcomes or {})])
-    return blank(df, _each(missing), [k for k in used if k in df.columns])
+    used = [*(c for f in formulas if f is not None for c in parse_formula(f)), *map(str, outcomes or {})]
+    return blank(df, _each(missing), [k for k in dict.fromkeys(used) if k in df.columns])
 
 
 def read_new_rows(data: Path, result: Fit | xr.DataTree, codes: Sequence[str], more: Sequence[str]) -> pd.DataFrame:

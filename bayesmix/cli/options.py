@@ -14,9 +14,7 @@ Flag = Annotated[bool, Parameter(negative=(), show_default=False)]
 """An option without a value, and without an opposite."""
 Texts = Annotated[list[str], Parameter(negative=(), allow_leading_hyphen=True, show_default=False)]
 """An option that may be repeated; its value may begin with a hyphen, as the missing-value code -9 does."""
-MODEL, SEARCH, SAMPLING, STEPS, OUTPUT = map(
-    Group.create_ordered, ("Model", "Search", "Sampling", "Steps", "Output")
-)
+MODEL, SEARCH, SAMPLING, STEPS, OUTPUT = map(Group.create_ordered, ("Model", "Search", "Sampling", "Steps", "Output"))
 
 
 @Parameter(name="*", group=MODEL)

@@ -91,8 +91,8 @@ class Monitor:
             )
         if (low := self.classes["assigned to it"]).min() < LOW_DIAGONAL:
             said.append(
-                f"of class {_label(low.idxmin())} only {low.min():.0%} are assigned to it: what is said of this class rests on "
-                "the errors of the assignment"
+                f"of class {_label(low.idxmin())} only {low.min():.0%} are assigned to it: what is said of this class "
+                "rests on the errors of the assignment"
             )
         return said
 
