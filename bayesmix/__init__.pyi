@@ -80,6 +80,8 @@ from .spec.quadrature import monte_carlo as monte_carlo
 from .spec.quadrature import trapezoid as trapezoid
 from .studies.run import study as study
 from .studies.summary import Study as Study
+from .three_steps.relating import three_step as three_step
+from .three_steps.result import ThreeStep as ThreeStep
 
 __all__ = [
     "Bootstrap",
@@ -108,6 +110,7 @@ __all__ = [
     "Response",
     "Study",
     "Term",
+    "ThreeStep",
     "VuongTest",
     "adaptive",
     "at",
@@ -160,6 +163,7 @@ __all__ = [
     "simulate",
     "study",
     "tables",
+    "three_step",
     "to_html",
     "transitions",
     "trapezoid",

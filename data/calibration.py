@@ -21,8 +21,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pymc as pm
-from bayesmix.models import fma, fma_gom, gom, irt_3pl, lca, lta, regression_mixture
-from bayesmix.models.nels import figure_2, figure_3
+from bayesmix.models import lca, lta, regression_mixture
+from bayesmix.models.nels import figure_2
 from numpy.typing import NDArray
 from scipy import stats
 

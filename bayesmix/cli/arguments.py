@@ -75,6 +75,21 @@ def family_of(wanted: Sequence[str], items: Sequence[str], names: Sequence[str])
     return chosen or None
 
 
+def outcomes_of(wanted: Sequence[str]) -> dict[str, Any] | None:
+    """Read outcomes and their families of ``score``, ``job=nominal``, ``ill=bernoulli:probit``.
+
+    Raises
+    ------
+    ValueError
+        Another family.
+    """
+    out: dict[str, Any] = {}
+    for word in (w.strip() for text in wanted for w in text.split(",") if w.strip()):
+        name, mark, family = word.rpartition("=")
+        out[name.strip() if mark else word] = family_of([family], [], []) if mark else None
+    return out or None
+
+
 OPTIONS = ("items", "waves", "formula", "classes", "covariates", "family", "freq", "cluster")
 """Arguments of templates that have an option of their own."""
 

@@ -25,9 +25,11 @@ from bayesmix.cli.options import (
     Flag,
     HandoutOptions,
     ModelOptions,
+    OutputOptions,
     PictureOptions,
     SamplingOptions,
     SearchOptions,
+    StepsOptions,
     Texts,
 )
 from bayesmix.cli.read import read_result, read_table
@@ -437,6 +439,56 @@ def residuals_command(
         with unbroken():
             write_residuals(run, found)
             run.finish(data, None, len(df))
+    _say_files(run)
+
+
+@app.command(name="three-step")
+def three_step_command(
+    folder: Path,
+    data: Path,
+    /,
+    *,
+    posterior: Flag = False,
+    then: Annotated[list[Path], Parameter(negative=(), show_default=False)] = (),  # pyright: ignore[reportArgumentType]
+    missing: Texts = (),  # pyright: ignore[reportArgumentType]
+    steps: StepsOptions = StepsOptions(),
+    output: OutputOptions = OutputOptions(),
+    run: ThisRun,
+) -> None:
+    """Relate the classes of the fit in a folder to covariates and outcomes, without moving the classes.
+
+    Parameters
+    ----------
+    folder
+        A folder that `fit --out` wrote.
+    data
+        The data of that fit, with covariates and outcomes: csv, tsv, parquet, dta, sav or xlsx.
+    posterior
+        By the posterior that `fit --sample` wrote, pooled over its draws.
+    then
+        The folder of the fit of a later occasion (may be repeated): transitions between the classes.
+    missing
+        A missing-value code of covariates and outcomes (may be repeated); those of the fit hold for its items.
+    """
+    run.open(output.out)
+    with _status("Loading"):
+        from bayesmix.cli.arguments import outcomes_of
+        from bayesmix.cli.export import write_three_step
+        from bayesmix.cli.inputs import read_related_rows
+        from bayesmix.three_steps import three_step
+
+        found = [read_result(f, posterior) for f in (folder, *then)]
+        outcomes = outcomes_of(steps.outcomes)
+        settings = steps.settings()
+        df = read_related_rows(data, found, missing, [settings["covariates"], settings["outcome_covariates"]], outcomes)
+    with _status("Relating"):
+        results: Any = [result for result, _ in found]
+        result = three_step(results if then else results[0], df, outcomes=outcomes, **settings)
+    if not output.quiet:
+        print(result)
+    with unbroken():
+        write_three_step(run, result)
+        run.finish(data, None, result.n_units)
     _say_files(run)
 
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from bayesmix.reports import Picture, Reported
     from bayesmix.results import Fit
     from bayesmix.studies import Study
+    from bayesmix.three_steps import ThreeStep
 
 
 def without_display() -> None:
@@ -146,6 +147,14 @@ def write_residuals(run: Run, found: Judgement) -> None:
             warnings.warn(f"No residuals.png: {reason}", stacklevel=2)
             return
         run.write("residuals.png", lambda path: figure.savefig(path, dpi=150))
+
+
+def write_three_step(run: Run, found: ThreeStep) -> None:
+    """Write the tables and the listing of three steps."""
+    for name, table in found.tables().items():
+        flat = table.index.nlevels == 1 and table.index.name is None
+        run.write(f"{name}.csv", lambda path, t=table, i=not flat: t.to_csv(path, index=i))
+    run.write("listing.txt", lambda path: path.write_text(str(found), encoding="utf-8"))
 
 
 # pages and tables ---------------------------------------------------------------------------------

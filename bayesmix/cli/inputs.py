@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -90,6 +90,39 @@ def read_inputs(
 def _each(codes: Sequence[str]) -> list[str]:
     """Missing-value codes one by one, of which an option may name several."""
     return [code.strip() for text in codes for code in text.split(",")]
+
+
+def read_related_rows(
+    data: Path,
+    found: Sequence[tuple[Fit | xr.DataTree, Sequence[str]]],
+    missing: Sequence[str],
+    formulas: Sequence[str | None],
+    outcomes: Mapping[str, object] | None,
+) -> pd.DataFrame:
+    """Read the rows of fits with what their classes are to be related to.
+
+    Parameters
+    ----------
+    data : Path
+    found : sequence of (result, codes)
+        Fits, and the missing-value codes of their items.
+    missing : sequence of str
+        Codes of covariates and outcomes.
+    formulas : sequence of str
+        Of covariates.
+    outcomes : mapping of str, optional
+    """
+    from bayesmix.results import Estimates
+    from bayesmix.spec import parse_formula
+
+    df = read_table(data)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for result, codes in found:
+            items = [k for k in Estimates.of(result).model.items if k in df.columns]
+            df = blank(df, _each(codes), items)
+    used = [*(c for f in formulas if f is not None for c in parse_formula(f)), *map(str, outcomes or {})]
+    return blank(df, _each(missing), [k for k in dict.fromkeys(used) if k in df.columns])
 
 
 def read_new_rows(data: Path, result: Fit | xr.DataTree, codes: Sequence[str], more: Sequence[str]) -> pd.DataFrame:

@@ -14,7 +14,7 @@ Flag = Annotated[bool, Parameter(negative=(), show_default=False)]
 """An option without a value, and without an opposite."""
 Texts = Annotated[list[str], Parameter(negative=(), allow_leading_hyphen=True, show_default=False)]
 """An option that may be repeated; its value may begin with a hyphen, as the missing-value code -9 does."""
-MODEL, SEARCH, SAMPLING, OUTPUT = map(Group.create_ordered, ("Model", "Search", "Sampling", "Output"))
+MODEL, SEARCH, SAMPLING, STEPS, OUTPUT = map(Group.create_ordered, ("Model", "Search", "Sampling", "Steps", "Output"))
 
 
 @Parameter(name="*", group=MODEL)
@@ -104,6 +104,48 @@ class SamplingOptions:
         effects = "sample" if self.sample_effects else "integrate"
         numbers = {"draws": self.draws, "tune": self.tune, "chains": self.chains}
         return {"method": self.method, **numbers, "effects": effects}
+
+
+@Parameter(name="*", group=STEPS)
+@dataclass(frozen=True, kw_only=True)
+class StepsOptions:
+    """Settings of :func:`bayesmix.three_step`."""
+
+    covariates: str | None = None
+    """Formula of the class logits: 'age + sex'."""
+    outcomes: Texts = field(default_factory=list)
+    """Outcomes: score, or with a family: job=nominal,visits=poisson."""
+    outcome_covariates: str | None = None
+    """Formula of covariates of the outcomes beside the class."""
+    method: Literal["ml", "bch", "two-step"] = "ml"
+    """Maximum likelihood with known errors of assignment, BCH weights, or measurement held."""
+    assignment: Literal["modal", "proportional"] = "modal"
+    """To the most likely class, or to all by their probabilities."""
+    slopes: Literal["common", "class"] = "common"
+    """Slopes of the outcomes' covariates: the same in all classes, or by class."""
+    variance: Literal["class", "equal"] = "class"
+    """Variances of normal outcomes: by class, or equal."""
+    correlated: Flag = False
+    """Residual covariances of normal outcomes."""
+    at: Literal["means", "zero"] = "means"
+    """Where the outcomes' covariates stand in means and tests."""
+    no_uncertainty: Flag = False
+    """Standard errors without the uncertainty of step one."""
+    cluster: str | None = None
+    """Column of clusters that standard errors are robust against."""
+    variable: str | None = None
+    """The class variable, where the fit has several."""
+    level: float = 0.95
+    """Coverage of intervals."""
+    draws: int = 50
+    """Draws of a posterior that are pooled."""
+    seed: int = 0
+    """For the classes that are drawn in them."""
+
+    def settings(self) -> dict[str, Any]:
+        """Name the options as :func:`bayesmix.three_step` does, but the outcomes."""
+        same = {k: v for k, v in vars(self).items() if k not in ("outcomes", "no_uncertainty")}
+        return same | {"uncertainty": not self.no_uncertainty}
 
 
 @Parameter(name="*", group=OUTPUT)

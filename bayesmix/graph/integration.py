@@ -20,6 +20,7 @@ from bayesmix.spec import (
     MonteCarlo,
     Named,
     Nodes,
+    Response,
     Term,
     Trapezoid,
     count_nodes,
@@ -101,6 +102,11 @@ def _default(model: Model, level: str) -> Nodes:
     return Adaptive(7) if level == "cluster" else Trapezoid({1: 31, 2: 21}[n])
 
 
+def _loads(r: Response) -> bool:
+    """Whether a response depends on effects."""
+    return any(t.effects for t in r.terms)
+
+
 def without_closed_form(model: Model, level: str) -> str:
     """Why the effects of a level cannot be integrated exactly; empty where they can."""
     several = [c for c in model.classes if c.size > 1]
@@ -108,7 +114,7 @@ def without_closed_form(model: Model, level: str) -> str:
         return f"the class '{within[0]}' lives below their level"
     if below := [c.name for c in several if c.level == "item"]:
         return f"the class '{below[0]}' lives below their level"
-    if other := [r.name for r in model.responses if not r.family.gaussian]:
+    if other := [r.name for r in model.responses if not r.family.gaussian and (level == "cluster" or _loads(r))]:
         return f"the response '{other[0]}' is not normal"
     scale = [t for r in model.responses for t in r.auxiliary] + [e.sd for e in model.effects if e.sd]
     of_classes = [t for c in model.classes for t in c.predictor]

@@ -142,13 +142,19 @@ def at_zero(data: Target, theta: Array) -> NDArray[np.bool_]:
     return out
 
 
-def covariances(c: Curvature) -> tuple[Array, Array, NDArray[np.bool_]]:
-    """Robust and Hessian covariance of theta, and which entries lie in a flat direction (a boundary)."""
+def inverse_information(c: Curvature) -> tuple[Array, NDArray[np.bool_]]:
+    """The inverse of the information along its curved directions, and which entries lie in a flat one (a boundary)."""
     values, vectors = c.spectrum
     keep = values > FLAT
     inverse = (vectors[:, keep] / values[keep]) @ vectors[:, keep].T
-    meat = (c.scores * c.weight[:, None]).T @ c.scores
     flat = vectors[:, ~keep]
     size = np.abs(flat) / c.unit[:, None]
     boundary = (size > 0.1).any(axis=1) if flat.size else np.zeros(len(values), dtype=bool)
+    return inverse, boundary
+
+
+def covariances(c: Curvature) -> tuple[Array, Array, NDArray[np.bool_]]:
+    """Robust and Hessian covariance of theta, and which entries lie in a flat direction (a boundary)."""
+    inverse, boundary = inverse_information(c)
+    meat = (c.scores * c.weight[:, None]).T @ c.scores
     return inverse @ meat @ inverse, inverse, boundary

@@ -1,0 +1,201 @@
+"""What is to be done: the results of step one with rows, covariates and outcomes that have been checked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from numpy.typing import NDArray
+
+from bayesmix.data import as_frame
+from bayesmix.results import Fit
+from bayesmix.three_steps import by_assignment, by_measurement, transitions
+from bayesmix.three_steps.declared import Outcome
+from bayesmix.three_steps.inputs import (
+    Outcomes,
+    check_columns,
+    check_new,
+    complete,
+    formula_columns,
+    of_clusters,
+    outcomes_of,
+)
+from bayesmix.three_steps.result import ThreeStep
+from bayesmix.three_steps.step_one import StepOne, said_of_covariates
+from bayesmix.typing import Array
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything that the last step is made of.
+
+    Attributes
+    ----------
+    steps : tuple of StepOne
+        One, or one an occasion.
+    df : pandas.DataFrame
+        The data.
+    rows : array of int
+        Positions of the rows (the first of each cluster, for classes of clusters) that step one has seen.
+    kept : array of bool (row,)
+        Which of these have all covariates.
+    covariates : str, optional
+    outcomes : tuple of Outcome
+    groups : array of int (row of the data,), optional
+        What standard errors are robust against beyond units.
+    notes : list of str
+    method, assignment, variance, correlated, uncertainty, at, level, draws
+        As they were asked for.
+    """
+
+    steps: tuple[StepOne, ...]
+    df: pd.DataFrame
+    rows: NDArray[np.int64]
+    kept: NDArray[np.bool_]
+    covariates: str | None
+    outcomes: tuple[Outcome, ...]
+    groups: NDArray[np.int64] | None
+    method: str
+    assignment: str
+    variance: str
+    correlated: bool
+    uncertainty: bool
+    at: str
+    level: float
+    draws: int
+    notes: list[str] = field(default_factory=list)
+
+    @classmethod
+    def of(
+        cls,
+        result: Fit | xr.DataTree | Sequence[Fit],
+        df: pd.DataFrame,
+        covariates: str | None,
+        outcomes: Outcomes | None,
+        method: str,
+        assignment: str,
+        *,
+        outcome_covariates: str | Mapping[str, str] | None,
+        slopes: str,
+        cluster: str | None,
+        variable: str | None,
+        draws: int,
+        **settings: Any,
+    ) -> Plan:
+        """Check everything that can be checked before a computation."""
+        several = isinstance(result, (list, tuple))
+        results: list[Any] = list(result) if isinstance(result, (list, tuple)) else [result]
+        df = as_frame(df).reset_index(drop=True)
+        if covariates is None and outcomes is None and not several:
+            raise ValueError("Neither covariates nor outcomes came: name what the classes are to be related to.")
+        if several:
+            transitions.check(results, method, assignment, outcomes)
+        chains = result["posterior"].sizes["chain"] if isinstance(result, xr.DataTree) and "posterior" in result else 1
+        steps = tuple(StepOne.of(r, df, variable, -(-draws // chains)) for r in results)
+        first = steps[0]
+        found, notes = outcomes_of(outcomes, outcome_covariates, slopes, df)
+        predictors = formula_columns(covariates)
+        used = [*predictors, *(c for o in found for c in formula_columns(o.formula))]
+        check_columns(df, used)
+        for s in steps:
+            check_new(s.source.model, predictors, found)
+            notes += said_of_covariates(s.source.model, s.variable)
+        rows, frame = first.rows, df
+        if several:
+            rows = np.unique(np.concatenate([s.rows for s in steps]))
+        if first.of_clusters:
+            here = df.iloc[np.flatnonzero(first.data.pattern_of >= 0)]
+            of_clusters(here, np.arange(len(here)), str(first.source.model.cluster), [*used, *(o.name for o in found)])
+        kept = complete(frame.iloc[rows], used)
+        if not kept.any():
+            raise ValueError(f"No row has all of the covariates {', '.join(dict.fromkeys(used))}: nothing is left.")
+        if n := int((~kept).sum()):
+            unit = "clusters" if first.of_clusters else "rows"
+            notes.append(f"{n} {unit} miss a covariate and are left out of the last step (step one has them)")
+        groups, said = _groups(first, df, cluster)
+        return cls(
+            steps, df, rows, kept, covariates, tuple(found), groups, method, assignment, draws=draws,
+            notes=notes + said, **settings,
+        )  # fmt: skip
+
+    @property
+    def of_draws(self) -> bool:
+        """Whether step one is a posterior."""
+        return self.steps[0].source.draws
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """The rows of the last step."""
+        return self.df.iloc[self.rows[self.kept]].reset_index(drop=True)
+
+    @property
+    def row_groups(self) -> NDArray[np.int64] | None:
+        """The groups of these rows."""
+        return None if self.groups is None else self.groups[self.rows[self.kept]]
+
+    @property
+    def column(self) -> str:
+        """A name for the assigned classes that no column of the data has."""
+        name = f"assigned {self.steps[0].variable.name}"
+        while any(str(c).startswith(name) for c in self.df.columns):
+            name = f"_{name}"
+        return name
+
+    @property
+    def errors_in_words(self) -> str:
+        """What standard errors have in them."""
+        model = self.steps[0].source.model
+        by = "robust" if self.groups is None else "robust against clusters"
+        if self.of_draws:
+            return f"{by}, between draws of the posterior too"
+        alone = self.groups is None and model.cluster is not None and not self.steps[0].of_clusters
+        return (
+            f"{by}{' (of clusters)' * alone}, {'with' if self.uncertainty else 'without'} the uncertainty of step one"
+        )
+
+    def run(self) -> ThreeStep:
+        """The last step, by the method that was asked for."""
+        if len(self.steps) > 1:
+            return transitions.run(self)
+        return by_measurement.run(self) if self.method == "two-step" else by_assignment.run(self)
+
+    @property
+    def variables(self) -> list[str]:
+        """The class variables of the last step: of several occasions with their numbers."""
+        if len(self.steps) == 1:
+            return [self.steps[0].variable.name]
+        return [f"C{k + 1}" for k in range(len(self.steps))]
+
+    def freq(self) -> Array:
+        """Units that each row of the last step stands for."""
+        first = self.steps[0]
+        return first.freq[self.kept] if len(self.steps) == 1 else first.data.rows.freq[self.rows[self.kept]]
+
+
+def _groups(first: StepOne, df: pd.DataFrame, cluster: str | None) -> tuple[NDArray[np.int64] | None, list[str]]:
+    """Codes of the clusters of all rows of the data; None where units stand for themselves.
+
+    Raises
+    ------
+    ValueError
+        No such column, or missing labels.
+    """
+    own = first.source.model.cluster
+    name = cluster or (None if first.of_clusters else own)
+    if name is None:
+        return None, []
+    if name not in df.columns:
+        raise ValueError(f"cluster came as {name!r}, which is no column of the data: name one, or leave it out.")
+    if own is not None and cluster not in (None, own):
+        raise ValueError(
+            f"cluster came as {cluster!r}, but step one has the clusters '{own}', and is independent between these "
+            "alone: leave cluster= out."
+        )
+    codes = pd.factorize(df[name])[0]
+    if n := int((codes < 0).sum()):
+        raise ValueError(f"The cluster column '{name}' has {n} missing values: every row needs a cluster.")
+    return codes, []

@@ -1,0 +1,298 @@
+"""What three steps return: a frozen :class:`ThreeStep`, tables of it, and its listing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy import special
+
+from bayesmix.spec import Model
+from bayesmix.three_steps.monitor import Monitor
+from bayesmix.three_steps.quantities import Quantities
+from bayesmix.typing import Array
+
+METHODS = {
+    "ml": "three steps, maximum likelihood (Vermunt 2010)",
+    "bch": "three steps, inverse of the assignment's errors (BCH)",
+    "two-step": "two steps (Bakk and Kuha 2018)",
+}
+
+
+@dataclass(frozen=True, repr=False)
+class ThreeStep:
+    """Classes related to covariates and outcomes.
+
+    Attributes
+    ----------
+    method, assignment : str
+        As they were asked for.
+    model : Model
+        The declaration of the last step.
+    variables : tuple of str
+        The class variables.
+    outcome_names : tuple of str
+        The outcomes, in their order.
+    quantities : Quantities
+        All estimates with their covariance matrix.
+    loglik : float
+        Log-likelihood of the last step at its maximum, that of the assigned classes in it; with BCH weights the
+        weighted one. Over draws of a posterior its mean.
+    n_parameters, n_units, n_left_out : int
+        Free parameters; individuals (clusters) in the last step, and rows of step one that are not in it.
+    errors : pandas.DataFrame
+        P(assigned class | class) in rows; of several occasions that of each, beneath each other.
+    weights : pandas.DataFrame, optional
+        BCH weights: for each assigned class the weight in each class.
+    monitor : Monitor
+        Classes of step one beside those of step three.
+    tests, pairwise : pandas.DataFrame
+        Wald tests: of each covariate, of equal outcomes; of classes in pairs, with Holm's adjustment.
+    shared : pandas.DataFrame
+        Residual covariances of outcomes that are correlated given the class.
+    standard_errors : str
+        What they have in them.
+    level : float
+        Of all intervals.
+    notes, doubts : tuple of str
+        What was taken to be meant; why the numbers may not be trusted.
+    draws : int, optional
+        Draws of a posterior that were pooled.
+    transitions : pandas.DataFrame, optional
+        Of several occasions: probabilities of the classes of the first, and of those of each later one given the class
+        before; averaged over covariates.
+
+    Examples
+    --------
+    >>> found = bm.three_step(fit, df, "x", "y")
+    >>> found.coefficients().index.names, found.outcomes().shape
+    (FrozenList(['class', 'term']), (2, 6))
+    """
+
+    method: str
+    assignment: str
+    model: Model
+    variables: tuple[str, ...]
+    outcome_names: tuple[str, ...]
+    quantities: Quantities
+    loglik: float
+    n_parameters: int
+    n_units: int
+    n_left_out: int
+    errors: pd.DataFrame
+    weights: pd.DataFrame | None
+    monitor: Monitor
+    tests: pd.DataFrame
+    pairwise: pd.DataFrame
+    shared: pd.DataFrame
+    standard_errors: str
+    level: float = 0.95
+    notes: tuple[str, ...] = ()
+    doubts: tuple[str, ...] = ()
+    draws: int | None = None
+    transitions: pd.DataFrame | None = None
+
+    @property
+    def _z(self) -> float:
+        return float(special.ndtri(0.5 + self.level / 2))
+
+    def coefficients(self, reference: Any = None, variable: str | None = None) -> pd.DataFrame:
+        """Class logits on covariates, against a reference class, with odds ratios.
+
+        Parameters
+        ----------
+        reference : optional
+            The class that the others are set against; the last one if left out.
+        variable : str, optional
+            The class variable, of several occasions; the first one if left out.
+
+        Returns
+        -------
+        pandas.DataFrame
+            By class and term (of a later occasion by class before, class and term; the class before has no slopes of
+            its own): `estimate`, `se`, `z`, `p`, `lower`, `upper`, `odds ratio`, and its interval.
+
+        Raises
+        ------
+        ValueError
+            There is no such class or class variable.
+        """
+        variable = variable or self.variables[0]
+        if variable not in self.variables:
+            raise ValueError(f"variable came as {variable!r}: give one of {', '.join(self.variables)}.")
+        q = self.quantities
+        keys = q.keys[q.keys["kind"].isin(["logit", "slope"]) & (q.keys["variable"] == variable)]
+        labels = list(dict.fromkeys(keys["class"]))
+        reference = labels[-1] if reference is None else reference
+        if reference not in labels:
+            raise ValueError(f"reference came as {reference!r}: give one of {', '.join(map(str, labels))}.")
+        rows, index = [], []
+        for (given, term), part in keys.groupby(["given", "term"], sort=False):
+            base = part.index[part["class"] == reference][0]
+            for k in part.index[part["class"] != reference]:
+                contrast = np.zeros(len(q.values))
+                contrast[k], contrast[base] = 1.0, -1.0
+                rows.append(self._estimate(contrast))
+                index.append((given, part.loc[k, "class"], term or "(intercept)"))
+        out = pd.DataFrame(rows, index=pd.MultiIndex.from_tuples(index, names=["given", "class", "term"]))
+        for k in ("estimate", "lower", "upper"):
+            out[{"estimate": "odds ratio", "lower": "OR lower", "upper": "OR upper"}[k]] = np.exp(out[k])
+        if (out.index.get_level_values("given") == "").all():
+            out = out.droplevel("given")
+        return out
+
+    def _estimate(self, contrast: Array) -> dict[str, float]:
+        """A linear combination of the quantities, with its interval."""
+        q, used = self.quantities, np.flatnonzero(contrast)
+        x = float(contrast[used] @ q.values[used])
+        variance = float(contrast[used] @ q.covariance[np.ix_(used, used)] @ contrast[used])
+        se = float(np.sqrt(variance)) if variance > 0 else np.nan
+        z = x / se
+        return {
+            "estimate": x, "se": se, "z": z, "p": float(2 * special.ndtr(-abs(z))), "lower": x - self._z * se,
+            "upper": x + self._z * se,
+        }  # fmt: skip
+
+    def outcomes(self) -> pd.DataFrame:
+        """Outcomes by class: means, or probabilities of categories, covariates at their means (at zero, if asked).
+
+        Returns
+        -------
+        pandas.DataFrame
+            By outcome and class (and category): `mean`, `se`, `lower`, `upper`, `sd` (of normal outcomes; it
+            is missing for others) and its standard error. Intervals of probabilities are symmetric as logits, those of
+            expected counts as logarithms. Of two categories the second is shown.
+        """
+        q, rows, index = self.quantities, [], []
+        for k in q.where(kind="mean"):
+            key = q.keys.loc[k]
+            if self._is_first_of_two(key):
+                continue
+            x, se = float(q.values[k]), float(q.se[k])
+            lower, upper = self._interval(x, se, key)
+            rows.append({"mean": x, "se": se, "lower": lower, "upper": upper, **self._sd(key)})
+            index.append((key["outcome"], key["class"], key["category"]))
+        names = ["outcome", "class", "category"]
+        out = pd.DataFrame(rows, index=pd.MultiIndex.from_tuples(index, names=names) if index else None)
+        if index and all(i[2] == "" for i in index):
+            out = out.droplevel("category")
+        return out
+
+    def _is_first_of_two(self, key: pd.Series) -> bool:
+        q = self.quantities.keys
+        same = q[(q["kind"] == "mean") & (q["outcome"] == key["outcome"]) & (q["class"] == key["class"])]
+        return len(same) == 2 and key["category"] == same["category"].iloc[0]
+
+    def _sd(self, key: pd.Series) -> dict[str, float]:
+        q = self.quantities
+        own = [k for k in q.where(kind="sd", outcome=key["outcome"]) if q.keys.loc[k, "class"] in ("", key["class"])]
+        if not own:
+            return {"sd": np.nan, "sd se": np.nan}
+        return {"sd": float(q.values[own[0]]), "sd se": float(q.se[own[0]])}
+
+    def _interval(self, x: float, se: float, key: pd.Series) -> tuple[float, float]:
+        z, family = self._z, self._family(key["outcome"])
+        if family.finite:
+            half = z * se / max(x * (1 - x), 1e-300)
+            return tuple(special.expit(special.logit(x) + np.array([-half, half])))
+        if family.kind == "count":
+            return x * np.exp(-z * se / x), x * np.exp(z * se / x)
+        return x - z * se, x + z * se
+
+    def _family(self, outcome: str):
+        return next(r.family for r in self.model.responses if r.items == (outcome,))
+
+    def outcome_coefficients(self) -> pd.DataFrame:
+        """The equations of the outcomes: intercepts where covariates are zero, and slopes.
+
+        Returns
+        -------
+        pandas.DataFrame
+            By outcome, class (empty for what all classes have in common), category and term; as
+            :meth:`coefficients` without odds ratios, on the scale of the predictor: logits, log rates, thresholds.
+        """
+        q, rows, index = self.quantities, [], []
+        for kind in ("intercept", "outcome slope"):
+            for k in q.where(kind=kind):
+                if q.covariance[k, k] == 0:
+                    continue
+                key = q.keys.loc[k]
+                rows.append(self._estimate(np.eye(len(q.values))[k]))
+                index.append((key["outcome"], key["class"], key["category"], key["term"] or "(intercept)"))
+        names = ["outcome", "class", "category", "term"]
+        out = pd.DataFrame(rows, index=pd.MultiIndex.from_tuples(index, names=names) if index else None)
+        return out.sort_index(level="outcome", sort_remaining=False) if index else out
+
+    def tables(self) -> dict[str, pd.DataFrame]:
+        """All there is, by the names of the files that the command line writes."""
+        out = {}
+        for k, v in enumerate(self.variables):
+            out["coefficients" if k == 0 else f"coefficients_{v}"] = self.coefficients(variable=v)
+        if self.transitions is not None:
+            out["transitions"] = self.transitions
+        if self.outcome_names:
+            out |= {"outcomes": self.outcomes(), "outcome_coefficients": self.outcome_coefficients()}
+        if len(self.tests):
+            out["tests"] = self.tests
+        if len(self.pairwise):
+            out["pairwise"] = self.pairwise
+        if len(self.shared):
+            out["residual_covariances"] = self.shared
+        out |= {"classes": self.monitor.classes, "errors": self.errors}
+        return out if self.weights is None else out | {"weights": self.weights}
+
+    def to_frame(self) -> pd.DataFrame:
+        """Every estimate with its standard error, one a row, keyed by what it is of."""
+        return self.quantities.table()
+
+    def __repr__(self) -> str:
+        doubt = f", {len(self.doubts)} doubt{'s' * (len(self.doubts) > 1)}" if self.doubts else ""
+        of = f", pooled over {self.draws} draws" if self.draws else ""
+        return (
+            f"<ThreeStep {self.method}, {self.assignment}: {self.n_units} units, log-likelihood {self.loglik:.3f}, "
+            f"{self.n_parameters} parameters{of}{doubt}>"
+        )
+
+    def __str__(self) -> str:
+        """The listing."""
+        head = [
+            METHODS[self.method],
+            f"assignment {self.assignment}; {self.n_units} units, {self.n_left_out} left out",
+            f"log-likelihood {self.loglik:.3f}, {self.n_parameters} free parameters",
+            f"standard errors: {self.standard_errors}; intervals {self.level:.0%}",
+        ]
+        if self.draws:
+            head.append(f"pooled over {self.draws} draws of the posterior (Rubin's rules)")
+        parts = ["\n".join(head)]
+        titles = {
+            "coefficients": "Classes on covariates (logits, the last class is the reference)",
+            "outcomes": "Outcomes by class",
+            "outcome_coefficients": "Equations of the outcomes",
+            "transitions": "Class probabilities, and given the class before",
+            "tests": "Wald tests",
+            "pairwise": "Classes in pairs",
+            "residual_covariances": "Residual covariances, the same in all classes",
+            "classes": "Classes of step one beside step three",
+            "errors": "P(assigned class | class)",
+            "weights": "BCH weights of those assigned to a class (rows)",
+        }
+        for name, table in self.tables().items():
+            title = titles.get(name, f"Transitions: {name.removeprefix('coefficients_')} on the class before")
+            index = name not in ("transitions", "tests", "pairwise", "residual_covariances")
+            parts.append(f"{title}\n{table.to_string(index=index, float_format=lambda x: f'{x:.3f}', na_rep='')}")
+        if np.isfinite(self.monitor.moved):
+            m = self.monitor
+            parts.append(
+                f"entropy {m.entropy:.3f} in step one, {m.entropy_three:.3f} in step three; {m.moved:.1%} moved to "
+                "another most likely class"
+            )
+        parts += [f"Note: {n}." for n in self.notes]
+        parts += [f"NOT TO BE TRUSTED: {d}." for d in self.doubts]
+        return "\n\n".join(parts)
+
+    def _repr_html_(self) -> str:
+        tables = "".join(t.round(3).to_html() for t in self.tables().values())
+        said = "".join(f"<p>{n}</p>" for n in (*self.notes, *self.doubts))
+        return f"<p>{repr(self).strip('<>')}</p>{tables}{said}"
