@@ -17,6 +17,12 @@ from .graph.posterior import log_likelihood as log_likelihood
 from .graph.problem import Problem as Problem
 from .graph.problem import prepare as prepare
 from .graph.simulation import simulate as simulate
+from .inference.contrasts import Contrast as Contrast
+from .inference.contrasts import contrast as contrast
+from .inference.nested import LikelihoodRatio as LikelihoodRatio
+from .inference.nested import likelihood_ratio as likelihood_ratio
+from .inference.wald import WaldTest as WaldTest
+from .inference.wald import test as test
 from .listing.overview import report as report
 from .ml.estimation import fit as fit
 from .ml.resampling import Bootstrap as Bootstrap
@@ -75,6 +81,7 @@ __all__ = [
     "BootstrapTest",
     "ClassStatus",
     "Comparison",
+    "Contrast",
     "Covariates",
     "Dataset",
     "Effect",
@@ -84,6 +91,7 @@ __all__ = [
     "Fixed",
     "ImportanceFailed",
     "LatentClass",
+    "LikelihoodRatio",
     "MarginalLikelihood",
     "Model",
     "Parameter",
@@ -94,6 +102,7 @@ __all__ = [
     "Study",
     "Term",
     "VuongTest",
+    "WaldTest",
     "adaptive",
     "at",
     "bernoulli",
@@ -107,6 +116,7 @@ __all__ = [
     "classification",
     "coefficients",
     "compare",
+    "contrast",
     "decomposition",
     "enumerate_classes",
     "exact",
@@ -114,6 +124,7 @@ __all__ = [
     "fit",
     "gauss_hermite",
     "item_curves",
+    "likelihood_ratio",
     "log_likelihood",
     "log_marginal_likelihood",
     "lr_test",
@@ -138,6 +149,7 @@ __all__ = [
     "simulate",
     "study",
     "tables",
+    "test",
     "to_html",
     "transitions",
     "trapezoid",

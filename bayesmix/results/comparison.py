@@ -19,7 +19,8 @@ from bayesmix.checks import nearest
 from bayesmix.data import check_same
 from bayesmix.results.diagnostics import RESPONSES
 from bayesmix.results.estimates import Estimates
-from bayesmix.results.fit import Fit, entries
+from bayesmix.results.fit import Fit
+from bayesmix.results.labels import entries
 from bayesmix.spec import ITEM_RESPONSE, LOGIT, RANDOM, SCALES, Model, Quantity, shown
 
 if TYPE_CHECKING:

@@ -64,6 +64,7 @@ from .scales import SQRT as SQRT
 from .scales import TINY as TINY
 from .scales import Z95 as Z95
 from .scales import Scale as Scale
+from .scales import normal_quantile as normal_quantile
 from .serialize import decode as decode
 from .serialize import dumps as dumps
 from .serialize import encode as encode
@@ -133,6 +134,7 @@ __all__ = [
     "lower",
     "model_and_params",
     "natural",
+    "normal_quantile",
     "on_residuals",
     "parameter",
     "parameter_of",

@@ -18,6 +18,11 @@ TINY = 1e-6
 """A probability nearer to 0 or 1 is at its boundary and has no standard error."""
 
 
+def normal_quantile(level: float) -> float:
+    """Give the number of standard errors to each side of an interval of `level`."""
+    return Z95 if level == 0.95 else float(special.ndtri((1 + level) / 2))
+
+
 def _everywhere(x: Array, se: Array) -> NDArray[np.bool_]:
     """Mark every entry of `x`: a standard error `se` of zero makes an interval of no length."""
     return np.ones(np.shape(x), dtype=bool)
@@ -48,15 +53,16 @@ class Scale:
     slope: Callable[[Array], Array]
     usable: Callable[[Array, Array], NDArray[np.bool_]] = _everywhere
 
-    def interval(self, x: Any, se: Any) -> tuple[Array, Array]:
-        """Give the ends of a 95% interval of `x` with the standard error `se`, by the delta method on the scale.
+    def interval(self, x: Any, se: Any, level: float = 0.95) -> tuple[Array, Array]:
+        """Give the ends of an interval of `x` with the standard error `se`, by the delta method on the scale.
 
-        inverse(forward(x) -+ 1.96 se |slope(x)|); NaN without a standard error, and where no interval is usable.
+        inverse(forward(x) -+ z se |slope(x)|), z the normal quantile of the `level` (1.96 of 95%); NaN without a
+        standard error, and where no interval is usable.
         """
         x, se = np.asarray(x, dtype=float), np.asarray(se, dtype=float)
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             x = np.where(self.usable(x, se), x, np.nan)
-            y, half = self.forward(x), Z95 * se * np.abs(self.slope(x))
+            y, half = self.forward(x), normal_quantile(level) * se * np.abs(self.slope(x))
             return self.inverse(y - half), self.inverse(y + half)
 
 
