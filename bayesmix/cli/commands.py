@@ -39,6 +39,9 @@ if TYPE_CHECKING:
 BAD, STOPPED = 2, 130
 """Exit codes: a mistake in the command or the data; Ctrl-C."""
 
+LEVEL = 0.95
+"""Of intervals, where no other is asked for."""
+
 app = App(
     name="bayesmix",
     help="Multilevel mixture models by maximum likelihood and by NUTS, from one declared model.",
@@ -70,10 +73,11 @@ def main(words: Sequence[str] | None = None) -> int:
     settings = _flat(bound.arguments)
     run = {name: Run(words, settings) for name in more}
     if settings.pop("debug", False):
-        command(*bound.args, **bound.kwargs, **run)
+        with _intervals(settings):
+            command(*bound.args, **bound.kwargs, **run)
         return 0
     try:
-        with _plain_warnings():
+        with _plain_warnings(), _intervals(settings):
             command(*bound.args, **bound.kwargs, **run)
         return 0
     except KeyboardInterrupt:
@@ -87,6 +91,19 @@ def _flat(arguments: Mapping[str, Any]) -> dict[str, Any]:
     """Name all settings among the `arguments` of a command, those in groups of options as well."""
     groups = [vars(value) if is_dataclass(value) else {name: value} for name, value in arguments.items()]
     return {name: value for group in groups for name, value in group.items()}
+
+
+@contextmanager
+def _intervals(settings: Mapping[str, Any]) -> Iterator[None]:
+    """Make all intervals of a command with the level among its `settings`."""
+    level = settings.get("level", LEVEL)
+    if level == LEVEL:
+        yield
+        return
+    from bayesmix.spec import at_level
+
+    with at_level(level):
+        yield
 
 
 def _complain(kind: str, what: object, code: int = 0) -> int:

@@ -113,6 +113,8 @@ class PictureOptions:
 
     plots: Flag = False
     """Pictures as well, into the folder of the other files."""
+    level: float = 0.95
+    """Of the intervals."""
     debug: Flag = False
     """Show the whole traceback of an error."""
 

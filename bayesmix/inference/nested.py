@@ -133,8 +133,8 @@ def likelihood_ratio(
         if not correction > 0:
             correction, how = _strictly_positive(restricted, larger, df, correction), "satorra-bentler 2010"
     notes = tuple(_at_boundaries(restricted, larger))
-    for note in notes:
-        warnings.warn(note, stacklevel=2)
+    if notes:
+        warnings.warn(" ".join(notes), stacklevel=2)
     statistic = ratio / correction
     p = float(stats.chi2.sf(statistic, d))
     return LikelihoodRatio(statistic, d, p, correction, how, (restricted.loglik, larger.loglik), notes)

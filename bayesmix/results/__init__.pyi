@@ -5,7 +5,6 @@ from .class_tables import row_coords as row_coords
 from .class_tables import row_index as row_index
 from .classified import Classified as Classified
 from .classified import tables_of as tables_of
-from .comparison import LEVEL as LEVEL
 from .comparison import Comparison as Comparison
 from .comparison import compare as compare
 from .diagnostics import KHAT as KHAT
@@ -56,7 +55,6 @@ __all__ = [
     "ALONE",
     "FORMAT",
     "KHAT",
-    "LEVEL",
     "RESPONSES",
     "TABLES",
     "ClassTables",

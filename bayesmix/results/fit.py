@@ -18,7 +18,7 @@ from bayesmix.results.class_tables import ClassTables, memberships_of, plain_coo
 from bayesmix.results.labels import entries
 from bayesmix.results.on_demand import made_on_demand
 from bayesmix.results.uncertainty import Errors, Uncertainty
-from bayesmix.spec import IDENTITY, Model, Nodes, check_model, decode, encode, from_text
+from bayesmix.spec import IDENTITY, Model, Nodes, check_model, decode, encode, from_text, takes_level
 
 FORMAT = 2
 """Of saved results: those of format 1 did not hold their model."""
@@ -305,8 +305,20 @@ class Fit:
         """
         return memberships_of(self.effect_scores, name)
 
-    def summary(self) -> pd.DataFrame:
-        """Every parameter: estimate, SE, ratio, two-sided p, 95% interval; fixed ones are marked."""
+    @takes_level
+    def summary(self, *, level: float | None = None) -> pd.DataFrame:
+        """Every parameter: estimate, SE, ratio, two-sided p, interval; fixed ones are marked.
+
+        Parameters
+        ----------
+        level : float, optional
+            Of the intervals; 0.95 if left out.
+
+        Raises
+        ------
+        ValueError
+            No number between 0 and 1.
+        """
         frames = []
         for name, x in self.params.data_vars.items():
             rows = pd.DataFrame(

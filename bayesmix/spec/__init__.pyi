@@ -64,7 +64,12 @@ from .scales import SQRT as SQRT
 from .scales import TINY as TINY
 from .scales import Z95 as Z95
 from .scales import Scale as Scale
+from .scales import at_level as at_level
+from .scales import interval_level as interval_level
+from .scales import level_words as level_words
 from .scales import normal_quantile as normal_quantile
+from .scales import tails as tails
+from .scales import takes_level as takes_level
 from .serialize import decode as decode
 from .serialize import dumps as dumps
 from .serialize import encode as encode
@@ -118,6 +123,7 @@ __all__ = [
     "Term",
     "Trapezoid",
     "add",
+    "at_level",
     "by_effect",
     "check_model",
     "class_size",
@@ -129,7 +135,9 @@ __all__ = [
     "from_text",
     "gauss_hermite",
     "groups",
+    "interval_level",
     "item_probability",
+    "level_words",
     "loads",
     "lower",
     "model_and_params",
@@ -149,6 +157,8 @@ __all__ = [
     "shown",
     "square",
     "structure",
+    "tails",
+    "takes_level",
     "terms",
     "transition",
     "walk",
