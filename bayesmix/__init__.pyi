@@ -64,6 +64,7 @@ from .spec.model import LatentClass as LatentClass
 from .spec.model import Model as Model
 from .spec.model import Response as Response
 from .spec.model import Term as Term
+from .spec.model import constrain as constrain
 from .spec.parameters import Fixed as Fixed
 from .spec.parameters import Parameter as Parameter
 from .spec.parameters import Prior as Prior
@@ -116,6 +117,7 @@ __all__ = [
     "classification",
     "coefficients",
     "compare",
+    "constrain",
     "contrast",
     "decomposition",
     "enumerate_classes",

@@ -60,7 +60,8 @@ def _declared(model: Model) -> Any:
     items = [(r.name, tuple(map(str, r.items)), tuple(map(str, r.labels))) for r in model.responses]
     sizes = [(c.name, int(c.size)) for c in model.classes]
     fixed = [(p.name, [(float(f.value), f.positions) for f in p.fixed]) for p in model.parameters]
-    return structure(model), items, sizes, fixed
+    constrained = (model.constraints,) if model.constraints else ()
+    return structure(model), items, sizes, fixed, *constrained
 
 
 def _coded(data: Patterns, covariates: bool = True) -> tuple[Any, ...]:

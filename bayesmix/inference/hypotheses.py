@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import NoReturn
 
 from bayesmix.checks import nearest
+from bayesmix.spec import canonical
 
 TOKEN = re.compile(r"\s*(?:(?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)|(?P<name>[^\W\d]\w*)|(?P<sign>[-+*/()]))")
 
@@ -63,12 +64,6 @@ def parse(text: str | Sequence[str], known: Iterable[str]) -> list[Hypothesis]:
     if not pieces:
         raise ValueError("No hypothesis came: give an equation, such as 'class_logit[1] = 0'.")
     return [h for piece in pieces for h in _equations(piece.strip(), labels)]
-
-
-def canonical(label: str) -> str:
-    """A label with one space after each comma and none elsewhere around them."""
-    label = re.sub(r"\s*,\s*", ", ", label.strip())
-    return re.sub(r"\s*\[\s*", "[", re.sub(r"\s*\]", "]", label))
 
 
 def _split(text: str) -> Iterator[str]:

@@ -12,7 +12,7 @@ import xarray as xr
 
 from bayesmix.layout import WIDTH, Section, Table, make_table, number, p_value, percent, probability
 from bayesmix.results import Estimates, Fit, entry, occasions
-from bayesmix.spec import SCALES, TINY, Effect, LatentClass, Quantity, Response, Term, plain, shown
+from bayesmix.spec import SCALES, TINY, Effect, LatentClass, Quantity, Response, Term, canonical, plain, shown
 
 SHOWN_PATHS = 12
 
@@ -62,6 +62,7 @@ class Rows:
     def __init__(self, fit: Fit) -> None:
         self.fit, self.summary = fit, fit.summary()
         self.boundary = set(fit.quality.get("boundary", []))
+        self.equal = {label: k for k, group in enumerate(fit.model.constraints.equal, 1) for label in group}
 
     def entries(self, name: str) -> Iterator[tuple[tuple[int, ...], str]]:
         """Positions and labels of the entries that exist."""
@@ -74,8 +75,23 @@ class Rows:
         s = row_of(self.summary, label)
         if not s["free"]:
             return (number(s["estimate"]), "-", "-", "-", "fixed")
-        mark = "boundary" if label in self.boundary or math.isnan(s["se"]) else ""
+        mark = "boundary" if label in self.boundary or math.isnan(s["se"]) else self._equal(label)
         return (number(s["estimate"]), number(s["se"]), number(s["ratio"]), p_value(s["p"]), mark)
+
+    def _equal(self, label: str) -> str:
+        """Mark an entry that is held equal to others by the number of its group."""
+        group = self.equal.get(canonical(label))
+        return f"equal {group}" if group else ""
+
+
+def constraints(fit: Fit) -> Section | None:
+    """What a user fixed or held equal."""
+    held = fit.model.constraints
+    if not held:
+        return None
+    fixed = [(f"{label}", f"fixed at {value:g}") for label, value in held.fixed]
+    groups = [(" = ".join(group), f"equal {k}") for k, group in enumerate(held.equal, 1)]
+    return Section("Constraints", [make_table(("entries", ""), [*fixed, *groups])])
 
 
 def _absent(fit: Fit, x: xr.DataArray) -> np.ndarray:

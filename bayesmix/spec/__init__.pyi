@@ -1,5 +1,10 @@
 from .class_labels import groups as groups
 from .class_labels import permute as permute
+from .constraints import Constraints as Constraints
+from .constraints import Equal as Equal
+from .constraints import Fix as Fix
+from .constraints import canonical as canonical
+from .constraints import read_constraints as read_constraints
 from .effect_sums import Coefficients as Coefficients
 from .effect_sums import add as add
 from .effect_sums import by_effect as by_effect
@@ -33,6 +38,7 @@ from .model import Response as Response
 from .model import Solution as Solution
 from .model import Term as Term
 from .model import check_model as check_model
+from .model import constrain as constrain
 from .model import model_and_params as model_and_params
 from .model import structure as structure
 from .model import terms as terms
@@ -98,9 +104,12 @@ __all__ = [
     "Z95",
     "Adaptive",
     "Coefficients",
+    "Constraints",
     "Covariates",
     "Effect",
+    "Equal",
     "Exact",
+    "Fix",
     "Fixed",
     "GaussHermite",
     "Group",
@@ -125,8 +134,10 @@ __all__ = [
     "add",
     "at_level",
     "by_effect",
+    "canonical",
     "check_model",
     "class_size",
+    "constrain",
     "count_nodes",
     "decode",
     "dumps",
@@ -151,6 +162,7 @@ __all__ = [
     "permute",
     "plain",
     "probability_tables",
+    "read_constraints",
     "roles",
     "root",
     "same_items",
