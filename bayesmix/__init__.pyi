@@ -36,6 +36,7 @@ from .reports.documents import export as export
 from .reports.page import to_html as to_html
 from .reports.tidy import tables as tables
 from .results.class_logits import class_curves as class_curves
+from .results.class_odds import odds_ratios as odds_ratios
 from .results.classified import class_counts as class_counts
 from .results.classified import class_probabilities as class_probabilities
 from .results.classified import classification as classification
@@ -137,6 +138,7 @@ __all__ = [
     "negative_binomial",
     "nominal",
     "normal",
+    "odds_ratios",
     "of_item",
     "ordinal",
     "paths",

@@ -1,4 +1,4 @@
-"""The command line: fit, enumerate, study, predict, compare and mplus, with files from which a run can be repeated.
+"""The command line: fit, enumerate, study, predict, compare, test and mplus, with files from which a run can be repeated.
 
 Everything heavy is imported inside the functions that need it, so that mistakes in the command are
 answered at once.
@@ -455,6 +455,44 @@ def _read_mplus(path: Path, fit: Fit | None) -> tuple[dict[str, float], str]:
         f"Mplus {out.version}: log-likelihood {out.loglik:.3f} ({out.n_parameters} parameters); here {fit.loglik:.3f} "
     )
     return {str(k): float(x) for k, x in values.items()}, f"{said}({fit.n_parameters})."
+
+
+@app.command(name="test")
+def test_command(folder: Path, /, *hypotheses: str, restricted: Path | None = None, debug: Flag = False) -> None:
+    """Test hypotheses on the fit in a folder that `fit --out` wrote.
+
+    Parameters
+    ----------
+    folder
+        A folder that `fit --out` wrote, or its fit.nc.
+    hypotheses
+        Equations of entries as the listing labels them: 'class_slope[1, x] = class_slope[2, x]'; several are tested
+        together, by a Wald chi-square.
+    restricted
+        A folder with the fit of a restricted model: the likelihood ratio against it, scaled where errors are robust.
+    debug
+        Show the whole traceback of an error.
+    """
+    if not hypotheses and restricted is None:
+        raise ValueError("There is nothing to test: give hypotheses, 'class_logit[1] = 0', or --restricted FOLDER.")
+    with _status("Loading"):
+        from bayesmix.inference import likelihood_ratio, test
+        from bayesmix.results import Fit
+
+        larger, smaller = (None if p is None else Fit.load(_fit_file(p)) for p in (folder, restricted))
+    assert larger is not None
+    if hypotheses:
+        print(test(larger, hypotheses))
+    if smaller is not None:
+        print(likelihood_ratio(smaller, larger))
+
+
+def _fit_file(path: Path) -> Path:
+    """Find the fit that `path` means: a file, or that in a folder."""
+    file = path / "fit.nc" if path.is_dir() else path
+    if not file.is_file():
+        raise ValueError(f"'{path}' has no fit.nc: give a folder that `bayesmix fit --out` wrote.")
+    return file
 
 
 @app.command(name="mplus")

@@ -11,7 +11,7 @@ import pandas as pd
 import xarray as xr
 
 from bayesmix.enumeration import Enumeration
-from bayesmix.listing import Rows, classification_rates, entry_words, odds_ratios
+from bayesmix.listing import Rows, classification_rates, entry_words, slope_odds
 from bayesmix.results import Estimates, Fit, compare, decomposition, entered, entry, rows, transitions
 from bayesmix.spec import TINY, Kind, Quantity, shown, takes_level
 from bayesmix.studies import Study
@@ -117,7 +117,7 @@ def _of_fit(fit: Fit) -> Iterator[tuple[str, Callable[[], pd.DataFrame | None]]]
     yield "parameters", lambda: _parameters(fit)
     yield "probabilities", lambda: _quantities(estimates, "class size", "item probability")
     yield "derived", lambda: _quantities(estimates, *DERIVED)
-    yield "odds_ratios", lambda: odds_ratios(fit)
+    yield "odds_ratios", lambda: slope_odds(fit)
     if entered(estimates):
         yield "transitions", lambda: transitions(fit).reset_index()
     if estimates.of_kind("share"):

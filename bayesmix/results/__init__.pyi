@@ -1,3 +1,5 @@
+from .class_odds import odds_ratios as odds_ratios
+from .class_odds import ratio_of as ratio_of
 from .class_tables import ClassTables as ClassTables
 from .class_tables import memberships_of as memberships_of
 from .class_tables import plain_coords as plain_coords
@@ -86,7 +88,9 @@ __all__ = [
     "memberships_of",
     "model_and_fit",
     "model_probabilities",
+    "odds_ratios",
     "plain_coords",
+    "ratio_of",
     "read_tree",
     "refuse_fit_beside",
     "reliability",
