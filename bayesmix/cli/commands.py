@@ -1,4 +1,4 @@
-"""The command line: fit, enumerate, study, predict, compare, test and mplus, with files from which a run can be repeated.
+"""The command line: fit, enumerate, study, predict, compare, test, mplus; files from which a run can be repeated.
 
 Everything heavy is imported inside the functions that need it, so that mistakes in the command are
 answered at once.
@@ -458,7 +458,7 @@ def _read_mplus(path: Path, fit: Fit | None) -> tuple[dict[str, float], str]:
 
 
 @app.command(name="test")
-def test_command(folder: Path, /, *hypotheses: str, restricted: Path | None = None, debug: Flag = False) -> None:
+def hypotheses_command(folder: Path, /, *hypotheses: str, restricted: Path | None = None, debug: Flag = False) -> None:
     """Test hypotheses on the fit in a folder that `fit --out` wrote.
 
     Parameters

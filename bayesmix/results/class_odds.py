@@ -126,10 +126,8 @@ class _Logits(ABC):
         """Positions of a class and of a reference, covariate by covariate."""
         rest = [n for k, n in enumerate(self.x.shape) if k != self.axis]
         for at in np.ndindex(*rest):
-            for r in wanted:
-                for k in range(self.x.shape[self.axis]):
-                    if k != r:
-                        yield self._with(at, k), self._with(at, r)
+            for k in range(self.x.shape[self.axis]):
+                yield from ((self._with(at, k), self._with(at, r)) for r in wanted if k != r)
 
     def _with(self, at: tuple[int, ...], k: int) -> tuple[int, ...]:
         return (*at[: self.axis], k, *at[self.axis :])

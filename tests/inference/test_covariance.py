@@ -1,5 +1,6 @@
 """The covariance matrix of the free parameters: its numbers, its labels, its way to disk and back."""
 
+import warnings
 from dataclasses import replace
 
 import numpy as np
@@ -93,3 +94,38 @@ def test_robust_errors_of_a_penalised_fit_are_refused(persons):
     assert np.isfinite(fit.covariance.to_numpy()).all()
     with pytest.raises(ValueError, match="penalised by priors, of which the scores of robust errors know nothing"):
         _ = fit.covariance_robust
+
+
+def templates():
+    rng = np.random.default_rng(7)
+    c, f, g = rng.integers(0, 2, 300), rng.normal(size=300), np.arange(300) % 25
+    df = pd.DataFrame({k: (rng.random(300) < np.where(c, 0.85, 0.2)).astype(int) for k in FOUR})
+    df = df.assign(**{k: (rng.random(300) < 1 / (1 + np.exp(-1.5 * f))).astype(int) for k in "wxyz"}, g=g)
+    df["v"], df["u"] = rng.normal(size=300), rng.normal(size=25)[g] + 0.5 * rng.normal(size=300)
+    return df, {
+        "two-level classes": lca(FOUR, 2, "v", cluster="g"),
+        "transitions": bm.models.lta([["a", "b"], ["c", "d"]], 2, cluster="g"),
+        "item response": bm.models.irt_3pl(list("wxyz"), "none"),
+        "random slopes": bm.models.regression_mixture("u ~ v", cluster="g", random="1 + v"),
+        "normal items": lca(["u", "v"], 2, family=bm.normal(), variance="class"),
+    }
+
+
+@pytest.mark.filterwarnings("ignore:The best log-likelihood", "ignore:2 different")
+@pytest.mark.parametrize("name", ["two-level classes", "transitions", "item response", "random slopes", "normal items"])
+def test_all_tables_of_errors_follow_from_it(name):
+    df, models = templates()
+    fit = bm.fit(models[name], df, **QUICK)
+    free = natural(fit)
+    se = np.array([float(fit.se[k].values[at]) for _, k, at in free])
+    assert list(fit.covariance.index) == [label for label, *_ in free]
+    np.testing.assert_allclose(np.sqrt(np.diag(fit.covariance)), se, rtol=1e-8)
+    for values, errors in ((fit.probabilities, fit.probabilities_se), (fit.derived, fit.derived_se)):
+        for k in map(str, values.data_vars):
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", UserWarning)
+                found = bm.contrast(fit, lambda x, k=k: x[k])
+            known = errors[k].transpose(*values[k].dims).values
+            there = np.isfinite(known) & np.isfinite(found.se.values)
+            assert there.any() or not np.isfinite(known).any() or fit.quality["boundary"], k
+            np.testing.assert_allclose(found.se.values[there], known[there], rtol=1e-4, atol=1e-9)
