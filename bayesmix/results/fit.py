@@ -209,7 +209,7 @@ class Fit:
 
         Rows and columns are labelled by entry, ``class_logit[1]``; of entries that are held equal the first stands for
         all. Those at a boundary, or in a flat direction, have NaN: there the log-likelihood has no curvature from
-        which an error could be read. The square roots of the diagonal are :attr:`se`.
+        which an error could be read. The square roots of the diagonal are those of `se`.
 
         Raises
         ------

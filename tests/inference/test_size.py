@@ -27,7 +27,7 @@ def rejections(replications: int, n: int = 500, first: int = 0) -> dict[str, flo
     held = bm.constrain(free, fix={"class_slope[1, w]": 0}, equal=[["item_logit[1, a, 1]", "item_logit[1, b, 1]"]])
     found = []
     for k in range(first, first + replications):
-        rng = np.random.default_rng(k)
+        rng = np.random.default_rng([1, k])  # not the stream of what is drawn given the covariates
         covariates = pd.DataFrame({"x": rng.normal(size=n), "w": rng.normal(size=n)})
         df = bm.simulate(free, TRUTH, df=covariates, seed=k)
         with warnings.catch_warnings():
