@@ -26,6 +26,12 @@ from .graph.posterior import log_likelihood as log_likelihood
 from .graph.problem import Problem as Problem
 from .graph.problem import prepare as prepare
 from .graph.simulation import simulate as simulate
+from .inference.contrasts import Contrast as Contrast
+from .inference.contrasts import contrast as contrast
+from .inference.nested import LikelihoodRatio as LikelihoodRatio
+from .inference.nested import likelihood_ratio as likelihood_ratio
+from .inference.wald import WaldTest as WaldTest
+from .inference.wald import test as test
 from .listing.overview import report as report
 from .ml.estimation import fit as fit
 from .ml.resampling import Bootstrap as Bootstrap
@@ -39,6 +45,7 @@ from .reports.documents import export as export
 from .reports.page import to_html as to_html
 from .reports.tidy import tables as tables
 from .results.class_logits import class_curves as class_curves
+from .results.class_odds import odds_ratios as odds_ratios
 from .results.classified import class_counts as class_counts
 from .results.classified import class_probabilities as class_probabilities
 from .results.classified import classification as classification
@@ -69,6 +76,7 @@ from .spec.model import LatentClass as LatentClass
 from .spec.model import Model as Model
 from .spec.model import Response as Response
 from .spec.model import Term as Term
+from .spec.model import constrain as constrain
 from .spec.parameters import Fixed as Fixed
 from .spec.parameters import Parameter as Parameter
 from .spec.parameters import Prior as Prior
@@ -88,6 +96,7 @@ __all__ = [
     "BootstrapTest",
     "ClassStatus",
     "Comparison",
+    "Contrast",
     "Covariates",
     "Dataset",
     "Effect",
@@ -98,6 +107,7 @@ __all__ = [
     "GoodnessOfFit",
     "ImportanceFailed",
     "LatentClass",
+    "LikelihoodRatio",
     "LittleTest",
     "MarginalLikelihood",
     "MissingData",
@@ -112,6 +122,7 @@ __all__ = [
     "Term",
     "ThreeStep",
     "VuongTest",
+    "WaldTest",
     "adaptive",
     "at",
     "bernoulli",
@@ -126,6 +137,8 @@ __all__ = [
     "classification_diagnostics",
     "coefficients",
     "compare",
+    "constrain",
+    "contrast",
     "decomposition",
     "entropies",
     "enumerate_classes",
@@ -135,6 +148,7 @@ __all__ = [
     "gauss_hermite",
     "goodness_of_fit",
     "item_curves",
+    "likelihood_ratio",
     "little_test",
     "log_likelihood",
     "log_marginal_likelihood",
@@ -147,6 +161,7 @@ __all__ = [
     "negative_binomial",
     "nominal",
     "normal",
+    "odds_ratios",
     "of_item",
     "ordinal",
     "paths",
@@ -163,6 +178,7 @@ __all__ = [
     "simulate",
     "study",
     "tables",
+    "test",
     "three_step",
     "to_html",
     "transitions",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Sequence
-from numbers import Integral
+from numbers import Integral, Real
 from typing import Any
 
 
@@ -33,6 +33,19 @@ def whole(name: str, value: Any, least: int = 1, more: str = "") -> int:
     if not is_whole(value, least):
         raise ValueError(f"{name} came as {value!r}: give a whole number of at least {least}{more}.")
     return int(value)
+
+
+def check_level(level: object) -> None:
+    """Refuse what is no level of an interval.
+
+    Raises
+    ------
+    ValueError
+        No number between 0 and 1.
+    """
+    if isinstance(level, bool) or not isinstance(level, Real) or not 0 < float(level) < 1:
+        hint = f"{float(level) / 100:g}" if isinstance(level, Real) and 1 < float(level) < 100 else "0.95"
+        raise ValueError(f"level came as {level!r}: give a number between 0 and 1, such as {hint}.")
 
 
 def one_of(name: str, value: Any, options: Sequence[str], last: str | None = None, more: str = "") -> None:

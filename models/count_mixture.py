@@ -15,8 +15,9 @@ from dataclasses import replace
 
 from bayesmix.models.lca import lca
 
-from bayesmix import Model
+from bayesmix import Model, constrain
 from bayesmix.checks import one_of
+from bayesmix.spec import Equal, Fix
 from bayesmix.spec.blocks import Formula, Items
 from bayesmix.spec.families.negative_binomial import NegativeBinomial
 
@@ -31,6 +32,8 @@ def count_mixture(
     cluster: str | None = None,
     effects: str | None = None,
     cluster_covariates: Formula = None,
+    fix: Fix = None,
+    equal: Equal = None,
 ) -> Model:
     """Declare a mixture of counts.
 
@@ -42,6 +45,8 @@ def count_mixture(
         As in :func:`bayesmix.models.lca`.
     dispersion : {"equal", "class"}
         alpha: the same in all classes, or one for each.
+    fix, equal
+        Entries that are fixed or held equal: as in :func:`bayesmix.constrain`.
 
     Returns
     -------
@@ -63,4 +68,4 @@ def count_mixture(
         items, classes, covariates, counts, dispersion, freq,
         cluster=cluster, effects=effects, cluster_covariates=cluster_covariates,
     )  # fmt: skip
-    return replace(declared, name="count_mixture")
+    return constrain(replace(declared, name="count_mixture"), fix=fix, equal=equal)

@@ -19,9 +19,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from bayesmix import LatentClass, Model
+from bayesmix import LatentClass, Model, constrain
 from bayesmix.checks import needs_clusters
-from bayesmix.spec import blocks
+from bayesmix.spec import Equal, Fix, blocks
 from bayesmix.spec.blocks import Families, Formula, Items
 
 
@@ -43,6 +43,8 @@ def fma(
     effects: str | None = None,
     cluster_covariates: Formula = None,
     factor_clusters: bool = True,
+    fix: Fix = None,
+    equal: Equal = None,
 ) -> Model:
     """Declare a factor mixture model, single-level or two-level.
 
@@ -68,6 +70,8 @@ def fma(
         Covariates with a direct effect on an item, the same in all classes: differential item functioning.
     effects : {"unrestricted", "factor", "none"}, optional
         Random parts of the class logits of clusters; unrestricted, in a two-level model, if left out.
+    fix, equal
+        Entries that are fixed or held equal: as in :func:`bayesmix.constrain`.
 
     Returns
     -------
@@ -99,6 +103,7 @@ def fma(
     u, loaded = blocks.random_class_logits("C", classes, "cluster", effects)
     needs_clusters(cluster, effects=effects, cluster_covariates=cluster_covariates)
     logits = blocks.class_logits("C", "class", individual=covariates, cluster=cluster_covariates)
-    return Model(
+    declared = Model(
         "fma", responses, (LatentClass("C", classes, "individual", (*logits, *loaded)),), (*u, *eta), cluster, freq
     )
+    return constrain(declared, fix=fix, equal=equal)

@@ -14,9 +14,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from bayesmix import LatentClass, Model
+from bayesmix import LatentClass, Model, constrain
 from bayesmix.checks import needs_clusters, one_of
-from bayesmix.spec import blocks
+from bayesmix.spec import Equal, Fix, blocks
 from bayesmix.spec.blocks import Families, Formula, Items
 
 
@@ -40,6 +40,8 @@ def fma_gom(
     cluster_effects: str | None = None,
     cluster_covariates: Formula = None,
     factor_clusters: bool = True,
+    fix: Fix = None,
+    equal: Equal = None,
 ) -> Model:
     """Declare a grade-of-membership model with factors, single-level or two-level.
 
@@ -57,6 +59,8 @@ def fma_gom(
         Covariance matrix of the membership logits, or one factor (35); the same for K = 2.
     effects_on_factors : bool
         Whether the membership logits are correlated with the factors: they load on them too, by m of (39).
+    fix, equal
+        Entries that are fixed or held equal: as in :func:`bayesmix.constrain`.
 
     Returns
     -------
@@ -88,4 +92,5 @@ def fma_gom(
     logits = blocks.class_logits("C", "class", individual=covariates, cluster=cluster_covariates)
     on_factors = (blocks.class_on_factors(tuple(pattern)),) if effects_on_factors else ()
     c = LatentClass("C", classes, "item", (*logits, *memberships, *on_factors, *loaded))
-    return Model("fma_gom", responses, (c,), (*u, *eta, *z), cluster, freq)
+    declared = Model("fma_gom", responses, (c,), (*u, *eta, *z), cluster, freq)
+    return constrain(declared, fix=fix, equal=equal)

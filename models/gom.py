@@ -15,8 +15,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from bayesmix import LatentClass, Model
+from bayesmix import LatentClass, Model, constrain
 from bayesmix.checks import needs_clusters, one_of
+from bayesmix.spec import Equal, Fix
 from bayesmix.spec.blocks import (
     Families,
     Formula,
@@ -41,6 +42,8 @@ def gom(
     cluster: str | None = None,
     cluster_effects: str | None = None,
     cluster_covariates: Formula = None,
+    fix: Fix = None,
+    equal: Equal = None,
 ) -> Model:
     """Declare a grade-of-membership model, single-level or two-level.
 
@@ -58,6 +61,8 @@ def gom(
         Random effects of clusters on the membership logits; one factor if left out.
     cluster_covariates : str, optional
         Formula of covariates of clusters in the membership logits.
+    fix, equal
+        Entries that are fixed or held equal: as in :func:`bayesmix.constrain`.
 
     Returns
     -------
@@ -83,4 +88,5 @@ def gom(
     u, of_clusters = random_class_logits("C", classes, "cluster", shared, option="cluster_effects")
     needs_clusters(cluster, cluster_effects=cluster_effects, cluster_covariates=cluster_covariates)
     c = LatentClass("C", classes, "item", (*logits, *memberships, *of_clusters))
-    return Model("gom", responses, (c,), (*u, *z), cluster, freq)
+    declared = Model("gom", responses, (c,), (*u, *z), cluster, freq)
+    return constrain(declared, fix=fix, equal=equal)

@@ -21,8 +21,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from bayesmix import LatentClass, Model
-from bayesmix.spec import blocks
+from bayesmix import LatentClass, Model, constrain
+from bayesmix.spec import Equal, Fix, blocks
 from bayesmix.spec.blocks import Formula, Items
 
 
@@ -38,6 +38,8 @@ def irt_3pl(
     factor_covariates: Formula = None,
     item_covariates: Mapping[str, str] | None = None,
     cluster: str | None = None,
+    fix: Fix = None,
+    equal: Equal = None,
 ) -> Model:
     """Declare a 1PL, 2PL or 3PL model, single-level or two-level, or a mixture of several.
 
@@ -59,6 +61,8 @@ def irt_3pl(
         Formulas of the class logits; of covariates of individuals that predict the factor.
     item_covariates : mapping of item to formula, optional
         Covariates with a direct effect on an item: differential item functioning.
+    fix, equal
+        Entries that are fixed or held equal: as in :func:`bayesmix.constrain`.
 
     Returns
     -------
@@ -83,10 +87,13 @@ def irt_3pl(
         if by
         else ()
     )
-    return Model("irt_3pl", (r,), c, eta, cluster, freq)
+    declared = Model("irt_3pl", (r,), c, eta, cluster, freq)
+    return constrain(declared, fix=fix, equal=equal)
 
 
-def guessing_as_membership(items: Items, link: str = "logit", freq: str | None = None) -> Model:
+def guessing_as_membership(
+    items: Items, link: str = "logit", freq: str | None = None, *, fix: Fix = None, equal: Equal = None
+) -> Model:
     """Declare the 3PL model as the restricted FMA-GoM of (43)-(47).
 
     A response belongs to the class of those that are right for sure with the probability
@@ -107,4 +114,6 @@ def guessing_as_membership(items: Items, link: str = "logit", freq: str | None =
         replace(t, parameter=replace(t.parameter, fixed=x)) for t, x in zip(r.predictor, blocks.CERTAIN, strict=True)
     )
     c = LatentClass("C", 2, "item", (blocks.guessing_logit(),))
-    return Model("irt_3pl", (replace(r, predictor=(tau, slope)),), (c,), blocks.factor_effects(("f",)), None, freq)
+    f = blocks.factor_effects(("f",))
+    declared = Model("irt_3pl", (replace(r, predictor=(tau, slope)),), (c,), f, None, freq)
+    return constrain(declared, fix=fix, equal=equal)

@@ -14,8 +14,9 @@ w and z: P(C_i = c) has the logits alpha_c + beta_c x_i.
 
 from __future__ import annotations
 
-from bayesmix import LatentClass, Model
+from bayesmix import LatentClass, Model, constrain
 from bayesmix.checks import needs_cluster_classes, needs_clusters
+from bayesmix.spec import Equal, Fix
 from bayesmix.spec.blocks import (
     Families,
     Formula,
@@ -43,6 +44,8 @@ def lca(
     cluster_class_covariates: Formula = None,
     effects_by_cluster_class: bool = False,
     items_by_cluster_class: bool = False,
+    fix: Fix = None,
+    equal: Equal = None,
 ) -> Model:
     """Declare a latent class model, single-level or two-level.
 
@@ -69,6 +72,8 @@ def lca(
         Number of classes M of clusters, D, at least 2; the class logits depend on D (24). None at 0.
     effects_by_cluster_class, items_by_cluster_class : bool
         Whether the covariance of the random effects (18), (25), the parameters of items (22), depend on D.
+    fix, equal
+        Entries that are fixed or held equal: as in :func:`bayesmix.constrain`.
 
     Returns
     -------
@@ -99,4 +104,5 @@ def lca(
         effects_by_cluster_class=effects_by_cluster_class, items_by_cluster_class=items_by_cluster_class,
     )  # fmt: skip
     c = LatentClass("C", classes, "individual", (*logits, *loadings))
-    return Model("lca", responses, (*d, c), u, cluster, freq)
+    declared = Model("lca", responses, (*d, c), u, cluster, freq)
+    return constrain(declared, fix=fix, equal=equal)

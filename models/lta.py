@@ -20,8 +20,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Annotated
 
-from bayesmix import Model
+from bayesmix import Model, constrain
 from bayesmix.checks import needs_clusters
+from bayesmix.spec import Equal, Fix
 from bayesmix.spec.blocks import Families, Formula, Occasions, class_logits
 
 
@@ -43,6 +44,8 @@ def lta(
     effects: str | None = None,
     regressions: str = "first-order",
     cluster_covariates: Formula = None,
+    fix: Fix = None,
+    equal: Equal = None,
 ) -> Model:
     """Declare a latent transition model, single-level or two-level: classes C1, C2, ..., effects alpha1, alpha2, ...
 
@@ -71,6 +74,8 @@ def lta(
         Of the effects of an occasion on those of the occasion before (10), (15), on all earlier ones.
     cluster_covariates : str, optional
         Formula of covariates of clusters in the effects (5), of every occasion.
+    fix, equal
+        Entries that are fixed or held equal: as in :func:`bayesmix.constrain`.
 
     Returns
     -------
@@ -94,4 +99,5 @@ def lta(
     later = occasions.transitions(transition_covariates, order, stationary, covariates_by_origin)  # (9), (13)
     alphas, loadings = occasions.random_class_logits(effects, regressions, cluster_covariates)  # (10), (15)
     needs_clusters(cluster, effects=effects)
-    return Model("lta", responses, occasions.classes(first, later, loadings), alphas, cluster, freq)
+    declared = Model("lta", responses, occasions.classes(first, later, loadings), alphas, cluster, freq)
+    return constrain(declared, fix=fix, equal=equal)

@@ -19,8 +19,9 @@ from collections.abc import Sequence
 
 from bayesmix.models.regression_mixture import regression_mixture
 
-from bayesmix import Model
+from bayesmix import Model, constrain
 from bayesmix.checks import one_of
+from bayesmix.spec import Equal, Fix
 
 BETWEEN = "per_adva + private + catholic + mean_ses"
 
@@ -34,6 +35,9 @@ def nels(
     random: str = "female",
     groups: str = "private + catholic",
     cluster_classes: int = 2,
+    *,
+    fix: Fix = None,
+    equal: Equal = None,
 ) -> Model:
     """Declare a model of Table 2.
 
@@ -55,6 +59,8 @@ def nels(
         Formula of the groups of clusters in 1c.
     cluster_classes : int
         Number of classes L of clusters in C.
+    fix, equal
+        Entries that are fixed or held equal: as in :func:`bayesmix.constrain`.
 
     Returns
     -------
@@ -72,11 +78,13 @@ def nels(
     """
     one_of("The model", model, ("1", "1b", "1c", "A", "B", "C"), " or ")
     if model == "A":
-        return model_a(formula, classes, between, cluster)
-    if model in "BC":
-        return model_b(formula, classes, between, cluster, random, cluster_classes if model == "C" else 0)
-    within = formula.partition("~")[2].strip()
-    return model_1(formula, between, cluster, {"1": "equal", "1b": within, "1c": groups}[model])
+        declared = model_a(formula, classes, between, cluster)
+    elif model in "BC":
+        declared = model_b(formula, classes, between, cluster, random, cluster_classes if model == "C" else 0)
+    else:
+        within = formula.partition("~")[2].strip()
+        declared = model_1(formula, between, cluster, {"1": "equal", "1b": within, "1c": groups}[model])
+    return constrain(declared, fix=fix, equal=equal)
 
 
 def figure_2(formula: str, classes: int = 2) -> Model:

@@ -19,9 +19,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Annotated
 
-from bayesmix import Family, LatentClass, Model
+from bayesmix import Family, LatentClass, Model, constrain
 from bayesmix.checks import needs_cluster_classes, needs_clusters
-from bayesmix.spec import blocks
+from bayesmix.spec import Equal, Fix, blocks
 from bayesmix.spec.blocks import Formula, Regression, class_logits
 
 Terms = Annotated[Sequence[str], "terms"]
@@ -48,6 +48,8 @@ def regression_mixture(
     effects_by_cluster_class: bool = False,
     cluster_covariates_by_cluster_class: Terms = (),
     logits_by_cluster_class: bool = False,
+    fix: Fix = None,
+    equal: Equal = None,
 ) -> Model:
     """Declare a regression mixture, single-level or two-level.
 
@@ -86,6 +88,8 @@ def regression_mixture(
     effects_by_cluster_class, logits_by_cluster_class : bool
         Whether the covariance matrix of the random coefficients depends on D, (18) (for class logits without random
         parts); whether the logits of C do, (24).
+    fix, equal
+        Entries that are fixed or held equal: as in :func:`bayesmix.constrain`.
 
     Returns
     -------
@@ -130,4 +134,5 @@ def regression_mixture(
     a = class_logits("C", "class", parents, individual=covariates, cluster=between.get("class"))
     c = (LatentClass("C", classes, "individual", (*a, *loadings)),) if classes > 1 else ()
     outcome = regression.response(eta, varying, classes, cluster_classes)
-    return Model("regression_mixture", (outcome,), (*d, *c), (*u, *f), cluster, freq)
+    declared = Model("regression_mixture", (outcome,), (*d, *c), (*u, *f), cluster, freq)
+    return constrain(declared, fix=fix, equal=equal)

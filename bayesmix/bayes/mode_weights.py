@@ -137,7 +137,7 @@ def _volume(data: Target, theta: Array, gradient) -> float:
 
 def _log_stretch(x: Array, p: Parameter, data: Target) -> float:
     """The log derivative of natural parameters with respect to theta."""
-    return float(p.domain.log_slope(x)[data.packing.index[p.name] >= 0].sum())
+    return float(p.domain.log_slope(x)[data.packing.own[p.name]].sum())
 
 
 def shares(found: Sequence[Mode]) -> Array:

@@ -47,10 +47,10 @@ def variable(own: Stated, data: Patterns, values: Mapping[str, Any]) -> Any:
         return own.log_density(value + inputs[0] if inputs else value)
 
     def draw(*inputs: Any) -> Any:
-        return filled(own.blocks, held, [b.draw() for b in own.blocks], inputs[:-1])
+        return filled(own, held, [b.draw() for b in own.blocks], inputs[:-1])
 
     def middle(rv: Any, size: Any, *inputs: Any) -> Any:
-        return filled(own.blocks, held, [b.middle() for b in own.blocks], inputs[: len(shift)])
+        return filled(own, held, [b.middle() for b in own.blocks], inputs[: len(shift)])
 
     return pm.CustomDist(
         p.name,
@@ -71,13 +71,21 @@ def fixed_entries(data: Patterns, p: Parameter) -> Array:
     return np.where(np.isnan(fixed), p.domain.forward(data.packing.fixed[p.name]), fixed)
 
 
-def filled(blocks: Sequence[Block], held: Array, entries: Sequence[Any], shift: Sequence[Any]) -> Any:
+def filled(stated: Stated, held: Array, entries: Sequence[Any], shift: Sequence[Any]) -> Any:
     """The parameter with the entries of each block put in, less the `shift` of an intercept at the means."""
     out: Any = pt.as_tensor(held)
-    for b, x in zip(blocks, entries, strict=True):
+    for b, x in zip(stated.blocks, entries, strict=True):
         own: Any = shift[0][b.at] if shift and b.at else shift[0] if shift else 0.0  # pyright: ignore[reportIndexIssue, reportArgumentType]
         out = pt.set_subtensor(out[b.at], x.ravel() - own) if b.at else x - own
-    return out
+    return with_ties(stated, out)
+
+
+def with_ties(stated: Stated, x: Any) -> Any:
+    """The parameter with entries that are held equal to others at the values of these."""
+    if not stated.ties:
+        return x
+    at, where = (tuple(np.array([pair[k] for pair in stated.ties]).T) for k in range(2))
+    return pt.set_subtensor(x[at], x[where])
 
 
 class FreeEntries(Transform):
@@ -110,7 +118,7 @@ class FreeEntries(Transform):
             b.entries(transform.backward(z, *given) if transform else z)
             for b, transform, given, z in self._parts(value)
         ]
-        return filled(self.own.blocks, self.held, entries, _shift_among(inputs))
+        return filled(self.own, self.held, entries, _shift_among(inputs))
 
     def log_jac_det(self, value: Any, *inputs: Any) -> Any:
         """Sum the logarithms of the Jacobians of the blocks."""

@@ -13,7 +13,7 @@ import pytensor.tensor as pt
 from bayesmix.bayes.built import remember
 from bayesmix.bayes.datatree import data_at_fit
 from bayesmix.bayes.observed import Graph, coords_of, is_sampled, observe
-from bayesmix.bayes.parameter_variables import filled, fixed_entries, variable
+from bayesmix.bayes.parameter_variables import filled, fixed_entries, variable, with_ties
 from bayesmix.checks import one_of
 from bayesmix.data import Block, Dataset, Priors, Stated, chosen, is_within, stated, units
 from bayesmix.graph import Problem, prepare, with_population_nodes
@@ -121,6 +121,7 @@ def build_from(
 ) -> pm.Model:
     """:func:`build` on prepared data; for `by_row` see :func:`bayesmix.bayes.observed.observe`."""
     data, given = data.centred(), given or {}
+    _check_ties(data)
     found = stated(data.on_user_scale(), chosen(priors, data.model))
     check_given(given, data, priors)
     sizes = _sizes(data)
@@ -141,6 +142,16 @@ def build_from(
         observe(graph, values, arrays, by_row)
     remember(out, data, priors, tuple(given), fit)
     return out
+
+
+def _check_ties(data: Problem) -> None:
+    """Refuse entries of two parameters that are held equal: each parameter is a random variable of its own."""
+    across = [(name, first) for (name, _), (first, _) in data.packing.ties if name != first]
+    if across:
+        raise ValueError(
+            f"The model holds entries of '{across[0][1]}' and '{across[0][0]}' equal, which maximum likelihood does "
+            "and a PyMC model does not: keep to entries of one parameter in equal=."
+        )
 
 
 def _add_coords(made: pm.Model, coords: Mapping[str, Any]) -> None:
@@ -198,6 +209,7 @@ def _given(x: Any, own: Stated, data: Problem) -> Any:
     whole: Any = pt.as_tensor(x)
     if not free.all():
         whole = pt.where(free, whole, fixed_entries(data.on_user_scale(), p))
+    whole = with_ties(own, whole)
     if p.name in pm.modelcontext(None).named_vars:  # the variable bears the parameter's name already
         return whole
     return pm.Deterministic(p.name, whole, dims=p.dims)
@@ -304,7 +316,7 @@ def initial_point(
         moved = own.parameter.domain.moderate(moved, *margins[name])  # a boundary is no place to start
         held = fixed_entries(data, own.parameter)
         shift = [pt.broadcast_to(own.shift(starts), held.shape)] if own.at_means else []
-        starts[name] = filled(own.blocks, held, [b.start(moved) for b in own.blocks], shift)
+        starts[name] = filled(own, held, [b.start(moved) for b in own.blocks], shift)
         if name in names:
             out[name] = starts[name]
     return out

@@ -122,8 +122,12 @@ def _chained(*maps: Map) -> Map:
 def _orders(model: Model) -> tuple[list[Map], int]:
     """Orders of all classes together, the given one first, and how many there are."""
     groups = [(dims, next(c.size for c in model.classes if c.name in dims)) for dims in labels.groups(model)]
-    size = math.prod(math.factorial(n) for _, n in groups)
-    each = [[_permuting(model, dims, order) for order in _some(n, size > MOST)] for dims, n in groups]
+    alike = [labels.exchangeable(model, dims) for dims, _ in groups]
+    size = math.prod(math.factorial(int(n)) for some in alike for n in np.unique(some, return_counts=True)[1])
+    each = [
+        [_permuting(model, dims, order) for order in _some(n, size > MOST) if (same[[*order]] == same).all()]
+        for (dims, n), same in zip(groups, alike, strict=True)
+    ]
     return [_chained(*maps) for maps in product(*each)], size
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import math
 import pkgutil
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -90,7 +91,7 @@ def outcomes_of(wanted: Sequence[str]) -> dict[str, Any] | None:
     return out or None
 
 
-OPTIONS = ("items", "waves", "formula", "classes", "covariates", "family", "freq", "cluster")
+OPTIONS = ("items", "waves", "formula", "classes", "covariates", "family", "freq", "cluster", "fix", "equal")
 """Arguments of templates that have an option of their own."""
 
 
@@ -141,6 +142,46 @@ def declare(
     if needed:
         raise ValueError(f"The model '{name}' needs {', '.join(needed)}: give {written(needed[0])}.")
     return function(**arguments)
+
+
+def fixed_entries(wanted: Sequence[str]) -> dict[str, float] | None:
+    """Read entries and their values, each as ``item_logit[1, A, 2] = 0.5``.
+
+    Raises
+    ------
+    ValueError
+        Anything else.
+    """
+    out: dict[str, float] = {}
+    for text in wanted:
+        label, mark, value = text.rpartition("=")
+        try:
+            number = float(value)
+        except ValueError:
+            number = math.nan
+        if not mark or not label.strip() or math.isnan(number):
+            raise ValueError(f"--fix came as '{text}': give an entry and its value, 'class_logit[1] = 0'.")
+        if out.get(label.strip(), number) != number:
+            raise ValueError(f"--fix came twice for '{label.strip()}', with different values: give one.")
+        out[label.strip()] = number
+    return out or None
+
+
+def equal_entries(wanted: Sequence[str]) -> list[list[str]] | None:
+    """Read groups of entries held equal, each as ``a[1] = a[2] = a[3]``."""
+    return [[label.strip() for label in _outside(text)] for text in wanted] or None
+
+
+def _outside(text: str) -> list[str]:
+    """Cut at equality signs outside of brackets."""
+    depth, out = 0, [""]
+    for c in text:
+        depth += (c == "[") - (c == "]")
+        if c == "=" and depth == 0:
+            out.append("")
+        else:
+            out[-1] += c
+    return [part for part in out if part.strip()]
 
 
 # annotations --------------------------------------------------------------------------------------

@@ -41,6 +41,9 @@ if TYPE_CHECKING:
 BAD, STOPPED = 2, 130
 """Exit codes: a mistake in the command or the data; Ctrl-C."""
 
+LEVEL = 0.95
+"""Of intervals, where no other is asked for."""
+
 app = App(
     name="bayesmix",
     help="Multilevel mixture models by maximum likelihood and by NUTS, from one declared model.",
@@ -72,10 +75,11 @@ def main(words: Sequence[str] | None = None) -> int:
     settings = _flat(bound.arguments)
     run = {name: Run(words, settings) for name in more}
     if settings.pop("debug", False):
-        command(*bound.args, **bound.kwargs, **run)
+        with _intervals(settings):
+            command(*bound.args, **bound.kwargs, **run)
         return 0
     try:
-        with _plain_warnings():
+        with _plain_warnings(), _intervals(settings):
             command(*bound.args, **bound.kwargs, **run)
         return 0
     except KeyboardInterrupt:
@@ -89,6 +93,19 @@ def _flat(arguments: Mapping[str, Any]) -> dict[str, Any]:
     """Name all settings among the `arguments` of a command, those in groups of options as well."""
     groups = [vars(value) if is_dataclass(value) else {name: value} for name, value in arguments.items()]
     return {name: value for group in groups for name, value in group.items()}
+
+
+@contextmanager
+def _intervals(settings: Mapping[str, Any]) -> Iterator[None]:
+    """Make all intervals of a command with the level among its `settings`."""
+    level = settings.get("level", LEVEL)
+    if level == LEVEL:
+        yield
+        return
+    from bayesmix.spec import at_level
+
+    with at_level(level):
+        yield
 
 
 def _complain(kind: str, what: object, code: int = 0) -> int:
@@ -554,6 +571,44 @@ def _read_mplus(path: Path, fit: Fit | None) -> tuple[dict[str, float], str]:
         f"Mplus {out.version}: log-likelihood {out.loglik:.3f} ({out.n_parameters} parameters); here {fit.loglik:.3f} "
     )
     return {str(k): float(x) for k, x in values.items()}, f"{said}({fit.n_parameters})."
+
+
+@app.command(name="test")
+def hypotheses_command(folder: Path, /, *hypotheses: str, restricted: Path | None = None, debug: Flag = False) -> None:
+    """Test hypotheses on the fit in a folder that `fit --out` wrote.
+
+    Parameters
+    ----------
+    folder
+        A folder that `fit --out` wrote, or its fit.nc.
+    hypotheses
+        Equations of entries as the listing labels them: 'class_slope[1, x] = class_slope[2, x]'; several are tested
+        together, by a Wald chi-square.
+    restricted
+        A folder with the fit of a restricted model: the likelihood ratio against it, scaled where errors are robust.
+    debug
+        Show the whole traceback of an error.
+    """
+    if not hypotheses and restricted is None:
+        raise ValueError("There is nothing to test: give hypotheses, 'class_logit[1] = 0', or --restricted FOLDER.")
+    with _status("Loading"):
+        from bayesmix.inference import likelihood_ratio, test
+        from bayesmix.results import Fit
+
+        larger, smaller = (None if p is None else Fit.load(_fit_file(p)) for p in (folder, restricted))
+    assert larger is not None
+    if hypotheses:
+        print(test(larger, hypotheses))
+    if smaller is not None:
+        print(likelihood_ratio(smaller, larger))
+
+
+def _fit_file(path: Path) -> Path:
+    """Find the fit that `path` means: a file, or that in a folder."""
+    file = path / "fit.nc" if path.is_dir() else path
+    if not file.is_file():
+        raise ValueError(f"'{path}' has no fit.nc: give a folder that `bayesmix fit --out` wrote.")
+    return file
 
 
 @app.command(name="mplus")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bayesmix.cli.arguments import declare, family_of
+from bayesmix.cli.arguments import declare, equal_entries, family_of, fixed_entries
 from bayesmix.cli.options import ModelOptions
 from bayesmix.cli.read import blank, columns, read_table
 
@@ -75,6 +75,8 @@ def read_inputs(
         "family": family_of(options.family, items or [], names) if options.family else None,
         "freq": options.freq,
         "cluster": options.cluster,
+        "fix": fixed_entries(options.fix),
+        "equal": equal_entries(options.equal),
     }
 
     def declared(size: int | list[int] | None) -> Model:

@@ -36,6 +36,10 @@ class ModelOptions:
     """Column of frequency weights."""
     cluster: str | None = None
     """Column of cluster labels, for models that take it."""
+    fix: Texts = field(default_factory=list)
+    """An entry and its value, 'item_logit[1, A, 2] = 0.5' (may be repeated)."""
+    equal: Texts = field(default_factory=list)
+    """Entries held equal: 'coefficient[1, x] = coefficient[2, x]' (may be repeated)."""
     missing: Texts = field(default_factory=list)
     """A missing-value code, e.g. 9999 (may be repeated)."""
     set: Texts = field(default_factory=list)
@@ -155,6 +159,8 @@ class PictureOptions:
 
     plots: Flag = False
     """Pictures as well, into the folder of the other files."""
+    level: float = 0.95
+    """Of the intervals."""
     debug: Flag = False
     """Show the whole traceback of an error."""
 

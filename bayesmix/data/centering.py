@@ -139,6 +139,14 @@ class Recoding:
         """Whether both scales are the same."""
         return not (self.columns or self.turn)
 
+    @property
+    def moves(self) -> set[str]:
+        """The names of parameters that are other numbers inside."""
+        used = [t.parameter for t in self.slopes] + [b.parameter for a in self.absorbed for b in a.by]
+        used += [b.parameter for _, b in self.loadings]
+        turned = [t.parameter for e in (self.turn.effects if self.turn else ()) for t in e.terms]
+        return {p.name for p in (*used, *turned)}
+
     def to_user(self, values: Mapping[str, Array]) -> Values:
         """Natural parameters on the user's scale; leading axes are carried along."""
         out = dict(values)
@@ -346,6 +354,16 @@ def recoded(
     owner : array of int, optional
         The cluster of each pattern.
     """
+    inside, recoding = _recoded(model, matrices, weights, packing, owner)
+    if model.constraints.parameters & recoding.moves:  # fixed and equal on the user's scale would be neither inside
+        return dict(matrices), Recoding()
+    return inside, recoding
+
+
+def _recoded(
+    model: Model, matrices: Mapping[str, Named], weights: Mapping[str, Array], packing: Packing, owner: Array | None
+) -> tuple[dict[str, Named], Recoding]:
+    """Recode as if nothing was fixed or held equal by the user."""
     uses, plan = _uses(model), _Plan(model, packing)
     columns: dict[str, Columns] = {}
     absorbed, shifted_by, turns = [], [], []

@@ -19,12 +19,16 @@ DIGITS = 2.0**36
 
 
 def identity(data: Patterns) -> dict[str, str]:
-    """Fingerprints of the declaration and of the data as they were coded.
+    """Fingerprints of the declaration, of the data as they were coded, and of the answers alone, without covariates.
 
     Neither depends on the order of the rows, on how they are merged into patterns or weighted by a column of
     frequencies, on the nodes or on priors.
     """
-    return {"model": _digest(_declared(data.model)), "data": _digest(*_coded(data))}
+    return {
+        "model": _digest(_declared(data.model)),
+        "data": _digest(*_coded(data)),
+        "answers": _digest(*_coded(data, covariates=False)),
+    }
 
 
 def check_same(one: Mapping[str, Any], other: Mapping[str, Any], names: tuple[str, str]) -> None:
@@ -56,11 +60,12 @@ def _declared(model: Model) -> Any:
     items = [(r.name, tuple(map(str, r.items)), tuple(map(str, r.labels))) for r in model.responses]
     sizes = [(c.name, int(c.size)) for c in model.classes]
     fixed = [(p.name, [(float(f.value), f.positions) for f in p.fixed]) for p in model.parameters]
-    return structure(model), items, sizes, fixed
+    constrained = (model.constraints,) if model.constraints else ()
+    return structure(model), items, sizes, fixed, *constrained
 
 
-def _coded(data: Patterns) -> tuple[Any, ...]:
-    """Labels of everything, and the different rows with how often there is each."""
+def _coded(data: Patterns, covariates: bool = True) -> tuple[Any, ...]:
+    """Labels of everything, and the different rows with how often there is each; items by name without covariates."""
     plain = data.on_user_scale()
     if data.clusters is None:
         at = np.flatnonzero(data.counts > 0)
@@ -68,7 +73,10 @@ def _coded(data: Patterns) -> tuple[Any, ...]:
     else:
         cluster, at, counts = data.cells
     columns = [(data.responses[r.name][:, k], at) for r in data.model.responses for k in range(len(r.items))]
-    for c in data.model.covariates:
+    if not covariates:  # of models that may have them in another order
+        named = sorted(zip(data.model.items, columns, strict=True), key=lambda pair: pair[0])
+        columns = [column for _, column in named]
+    for c in data.model.covariates if covariates else ():
         x = plain.arrays[c.name].values
         columns += [(x[:, k], at if c.level == "individual" else cluster) for k in range(x.shape[1])]
     columns = [(cluster.astype(float), slice(None)), *columns]
@@ -76,8 +84,10 @@ def _coded(data: Patterns) -> tuple[Any, ...]:
     rows, often = np.empty((len(first), len(columns))), np.bincount(which, weights=counts, minlength=len(first))
     for k, (x, here) in enumerate(columns):
         rows[:, k] = _rounded(x[here][first])
-    labels = {c.name: [str(k) for k in data.coords[c.name]] for c in data.model.covariates}
-    return texts(data.categories), [str(k) for k in data.clusters or []], labels, rows.shape, rows, often
+    labels = {c.name: [str(k) for k in data.coords[c.name]] for c in data.model.covariates if covariates}
+    categories = texts(data.categories) if covariates else sorted(texts(data.categories).items())
+    order = slice(None) if covariates else np.lexsort(rows.T)
+    return categories, [str(k) for k in data.clusters or []], labels, rows.shape, rows[order], often[order]
 
 
 def _rounded(x: Array) -> Array:

@@ -131,7 +131,7 @@ class Patterns:
             merged_to = _in_cells if not model.effects_at("cluster") else _in_table
             arrays |= merged_to(cluster[seen], pattern_of[seen], freq[seen], (len(labels), len(first)))
         coords = _coords(model, coded, designs)
-        packing = Packing(model.parameters, coords, _absent(model, coded, coords))
+        packing = Packing(model.parameters, coords, _absent(model, coded, coords), model.constraints)
         columns = {c.name: arrays[c.name] for c in model.covariates}
         weights = {"individual": counts, "cluster": np.ones(len(labels or ()))}
         owner = arrays["cluster_of"].values if "cluster_of" in arrays else None

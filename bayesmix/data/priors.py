@@ -283,12 +283,15 @@ class Stated:
         What its free entries are filled with.
     at_means : AtMeans, optional
         The prior is that of the intercept at the covariates' means; without it, of the parameter itself.
+    ties : tuple of (position, position)
+        Entries that are held equal to others of the parameter, each with the one that the prior is of.
     """
 
     parameter: Parameter
     prior: Prior
     blocks: tuple[Block, ...]
     at_means: AtMeans | None = None
+    ties: tuple[tuple[tuple[int, ...], tuple[int, ...]], ...] = ()
 
     def numbers(self) -> list:
         """Everything that the density depends on, in plain numbers."""
@@ -313,8 +316,9 @@ class Stated:
 def stated(data: Patterns, priors: Mapping[str, Prior]) -> dict[str, Stated]:
     """The priors in the units of the data, intercepts at the means after what they are made of."""
     known, centred = units(data), at_means(data)
-    centred = {k: x for k, x in centred.items() if k in priors and priors[k].default}
-    fixed = [k for k, i in data.packing.index.items() if k in priors and not priors[k].default and (i < 0).all()]
+    tied = {name for place in data.packing.ties for name, _ in place}  # the means of equal intercepts differ
+    centred = {k: x for k, x in centred.items() if k in priors and priors[k].default and k not in tied}
+    fixed = [k for k, own in data.packing.own.items() if k in priors and not priors[k].default and not own.any()]
     if fixed:
         raise ValueError(f"A prior came for '{fixed[0]}', all entries of which are fixed: leave it out.")
     out = {
@@ -323,6 +327,7 @@ def stated(data: Patterns, priors: Mapping[str, Prior]) -> dict[str, Stated]:
             priors[p.name],
             tuple(_blocks(p, data, priors[p.name], *known[p.name], p.name in centred)),
             centred.get(p.name),
+            tuple((at, where) for (name, at), (first, where) in data.packing.ties if name == first == p.name),
         )
         for p in data.model.parameters
         if p.name in priors
@@ -347,7 +352,7 @@ def log_density(found: Mapping[str, Stated], values: Mapping[str, Any]) -> Any:
 
 def _blocks(p: Parameter, data: Patterns, prior: Prior, centre: Array, unit: Array, centred: bool) -> Iterator[Block]:
     """Free entries of a parameter as variables: one, or one a pattern of free entries in a vector."""
-    free = data.packing.index[p.name] >= 0
+    free = data.packing.own[p.name]
     distribution, arguments = _pymc(prior)
     in_units, kind = prior.distribution.startswith(OF_DATA), prior.distribution.removeprefix(OF_DATA)
 

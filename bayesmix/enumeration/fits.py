@@ -237,7 +237,9 @@ def _without_random_logits(model: Model, name: str) -> Model:
             f"'{later[0]}' is regressed on the random logits of '{name}', which one class has not: give a function of "
             "the number of classes instead of the model."
         )
-    return replace(model, classes=classes, effects=tuple(kept))
+    names = {t.parameter.name for part in (*classes, *kept, *model.responses) for t in part.terms}
+    held = model.constraints.among(names)
+    return replace(model, classes=classes, effects=tuple(kept), constraints=held)
 
 
 def _splits(rows: Dataset, name: str, simpler: Fit | None, settings: Settings) -> list[Array]:

@@ -5,15 +5,15 @@ from .overview import sections as sections
 from .overview import show as show
 from .parameters import Rows as Rows
 from .parameters import entry_words as entry_words
-from .parameters import odds_ratios as odds_ratios
+from .parameters import slope_odds as slope_odds
 
 __all__ = [
     "Rows",
     "brief_comparison",
     "classification_rates",
     "entry_words",
-    "odds_ratios",
     "report",
     "sections",
     "show",
+    "slope_odds",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Protocol, runtime_checkable
 
 import xarray as xr
@@ -12,7 +13,9 @@ from rich.console import Console, Group
 from bayesmix.layout import (
     WIDTH,
     Listing,
+    Pairs,
     Section,
+    Table,
     family,
     laid_out,
     make_table,
@@ -24,10 +27,18 @@ from bayesmix.layout import (
 )
 from bayesmix.listing.classes import classification, counts, whose
 from bayesmix.listing.factors import factors, item_response
-from bayesmix.listing.parameters import explained, odds, probability_scale, random_parts, results, transitions
+from bayesmix.listing.parameters import (
+    constraints,
+    explained,
+    odds,
+    probability_scale,
+    random_parts,
+    results,
+    transitions,
+)
 from bayesmix.listing.regression import equations, outcome
 from bayesmix.results import Fit
-from bayesmix.spec import TINY, Model
+from bayesmix.spec import TINY, Model, level_words, takes_level
 
 
 @runtime_checkable
@@ -43,7 +54,8 @@ SHOWN_STARTS = 12
 SHORTLY = {"detour": "one class more", "answers": "frequent answer"}
 
 
-def report(what: Fit | Listed | xr.DataTree, post: xr.DataTree | None = None) -> Listing:
+@takes_level
+def report(what: Fit | Listed | xr.DataTree, post: xr.DataTree | None = None, *, level: float | None = None) -> Listing:
     """The whole of a fit as plain text of at most 100 columns.
 
     Parameters
@@ -53,6 +65,8 @@ def report(what: Fit | Listed | xr.DataTree, post: xr.DataTree | None = None) ->
         :func:`bayesmix.sample` returns.
     post : xarray.DataTree, optional
         The posterior of the same model, to stand beside the fit.
+    level : float, optional
+        Of the intervals; 0.95 if left out.
 
     Returns
     -------
@@ -97,11 +111,11 @@ def sections(what: Fit | Listed | xr.DataTree, post: xr.DataTree | None = None) 
         Anything else.
     """
     if isinstance(what, Fit):
-        return _sections(what, post)
+        return [_in_level(s) for s in _sections(what, post)]
     if isinstance(what, xr.DataTree):
         from bayesmix.listing import posterior
 
-        return posterior.sections(what)
+        return [_in_level(s) for s in posterior.sections(what)]
     if isinstance(what, Listed):
         return what.sections()
     raise TypeError(
@@ -115,8 +129,8 @@ def _sections(fit: Fit, post: xr.DataTree | None) -> list[Section]:
     found = [
         _model(fit), _starts(fit), _fit(fit), counts(fit.class_tables, shown), classification(fit.class_tables, shown),
         *(equations(fit) if fit.model.is_regression else [*results(fit), *item_response(fit), factors(fit)]),
-        random_parts(fit), transitions(fit), explained(fit), probability_scale(fit), odds(fit), _quality(fit),
-        _posterior(fit, post), _saved(fit),
+        constraints(fit), random_parts(fit), transitions(fit), explained(fit), probability_scale(fit), odds(fit),
+        _quality(fit), _posterior(fit, post), _saved(fit),
     ]  # fmt: skip
     return [s for s in found if s is not None and s.body]
 
@@ -291,6 +305,20 @@ def _audit(q: Mapping[str, Any]) -> str:
     change = round(q["audit"], 4) + 0.0  # no "-0.0000"
     nodes, finer = method(q["nodes"]), method(q["audit_nodes"])
     return f"Quadrature audit: {change:+.4f} in log-likelihood from {nodes} to {finer} ({verdict})."
+
+
+def _in_level(section: Section) -> Section:
+    """Put the level of the intervals into heads and notes, which are written for 95%."""
+
+    def written(text: str) -> str:
+        return text.replace("95% ", f"{level_words()} ")
+
+    def of(block: str | Table | Pairs) -> str | Table | Pairs:
+        if isinstance(block, Table):
+            return replace(block, head=[*map(written, block.head)])
+        return written(block) if isinstance(block, str) else block
+
+    return Section(section.title, [of(block) for block in section.body])
 
 
 def _posterior(fit: Fit, post: xr.DataTree | None) -> Section | None:

@@ -11,8 +11,8 @@ import pandas as pd
 import xarray as xr
 
 from bayesmix.layout import WIDTH, Section, Table, make_table, number, p_value, percent, probability
-from bayesmix.results import Estimates, Fit, entry, occasions
-from bayesmix.spec import SCALES, TINY, Effect, LatentClass, Quantity, Response, Term, plain, shown
+from bayesmix.results import Estimates, Fit, entry, occasions, odds_ratios, ratio_of
+from bayesmix.spec import SCALES, TINY, Effect, LatentClass, Quantity, Response, Term, canonical, plain, shown
 
 SHOWN_PATHS = 12
 
@@ -62,6 +62,7 @@ class Rows:
     def __init__(self, fit: Fit) -> None:
         self.fit, self.summary = fit, fit.summary()
         self.boundary = set(fit.quality.get("boundary", []))
+        self.equal = {label: k for k, group in enumerate(fit.model.constraints.equal, 1) for label in group}
 
     def entries(self, name: str) -> Iterator[tuple[tuple[int, ...], str]]:
         """Positions and labels of the entries that exist."""
@@ -74,8 +75,23 @@ class Rows:
         s = row_of(self.summary, label)
         if not s["free"]:
             return (number(s["estimate"]), "-", "-", "-", "fixed")
-        mark = "boundary" if label in self.boundary or math.isnan(s["se"]) else ""
+        mark = "boundary" if label in self.boundary or math.isnan(s["se"]) else self._equal(label)
         return (number(s["estimate"]), number(s["se"]), number(s["ratio"]), p_value(s["p"]), mark)
+
+    def _equal(self, label: str) -> str:
+        """Mark an entry that is held equal to others by the number of its group."""
+        group = self.equal.get(canonical(label))
+        return f"equal {group}" if group else ""
+
+
+def constraints(fit: Fit) -> Section | None:
+    """What a user fixed or held equal."""
+    held = fit.model.constraints
+    if not held:
+        return None
+    fixed = [(f"{label}", f"fixed at {value:g}") for label, value in held.fixed]
+    groups = [(" = ".join(group), f"equal {k}") for k, group in enumerate(held.equal, 1)]
+    return Section("Constraints", [make_table(("entries", ""), [*fixed, *groups])])
 
 
 def _absent(fit: Fit, x: xr.DataArray) -> np.ndarray:
@@ -357,8 +373,8 @@ def _category_label(fit: Fit, p: xr.DataArray, item: str, i: int, category: str,
     return f"{name} = {categories[k] if categories and k < len(categories) else p[category].values[k]}"
 
 
-def odds_ratios(fit: Fit) -> pd.DataFrame:
-    """exp(slope) of the class logits: `odds_ratio`, `se` (delta method), and a 95% interval from the logit scale.
+def slope_odds(fit: Fit) -> pd.DataFrame:
+    """exp(slope) of the class logits: `odds_ratio`, `se` (delta method), and an interval from the logit scale.
 
     A row a free slope of a covariate; `p` is of a log odds of zero.
     """
@@ -369,17 +385,34 @@ def odds_ratios(fit: Fit) -> pd.DataFrame:
             labels = [entry(name, x, at) for at in np.ndindex(x.shape)]
             for label in (k for k in labels if summary.loc[k, "free"]):
                 s = row_of(summary, label)
-                ratio = math.exp(min(s["estimate"], 700.0))
-                rows[label] = (ratio, ratio * s["se"], np.exp(s["lower"]), np.exp(s["upper"]), s["p"])
+                rows[label] = (*map(float, ratio_of(s["estimate"], s["se"])), s["p"])
     columns = ["odds_ratio", "se", "lower", "upper", "p"]
     return pd.DataFrame.from_dict(rows, orient="index", columns=columns).astype(float).rename_axis("entry")
 
 
 def odds(fit: Fit) -> Section | None:
     """Odds ratios of covariates."""
-    found = odds_ratios(fit)
+    found = slope_odds(fit)
     if found.empty:
         return None
     rows = [(str(k), *map(number, r[:-1]), p_value(r[-1])) for k, r in zip(found.index, found.to_numpy(), strict=True)]
     head = ("", "odds ratio", "SE", "95% lower", "upper", "p (log odds = 0)")
-    return Section("Odds ratios of the covariates, against the reference class", [make_table(head, rows)])
+    tables = [make_table(head, rows), *_other_references(fit, head)]
+    return Section("Odds ratios of the covariates, against the reference class", tables)
+
+
+def _other_references(fit: Fit, head: Sequence[str]) -> Iterator[Table]:
+    """A table for each other class as the reference, of what has more than two classes."""
+    if "slopes" not in fit.uncertainty:
+        return
+    several = {c.name: c for c in fit.model.classes if c.size > 2}
+    for name in [t.parameter.name for c in several.values() for t in c.terms if t.covariates]:
+        table = odds_ratios(fit, name)
+        variable = next(c for c in several.values() if name in [t.parameter.name for t in c.terms])
+        for k in range(1, variable.size):
+            rows = [
+                (f"{label}, {variable.name} = {one}", *map(number, r[:-1]), p_value(r[-1]))
+                for (label, one, reference), r in zip(table.index, table.to_numpy(), strict=True)
+                if reference == str(k)
+            ]
+            yield make_table(head, rows, title=f"Against {variable.name} = {k}")

@@ -7,16 +7,17 @@ import xarray as xr
 
 from bayesmix.layout import Section, family, make_table, method, number, pairs
 from bayesmix.listing.classes import classification, counts
-from bayesmix.results import LEVEL, Estimates, compare, rows, sampler, tables_of
+from bayesmix.results import Estimates, compare, rows, sampler, tables_of
 
 COLUMNS = {
     "mean": "mean",
     "sd": "SD",
-    "eti_lower": f"{LEVEL:.0%} lower",
+    "eti_lower": "95% lower",
     "eti_upper": "upper",
     "r_hat": "R-hat",
     "ess_bulk": "ESS",
 }
+"""Heads of the columns, of intervals of 95%."""
 TITLES = {
     "parameter": "Parameters",
     "probability": "Probability scale",

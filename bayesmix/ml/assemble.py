@@ -33,7 +33,19 @@ from bayesmix.ml.search import (
 )
 from bayesmix.ml.starts import ranges
 from bayesmix.parallel import Steps, one_blas_thread
-from bayesmix.results import TABLES, Estimates, Fit, Pending, class_table, effect_table, same_maximum, unmerged
+from bayesmix.results import (
+    TABLES,
+    Errors,
+    Estimates,
+    Fit,
+    Pending,
+    class_table,
+    effect_table,
+    entries,
+    same_maximum,
+    uncertainty_table,
+    unmerged,
+)
 from bayesmix.spec import TINY
 from bayesmix.typing import Array
 
@@ -116,6 +128,16 @@ class _Tables:
     def effect_scores(self) -> xr.Dataset:
         made = partial(effect_table, self._still, self.theta)
         return self._run("random effects and factor scores", made, xr.Dataset())
+
+    def uncertainty(self) -> xr.Dataset:
+        parts = [(d.values, d.slopes) for d in self._derived]
+        both: dict[Errors, Array] = {"robust": self.errors.robust, "hessian": self.errors.inverse}
+        names = [""] * len(self.theta)
+        for name, x in self._derived[0].values.items():
+            at = self.data.packing.index[name].ravel()
+            for label, k in reversed([*zip(entries(name, x), at, strict=True)]):  # the first of equal ones stays
+                names[k] = label if k >= 0 else names[k]
+        return uncertainty_table(parts, both, self.errors.boundary, names)
 
     def _of_parameters(self, covariance: Array) -> xr.Dataset:
         names = [p.name for p in self.data.model.parameters]

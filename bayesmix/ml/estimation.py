@@ -34,7 +34,7 @@ from bayesmix.ml.settings import Settings
 from bayesmix.ml.starts import ranges
 from bayesmix.parallel import Steps, quietly
 from bayesmix.results import Fit
-from bayesmix.spec import Model, Nodes
+from bayesmix.spec import Constraints, Model, Nodes
 from bayesmix.typing import Array
 
 DETOURS = 8
@@ -321,7 +321,8 @@ def _from_classes(data: Target, settings: Settings) -> list[Array]:
     )
     used = {e for r in model.responses for t in r.terms for e in t.effects}
     effects = tuple(e for e in model.effects if e.level == "cluster" or e.name in used)
-    plain = replace(model, classes=(*model.classes_at("cluster"), *classes), effects=effects)
+    classes = (*model.classes_at("cluster"), *classes)
+    plain = replace(model, classes=classes, effects=effects, constraints=Constraints())
     with quietly():
         few = Settings(
             5, 2, 1, settings.seed, settings.nodes, executor=settings.executor, progress=settings.progress,
@@ -329,4 +330,4 @@ def _from_classes(data: Target, settings: Settings) -> list[Array]:
         )  # fmt: skip
         simple = estimate(data.rows.under(plain), few)
     values = data.natural(ranges(data).center)
-    return [data.pack(values | {p.name: simple.params[p.name].values for p in plain.parameters})]
+    return [data.pack(data.packing.near(values | {p.name: simple.params[p.name].values for p in plain.parameters}))]

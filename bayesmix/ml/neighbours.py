@@ -21,7 +21,7 @@ from bayesmix.ml.search import LONG, Search, Start, Task, climb_together, run_st
 from bayesmix.ml.settings import Settings
 from bayesmix.ml.starts import NEAR, Ranges, ranges, split_class
 from bayesmix.parallel import here, progress_bar, run_all
-from bayesmix.spec import Exact, LatentClass, Model, Nodes, Predictor, count_nodes
+from bayesmix.spec import Constraints, Exact, LatentClass, Model, Nodes, Predictor, count_nodes
 from bayesmix.spec import class_labels as labels
 from bayesmix.spec.parameters import Parameter
 from bayesmix.typing import Array
@@ -126,7 +126,7 @@ def without_effects(model: Model) -> Model | None:
     if any(len(a.auxiliary) != len(b.auxiliary) for a, b in zip(responses, model.responses, strict=True)):
         return None
     classes = tuple(replace(c, predictor=kept(c.predictor)) for c in model.classes)
-    return replace(model, responses=responses, classes=classes, effects=())
+    return replace(model, responses=responses, classes=classes, effects=(), constraints=Constraints())
 
 
 def _with_effects(data: Target, solution: Values) -> list[Array]:
@@ -137,7 +137,7 @@ def _with_effects(data: Target, solution: Values) -> list[Array]:
     for size in (WEAK, 1.0):
         values = {k: size * x if k in of_effects else x for k, x in center.items()} | {**solution}
         values |= {p.name: center[p.name] for p in data.model.parameters if p.name in of_effects and not _free(data, p)}
-        out.append(data.pack({p.name: values[p.name] for p in data.model.parameters}))
+        out.append(data.pack(data.packing.near({p.name: values[p.name] for p in data.model.parameters})))
     return out
 
 
@@ -176,7 +176,8 @@ def _bound(model: Model, name: str) -> bool:
 
 def _resized(model: Model, group: Sequence[LatentClass], by: int) -> Model:
     names = {c.name for c in group}
-    return replace(model, classes=tuple(replace(c, size=c.size + by) if c.name in names else c for c in model.classes))
+    classes = tuple(replace(c, size=c.size + by) if c.name in names else c for c in model.classes)
+    return replace(model, classes=classes, constraints=Constraints())  # of classes that other models need not have
 
 
 def _dims(model: Model, group: Sequence[LatentClass]) -> set[str]:
@@ -291,7 +292,9 @@ def _without_one(data: Target, wide: Target, group: Sequence[LatentClass], theta
         moved = labels.permute(wide.model, values, whole, np.array([gone, *(k for k in range(size) if k != gone)]))
         fewer = {p.name: _dropped(moved[p.name], p.dims, dims) for p in wide.model.parameters}
         # rows of the class that is gone are impossible under probabilities of 0 and 1, and would hold the search there
-        yield np.clip(data.pack(fewer), limits.center - NEAR * limits.unit, limits.center + NEAR * limits.unit)
+        yield np.clip(
+            data.pack(data.packing.near(fewer)), limits.center - NEAR * limits.unit, limits.center + NEAR * limits.unit
+        )
 
 
 def _dropped(x: Array, names: Sequence[str], dims: set[str]) -> Array:

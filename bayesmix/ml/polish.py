@@ -109,8 +109,12 @@ def _in_order(data: Target, theta: Array, like: Mapping[str, Array] | None) -> A
         sizes = next((_sizes(d, probability) for d in dims if f"{d}_probability" in probability), None)
         if sizes is None or sizes.ndim != 1 or (np.diff(sizes) <= 0).all():
             continue
-        natural = data.inside(moved)
-        order = np.argsort(-sizes, kind="stable")
+        natural, alike = data.inside(moved), labels.exchangeable(data.model, dims)
+        order = np.arange(len(sizes))
+        for k in np.unique(alike):  # largest first among those that constraints do not tell apart
+            order[alike == k] = order[alike == k][np.argsort(-sizes[alike == k], kind="stable")]
+        if (order == np.arange(len(order))).all():
+            continue
         trial = data.packing.pack(labels.permute(data.model, natural, dims, order))
         moved = trial if _as_likely(data, trial, value) else moved
     turned = data.packing.pack(fix_factor_signs(data.model, data.inside(moved)))

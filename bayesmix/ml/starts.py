@@ -329,7 +329,9 @@ def split_class(
         wide[p.name] = x
     limits = ranges(data)
     # a class left at probabilities of 0 and 1 could not take over rows that the split moves
-    theta = np.clip(data.pack(wide), limits.center - NEAR * limits.unit, limits.center + NEAR * limits.unit)
+    theta = np.clip(
+        data.pack(data.packing.near(wide)), limits.center - NEAR * limits.unit, limits.center + NEAR * limits.unit
+    )
     return theta + 0.5 * limits.unit * limits.spread * rng.standard_normal(theta.size)
 
 

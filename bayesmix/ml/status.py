@@ -167,7 +167,8 @@ def _within(model: Model) -> Model:
     names = {e.name for e in model.effects_at("cluster")}
     classes = tuple(replace(c, predictor=_rid(c.predictor, lambda t: set(t.effects) & names)) for c in model.classes)
     kept = tuple(e for e in model.effects if e.name not in names)
-    return replace(model, classes=classes, effects=kept)
+    parameters = {t.parameter.name for part in (*classes, *kept, *model.responses) for t in part.terms}
+    return replace(model, classes=classes, effects=kept, constraints=model.constraints.among(parameters))
 
 
 def _between(model: Model, c: LatentClass) -> Model:
@@ -176,7 +177,9 @@ def _between(model: Model, c: LatentClass) -> Model:
     below = [t for k in plain.classes if k.name == c.name for t in k.predictor]
     kept = tuple(t for t in below if not (t.covariates and t.covariates.level == "individual"))
     moved = replace(c, level="cluster", predictor=kept)
-    return replace(plain, classes=tuple(moved if k.name == c.name else k for k in plain.classes))
+    classes = tuple(moved if k.name == c.name else k for k in plain.classes)
+    parameters = {t.parameter.name for part in (*classes, *plain.effects, *plain.responses) for t in part.terms}
+    return replace(plain, classes=classes, constraints=plain.constraints.among(parameters))
 
 
 def _shared(fit: Fit, model: Model) -> dict[str, Array]:

@@ -79,6 +79,11 @@ def write(
     target = as_path(path)
     if target.suffix.lower() != ".inp":
         raise ValueError(f"The path came as '{target}': give one that ends in .inp, such as '{target.stem}.inp'.")
+    if declared.constraints:
+        raise ValueError(
+            f"The model has constraints ({declared.constraints.words[0]}), which are not written for Mplus: write the "
+            "model without fix= and equal=, and put them into the input by hand (@ and labels in brackets)."
+        )
     data = Dataset.encode(declared, df)
     words = Words(_names(declared), {i: len(c) for i, c in data.categories.items() if c})
     if fit is not None:

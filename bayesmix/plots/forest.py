@@ -150,7 +150,7 @@ def _draw_forest(ax: Axes, rows: pd.DataFrame, labels: list[str], series: Sequen
 
 
 def comparison(compared: Comparison, scale: str | None = None) -> Figure:
-    """Draw ML (point, 95% interval) beside the posterior (mean, 95% equal-tailed interval) and what was published.
+    """Draw ML (point, interval) beside the posterior (mean, equal-tailed interval) and what was published.
 
     Parameters
     ----------

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from bayesmix.plots.style import COLOURS, band, bare, by_class, class_word, factor_axis
 from bayesmix.results import Estimates, Fit, item_characteristics
-from bayesmix.spec import Model
+from bayesmix.spec import Model, takes_level
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -22,11 +22,14 @@ STYLES = ("-", "--", ":", "-.")
 """Of the classes, where colours are those of categories."""
 
 
+@takes_level
 def item_curves(
     result: Fit | xr.DataTree,
     df: pd.DataFrame | None = None,
     items: Sequence[str] | None = None,
     limit: float = 4.0,
+    *,
+    level: float | None = None,
 ) -> NDArray[Any]:
     """Item characteristic curves P(y = 1 | eta, C = c) over the factor, (36), (38), (42); of more categories each.
 
@@ -35,9 +38,11 @@ def item_curves(
     Parameters
     ----------
     result, df, limit
-        As there; of a posterior the mean curve has a band, its equal-tailed 95% interval.
+        As there; of a posterior the mean curve has a band, its equal-tailed interval.
     items : sequence of str, optional
         Those to draw; all of them if left out.
+    level : float, optional
+        Of the intervals; 0.95 if left out.
 
     Returns
     -------

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from bayesmix.plots.style import COLOURS, band, bare, by_class, class_word, factor_axis
 from bayesmix.results import Fit, item_characteristics
+from bayesmix.spec import takes_level
 from bayesmix.typing import Array
 
 if TYPE_CHECKING:
@@ -25,7 +26,10 @@ LETTER, LINE = 4.9, 9.5
 """Sizes of labels, in typographic points: a letter's width, a line's height."""
 
 
-def information(result: Fit | xr.DataTree, df: pd.DataFrame | None = None, limit: float = 4.0) -> NDArray[Any]:
+@takes_level
+def information(
+    result: Fit | xr.DataTree, df: pd.DataFrame | None = None, limit: float = 4.0, *, level: float | None = None
+) -> NDArray[Any]:
     """Fisher information of the items and of the test, I(eta) = sum_k P_k'(eta)^2 / P_k(eta), and 1 / sqrt(I).
 
     Draws the information of :func:`bayesmix.item_curves`.
@@ -33,7 +37,9 @@ def information(result: Fit | xr.DataTree, df: pd.DataFrame | None = None, limit
     Parameters
     ----------
     result, df, limit
-        As there; of a posterior the means, with a 95% band for the test.
+        As there; of a posterior the means, with a band for the test.
+    level : float, optional
+        Of the intervals; 0.95 if left out.
 
     Returns
     -------

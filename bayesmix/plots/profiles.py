@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from bayesmix.plots.style import COLOURS, MARKERS, bare, item_ticks, legend
 from bayesmix.results import Estimate, Estimates, Fit, category_labels, item_probabilities, stacked
-from bayesmix.spec import Response
+from bayesmix.spec import Response, level_words, takes_level
 from bayesmix.typing import Array
 
 if TYPE_CHECKING:
@@ -56,14 +56,17 @@ class _Curves:
 # class profiles -----------------------------------------------------------------------------------
 
 
-def profile(result: Fit | xr.DataTree) -> NDArray[Any]:
-    """Class profiles: what each class answers to each item, with 95% intervals.
+@takes_level
+def profile(result: Fit | xr.DataTree, *, level: float | None = None) -> NDArray[Any]:
+    """Class profiles: what each class answers to each item, with intervals.
 
     Parameters
     ----------
     result : Fit or xarray.DataTree
         Maximum likelihood (intervals from standard errors; none at a boundary) or a posterior (means
         and equal-tailed intervals).
+    level : float, optional
+        Of the intervals; 0.95 if left out.
 
     Returns
     -------
@@ -270,12 +273,15 @@ def _draw_grades(ax: Axes, label: str, grade: Array, weight: Array, colour: str)
 # class sizes and class enumeration ----------------------------------------------------------------
 
 
-def classes(result: Fit | xr.DataTree) -> NDArray[Any]:
-    """Class sizes with 95% intervals, one panel a class variable.
+@takes_level
+def classes(result: Fit | xr.DataTree, *, level: float | None = None) -> NDArray[Any]:
+    """Class sizes with intervals, one panel a class variable.
 
     Parameters
     ----------
     result : Fit or xarray.DataTree
+    level : float, optional
+        Of the intervals; 0.95 if left out.
 
     Returns
     -------
@@ -303,7 +309,7 @@ def classes(result: Fit | xr.DataTree) -> NDArray[Any]:
     )
     for ax, (name, v) in zip(axes.ravel(), found.items(), strict=True):
         _draw_sizes(ax, name, v)
-    axes.ravel()[-1].set_xlabel("class probability (95% interval)")
+    axes.ravel()[-1].set_xlabel(f"class probability ({level_words()} interval)")
     return axes.ravel()
 
 

@@ -15,12 +15,14 @@ from bayesmix.files import as_path, check_folder, written
 from bayesmix.reports.markup import plain_text
 from bayesmix.reports.tidy import Reported, tables
 from bayesmix.reports.typeset import Typeset, typeset
+from bayesmix.spec import takes_level
 
 MARGIN, LETTER = 0.8, 0.075
 """Of a Word document: the margin at the sides, and the room that a letter takes, in inches."""
 MISSING = "Word documents take python-docx: pip install 'bayesmix[report]', or give a file that ends in .tex or .md."
 
 
+@takes_level
 def export(
     what: Reported,
     path: str | Path,
@@ -28,6 +30,7 @@ def export(
     post: xr.DataTree | None = None,
     only: str | Sequence[str] | None = None,
     digits: int = 3,
+    level: float | None = None,
 ) -> Path:
     r"""Write the tables of a result for a manuscript, or as data.
 
@@ -46,6 +49,8 @@ def export(
         Names of tables, in this order; all of them if left out.
     digits : int
         Decimals in a document.
+    level : float, optional
+        Of the intervals; 0.95 if left out.
 
     Returns
     -------

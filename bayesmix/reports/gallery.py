@@ -14,7 +14,7 @@ from bayesmix import plots
 from bayesmix.goodness import residuals
 from bayesmix.plots.regression_diagram import is_simple_regression
 from bayesmix.results import Comparison, Estimates, Fit, entered
-from bayesmix.spec import Model
+from bayesmix.spec import Model, level_words
 from bayesmix.studies import Study
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from bayesmix.enumeration import Enumeration
 
 INTERVALS = {True: "95% intervals by the standard errors", False: "equal-tailed 95% intervals of the posterior"}
-"""What stands about a number: of a fit, or of a posterior."""
+"""What stands about a number, written for 95%: of a fit, or of a posterior."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Picture:
 def pictures(result: Fit | xr.DataTree, df: pd.DataFrame | None = None) -> Iterator[Picture]:
     """List the pictures that make sense for the model of `result`; those that need the data only with `df`."""
     estimates, is_fit = Estimates.of(result), isinstance(result, Fit)
-    model, intervals = estimates.model, INTERVALS[is_fit]
+    model, intervals = estimates.model, INTERVALS[is_fit].replace("95%", level_words())
     if model.is_mixture:
         yield _picture("classes", "Sizes of the classes", f"The share of each class, with {intervals}.",
                        lambda: plots.classes(result)[0])  # fmt: skip
@@ -155,7 +155,9 @@ def of_comparison(found: Comparison) -> Picture:
     beside = "Estimates by maximum likelihood and posterior means side by side" if both else "Estimates"
     name = "comparison" if both else "estimates"
     title = "Maximum likelihood beside the posterior" if both else "Estimates"
-    return Picture(name, title, f"{beside}, with 95% intervals. An arrow at an edge: further out.", found.plot)
+    return Picture(
+        name, title, f"{beside}, with {level_words()} intervals. An arrow at an edge: further out.", found.plot
+    )
 
 
 def of_enumeration(found: Enumeration) -> Picture:

@@ -29,6 +29,7 @@ from bayesmix.reports.markup import as_page, blocks, element, in_box, listed
 from bayesmix.reports.tidy import Reported, check_reported
 from bayesmix.results import Comparison, Estimates, Fit, compare, sampler, words
 from bayesmix.results import rows as of_draws
+from bayesmix.spec import takes_level
 from bayesmix.studies import Study
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ FEW = 12
 """So many parameters at a boundary are named."""
 
 
+@takes_level
 def to_html(
     what: Reported,
     path: str | Path,
@@ -57,6 +59,7 @@ def to_html(
     title: str | None = None,
     data: str | None = None,
     plots: bool = True,
+    level: float | None = None,
 ) -> Path:
     """Write a result as one HTML file, to read, to print and to hand on.
 
@@ -82,6 +85,8 @@ def to_html(
         Which data these are, in words: a file, a survey.
     plots : bool
         Whether there are pictures.
+    level : float, optional
+        Of the intervals; 0.95 if left out.
 
     Returns
     -------

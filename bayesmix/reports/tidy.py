@@ -11,9 +11,9 @@ import pandas as pd
 import xarray as xr
 
 from bayesmix.enumeration import Enumeration
-from bayesmix.listing import Rows, classification_rates, entry_words, odds_ratios
+from bayesmix.listing import Rows, classification_rates, entry_words, slope_odds
 from bayesmix.results import Estimates, Fit, compare, decomposition, entered, entry, rows, transitions
-from bayesmix.spec import TINY, Kind, Quantity, shown
+from bayesmix.spec import TINY, Kind, Quantity, shown, takes_level
 from bayesmix.studies import Study
 
 Reported = Fit | xr.DataTree | Enumeration | Study
@@ -25,7 +25,8 @@ DERIVED: tuple[Kind, ...] = (
 """What follows from parameters, but for transitions and shares, which have tables of their own."""
 
 
-def tables(what: Reported, post: xr.DataTree | None = None) -> dict[str, pd.DataFrame]:
+@takes_level
+def tables(what: Reported, post: xr.DataTree | None = None, *, level: float | None = None) -> dict[str, pd.DataFrame]:
     """Make the numbers of a listing tables, by name.
 
     Parameters
@@ -35,6 +36,8 @@ def tables(what: Reported, post: xr.DataTree | None = None) -> dict[str, pd.Data
         :func:`bayesmix.study` returns.
     post : xarray.DataTree, optional
         The posterior of the same model, to stand beside a fit.
+    level : float, optional
+        Of the intervals; 0.95 if left out.
 
     Returns
     -------
@@ -44,7 +47,7 @@ def tables(what: Reported, post: xr.DataTree | None = None) -> dict[str, pd.Data
         (`estimate`, `se`, `ratio`, `p`, `lower`, `upper`, and a `status`: free, fixed, or boundary, which has no
         standard error), `probabilities`, `derived`, `odds_ratios`, `transitions`, `decomposition`, `paths`, and with
         a posterior `comparison` and `diagnostics`. Of a posterior: `posterior` and `diagnostics`. Of an enumeration:
-        `enumeration`. Of a study: `summary`, `criteria`, `failures`. Intervals are 95%. No table is empty.
+        `enumeration`. Of a study: `summary`, `criteria`, `failures`. No table is empty.
 
     Raises
     ------
@@ -114,7 +117,7 @@ def _of_fit(fit: Fit) -> Iterator[tuple[str, Callable[[], pd.DataFrame | None]]]
     yield "parameters", lambda: _parameters(fit)
     yield "probabilities", lambda: _quantities(estimates, "class size", "item probability")
     yield "derived", lambda: _quantities(estimates, *DERIVED)
-    yield "odds_ratios", lambda: odds_ratios(fit)
+    yield "odds_ratios", lambda: slope_odds(fit)
     if entered(estimates):
         yield "transitions", lambda: transitions(fit).reset_index()
     if estimates.of_kind("share"):

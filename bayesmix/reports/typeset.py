@@ -12,6 +12,8 @@ import pandas as pd
 from bayesmix.layout import number, p_value
 from bayesmix.reports.tidy import Reported
 from bayesmix.results import Fit
+from bayesmix.spec import level_words
+from bayesmix.studies import Study
 
 Cell = Callable[[Mapping[str, Any], int], str]
 """Words of a row, with so many decimals."""
@@ -78,8 +80,15 @@ def typeset(name: str, table: pd.DataFrame, what: Reported, digits: int = 3) -> 
     for r in _each(kept):
         groups.setdefault(plan.group(r, digits), []).append([f(r, digits) for f in cells])
     head = [*plan.words, *numbers]
-    notes = [*plan.notes, *_notes(what, head, bool(gone.any()), "SE" in numbers and _missing(kept))]
+    head = [_in_level(h, what) for h in head]
+    notes = [_in_level(n, what) for n in plan.notes]
+    notes += [*_notes(what, head, bool(gone.any()), "SE" in numbers and _missing(kept))]
     return Typeset(plan.title, head, [*groups.items()], len(plan.words), notes)
+
+
+def _in_level(text: str, what: Reported) -> str:
+    """Put the level of the intervals into a head or a note, which is written for 95%, that of a study."""
+    return text if isinstance(what, Study) else text.replace("95% ", f"{level_words()} ")
 
 
 def _each(rows: pd.DataFrame) -> Iterator[dict[str, Any]]:
@@ -99,8 +108,8 @@ def _notes(what: Reported, head: Sequence[str], fixed: bool, boundary: bool) -> 
         kind = {"robust": "robust (sandwich)", "hessian": "from the inverse Hessian"}
         found = kind.get(what.info.get("standard_errors", ""), "")
         out.append(f"SE: standard error, {found}." if found else "SE: standard error.")
-    if "95% CrI" in head:
-        out.append("Mean, SD and 95% CrI are of the posterior; the interval is equal-tailed.")
+    if (credible := f"{level_words()} CrI") in head:
+        out.append(f"Mean, SD and {credible} are of the posterior; the interval is equal-tailed.")
     if boundary:
         out.append(f"{NONE}: no standard error, as the estimate is at a boundary or does not vary.")
     if fixed:

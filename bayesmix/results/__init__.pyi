@@ -1,3 +1,5 @@
+from .class_odds import odds_ratios as odds_ratios
+from .class_odds import ratio_of as ratio_of
 from .class_tables import ClassTables as ClassTables
 from .class_tables import memberships_of as memberships_of
 from .class_tables import plain_coords as plain_coords
@@ -5,7 +7,6 @@ from .class_tables import row_coords as row_coords
 from .class_tables import row_index as row_index
 from .classified import Classified as Classified
 from .classified import tables_of as tables_of
-from .comparison import LEVEL as LEVEL
 from .comparison import Comparison as Comparison
 from .comparison import compare as compare
 from .diagnostics import KHAT as KHAT
@@ -16,6 +17,7 @@ from .diagnostics import sampler as sampler
 from .diagnostics import words as words
 from .estimates import Estimate as Estimate
 from .estimates import Estimates as Estimates
+from .estimates import check_result as check_result
 from .factor_scores import reliability as reliability
 from .factor_scores import score_weights as score_weights
 from .fit import ALONE as ALONE
@@ -24,14 +26,14 @@ from .fit import TABLES as TABLES
 from .fit import Fit as Fit
 from .fit import SampleSize as SampleSize
 from .fit import check_sample_size as check_sample_size
-from .fit import entries as entries
-from .fit import entry as entry
 from .fit import model_and_fit as model_and_fit
 from .fit import read_tree as read_tree
 from .fit import refuse_fit_beside as refuse_fit_beside
 from .fit import same_maximum as same_maximum
 from .fit import settings_of as settings_of
 from .fit import stored_model as stored_model
+from .labels import entries as entries
+from .labels import entry as entry
 from .marginal_likelihood import MarginalLikelihood as MarginalLikelihood
 from .marginal_likelihood import log_marginal_likelihood as log_marginal_likelihood
 from .marginal_likelihood import model_probabilities as model_probabilities
@@ -44,6 +46,9 @@ from .regression import coefficients as coefficients
 from .responses import category_labels as category_labels
 from .responses import item_probabilities as item_probabilities
 from .responses import stacked as stacked
+from .uncertainty import Errors as Errors
+from .uncertainty import Uncertainty as Uncertainty
+from .uncertainty import uncertainty_table as uncertainty_table
 from .unit_tables import class_table as class_table
 from .unit_tables import effect_table as effect_table
 from .unit_tables import unmerged as unmerged
@@ -52,19 +57,21 @@ __all__ = [
     "ALONE",
     "FORMAT",
     "KHAT",
-    "LEVEL",
     "RESPONSES",
     "TABLES",
     "ClassTables",
     "Classified",
     "Comparison",
+    "Errors",
     "Estimate",
     "Estimates",
     "Fit",
     "MarginalLikelihood",
     "Pending",
     "SampleSize",
+    "Uncertainty",
     "category_labels",
+    "check_result",
     "check_sample_size",
     "check_two_level_regression",
     "class_table",
@@ -81,7 +88,9 @@ __all__ = [
     "memberships_of",
     "model_and_fit",
     "model_probabilities",
+    "odds_ratios",
     "plain_coords",
+    "ratio_of",
     "read_tree",
     "refuse_fit_beside",
     "reliability",
@@ -96,6 +105,7 @@ __all__ = [
     "stored_model",
     "tables_of",
     "transitions",
+    "uncertainty_table",
     "unmerged",
     "words",
 ]

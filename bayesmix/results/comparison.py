@@ -19,13 +19,13 @@ from bayesmix.checks import nearest
 from bayesmix.data import check_same
 from bayesmix.results.diagnostics import RESPONSES
 from bayesmix.results.estimates import Estimates
-from bayesmix.results.fit import Fit, entries
-from bayesmix.spec import ITEM_RESPONSE, LOGIT, RANDOM, SCALES, Model, Quantity, shown
+from bayesmix.results.fit import Fit
+from bayesmix.results.labels import entries
+from bayesmix.spec import ITEM_RESPONSE, LOGIT, RANDOM, SCALES, Model, Quantity, interval_level, shown, takes_level
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-LEVEL = 0.95
 ML = ("ml", "ml_se", "ml_lower", "ml_upper")
 BAYES = ("mean", "sd", "eti_lower", "eti_upper", "r_hat", "ess_bulk")
 Published = Mapping[str, Any]
@@ -40,7 +40,7 @@ class Comparison:
     table : pandas.DataFrame
         One row a free parameter entry, then one a class or category probability (of two categories
         the second): `ml`, `ml_se`, `ml_lower`, `ml_upper`, posterior `mean`, `sd`, `eti_lower`,
-        `eti_upper`, `r_hat`, `ess_bulk`, and `published`. Intervals are 95%; NaN where there is none.
+        `eti_upper`, `r_hat`, `ess_bulk`, and `published`. Intervals are of the `level`; NaN where there is none.
     entries : pandas.DataFrame
         What each row is: `scale` (parameter, derived or probability), `variable`, `panel` (its class), `row`.
     loglik : str
@@ -49,6 +49,8 @@ class Comparison:
         What the sampler said of itself.
     pictured : sequence of str
         The variables that :meth:`plot` draws unless it is told otherwise, in its order.
+    level : float
+        Of the intervals.
 
     Examples
     --------
@@ -61,6 +63,7 @@ class Comparison:
     loglik: str = ""
     diagnostics: Mapping[str, Any] = field(default_factory=dict)
     pictured: Sequence[str] = ()
+    level: float = 0.95
 
     @property
     def probabilities(self) -> pd.DataFrame:
@@ -73,7 +76,7 @@ class Comparison:
         return self.table[(self.entries["scale"] == "parameter").to_numpy()]
 
     def plot(self, scale: str | None = None) -> Figure:
-        """A forest: ML (point, 95% interval) beside the posterior (mean, 95% equal-tailed interval).
+        """A forest: ML (point, interval) beside the posterior (mean, equal-tailed interval).
 
         Parameters
         ----------
@@ -100,11 +103,11 @@ class Comparison:
     def __repr__(self) -> str:
         with pd.option_context("display.width", 160, "display.max_columns", None, "display.max_rows", None):
             text = self._shown().to_string(na_rep="")
-        return "\n".join(filter(None, [text, f"Intervals: {LEVEL:.0%}.", textwrap.fill(self.loglik, 110)]))
+        return "\n".join(filter(None, [text, f"Intervals: {100 * self.level:.4g}%.", textwrap.fill(self.loglik, 110)]))
 
     def _repr_html_(self) -> str:
         note = "" if not self.loglik else f"<p>{self.loglik}</p>"
-        return f"{self._shown().to_html(na_rep='')}<p>Intervals: {LEVEL:.0%}.</p>{note}"
+        return f"{self._shown().to_html(na_rep='')}<p>Intervals: {100 * self.level:.4g}%.</p>{note}"
 
     def _shown(self) -> pd.DataFrame:
         """The columns that hold something, rounded."""
@@ -112,7 +115,14 @@ class Comparison:
         return out.assign(ess_bulk=out["ess_bulk"].round().astype("Int64")) if "ess_bulk" in out else out
 
 
-def compare(fit: Fit | None = None, post: xr.DataTree | None = None, published: Published | None = None) -> Comparison:
+@takes_level
+def compare(
+    fit: Fit | None = None,
+    post: xr.DataTree | None = None,
+    published: Published | None = None,
+    *,
+    level: float | None = None,
+) -> Comparison:
     """Lay maximum likelihood and the posterior of one model side by side.
 
     Parameters
@@ -124,6 +134,8 @@ def compare(fit: Fit | None = None, post: xr.DataTree | None = None, published: 
     published : mapping, optional
         Values to stand beside them: by row label (``"C_probability[1]"``) a number, by the name of a
         variable (``"item_probability"``) an array of its shape.
+    level : float, optional
+        Of the intervals; 0.95 if left out.
 
     Returns
     -------
@@ -155,7 +167,7 @@ def compare(fit: Fit | None = None, post: xr.DataTree | None = None, published: 
     found = {} if post is None else {k: v for k, v in Estimates.of(post).settings.items() if k not in settings}
     names = ["scale", "variable", "panel", "row"]
     table = wide[[*ML, *BAYES, "published"]].astype(float)
-    return Comparison(table, wide[names], _loglik(fit, post), found, _pictured(model, variables))
+    return Comparison(table, wide[names], _loglik(fit, post), found, _pictured(model, variables), interval_level())
 
 
 def _identities(result: Fit | xr.DataTree) -> Mapping[str, Any]:
@@ -373,8 +385,9 @@ def _bayes(v: _Variable, post: xr.DataTree | None) -> np.ndarray:
     chosen = np.stack([draws.values[(..., *at)] for at in v.positions], axis=-1)
     flat = xr.Dataset({"x": (("chain", "draw", "entry"), chosen)})
     with np.errstate(invalid="ignore"):  # a loading that a pattern fixes has no R-hat
-        table = az.summary(flat, kind="all", ci_kind="eti", ci_prob=LEVEL, round_to="none")
-    return pd.DataFrame(table)[["mean", "sd", "eti95_lb", "eti95_ub", "r_hat", "ess_bulk"]].to_numpy(dtype=float)
+        table = az.summary(flat, kind="all", ci_kind="eti", ci_prob=interval_level(), round_to="none")
+    ends = [next(k for k in table if str(k).startswith("eti") and str(k).endswith(end)) for end in ("_lb", "_ub")]
+    return pd.DataFrame(table)[["mean", "sd", *ends, "r_hat", "ess_bulk"]].to_numpy(dtype=float)
 
 
 def _number(name: str, value: Any) -> float:

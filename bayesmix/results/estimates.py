@@ -11,7 +11,7 @@ from typing import Any
 import xarray as xr
 
 from bayesmix.results.fit import Fit, settings_of, stored_model
-from bayesmix.spec import IDENTITY, SCALES, Kind, Model, Quantity, Scale, parameter, probability_tables
+from bayesmix.spec import IDENTITY, SCALES, Kind, Model, Quantity, Scale, parameter, probability_tables, tails
 
 
 def check_result(result: object) -> None:
@@ -35,7 +35,7 @@ def check_result(result: object) -> None:
 
 @dataclass(frozen=True)
 class Estimate:
-    """A quantity with its standard error (or posterior SD) and a 95% interval."""
+    """A quantity with its standard error (or posterior SD) and an interval of the level that was asked for."""
 
     value: xr.DataArray
     se: xr.DataArray
@@ -206,5 +206,5 @@ class _OfPosterior(Estimates):
 
     def __getitem__(self, name: str) -> Estimate:
         draws, over = self._draws[name], ("chain", "draw")
-        ends = draws.quantile([0.025, 0.975], over).drop_vars("quantile")
+        ends = draws.quantile(tails(), over).drop_vars("quantile")
         return Estimate(draws.mean(over), draws.std(over), ends[0], ends[1])

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from itertools import product
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -16,8 +15,10 @@ from scipy import special
 
 from bayesmix.files import as_path, written
 from bayesmix.results.class_tables import ClassTables, memberships_of, plain_coords
+from bayesmix.results.labels import entries
 from bayesmix.results.on_demand import made_on_demand
-from bayesmix.spec import IDENTITY, Model, Nodes, check_model, decode, encode, from_text
+from bayesmix.results.uncertainty import Errors, Uncertainty
+from bayesmix.spec import IDENTITY, Model, Nodes, check_model, decode, encode, from_text, takes_level
 
 FORMAT = 2
 """Of saved results: those of format 1 did not hold their model."""
@@ -50,7 +51,7 @@ def same_maximum(loglik: float, best: float) -> bool:
 
 TABLES = (
     "se", "se_hessian", "probabilities", "probabilities_se", "derived", "derived_se", "free", "classes",
-    "effect_scores",
+    "effect_scores", "uncertainty",
 )  # fmt: skip
 """What is made of a maximum when it is read."""
 
@@ -91,6 +92,9 @@ class Fit:
         Settings and versions: enough to run the fit again.
     solutions : xarray.Dataset
         Natural parameters of the different solutions that the search saw, the best first, and their `loglik`.
+    uncertainty : xarray.Dataset
+        Covariances of the free parameters as the optimiser moves them, and the derivatives of all numbers by these:
+        what :attr:`covariance`, tests and contrasts are made of. Empty in files of earlier versions.
 
     Examples
     --------
@@ -119,6 +123,7 @@ class Fit:
     quality: Mapping[str, Any] = field(default_factory=dict)
     info: Mapping[str, Any] = field(default_factory=dict)
     solutions: xr.Dataset = field(default_factory=xr.Dataset)
+    uncertainty: xr.Dataset = field(default_factory=xr.Dataset)
 
     def __getstate__(self) -> dict[str, Any]:
         """All tables, made where they were not yet: another process has no data to make them of."""
@@ -199,6 +204,38 @@ class Fit:
         return str(self.starts["status"].iloc[0]).startswith("collapsed")
 
     @property
+    def covariance(self) -> pd.DataFrame:
+        """Covariance matrix of the free parameters on their natural scales, by the chosen errors.
+
+        Rows and columns are labelled by entry, ``class_logit[1]``; of entries that are held equal the first stands for
+        all. Those at a boundary, or in a flat direction, have NaN: there the log-likelihood has no curvature from
+        which an error could be read. The square roots of the diagonal are those of `se`.
+
+        Raises
+        ------
+        ValueError
+            The fit was saved by a version that kept no covariance matrix.
+        """
+        return self._covariance()
+
+    @property
+    def covariance_hessian(self) -> pd.DataFrame:
+        """The same from the inverse Hessian."""
+        return self._covariance("hessian")
+
+    @property
+    def covariance_robust(self) -> pd.DataFrame:
+        """The same from the sandwich of unit (cluster) scores; refused where priors penalise the fit."""
+        return self._covariance("robust")
+
+    def _covariance(self, errors: Errors | None = None) -> pd.DataFrame:
+        known = Uncertainty.of(self, errors)
+        columns = known.slopes[:, known.positions(known.names)]
+        table = columns.T @ known.covariance @ columns
+        table[known.boundary], table[:, known.boundary] = np.nan, np.nan
+        return pd.DataFrame(table, index=known.names, columns=known.names)
+
+    @property
     def class_tables(self) -> ClassTables:
         """What the fit says of the classes of its rows and clusters; the methods below read it."""
         return ClassTables(self.classes, self.probabilities)
@@ -268,8 +305,20 @@ class Fit:
         """
         return memberships_of(self.effect_scores, name)
 
-    def summary(self) -> pd.DataFrame:
-        """Every parameter: estimate, SE, ratio, two-sided p, 95% interval; fixed ones are marked."""
+    @takes_level
+    def summary(self, *, level: float | None = None) -> pd.DataFrame:
+        """Every parameter: estimate, SE, ratio, two-sided p, interval; fixed ones are marked.
+
+        Parameters
+        ----------
+        level : float, optional
+            Of the intervals; 0.95 if left out.
+
+        Raises
+        ------
+        ValueError
+            No number between 0 and 1.
+        """
         frames = []
         for name, x in self.params.data_vars.items():
             rows = pd.DataFrame(
@@ -334,8 +383,9 @@ class Fit:
         held = {**scalars, "quality": dict(self.quality), "info": dict(self.info)}
         held |= {"format": FORMAT, "model": encode(self.model)}
         tree.attrs["bayesmix"] = json.dumps(held, default=_plain)
+        packed = {"/uncertainty": {"slopes": {"zlib": True}}} if "slopes" in self.uncertainty else None  # mostly zeros
         with written(path) as aside:
-            tree.to_netcdf(aside)
+            tree.to_netcdf(aside, encoding=packed)
         return path
 
     @classmethod
@@ -359,7 +409,8 @@ class Fit:
         held = settings_of(tree)
         model = stored_model(held, f"'{path}'", "bm.fit") if "loglik" in held else None
         try:
-            parts = {k: tree[k].to_dataset() for k in _DATASETS}
+            there = [k for k in _DATASETS if k != "uncertainty" or k in tree.children]  # earlier versions had none
+            parts = {k: tree[k].to_dataset() for k in there}
             starts = tree["starts"].to_dataset().to_dataframe().reset_index(drop=True)
             parts["free"] = parts["free"].astype(bool)
             rest = {k: x for k, x in held.items() if k not in ("format", "model")}
@@ -469,23 +520,8 @@ def _plain(value: Any) -> Any:
 
 _DATASETS = (
     "params", "se", "se_hessian", "probabilities", "probabilities_se", "derived", "derived_se", "classes",
-    "effect_scores", "free", "solutions",
+    "effect_scores", "free", "solutions", "uncertainty",
 )  # fmt: skip
-
-
-def entry(name: str, x: xr.DataArray, position: tuple[int, ...]) -> str:
-    """The label of one entry, ArviZ's way: ``item_logit[A, 2]``."""
-    inside = ", ".join(str(x[d].values[i]) if d in x.coords else str(i) for d, i in zip(x.dims, position, strict=True))
-    return f"{name}[{inside}]" if inside else str(name)
-
-
-def entries(name: str, x: xr.DataArray, positions: Iterable[tuple[int, ...]] | None = None) -> list[str]:
-    """The labels of entries as :func:`entry` writes them, of all if no positions are given."""
-    words = [[*map(str, x[d].values if d in x.coords else range(x.sizes[d]))] for d in x.dims]
-    each = (
-        product(*words) if positions is None else ([w[i] for w, i in zip(words, at, strict=True)] for at in positions)
-    )
-    return [f"{name}[{', '.join(one)}]" if words else str(name) for one in each]
 
 
 def _starts_dataset(starts: pd.DataFrame) -> xr.Dataset:

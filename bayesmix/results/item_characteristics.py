@@ -18,21 +18,24 @@ from bayesmix.parallel import COMPILING
 from bayesmix.results.estimates import Estimates
 from bayesmix.results.fit import Fit
 from bayesmix.results.responses import covariate_means
-from bayesmix.spec import Model, Response, lower
+from bayesmix.spec import Model, Response, lower, tails, takes_level
 from bayesmix.typing import Array
 
 POINTS, DRAWS = 401, 200
 """Of a curve: points; draws of a posterior."""
 PROBABILITY_FLOOR = 1e-200
 """A probability below this tells nothing of the factor."""
-INTERVAL = {"_lower": 0.025, "_upper": 0.975}
-"""Of a posterior: endings of names, and the quantiles they stand for."""
+INTERVAL = ("_lower", "_upper")
+"""Of a posterior: endings of names of the quantiles that make an interval."""
 
 CONCATENATION: dict[str, Any] = {"data_vars": "all", "coords": "minimal", "compat": "override", "join": "outer"}
 """Of items with other categories and classes: what one of them has not is missing."""
 
 
-def item_curves(result: Fit | xr.DataTree, df: pd.DataFrame | None = None, limit: float = 4.0) -> xr.Dataset:
+@takes_level
+def item_curves(
+    result: Fit | xr.DataTree, df: pd.DataFrame | None = None, limit: float = 4.0, *, level: float | None = None
+) -> xr.Dataset:
     """Characteristic curves and information of items over the factors they measure, (36), (38), (42).
 
     For item j over factor eta in class c, the other factors at zero,
@@ -43,11 +46,13 @@ def item_curves(result: Fit | xr.DataTree, df: pd.DataFrame | None = None, limit
     Parameters
     ----------
     result : Fit or xarray.DataTree
-        A fit; of a posterior the numbers are means over (200 of) its draws, with equal-tailed 95% intervals.
+        A fit; of a posterior the numbers are means over (200 of) its draws, with equal-tailed intervals.
     df : pandas.DataFrame, optional
         The data: covariates of items are at their means then, else at zero.
     limit : float
         The factor goes from -limit to limit, in SDs of its standard normal residual (in the last class).
+    level : float, optional
+        Of the intervals; 0.95 if left out.
 
     Returns
     -------
@@ -118,7 +123,8 @@ def _summary(name: str, x: xr.DataArray) -> dict[str, xr.DataArray]:
     """Average `x` over its draws, and take the ends of their interval where there are several."""
     out = {name: x.mean("draw")}
     if x.sizes["draw"] > 1:
-        out |= {f"{name}{ending}": x.quantile(q, "draw").drop_vars("quantile") for ending, q in INTERVAL.items()}
+        ends = zip(INTERVAL, tails(), strict=True)
+        out |= {f"{name}{ending}": x.quantile(q, "draw").drop_vars("quantile") for ending, q in ends}
     return out
 
 

@@ -14,13 +14,14 @@ import xarray as xr
 
 from bayesmix.results.estimates import Estimate, Estimates
 from bayesmix.results.fit import Fit
-from bayesmix.spec import Quantity
+from bayesmix.spec import Quantity, takes_level
 
 COLUMNS = ("value", "se", "lower", "upper")
 
 
-def transitions(result: Fit | xr.DataTree) -> pd.DataFrame:
-    """Transition probabilities P(C_t = d | C_t-1 = c) in the population, with 95% intervals: (9), (13).
+@takes_level
+def transitions(result: Fit | xr.DataTree, *, level: float | None = None) -> pd.DataFrame:
+    """Transition probabilities P(C_t = d | C_t-1 = c) in the population, with intervals: (9), (13).
 
     Averaged over individuals (covariates) and clusters (random effects); of a higher order, a row for
     each combination of the classes before.
@@ -29,6 +30,8 @@ def transitions(result: Fit | xr.DataTree) -> pd.DataFrame:
     ----------
     result : Fit or xarray.DataTree
         Intervals by the delta method on the logit scale, or equal-tailed ones of the posterior.
+    level : float, optional
+        Of the intervals; 0.95 if left out.
 
     Returns
     -------
@@ -76,7 +79,8 @@ def _cells(x: Estimate) -> Iterator[tuple[dict[str, Any], list[float]]]:
         yield labels, [float(table[at]) for table in tables]
 
 
-def decomposition(result: Fit | xr.DataTree) -> pd.DataFrame:
+@takes_level
+def decomposition(result: Fit | xr.DataTree, *, level: float | None = None) -> pd.DataFrame:
     """What explains the classes of each occasion, below (14), and the paths from an effect to a class.
 
     Of the variance of the latent response behind a class logit against the last class, pi^2 / 3 is
@@ -90,6 +94,8 @@ def decomposition(result: Fit | xr.DataTree) -> pd.DataFrame:
     Parameters
     ----------
     result : Fit or xarray.DataTree
+    level : float, optional
+        Of the intervals; 0.95 if left out.
 
     Returns
     -------

@@ -1,5 +1,10 @@
 from .class_labels import groups as groups
 from .class_labels import permute as permute
+from .constraints import Constraints as Constraints
+from .constraints import Equal as Equal
+from .constraints import Fix as Fix
+from .constraints import canonical as canonical
+from .constraints import read_constraints as read_constraints
 from .effect_sums import Coefficients as Coefficients
 from .effect_sums import add as add
 from .effect_sums import by_effect as by_effect
@@ -33,6 +38,7 @@ from .model import Response as Response
 from .model import Solution as Solution
 from .model import Term as Term
 from .model import check_model as check_model
+from .model import constrain as constrain
 from .model import model_and_params as model_and_params
 from .model import structure as structure
 from .model import terms as terms
@@ -64,6 +70,12 @@ from .scales import SQRT as SQRT
 from .scales import TINY as TINY
 from .scales import Z95 as Z95
 from .scales import Scale as Scale
+from .scales import at_level as at_level
+from .scales import interval_level as interval_level
+from .scales import level_words as level_words
+from .scales import normal_quantile as normal_quantile
+from .scales import tails as tails
+from .scales import takes_level as takes_level
 from .serialize import decode as decode
 from .serialize import dumps as dumps
 from .serialize import encode as encode
@@ -92,9 +104,12 @@ __all__ = [
     "Z95",
     "Adaptive",
     "Coefficients",
+    "Constraints",
     "Covariates",
     "Effect",
+    "Equal",
     "Exact",
+    "Fix",
     "Fixed",
     "GaussHermite",
     "Group",
@@ -117,9 +132,12 @@ __all__ = [
     "Term",
     "Trapezoid",
     "add",
+    "at_level",
     "by_effect",
+    "canonical",
     "check_model",
     "class_size",
+    "constrain",
     "count_nodes",
     "decode",
     "dumps",
@@ -128,11 +146,14 @@ __all__ = [
     "from_text",
     "gauss_hermite",
     "groups",
+    "interval_level",
     "item_probability",
+    "level_words",
     "loads",
     "lower",
     "model_and_params",
     "natural",
+    "normal_quantile",
     "on_residuals",
     "parameter",
     "parameter_of",
@@ -141,12 +162,15 @@ __all__ = [
     "permute",
     "plain",
     "probability_tables",
+    "read_constraints",
     "roles",
     "root",
     "same_items",
     "shown",
     "square",
     "structure",
+    "tails",
+    "takes_level",
     "terms",
     "transition",
     "walk",

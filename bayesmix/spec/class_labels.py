@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
+from bayesmix.spec.constraints import name_of, parts_of
 from bayesmix.spec.factor_scales import fix_factor_signs, rescale_factors_to_class
 from bayesmix.spec.model import Effect, Model, Term, terms
 from bayesmix.spec.parameters import Parameter
@@ -41,6 +42,77 @@ def _told_apart(p: Parameter, group: set[str]) -> bool:
     return any(
         k != -1 or value not in (0.0, 1.0) or (value == 1.0 and not p.domain.is_effect_sd) for value, k, _ in named
     )
+
+
+def exchangeable(model: Model, dims: tuple[str, ...]) -> NDArray[np.int64]:
+    """Number the classes of `dims`, one of :func:`groups`: those with the same number may change places.
+
+    All of them, but for what constraints tell apart: two classes may change places where every constraint is one
+    again, as with slopes that are equal in all classes, or zero in all but the reference.
+    """
+    size = next(c.size for c in model.classes if c.name in dims)
+    touched = [p for p in model.parameters if p.name in model.constraints.parameters and {*p.dims} & {*dims}]
+    if not touched:
+        return np.zeros(size, dtype=np.int64)
+    out = np.arange(size)
+    if any(p.domain.is_triangular or p.domain.is_identity or p.domain.is_effect_sd for p in touched):
+        return out  # effects come with these classes: another order makes other effects
+    for a in range(size):
+        for b in range(a):
+            if out[a] != out[b] and all(_unmoved(model, p, dims, (a, b)) for p in touched):
+                out[out == out[a]] = out[b]
+    return out
+
+
+def _unmoved(model: Model, p: Parameter, dims: tuple[str, ...], pair: tuple[int, int]) -> bool:
+    """Whether the constraints of `p` are the same with the classes of a `pair` in each other's place."""
+    names = {str(k + 1): str(other + 1) for k, other in (pair, pair[::-1])}
+
+    def moved(label: str) -> str:
+        if name_of(label) != p.name:
+            return label
+        parts = [names.get(k, k) if d in dims else k for d, k in zip(p.dims, parts_of(label), strict=False)]
+        return f"{p.name}[{', '.join(parts)}]"
+
+    own = model.constraints
+    fixed = {(label, value) for label, value in own.fixed if name_of(label) == p.name}
+    groups = [{*g} for g in own.equal if any(name_of(k) == p.name for k in g)]
+    if {(moved(label), value) for label, value in fixed} == fixed and all({*map(moved, g)} in groups for g in groups):
+        size = next(c.size for c in model.classes if c.name in dims)
+        if size - 1 not in pair or not _references(p, dims):
+            return True
+    return _same_for_all_logits(model, p, dims)
+
+
+def _references(p: Parameter, dims: tuple[str, ...]) -> list[str]:
+    """The dims among `dims` along which the last entry of `p` is zero: logits against a reference."""
+    return [d for f in p.fixed if len(f.positions) == 1 and f.value == 0.0 for d, _ in f.positions if d in dims]
+
+
+def _same_for_all_logits(model: Model, p: Parameter, dims: tuple[str, ...]) -> bool:
+    """Whether the constraints of logits say the same of every class but the reference: against another one too.
+
+    Those are zero in all of them, and equal to each other in each of them: slopes of two covariates.
+    """
+    reference = _references(p, dims)
+    if len(reference) != 1 or [d for d in p.dims if d in dims] != reference:
+        return False
+    axis, size = p.dims.index(reference[0]), next(c.size for c in model.classes if c.name in dims)
+    found: dict[tuple[float | None, frozenset[tuple[str, ...]]], set[str]] = {}
+    for value, labels in [
+        *((v, (k,)) for k, v in model.constraints.fixed),
+        *((None, g) for g in model.constraints.equal),
+    ]:
+        own = [parts_of(k) for k in labels if name_of(k) == p.name]
+        if not own:
+            continue
+        classes = {parts[axis] for parts in own}
+        if len(own) < len(labels) or len(classes) > 1 or value not in (None, 0.0):
+            return False
+        rest = frozenset((*parts[:axis], *parts[axis + 1 :]) for parts in own)
+        found.setdefault((value, rest), set()).update(classes)
+    wanted = {str(k) for k in range(1, size)}
+    return all(some - {str(size)} == wanted for some in found.values())
 
 
 def common(model: Model, name: str) -> list[str]:
@@ -170,13 +242,15 @@ def _squash(x: Array) -> Array:
     return np.sign(x) * np.log1p(np.abs(x))
 
 
-def match(draws: Array, pivot: Array) -> NDArray[np.int64]:
+def match(draws: Array, pivot: Array, alike: NDArray[np.int64] | None = None) -> NDArray[np.int64]:
     """For each draw the order of its classes that is nearest to the pivot (linear assignment).
 
     Parameters
     ----------
     draws : array (draw, class, feature)
     pivot : array (class, feature)
+    alike : array of int (class,), optional
+        As of :func:`exchangeable`: classes with other numbers keep their places.
 
     Returns
     -------
@@ -186,6 +260,8 @@ def match(draws: Array, pivot: Array) -> NDArray[np.int64]:
     between = np.sqrt((pivot.std(axis=0) ** 2).mean())  # one draw: features that hardly differ decide nothing
     scale = np.maximum(draws.std(axis=(0, 1)), between) + 1e-6
     cost = (((draws[:, None, :, :] - pivot[None, :, None, :]) / scale) ** 2).sum(-1)
+    if alike is not None and (alike != alike[0]).any():
+        cost = np.where(alike[:, None] == alike, cost, 1e6 * (1 + np.abs(cost).max(initial=0.0)))
     return np.stack([linear_sum_assignment(c)[1] for c in cost])
 
 
@@ -208,7 +284,8 @@ def relabel(
         profile, target = profiles(model, {k: out[k] for k in out if k in pivot}, dims), profiles(model, pivot, dims)
         if profile is None or target is None:
             continue
-        order = match(profile.reshape(-1, *profile.shape[len(lead) :]), target)
+        alike = exchangeable(model, dims)
+        order = match(profile.reshape(-1, *profile.shape[len(lead) :]), target, alike)
         order = order.reshape(*lead, -1)
         trial = {k: v.copy() for k, v in out.items()}
         for one in np.unique(order.reshape(-1, order.shape[-1]), axis=0):

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
+from bayesmix.spec.constraints import name_of, parts_of
 from bayesmix.spec.effect_sums import on_residuals
 from bayesmix.spec.model import Effect, Model, Response, Term
 from bayesmix.spec.parameters import Parameter
@@ -87,7 +88,23 @@ def _symmetric(model: Model, e: Effect) -> bool:
     """Whether all that the effect multiplies, and its mean, may be negated; an SD of clusters' part has no sign."""
     times = [t.parameter for t in _terms_with(model, e)]
     plus = [t.parameter for t in e.mean if not t.parameter.domain.is_effect_sd]
-    return all(p.domain.is_linear and all(f.value == 0 for f in p.fixed) for p in (*times, *plus))
+    if not all(p.domain.is_linear and all(f.value == 0 for f in p.fixed) for p in (*times, *plus)):
+        return False
+    return _turns_constraints(model, e)
+
+
+def _turns_constraints(model: Model, e: Effect) -> bool:
+    """Whether what a user fixed and held equal is so again with the effect negated: at zero, and all of it together."""
+
+    def turned(label: str) -> bool:
+        for p, at in _turning(model, e):
+            if p.name == name_of(label) and (at is None or parts_of(label)[at[0]] == e.name):
+                return True
+        return False
+
+    held = model.constraints
+    at_zero = all(value == 0 for label, value in held.fixed if turned(label))
+    return at_zero and all(len({turned(k) for k in g}) == 1 for g in held.equal)
 
 
 def _turning(model: Model, e: Effect) -> Iterator[tuple[Parameter, tuple[int, int] | None]]:

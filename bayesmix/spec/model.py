@@ -13,10 +13,11 @@ depends on a class, and a transition on the class before.
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from numbers import Integral
 from typing import Any, Literal, Protocol
 
+from bayesmix.spec.constraints import Constraints, Equal, Fix, check_names, read_constraints, with_constraints
 from bayesmix.spec.families import Family, check_family
 from bayesmix.spec.parameters import DATA, Parameter
 
@@ -228,6 +229,8 @@ class Model:
         Column of the cluster labels.
     freq : str, optional
         Column of frequency weights: the number of identical rows that a row stands for.
+    constraints : Constraints
+        Entries of parameters that are fixed or held equal, beyond what the parameters themselves say.
 
     Examples
     --------
@@ -241,6 +244,7 @@ class Model:
     effects: tuple[Effect, ...] = ()
     cluster: str | None = field(default=None, metadata=DATA)
     freq: str | None = field(default=None, metadata=DATA)
+    constraints: Constraints = field(default=Constraints(), metadata=DATA)
 
     def __post_init__(self) -> None:
         _check(self)
@@ -324,6 +328,42 @@ def check_model(model: object) -> None:
     )
 
 
+def constrain(model: Model, *, fix: Fix = None, equal: Equal = None) -> Model:
+    """Fix entries of a model's parameters, or hold them equal.
+
+    Parameters
+    ----------
+    model : Model
+        Of any template, or of one's own.
+    fix : mapping of str to float, optional
+        Natural values by entry, as results label these: ``{"item_logit[1, A, 2]": 0.5}``.
+    equal : sequence of sequences of str, optional
+        Groups of entries that are one free parameter: ``[["coefficient[1, x]", "coefficient[2, x]"]]``. An entry that
+        is held equal to a fixed one is fixed there.
+
+    Returns
+    -------
+    Model
+        With these constraints beside those it has. Labels of covariates and categories are looked up when the data
+        come. Classes that constraints tell apart keep the places that these give them; others come in order of size,
+        or as in ``like=``.
+
+    Raises
+    ------
+    TypeError, ValueError
+        What is no number or no entry, a parameter that there is none of, values that contradict each other; with the
+        data, an unknown entry, a value outside its parameter's support.
+
+    Examples
+    --------
+    >>> equal = bm.constrain(model, equal=[["item_logit[1, a, 1]", "item_logit[1, b, 1]"]])
+    >>> bm.fit(equal, df, starts=2, rounds=1, progress=False).n_parameters
+    8
+    """
+    check_model(model)
+    return replace(model, constraints=with_constraints(model.constraints, read_constraints(fix, equal)))
+
+
 class Solution(Protocol):
     """What knows its model and its parameters: a fit."""
 
@@ -403,6 +443,7 @@ def _check(model: Model) -> None:
             "column: give cluster='the name of the column of cluster labels'."
         )
     _check_order(model)
+    check_names(model.constraints, by_name)
 
 
 def _check_order(model: Model) -> None:

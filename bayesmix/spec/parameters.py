@@ -18,6 +18,7 @@ from pytensor import xtensor as px
 from pytensor.graph.rewriting.utils import rewrite_graph
 
 from bayesmix.checks import nearest
+from bayesmix.spec.constraints import Constraints, canonical, name_of
 from bayesmix.spec.supports import SUPPORTS, Support, SupportName, check_support
 from bayesmix.typing import Array
 
@@ -169,8 +170,8 @@ def lower(outputs: Any) -> Any:
     return rewrite_graph(outputs, include=("lower_xtensor",), clone=False)
 
 
-def _held(p: Parameter, shape: tuple[int, ...]) -> tuple[Array, Array]:
-    """Fixed entries on the natural and on the unconstrained scale, NaN where free."""
+def _declared(p: Parameter, shape: tuple[int, ...]) -> Array:
+    """Fixed entries on the natural scale, as they were declared; NaN where free."""
     held, structure = np.full(shape, np.nan), p.domain.structure(shape)
     for f in p.fixed:
         where = dict(f.positions)
@@ -180,7 +181,11 @@ def _held(p: Parameter, shape: tuple[int, ...]) -> tuple[Array, Array]:
                 f"({', '.join(p.dims)}): name one of them."
             )
         held[tuple(where.get(d, slice(None)) for d in p.dims)] = f.value
-    held = np.where(np.isnan(structure), held, structure)
+    return np.where(np.isnan(structure), held, structure)
+
+
+def _unconstrained(p: Parameter, held: Array) -> Array:
+    """Fixed entries on the unconstrained scale, NaN where free."""
     with np.errstate(all="ignore"):
         raw = p.domain.inverse(held)
     if (np.isnan(raw) != np.isnan(held)).any():
@@ -189,7 +194,11 @@ def _held(p: Parameter, shape: tuple[int, ...]) -> tuple[Array, Array]:
             "a probability values between 0 and 1; an ordered one increasing values, without a free entry before a "
             "fixed one; a cholesky one a positive diagonal."
         )
-    return held, raw
+    return raw
+
+
+Place = tuple[str, tuple[int, ...]]
+"""An entry by the name of its parameter and its position."""
 
 
 @dataclass(frozen=True)
@@ -197,35 +206,121 @@ class Packing:
     """Where each parameter's free entries stand in `theta`.
 
     Built from the parameters and the size of each dim, and, for categorical items with differing
-    numbers of categories, from `absent`: a mask per parameter of entries that do not exist.
+    numbers of categories, from `absent`: a mask per parameter of entries that do not exist. Entries that
+    `constraints` hold equal stand at one place of theta.
     """
 
     parameters: tuple[Parameter, ...]
     coords: Mapping[str, Sequence]
     absent: Mapping[str, NDArray[np.bool_]] = field(default_factory=dict)
+    constraints: Constraints = field(default_factory=Constraints)
     index: dict[str, NDArray[np.int64]] = field(init=False)
     fixed: dict[str, Array] = field(init=False)
     held: dict[str, Array] = field(init=False)
     """Fixed entries on the natural scale, NaN where free."""
+    own: dict[str, NDArray[np.bool_]] = field(init=False)
+    """Free entries, of those held equal the first."""
+    ties: tuple[tuple[Place, Place], ...] = field(init=False)
+    """The others of those held equal, each with the first."""
 
     def __post_init__(self) -> None:
+        natural = {p.name: _declared(p, self.shape(p)) for p in self.parameters}
+        followers = self._constrained(natural) if self.constraints else {}
         index: dict[str, NDArray[np.int64]] = {}
         fixed: dict[str, Array] = {}
-        natural: dict[str, Array] = {}
+        own: dict[str, NDArray[np.bool_]] = {}
         start = 0
         for p in self.parameters:
-            shape = self.shape(p)
-            natural[p.name], held = _held(p, shape)
+            held = _unconstrained(p, natural[p.name])
             if p.name in self.absent:
                 held[self.absent[p.name]] = 0.0
             free = np.isnan(held)
-            index[p.name] = np.full(shape, -1, dtype=np.int64)
-            index[p.name][free] = np.arange(start, start + free.sum())
+            own[p.name] = free.copy()
+            for name, at in followers:
+                if name == p.name:
+                    own[p.name][at] = False
+            index[p.name] = np.full(free.shape, -1, dtype=np.int64)
+            index[p.name][own[p.name]] = np.arange(start, start + own[p.name].sum())
             fixed[p.name] = np.where(free, 0.0, held)
-            start += int(free.sum())
+            start += int(own[p.name].sum())
+        for (name, at), (first, where) in followers.items():
+            index[name][at] = index[first][where]
         object.__setattr__(self, "index", index)
         object.__setattr__(self, "fixed", fixed)
         object.__setattr__(self, "held", natural)
+        object.__setattr__(self, "own", own)
+        object.__setattr__(self, "ties", tuple(followers.items()))
+        if followers:
+            self._check_ties()
+
+    def _constrained(self, natural: dict[str, Array]) -> dict[Place, Place]:
+        """Put what a user fixes into `natural`; say which entries follow which others.
+
+        Raises
+        ------
+        ValueError
+            An unknown entry, a category that an item does not have, values that contradict each other.
+        """
+        places = self._places()
+        for label, value in self.constraints.fixed:
+            name, at = _found(label, places)
+            self._refuse_absent(label, name, at)
+            if abs(np.nan_to_num(natural[name][at], nan=value) - value) > SAME * (1 + abs(value)):
+                raise ValueError(
+                    f"'{label}' is to be fixed at {value:g}, but the model has it fixed at {natural[name][at]:g}, as a "
+                    "reference or by its structure: leave it out."
+                )
+            natural[name][at] = value
+        out: dict[Place, Place] = {}
+        order = {place: k for k, place in enumerate(places.values())}
+        for group in self.constraints.equal:
+            members = sorted((_found(label, places) for label in group), key=order.__getitem__)
+            for label in group:
+                self._refuse_absent(label, *_found(label, places))
+            known = {label: float(natural[n][at]) for label in group for n, at in [_found(label, places)]}
+            fixed = {label: x for label, x in known.items() if not np.isnan(x)}
+            if not fixed:
+                out |= dict.fromkeys(members[1:], members[0])
+                continue
+            values = [*fixed.values()]
+            if max(values) - min(values) > SAME * (1 + abs(values[0])):
+                words = ", ".join(f"{label} = {x:g}" for label, x in fixed.items())
+                raise ValueError(
+                    f"Entries are to be equal that are fixed at different values ({words}): give one value."
+                )
+            for name, at in members:
+                natural[name][at] = values[0]
+        return out
+
+    def _places(self) -> dict[str, Place]:
+        """Every entry by its label."""
+        out: dict[str, Place] = {}
+        for p in self.parameters:
+            out |= {canonical(self._entry(p, at)): (p.name, at) for at in np.ndindex(self.shape(p))}
+        return out
+
+    def _refuse_absent(self, label: str, name: str, at: tuple[int, ...]) -> None:
+        if name in self.absent and self.absent[name][at]:
+            raise ValueError(f"A constraint names '{label}', but the data have no such category of this item.")
+
+    def _check_ties(self) -> None:
+        """Refuse entries that one place of theta does not make equal: of an order that differs, of other supports.
+
+        Raises
+        ------
+        ValueError
+            The two entries.
+        """
+        raw = self.unpack_raw(np.random.default_rng(0).uniform(0.2, 0.8, self.size))
+        values = {p.name: p.domain.forward(raw[p.name]) for p in self.parameters}
+        by_name = {p.name: p for p in self.parameters}
+        for (name, at), (first, where) in self.ties:
+            if abs(values[name][at] - values[first][where]) > SAME:
+                one, other = (self._entry(by_name[n], k) for n, k in ((first, where), (name, at)))
+                raise ValueError(
+                    f"'{one}' and '{other}' cannot be held equal by themselves: of thresholds those before them must "
+                    "be equal too, and of others the supports the same. Add these to equal=, or leave them free."
+                )
 
     def shape(self, parameter: Parameter) -> tuple[int, ...]:
         """Sizes of the parameter's dims."""
@@ -234,13 +329,13 @@ class Packing:
     @property
     def size(self) -> int:
         """Number of free parameters."""
-        return sum(int((i >= 0).sum()) for i in self.index.values())
+        return sum(int(own.sum()) for own in self.own.values())
 
     def names(self) -> list[str]:
         """One label per entry of theta, e.g. ``logit[A, 2, 1]`` (item A, category 2, class 1)."""
         labels = [""] * self.size
         for p in self.parameters:
-            for position in map(tuple, np.argwhere(self.index[p.name] >= 0)):
+            for position in map(tuple, np.argwhere(self.own[p.name])):
                 labels[self.index[p.name][position]] = self._entry(p, position)
         return labels
 
@@ -281,7 +376,36 @@ class Packing:
             theta[..., i[free]] = raw[..., free]
             self.check_fixed(p, value)
             self._check_absent(p, value, raw)
+        self._check_equal(values)
         return theta
+
+    def near(self, values: Mapping[str, Array]) -> dict[str, Array]:
+        """Natural values as the constraints have them: what is fixed at its value, what is held equal at its mean."""
+        out = {k: np.array(x, dtype=float) for k, x in values.items()}
+        if not self.constraints:
+            return out
+        for name, held in self.held.items():
+            out[name] = np.where(np.isnan(held), out[name], held)
+        groups: dict[Place, list[Place]] = {}
+        for place, first in self.ties:
+            groups.setdefault(first, [first]).append(place)
+        for some in groups.values():
+            mean = np.mean([out[name][(..., *at)] for name, at in some], axis=0)
+            for name, at in some:
+                out[name][(..., *at)] = mean
+        return out
+
+    def _check_equal(self, values: Mapping[str, Array]) -> None:
+        """Refuse other values at entries that are held equal."""
+        by_name = {p.name: p for p in self.parameters}
+        for (name, at), (first, where) in self.ties:
+            one, other = (np.asarray(values[n], dtype=float)[(..., *k)] for n, k in ((first, where), (name, at)))
+            if _differ(other, one).any():
+                words = [self._entry(by_name[n], k) for n, k in ((first, where), (name, at))]
+                raise ValueError(
+                    f"{words[0]} and {words[1]} came as {np.ravel(one)[0]:g} and {np.ravel(other)[0]:g}, but the model "
+                    "holds them equal: give one value for both."
+                )
 
     def _check_names(self, values: Mapping[str, Array]) -> None:
         known = [p.name for p in self.parameters]
@@ -336,6 +460,22 @@ class Packing:
     def _entry(self, p: Parameter, position: tuple[int, ...]) -> str:
         inside = ", ".join(str(self.coords[d][i]) for d, i in zip(p.dims, position, strict=True))
         return f"{p.name}[{inside}]" if inside else p.name
+
+
+def _found(label: str, places: Mapping[str, Place]) -> Place:
+    """Look an entry up by its label.
+
+    Raises
+    ------
+    ValueError
+        There is none, and which is nearest.
+    """
+    if label not in places:
+        near = nearest(label, places)
+        own = [k for k in places if name_of(k) == name_of(label)]
+        hint = f"did you mean '{near}'?" if near else f"entries are such as '{(own or [*places])[0]}'."
+        raise ValueError(f"A constraint names '{label}', which is no entry of this model with these data: {hint}")
+    return places[label]
 
 
 def _differ(value: Array, expected: Array) -> NDArray[np.bool_]:

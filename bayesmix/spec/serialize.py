@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import fields, is_dataclass
+from dataclasses import MISSING, fields, is_dataclass
 from types import ModuleType
 from typing import Any
 
@@ -107,6 +107,8 @@ def _restored(cls: type, values: dict[str, Any]) -> Any:
 
     The constructor is not called: that of a prior takes other arguments than its fields.
     """
+    # a field that came later has its default in what was kept before
+    values = {f.name: f.default for f in fields(cls) if f.name not in values and f.default is not MISSING} | values
     if {f.name for f in fields(cls)} != {*values}:
         raise ValueError(
             f"A {cls.__name__} was kept with the fields {', '.join(values)}, but it now has "

@@ -1,0 +1,15 @@
+from .contrasts import Contrast as Contrast
+from .contrasts import contrast as contrast
+from .nested import LikelihoodRatio as LikelihoodRatio
+from .nested import likelihood_ratio as likelihood_ratio
+from .wald import WaldTest as WaldTest
+from .wald import test as test
+
+__all__ = [
+    "Contrast",
+    "LikelihoodRatio",
+    "WaldTest",
+    "contrast",
+    "likelihood_ratio",
+    "test",
+]

@@ -1,0 +1,249 @@
+"""Likelihood ratios of nested fits, scaled where their errors are robust."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from bayesmix.checks import one_of
+from bayesmix.data import Dataset, check_same
+from bayesmix.data.identity import identity
+from bayesmix.graph import adapt_nodes
+from bayesmix.ml import Target, covariances, curvature
+from bayesmix.results import Fit
+
+SAME = 1e-3
+"""A difference of log-likelihoods by which the smaller model may lie above: of nodes and of the end of a search."""
+Scaling = Literal["satorra-bentler", "none"]
+
+
+@dataclass(frozen=True)
+class LikelihoodRatio:
+    """A test of a restricted model against one that contains it.
+
+    Attributes
+    ----------
+    statistic : float
+        2 (L1 - L0) / c; chi-square where the restriction holds.
+    df : int
+        The difference in free parameters.
+    p : float
+    correction : float
+        c: 1 without scaling.
+    scaling : {"satorra-bentler", "satorra-bentler 2010", "none"}
+        How c was made; that of 2010 is the strictly positive one.
+    loglik : tuple of float
+        L0 of the restricted, L1 of the larger model.
+    notes : tuple of str
+        What limits the test.
+
+    Examples
+    --------
+    >>> larger = bm.fit(bm.models.lca(list("abcd"), 2, "x"), df, progress=False, **quick)
+    >>> bm.likelihood_ratio(fit, larger).df
+    1
+    """
+
+    statistic: float
+    df: int
+    p: float
+    correction: float
+    scaling: str
+    loglik: tuple[float, float]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """The test in one row."""
+        row = {"loglik_restricted": self.loglik[0], "loglik": self.loglik[1], "correction": self.correction}
+        row |= {"chi2": self.statistic, "df": self.df, "p": self.p}
+        return pd.DataFrame([row], index=pd.Index(["likelihood ratio"])).astype({"df": int})
+
+    def __repr__(self) -> str:
+        p = "< 0.0001" if self.p < 0.00005 else f"= {self.p:.4f}"
+        scaled = "not scaled" if self.scaling == "none" else f"scaled by {self.correction:.4f} ({self.scaling})"
+        said = (
+            f"Likelihood ratio chi-square = {self.statistic:.3f}, df = {self.df}, p {p}, {scaled}\n"
+            f"log-likelihood {self.loglik[0]:.3f} of the restricted model, {self.loglik[1]:.3f} of the larger one"
+        )
+        return "\n".join([said, *self.notes])
+
+
+def likelihood_ratio(
+    restricted: Fit, larger: Fit, *, scaling: Scaling | None = None, df: pd.DataFrame | None = None
+) -> LikelihoodRatio:
+    """Test a restricted model against one that contains it, both fitted to the same answers.
+
+    With L0, p0 of the restricted and L1, p1 of the larger model,
+
+        T = 2 (L1 - L0) / c,        c = (p0 c0 - p1 c1) / (p0 - p1),
+
+    chi-square with p1 - p0 degrees of freedom; p c is the trace of the robust covariance matrix times the information,
+    and c0, c1 are the scaling factors of both fits (`fit.quality["scaling"]`; Satorra and Bentler, Psychometrika 66,
+    2001; Mplus, "Chi-square difference testing using the loglikelihood"). Where c comes out negative, which happens in
+    small samples, c1 is taken at the estimates of the restricted model, with which it cannot be (Satorra and Bentler,
+    Psychometrika 75, 2010): for this the data are needed.
+
+    Parameters
+    ----------
+    restricted, larger : Fit
+        That the one lies within the other is taken on trust, beyond what their parameters and log-likelihoods say.
+        Covariates may differ: what is in the one and not in the other has slopes of zero there.
+    scaling : {"satorra-bentler", "none"}, optional
+        Left out: scaled where the errors of both fits are robust, not scaled where both are of the Hessian.
+    df : pandas.DataFrame, optional
+        The data, for a negative c.
+
+    Returns
+    -------
+    LikelihoodRatio
+
+    Raises
+    ------
+    ValueError, TypeError
+        Other answers; not nested (no more parameters, or a lower log-likelihood); penalised fits; another number of
+        classes, for which the ratio is not chi-square; errors of two kinds; a negative correction without the data.
+
+    Warns
+    -----
+    UserWarning
+        The restriction lies at a boundary, such as a variance of zero: p is then too large.
+
+    Examples
+    --------
+    >>> larger = bm.fit(bm.models.lca(list("abcd"), 2, "x"), df, progress=False, **quick)
+    >>> bm.likelihood_ratio(fit, larger, scaling="none").correction
+    1.0
+    """
+    for name, f in (("restricted", restricted), ("larger", larger)):
+        if not isinstance(f, Fit):
+            raise TypeError(f"{name} came as {type(f).__name__}, expected what bm.fit returns: give two fits.")
+    _check_nested(restricted, larger)
+    wanted = _wanted(restricted, larger, scaling)
+    p0, p1 = restricted.n_parameters, larger.n_parameters
+    ratio, d = max(2 * (larger.loglik - restricted.loglik), 0.0), p1 - p0
+    correction, how = 1.0, "none"
+    if wanted == "satorra-bentler":
+        correction, how = (_trace(larger) - _trace(restricted)) / d, "satorra-bentler"
+        if not correction > 0:
+            correction, how = _strictly_positive(restricted, larger, df, correction), "satorra-bentler 2010"
+    notes = tuple(_at_boundaries(restricted, larger))
+    if notes:
+        warnings.warn(" ".join(notes), stacklevel=2)
+    statistic = ratio / correction
+    p = float(stats.chi2.sf(statistic, d))
+    return LikelihoodRatio(statistic, d, p, correction, how, (restricted.loglik, larger.loglik), notes)
+
+
+def _trace(fit: Fit) -> float:
+    """p c: the trace of the robust covariance matrix times the information, over what has an error."""
+    return float(fit.quality["scaling"]) * max(fit.n_parameters - len(fit.quality["boundary"]), 1)
+
+
+def _check_nested(restricted: Fit, larger: Fit) -> None:
+    """Refuse fits that are not of the same answers, or of which one cannot lie within the other."""
+    a, b = (f.info.get("identity", {}) for f in (restricted, larger))
+    key = "answers" if "answers" in a and "answers" in b else "data"
+    if a.get(key) != b.get(key) or restricted.n_individuals != larger.n_individuals:
+        raise ValueError(
+            "The two fits are not of the same answers: their log-likelihoods cannot be compared. Fit both models to "
+            "the same rows and items" + ("." if key == "answers" else ", with this version of bayesmix.")
+        )
+    for name, f in (("restricted", restricted), ("larger", larger)):
+        if f.info.get("priors"):
+            raise ValueError(f"The {name} fit is penalised by priors: its log-likelihood is no maximum; fit without.")
+        if f.collapsed:
+            raise ValueError(f"The {name} fit has collapsed: its log-likelihood means nothing.")
+    _check_classes(restricted, larger)
+    if larger.n_parameters <= restricted.n_parameters:
+        raise ValueError(
+            f"The restricted model has {restricted.n_parameters} free parameters and the larger one "
+            f"{larger.n_parameters}: give the one with fewer parameters first; with as many, neither contains the "
+            "other."
+        )
+    if larger.loglik < restricted.loglik - SAME:
+        raise ValueError(
+            f"The larger model has a lower log-likelihood ({larger.loglik:.3f}) than the restricted one "
+            f"({restricted.loglik:.3f}): either they are not nested, or its search ended at a local maximum. Fit it "
+            "with more starts (starts=, rounds=)."
+        )
+
+
+def _check_classes(restricted: Fit, larger: Fit) -> None:
+    """Refuse different numbers of classes: a class more lies at a boundary of what is not identified."""
+    a, b = ({c.name: c.size for c in f.model.classes if c.size > 1} for f in (restricted, larger))
+    if a != b:
+        words = [", ".join(f"{k} = {n}" for k, n in x.items()) or "no classes" for x in (a, b)]
+        raise ValueError(
+            f"The fits have other classes ({words[0]}; {words[1]}). The smaller model lies at the boundary of the "
+            "larger one, where the likelihood ratio has no chi-square distribution: take the bootstrap test, "
+            "bm.lr_test."
+        )
+
+
+def _wanted(restricted: Fit, larger: Fit, scaling: Scaling | None) -> str:
+    if scaling is not None:
+        one_of("scaling", scaling, ("satorra-bentler", "none"))
+        return scaling
+    kinds = {f.info.get("standard_errors", "robust") for f in (restricted, larger)}
+    if len(kinds) > 1:
+        raise ValueError(
+            "One fit has robust errors and the other one those of the Hessian: say scaling='satorra-bentler' or "
+            "scaling='none'."
+        )
+    return "satorra-bentler" if kinds == {"robust"} else "none"
+
+
+def _at_boundaries(restricted: Fit, larger: Fit) -> list[str]:
+    """What of the restriction, or of the estimates, lies at a boundary."""
+    out, effects = [], [{e.name for e in f.model.effects} for f in (restricted, larger)]
+    if more := sorted(effects[1] - effects[0]):
+        out.append(
+            f"The restricted model lacks {', '.join(more)}: a variance of zero lies at its boundary, where the ratio "
+            "is no chi-square, and p is too large. Of one variance alone half of p is right (Self and Liang, 1987)."
+        )
+    for name, f in (("restricted", restricted), ("larger", larger)):
+        if at := f.quality.get("boundary"):
+            out.append(
+                f"In the {name} fit {', '.join(at[:3])}{', ...' if len(at) > 3 else ''} lies at a boundary or in a "
+                "flat direction: degrees of freedom and p are approximate."
+            )
+    return out
+
+
+def _strictly_positive(restricted: Fit, larger: Fit, df: pd.DataFrame | None, came: float) -> float:
+    """The correction with the trace of the larger model taken at the estimates of the restricted one."""
+    negative = f"The scaling correction came out as {came:.4f}, which is no scale"
+    if df is None:
+        raise ValueError(
+            f"{negative}: give the data, df=, for the strictly positive one of Satorra and Bentler (2010), or "
+            "scaling='none'."
+        )
+    data = Target.of(Dataset.encode(larger.model, df), larger.nodes or None)
+    check_same(larger.info, {"identity": identity(data)}, ("The larger fit", "the data"))
+    values = {}
+    for p in larger.model.parameters:
+        shape = larger.params[p.name].shape
+        if p.name not in restricted.params or restricted.params[p.name].shape != shape:
+            raise ValueError(
+                f"{negative}, and the strictly positive one needs the restricted model as the larger one with entries "
+                f"fixed or held equal, but '{p.name}' is not in both: declare it with fix= or equal=, or take "
+                "scaling='none'."
+            )
+        values[p.name] = restricted.params[p.name].values
+    data = replace(data, smallest_sd=larger.info["smallest_sd"])
+    theta = data.pack(values)
+    c = curvature(adapt_nodes(data, theta), theta)
+    robust, _, boundary = covariances(c)
+    trace = float(np.trace(robust @ c.information))
+    out = (trace * larger.n_parameters / max(int((~boundary).sum()), 1) - _trace(restricted)) / (
+        larger.n_parameters - restricted.n_parameters
+    )
+    if not out > 0:
+        raise ValueError(f"{negative}, and the one of 2010 as {out:.4f}: take scaling='none', and read it with care.")
+    return out

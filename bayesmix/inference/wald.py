@@ -1,0 +1,192 @@
+"""Wald tests of one or several hypotheses."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy import special, stats
+
+from bayesmix.inference.contrasts import Function, differentiated
+from bayesmix.inference.hypotheses import Hypothesis, parse
+from bayesmix.results import Fit, Uncertainty, entries
+from bayesmix.typing import Array
+
+REDUNDANT = 1e-9
+"""A share of its variance that is left, those before it given, at which a hypothesis follows from them."""
+
+
+@dataclass(frozen=True, repr=False)
+class WaldTest:
+    """A Wald test that all hypotheses hold together.
+
+    Attributes
+    ----------
+    statistic : float
+        W = d' C^-1 d of the differences d and their covariance matrix C; chi-square where the hypotheses hold.
+    df : int
+        The number of hypotheses.
+    p : float
+    table : pandas.DataFrame
+        A row a hypothesis: `difference` of its sides, `se`, `ratio`, two-sided `p`.
+    errors : {"robust", "hessian"}
+        Of which C is made.
+
+    Examples
+    --------
+    >>> bm.test(fit, "class_logit[1] = 0").df
+    1
+    """
+
+    statistic: float
+    df: int
+    p: float
+    table: pd.DataFrame
+    errors: str
+
+    def __repr__(self) -> str:
+        with pd.option_context("display.width", 160, "display.max_rows", None, "display.max_colwidth", None):
+            return f"{self._words()}\n{self.table.round(4).to_string()}"
+
+    def _repr_html_(self) -> str:
+        return f"<p>{self._words()}</p>{self.table.round(4).to_html()}"
+
+    def _words(self) -> str:
+        p = "< 0.0001" if self.p < 0.00005 else f"= {self.p:.4f}"
+        return f"Wald chi-square = {self.statistic:.3f}, df = {self.df}, p {p} ({self.errors} errors)"
+
+
+def test(fit: Fit, hypotheses: str | Sequence[str] | Function) -> WaldTest:
+    """Test hypotheses on a fit together, by the Wald chi-square.
+
+    W = d' C^-1 d with the differences d of the sides of the equations at the estimates and C = G' V G, V the covariance
+    matrix of the free parameters by the errors of the fit (robust, if nothing else was asked for) and G the derivatives
+    of d by these; chi-square with as many degrees of freedom as there are hypotheses (Wald, 1943; Agresti, Categorical
+    Data Analysis, 2013, 1.3.3; Mplus MODEL TEST).
+
+    Parameters
+    ----------
+    fit : Fit
+    hypotheses : str, sequence of str or callable
+        Equations of entries as :meth:`Fit.summary <bayesmix.Fit.summary>` labels them, of sums of them and of numbers:
+        ``"class_slope[1, x] = class_slope[2, x], item_logit[1, A, 2] = 0"``; ``a = b = c`` are two. Entries of
+        probabilities and derived quantities, ``"C_probability[1] = 0.5"``, are taken by the delta method. For other
+        hypotheses a function as of :func:`bayesmix.contrast`, all of whose results are zero under them.
+
+    Returns
+    -------
+    WaldTest
+
+    Raises
+    ------
+    ValueError
+        Text that cannot be read, an unknown entry; an entry that is fixed or at a boundary; hypotheses that contradict
+        each other or follow from others; a fit without a covariance matrix.
+
+    Examples
+    --------
+    >>> found = bm.test(fit, "item_logit[1, a, 1] = item_logit[1, b, 1] = item_logit[1, c, 1]")
+    >>> found.df, bool(0 <= found.p <= 1)
+    (2, True)
+    """
+    if not isinstance(fit, Fit):
+        raise TypeError(
+            f"The fit came as {type(fit).__name__}, expected what bm.fit returns: bm.test(fit, 'class_logit[1] = 0'). "
+            "Of a posterior bm.contrast(post, ...) gives the probability of a direction."
+        )
+    known = Uncertainty.of(fit)
+    if callable(hypotheses):
+        value, slopes = differentiated(fit, known, hypotheses)
+        names, difference = entries("contrast", value), value.values.ravel()
+        if not len(names):
+            raise ValueError("The function returned an array without entries: there is nothing to test.")
+    else:
+        equations = parse(hypotheses, known.labels)
+        _refuse_fixed(fit, known, equations)
+        names = [h.text for h in equations]
+        difference, slopes = _linear(known, equations)
+    _refuse_boundary(known, names, slopes)
+    covariance = slopes.T @ known.covariance @ slopes
+    if not np.isfinite(covariance).all() or not np.isfinite(difference).all():
+        raise ValueError("The fit has no standard errors for this, or no finite estimate: there is nothing to test.")
+    _refuse_redundant(names, difference, covariance)
+    statistic = float(difference @ np.linalg.solve(covariance, difference))
+    se = np.sqrt(np.diagonal(covariance))
+    ratio = difference / se
+    columns: dict[str, Any] = {
+        "difference": difference,
+        "se": se,
+        "ratio": ratio,
+        "p": 2 * special.ndtr(-np.abs(ratio)),
+    }
+    table = pd.DataFrame(columns, index=pd.Index(names, name="hypothesis", dtype=object))
+    errors = str(fit.info.get("standard_errors", "robust"))
+    return WaldTest(statistic, len(names), float(stats.chi2.sf(statistic, len(names))), table, errors)
+
+
+def _linear(known: Uncertainty, equations: Sequence[Hypothesis]) -> tuple[Array, Array]:
+    """Evaluate the differences of the sides, and their derivatives by theta."""
+    difference, slopes = np.zeros(len(equations)), np.zeros((len(known.names), len(equations)))
+    for k, h in enumerate(equations):
+        at, weight = known.positions([*h.difference.coefficients]), np.array([*h.difference.coefficients.values()])
+        difference[k] = known.values[at] @ weight + h.difference.constant
+        slopes[:, k] = known.slopes[:, at] @ weight
+    return difference, slopes
+
+
+def _refuse_fixed(fit: Fit, known: Uncertainty, equations: Sequence[Hypothesis]) -> None:
+    """Refuse entries that are not estimated."""
+    fixed: dict[str, float] = {}
+    for name, free in fit.free.data_vars.items():
+        x = fit.params[name].transpose(*free.dims)
+        each = zip(entries(str(name), x), x.values.ravel(), free.values.ravel(), strict=True)
+        fixed |= {label: float(v) for label, v, estimated in each if not estimated}
+    for h in equations:
+        for label in h.difference.coefficients:
+            if label in fixed:
+                raise ValueError(
+                    f"The hypothesis '{h.text}' names {label}, which is fixed at {fixed[label]:g}, as a reference or "
+                    "by the model, and has no error: write its value in its place."
+                )
+    for h in equations:
+        at, weight = known.positions([*h.difference.coefficients]), np.array([*h.difference.coefficients.values()])
+        if np.abs(known.slopes[:, at] @ weight).max(initial=0.0) < 1e-12 * np.abs(known.slopes[:, at]).max(
+            initial=1e-300
+        ):
+            raise ValueError(
+                f"The hypothesis '{h.text}' is of what the model holds equal or fixed: no free parameter moves the "
+                "difference of its sides, and there is nothing to test. Test it in a model without this constraint."
+            )
+
+
+def _refuse_boundary(known: Uncertainty, names: Sequence[str], slopes: Array) -> None:
+    """Refuse what depends on a parameter that has no error."""
+    for name, column in zip(names, slopes.T, strict=True):
+        if stuck := known.at_boundary(column[:, None]):
+            raise ValueError(
+                f"The hypothesis '{name}' depends on {stuck[0]}, which is at its boundary or in a flat direction: it "
+                "has no standard error, and a Wald test no chi-square distribution. Of a variance or SD of zero "
+                "compare fits with and without it (bm.likelihood_ratio, which says what its p value means there)."
+            )
+
+
+def _refuse_redundant(names: Sequence[str], difference: Array, covariance: Array) -> None:
+    """Refuse hypotheses that follow from those before them, or contradict them."""
+    scale = np.sqrt(np.diagonal(covariance))
+    if (scale == 0).any():
+        raise ValueError(
+            f"The hypothesis '{names[int(np.argmin(scale))]}' is not about anything that is estimated: no free "
+            "parameter moves the difference of its sides."
+        )
+    correlation, z = covariance / np.outer(scale, scale), difference / scale
+    for k in range(1, len(names)):
+        before = correlation[:k, :k]
+        weights = np.linalg.lstsq(before, correlation[:k, k], rcond=None)[0]
+        if 1.0 - correlation[:k, k] @ weights < REDUNDANT:
+            apart = abs(z[k] - weights @ z[:k]) > 1e-6 * (1 + np.abs(z).max())
+            said = "contradicts" if apart else "follows from"
+            hint = "they cannot hold together: leave one of them out" if apart else "leave it out"
+            raise ValueError(f"The hypothesis '{names[k]}' {said} those before it: {hint}.")
