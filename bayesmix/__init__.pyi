@@ -11,8 +11,8 @@ from .enumeration.bootstrap_test import BootstrapTest as BootstrapTest
 from .enumeration.bootstrap_test import lr_test as lr_test
 from .enumeration.fits import Enumeration as Enumeration
 from .enumeration.fits import enumerate_classes as enumerate_classes
-from .enumeration.vuong_test import VuongTest as VuongTest
-from .enumeration.vuong_test import vuong_test as vuong_test
+from .enumeration.vuong import VuongTest as VuongTest
+from .enumeration.vuong import vuong_test as vuong_test
 from .goodness.chi_squares import GoodnessOfFit as GoodnessOfFit
 from .goodness.chi_squares import goodness_of_fit as goodness_of_fit
 from .goodness.missing_answers import LittleTest as LittleTest

@@ -17,7 +17,7 @@ from bayesmix.data import Dataset
 from bayesmix.enumeration.bootstrap_test import BootstrapTest, lr_test
 from bayesmix.enumeration.criteria import choices, criteria
 from bayesmix.enumeration.splits import from_simpler
-from bayesmix.enumeration.vuong_test import VuongTest, of_rows
+from bayesmix.enumeration.vuong import VuongTest, of_rows
 from bayesmix.graph import Problem
 from bayesmix.layout import Section, make_table, number, percent
 from bayesmix.ml import Settings, Split

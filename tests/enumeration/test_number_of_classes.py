@@ -17,7 +17,7 @@ from scipy import stats
 
 import bayesmix as bm
 from bayesmix.enumeration import bootstrap_test, with_classes
-from bayesmix.enumeration.vuong_test import above
+from bayesmix.enumeration.vuong import above
 from bayesmix.ml import Target, curvature
 from bayesmix.parallel import SerialExecutor
 
