@@ -97,11 +97,7 @@ class Residuals:
         """What is printed: the largest residuals of each kind."""
         body = [_table("Items", self.univariate, self.univariate["z"].abs(), self.replications)]
         if len(self.pairs):
-            body.append(
-                _table(
-                    "Pairs of categorical items", self.pairs, self.pairs["Pearson / df"], ("n", "df"), self.replications
-                )
-            )
+            body.append(_table("Pairs of categorical items", self.pairs, self.pairs["Pearson / df"], self.replications))
         if len(self.numbers):
             title = "Variances and covariances of numbers"
             body.append(_table(title, self.numbers, self.numbers["z"].abs(), self.replications))

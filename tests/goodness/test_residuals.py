@@ -279,3 +279,10 @@ def test_listings_have_their_parts(whole, fit_whole):
     assert "RESIDUALS" in text
     assert "bootstrap=100" in text
     assert max(map(len, text.splitlines())) <= 100
+
+
+def test_a_family_of_its_own_that_declares_no_variance_is_told_so(numbers, monkeypatch):
+    fit = bm.fit(bm.models.lca(["y1", "y2"], 1, family=bm.normal()), numbers, **QUICK)
+    monkeypatch.delattr(type(bm.normal()), "variance")
+    with pytest.raises(ValueError, match="normal declares no variance"):
+        bm.residuals(fit, numbers)

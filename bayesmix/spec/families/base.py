@@ -164,8 +164,14 @@ class Family:
         raise NotImplementedError(f"The family {self.name} declares no mean.")
 
     def variance(self, table: Array, constants: Mapping[str, Any]) -> Array:
-        """Variances of numbers from tables (..., item, feature): (..., item)."""
-        raise NotImplementedError(f"The family {self.name} declares no variance.")
+        """Variances of numbers from tables (..., item, feature): (..., item); residuals need them, nothing else does.
+
+        Raises
+        ------
+        ValueError
+            The family declares none.
+        """
+        raise ValueError(f"The family {self.name} declares no variance, which residuals need: give it one.")
 
     def draw(self, table: Array, rng: np.random.Generator, constants: Mapping[str, Any]) -> Array:
         """Responses from tables (..., feature)."""
