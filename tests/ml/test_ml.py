@@ -13,8 +13,9 @@ from numpy.testing import assert_allclose
 from scipy import optimize
 
 import bayesmix as bm
+from bayesmix.enumeration import fits as enumeration
 from bayesmix.graph import LogLikelihood, finer
-from bayesmix.ml import Objective, enumeration, neighbours, newton, ranges, search
+from bayesmix.ml import Objective, neighbours, newton, ranges, search
 from bayesmix.spec import class_labels as labels
 from declare import frame, target
 
