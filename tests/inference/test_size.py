@@ -48,6 +48,5 @@ def test_true_constraints_are_seldom_rejected():
 @pytest.mark.slow
 def test_true_constraints_are_rejected_at_the_level():
     """Of 300 replications, within two Monte Carlo errors of 1.26% about 5%."""
-    found = rejections(300)
-    print(found)
+    found = rejections(300, n=1000)
     assert all(0.025 <= share <= 0.075 for share in found.values()), found
