@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pymc as pm
-from bayesmix.models import lca, lta, regression_mixture
+from bayesmix.models import gom, lca, lta, regression_mixture
 from bayesmix.models.nels import figure_2
 from numpy.typing import NDArray
 from scipy import stats
@@ -61,8 +61,6 @@ PRIORS: dict[str, bm.Prior] = {
     "coefficient": _normal(1.0),
     "intercept_on": _normal(1.0),
     "alpha2_on_alpha1": _normal(0.7),
-    "loading": _half(1.0),
-    "guessing": bm.Prior("Beta", alpha=5.0, beta=17.0),
 }
 """In the units of the data: nothing may depend on the data. That of loadings says which way a factor points."""
 
@@ -86,9 +84,10 @@ MODELS = {
     "regression_mixture": Case(figure_2("y ~ x"), 300),
     "two_level_regression": Case(regression_mixture("y ~ x", cluster="k", random="1"), 200, 25),
     "between": Case(regression_mixture("y ~ x", cluster="k", cluster_classes=2), 300, 40),
+    "gom": Case(gom(MORE, 2, family=bm.bernoulli()), 200),
     "effects_of_clusters": Case(regression_mixture("y ~ x", cluster="k", random="1"), 200, 25, effects=3),
 }
-"""Every template; the last one with the effects sampled beside the parameters."""
+"""The last one with the effects sampled beside the parameters."""
 
 
 def replication(name: str, number: int) -> pd.DataFrame:
@@ -100,8 +99,10 @@ def replication(name: str, number: int) -> pd.DataFrame:
         frame["k"] = np.arange(case.n) % case.clusters
         frame["w"] = rng.normal(size=case.clusters)[frame["k"]]
     start = {} if frame is not None else {"n": case.n, "clusters": case.clusters}
-    truth = _from_the_prior(model, priors, _template(model, case.n, case.clusters, frame), int(rng.integers(2**31)))
-    df = bm.simulate(model, truth, df=frame, seed=int(rng.integers(2**31)), **start)
+    like, df = _template(model, case.n, case.clusters, frame), pd.DataFrame()
+    while df.empty or any(df[i].nunique() < 2 for i in model.items):  # what data are taken may depend on the data
+        truth = _from_the_prior(model, priors, like, int(rng.integers(2**31)))
+        df = bm.simulate(model, truth, df=frame, seed=int(rng.integers(2**31)), **start)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         fit = bm.fit(model, df, priors=priors, **SEARCH)

@@ -138,9 +138,14 @@ def smoothed(log_ratio: Array) -> tuple[Array, float]:
     """Log weights that add up to 1, the largest smoothed, and their Pareto k."""
     finite = np.isfinite(log_ratio)
     if finite.sum() < 50:
-        return np.where(finite, 0.0, -np.inf) - math.log(max(finite.sum(), 1)), np.inf
+        kept = (
+            finite if finite.any() else ~finite
+        )  # where the density is known nowhere, all count the same, for nothing
+        return np.where(kept, 0.0, -np.inf) - math.log(kept.sum()), np.inf
     level = np.where(finite, log_ratio - log_ratio[finite].max(), -1e4)
     log_weight, k = array_stats.psislw(-level)
+    if np.isnan(log_weight).any():  # no Pareto distribution could be fitted to the largest: they are as they were
+        log_weight, k = level, np.inf
     return log_weight - np.logaddexp.reduce(log_weight), float(k)
 
 

@@ -167,7 +167,10 @@ class Mixture:
     def refitted(self, u: Array, weight: Array, fewest: float) -> Mixture:
         """The same fitted to weighted points, each to its part; a part with fewer effective points stays as it is."""
         each = self._each(u)
-        share = np.exp(each - np.logaddexp.reduce(each, axis=0)) * weight
+        whole = np.logaddexp.reduce(each, axis=0)
+        share = (
+            np.exp(each - np.where(np.isfinite(whole), whole, 0.0)) * weight
+        )  # a point that none reaches is nobody's
         total = share.sum(axis=1)
         parts = []
         for p, own, sum_ in zip(self.parts, share, total, strict=True):

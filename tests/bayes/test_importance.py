@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import warnings
+from typing import Any
 
 import arviz as az
 import numpy as np
@@ -17,6 +18,7 @@ from scipy import integrate, special, stats
 
 import bayesmix as bm
 from bayesmix.bayes import importance, proposals
+from bayesmix.bayes.proposals import Mixture
 from bayesmix.bayes.posterior_density import Density
 from bayesmix.bayes.pymc_model import build_from, prepared
 from bayesmix.bayes.symmetry import symmetry
@@ -442,3 +444,21 @@ EFFECTS = {
         {"n": 500},
     ),
 }
+
+
+def test_a_point_that_no_part_reaches_spoils_no_share():
+    """Points of an earlier proposal may have a density of zero under the present one."""
+
+    class Part:
+        def log_density(self, u):
+            return np.where(np.abs(u[:, 0]) < 1, 0.0, -np.inf)
+
+        def refitted(self, u, weight):
+            assert np.isfinite(weight).all()
+            return self
+
+    u = np.array([[0.0], [0.5], [50.0]])
+    parts: Any = [Part(), Part()]
+    found = Mixture(parts, np.array([0.5, 0.5])).refitted(u, np.array([0.3, 0.3, 0.4]), 1.0)
+    assert np.isfinite(found.shares).all()
+    assert found.shares.sum() == pytest.approx(1.0)
