@@ -138,9 +138,7 @@ def smoothed(log_ratio: Array) -> tuple[Array, float]:
     """Log weights that add up to 1, the largest smoothed, and their Pareto k."""
     finite = np.isfinite(log_ratio)
     if finite.sum() < 50:
-        kept = (
-            finite if finite.any() else ~finite
-        )  # where the density is known nowhere, all count the same, for nothing
+        kept = finite if finite.any() else ~finite  # known nowhere: all count alike, and k says for nothing
         return np.where(kept, 0.0, -np.inf) - math.log(kept.sum()), np.inf
     level = np.where(finite, log_ratio - log_ratio[finite].max(), -1e4)
     log_weight, k = array_stats.psislw(-level)

@@ -168,9 +168,7 @@ class Mixture:
         """The same fitted to weighted points, each to its part; a part with fewer effective points stays as it is."""
         each = self._each(u)
         whole = np.logaddexp.reduce(each, axis=0)
-        share = (
-            np.exp(each - np.where(np.isfinite(whole), whole, 0.0)) * weight
-        )  # a point that none reaches is nobody's
+        share = np.exp(each - np.where(np.isfinite(whole), whole, 0.0)) * weight  # nobody's where none reaches
         total = share.sum(axis=1)
         parts = []
         for p, own, sum_ in zip(self.parts, share, total, strict=True):

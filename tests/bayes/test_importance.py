@@ -18,8 +18,8 @@ from scipy import integrate, special, stats
 
 import bayesmix as bm
 from bayesmix.bayes import importance, proposals
-from bayesmix.bayes.proposals import Mixture
 from bayesmix.bayes.posterior_density import Density
+from bayesmix.bayes.proposals import Mixture
 from bayesmix.bayes.pymc_model import build_from, prepared
 from bayesmix.bayes.symmetry import symmetry
 from bayesmix.data import Dataset, chosen, stated
