@@ -25,9 +25,9 @@ def identity(data: Patterns) -> dict[str, str]:
     frequencies, on the nodes or on priors.
     """
     return {
-        "model": _digest(_declared(data.model)),
-        "data": _digest(*_coded(data)),
-        "answers": _digest(*_coded(data, covariates=False)),
+        "model": digest(_declared(data.model)),
+        "data": digest(*_coded(data)),
+        "answers": digest(*_coded(data, covariates=False)),
     }
 
 
@@ -48,7 +48,8 @@ def check_same(one: Mapping[str, Any], other: Mapping[str, Any], names: tuple[st
             )
 
 
-def _digest(*what: Any) -> str:
+def digest(*what: Any) -> str:
+    """Fingerprint numbers, arrays, text and what is made of them."""
     out = hashlib.sha256()
     for x in what:
         out.update(np.ascontiguousarray(x).data if isinstance(x, np.ndarray) else repr(x).encode())

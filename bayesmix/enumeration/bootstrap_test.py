@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import warnings
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
@@ -15,15 +14,17 @@ import pandas as pd
 
 from bayesmix.checks import whole
 from bayesmix.data import Dataset
-from bayesmix.enumeration.pairs import check_pair
+from bayesmix.data.identity import digest
+from bayesmix.enumeration.pairs import checked_pair
 from bayesmix.enumeration.splits import from_simpler
 from bayesmix.graph import Problem
 from bayesmix.graph.simulation import draw
 from bayesmix.layout import Section, number, pairs, to_text
 from bayesmix.ml import Settings, Split, maximum
-from bayesmix.parallel import SerialExecutor, progress_bar, quietly, run_all
+from bayesmix.parallel import SerialExecutor, progress_bar, run_all
 from bayesmix.results import Fit
 from bayesmix.spec import Model, Nodes
+from bayesmix.studies import or_failure
 from bayesmix.studies.store import Folder, Record
 from bayesmix.typing import Array
 
@@ -217,8 +218,8 @@ def lr_test(
         *([("enough", enough, 1)] if enough is not None else []),
     ):
         whole(what, value, least)
-    check_pair(smaller, larger, df)
-    plan = _planned(smaller, larger, df, starts, finals, seed)
+    _, encoded = checked_pair(smaller, larger, df)
+    plan = _planned(smaller, larger, df, encoded, starts, finals, seed)
     statistic = max(2 * (larger.loglik - smaller.loglik), 0.0)
     kept = Folder(Path(folder)) if folder is not None else None
     if kept:
@@ -242,13 +243,13 @@ def _words(fit: Fit) -> str:
     return f"{', '.join(sizes) or 'no classes'} ({fit.n_parameters} parameters)"
 
 
-def _planned(smaller: Fit, larger: Fit, df: pd.DataFrame, starts: int, finals: int, seed: int) -> Plan:
+def _planned(smaller: Fit, larger: Fit, df: pd.DataFrame, rows: Dataset, starts: int, finals: int, seed: int) -> Plan:
     """Lay out what is drawn: a row for each individual, coded as the data are."""
     freq = larger.model.freq
     if freq is not None:
         often = pd.to_numeric(df[freq]).round()
-        df = df.loc[df.index.repeat(often.astype(int))].reset_index(drop=True).assign(**{freq: 1})
-    rows = Dataset.encode(larger.model, df)
+        each = df.loc[df.index.repeat(often.astype(int))].reset_index(drop=True).assign(**{freq: 1})
+        rows = Dataset.encode(larger.model, each)
     if not rows.reads(smaller.model):
         raise ValueError(
             "The smaller model reads other columns than the larger one, or reads them otherwise: give a special case."
@@ -268,15 +269,7 @@ def _size(model: Model, name: str) -> int:
 def replicate(job: Job) -> Record:
     """Draw a data set and find both maxima. A failure is a record too, with its reason under `failed`."""
     plan, replication = job
-    try:
-        with quietly():
-            found: dict[str, Any] = _ratio(plan, replication)
-    except (MemoryError, OSError):  # of the machine, not of the data: it may go well next time
-        raise
-    except Exception as error:
-        expected = isinstance(error, (ValueError, RuntimeError))
-        found = {"failed": " ".join(f"{'' if expected else type(error).__name__ + ': '}{error}".split())}
-    return {"replication": replication, "position": 0, **found}
+    return {"replication": replication, "position": 0, **or_failure(lambda: _ratio(plan, replication))}
 
 
 def _ratio(plan: Plan, replication: int) -> dict[str, float]:
@@ -363,13 +356,9 @@ def _identity(smaller: Fit, larger: Fit, plan: Plan) -> dict[str, str]:
     """Fingerprint what the drawn ratios follow from."""
     values = [(k, x.tolist()) for k, x in sorted(plan.params.items())]
     return {
-        "the models": _digest(smaller.info["identity"]["model"], larger.info["identity"]["model"]),
+        "the models": digest(smaller.info["identity"]["model"], larger.info["identity"]["model"]),
         "the data": smaller.info["identity"]["data"][:16],
-        "the values": _digest(values),
-        "starts": _digest(plan.starts, plan.finals, plan.seed, plan.smallest_sd),
-        "nodes": _digest(*map(str, plan.nodes)),
+        "the values": digest(values),
+        "starts": digest(plan.starts, plan.finals, plan.seed, plan.smallest_sd),
+        "nodes": digest(*map(str, plan.nodes)),
     }
-
-
-def _digest(*what: Any) -> str:
-    return hashlib.sha256(repr(what).encode()).hexdigest()[:16]

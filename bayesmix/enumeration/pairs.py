@@ -13,8 +13,8 @@ BELOW = 1e-3
 """How far the larger model's log-likelihood may lie below the smaller one's, which is rounding."""
 
 
-def check_pair(smaller: Fit, larger: Fit, df: pd.DataFrame) -> None:
-    """Refuse two fits of which the smaller one is not a special case of the larger one on the same rows.
+def checked_pair(smaller: Fit, larger: Fit, df: pd.DataFrame) -> tuple[Dataset, Dataset]:
+    """Encode the rows for both of two fits, of which the smaller one is a special case of the larger one.
 
     Raises
     ------
@@ -56,6 +56,8 @@ def check_pair(smaller: Fit, larger: Fit, df: pd.DataFrame) -> None:
             f"The larger model has the log-likelihood {larger.loglik:.3f}, below {smaller.loglik:.3f} of the smaller "
             "one: it is not at its maximum, or not the more general one. Ask for more starts."
         )
-    for name, fit in (("smaller", smaller), ("larger", larger)):
-        data = Target.of(Dataset.encode(fit.model, df), fit.nodes)
-        check_same(fit.info, {"identity": identity(data)}, (f"The {name} fit", "the data"))
+    encoded = Dataset.encode(smaller.model, df), Dataset.encode(larger.model, df)
+    for name, fit, rows in (("smaller", smaller, encoded[0]), ("larger", larger, encoded[1])):
+        own = {"identity": identity(Target.of(rows, fit.nodes))}
+        check_same(fit.info, own, (f"The {name} fit", "the data"))
+    return encoded

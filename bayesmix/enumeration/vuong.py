@@ -11,7 +11,7 @@ from scipy import integrate
 
 from bayesmix.checks import one_of
 from bayesmix.data import Dataset
-from bayesmix.enumeration.pairs import check_pair
+from bayesmix.enumeration.pairs import checked_pair
 from bayesmix.graph import adapt_nodes
 from bayesmix.layout import Section, number, pairs, to_text
 from bayesmix.ml import Target, covariances, curvature
@@ -133,8 +133,8 @@ def vuong_test(smaller: Fit, larger: Fit, df: pd.DataFrame, *, information: Info
     True
     """
     one_of("information", information, ("robust", "hessian"))
-    check_pair(smaller, larger, df)
-    return of_rows(smaller, larger, Dataset.encode(larger.model, df), Dataset.encode(smaller.model, df), information)
+    fewer, rows = checked_pair(smaller, larger, df)
+    return of_rows(smaller, larger, rows, fewer, information)
 
 
 def of_rows(smaller: Fit, larger: Fit, rows: Dataset, fewer: Dataset, information: Information = "robust") -> VuongTest:

@@ -11,7 +11,7 @@ import pandas as pd
 import xarray as xr
 
 from bayesmix.layout import WIDTH, Section, Table, make_table, number, p_value, percent, probability
-from bayesmix.results import Estimates, Fit, entry, occasions, odds_ratios, ratio_of
+from bayesmix.results import Estimates, Fit, entries, entry, occasions, odds_ratios, ratio_of
 from bayesmix.spec import SCALES, TINY, Effect, LatentClass, Quantity, Response, Term, canonical, plain, shown
 
 SHOWN_PATHS = 12
@@ -381,9 +381,7 @@ def slope_odds(fit: Fit) -> pd.DataFrame:
     summary, rows = fit.summary(), {}
     for c in fit.model.classes:
         for name in [t.parameter.name for t in c.terms if t.covariates]:
-            x = fit.params[name]
-            labels = [entry(name, x, at) for at in np.ndindex(x.shape)]
-            for label in (k for k in labels if summary.loc[k, "free"]):
+            for label in (k for k in entries(name, fit.params[name]) if summary.loc[k, "free"]):
                 s = row_of(summary, label)
                 rows[label] = (*map(float, ratio_of(s["estimate"], s["se"])), s["p"])
     columns = ["odds_ratio", "se", "lower", "upper", "p"]

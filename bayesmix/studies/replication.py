@@ -79,18 +79,23 @@ Job = tuple[Plan, int, str]
 """A plan, the number of a replication and the name of a model."""
 
 
-def replicate(job: Job) -> Record:
-    """A replication of one model in plain values. A failure is a record too, with its reason under `failed`."""
-    plan, replication, name = job
-    began = time.perf_counter()
+def or_failure(make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """Make a record without warnings, or one that holds the reason why it could not be made, under `failed`."""
     try:
         with quietly():
-            found = _estimated(plan, replication, name)
+            return make()
     except (MemoryError, OSError):  # of the machine, not of the data: it may go well next time
         raise
     except Exception as error:
         expected = isinstance(error, (ValueError, RuntimeError))
-        found = {"failed": " ".join(f"{'' if expected else type(error).__name__ + ': '}{error}".split())}
+        return {"failed": " ".join(f"{'' if expected else type(error).__name__ + ': '}{error}".split())}
+
+
+def replicate(job: Job) -> Record:
+    """A replication of one model in plain values. A failure is a record too, with its reason under `failed`."""
+    plan, replication, name = job
+    began = time.perf_counter()
+    found = or_failure(lambda: _estimated(plan, replication, name))
     head = {"replication": replication, "model": name, "position": list(plan.models).index(name)}
     return {**head, **found, "seconds": round(time.perf_counter() - began, 3)}
 

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from bayesmix.checks import one_of, whole
+from bayesmix.checks import check_level, one_of, whole
 from bayesmix.results import Fit
 from bayesmix.three_steps.inputs import Outcomes
 from bayesmix.three_steps.plan import Plan
@@ -132,8 +132,7 @@ def three_step(
     for name, x in (("correlated", correlated), ("uncertainty", uncertainty)):
         if not isinstance(x, (bool, np.bool_)):
             raise ValueError(f"{name} came as {x!r}: give True or False.")
-    if isinstance(level, bool) or not isinstance(level, (int, float, np.number)) or not 0 < level < 1:
-        raise ValueError(f"level came as {level!r}: give the coverage of intervals, between 0 and 1, such as 0.95.")
+    check_level(level)
     whole("draws", draws, 2)
     whole("seed", seed, 0)
     plan = Plan.of(
