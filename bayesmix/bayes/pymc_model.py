@@ -205,7 +205,7 @@ def check_given(given: Mapping[str, Any], data: Problem, priors: Priors | None) 
 
 def _given(x: Any, own: Stated, data: Problem) -> Any:
     """A user's variable as the parameter, with the entries that the model fixes."""
-    p, free = own.parameter, data.packing.index[own.parameter.name] >= 0
+    p, free = own.parameter, data.packing.estimated[own.parameter.name]
     whole: Any = pt.as_tensor(x)
     if not free.all():
         whole = pt.where(free, whole, fixed_entries(data.on_user_scale(), p))

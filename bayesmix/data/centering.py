@@ -452,7 +452,7 @@ class _Plan:
         return bool(zero and (free.all(axis=-1) | ~free.any(axis=-1)).all())
 
     def _free(self, p: Parameter) -> NDArray[np.bool_]:
-        return self.packing.index[p.name] >= 0
+        return self.packing.estimated[p.name]
 
     def absorbers(self, where: _Where, t: Term, known: Mapping[str, Columns]) -> tuple[Absorber, ...]:
         """The parameters that can take over what is taken out of the columns of a term; none where there is none."""

@@ -93,7 +93,7 @@ def _effect_units(data: Patterns) -> dict[str, float]:
     for r in data.model.responses:
         sd = float(item_margins(data, r)[1].mean())
         for t in r.predictor:
-            if t.effects and (data.packing.index[t.parameter.name] < 0).all():  # u itself, not a loading on it
+            if t.effects and not data.packing.estimated[t.parameter.name].any():  # u itself, not a loading on it
                 each = _coefficient_units(data, t)
                 out |= {e: sd * float(each[min(k, len(each) - 1)]) for k, e in enumerate(t.effects)}
     return out

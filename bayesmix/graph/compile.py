@@ -231,7 +231,9 @@ def make_graph(problem: Problem) -> Graph:
     for p in model.parameters:
         index, fixed = (pt.tensor(f"{k}:{p.name}", shape=(None,) * len(p.dims), dtype=t) for k, t in PACKED)
         plain |= {f"index:{p.name}": index, f"fixed:{p.name}": fixed}
-        values[p.name] = natural(theta, p, index, fixed)
+        if p.name in problem.packing.weights:
+            plain[f"weights:{p.name}"] = pt.matrix(f"weights:{p.name}", dtype="float64")
+        values[p.name] = natural(theta, p, index, fixed, plain.get(f"weights:{p.name}"))
     named = {}
     for key, v in problem.arrays.items():
         plain[key], named[key] = placeholder(key, v.dims, str(v.values.dtype))
@@ -245,6 +247,7 @@ def input_values(problem: Problem) -> dict[str, np.ndarray]:
     """What the placeholders of :func:`make_graph` stand for."""
     packed = {f"index:{k}": v for k, v in problem.packing.index.items()}
     packed |= {f"fixed:{k}": v for k, v in problem.packing.fixed.items()}
+    packed |= {f"weights:{k}": v for k, v in problem.packing.weights.items()}
     return packed | problem.values()
 
 
@@ -319,7 +322,8 @@ _CACHE: dict[tuple, _Compiled] = {}
 
 def _key(outputs: Outputs, problem: Problem, mode: str | Mode, probes: Sequence[Dims] = ()) -> tuple:
     """Everything that a program is made for."""
-    return outputs, _structure(problem.model), problem.signature, str(mode), tuple(probes)
+    related = tuple(problem.packing.weights)  # only these have an input more
+    return outputs, _structure(problem.model), problem.signature, related, str(mode), tuple(probes)
 
 
 @lru_cache(maxsize=256)

@@ -11,10 +11,15 @@ import pandas as pd
 from scipy import special, stats
 
 from bayesmix.inference.contrasts import Function, differentiated
-from bayesmix.inference.hypotheses import Hypothesis, parse
 from bayesmix.results import Fit, Uncertainty, entries
+from bayesmix.spec import Equation, Said, read_equations
 from bayesmix.typing import Array
 
+HYPOTHESIS = Said(
+    "hypothesis", "the fit", "No hypothesis came: give an equation, such as 'class_logit[1] = 0'.",
+    "there is nothing to test",
+    "give a function instead, bm.test(fit, lambda x: ...), whose results are zero under it",
+)  # fmt: skip
 REDUNDANT = 1e-9
 """A share of its variance that is left, those before it given, at which a hypothesis follows from them."""
 
@@ -104,7 +109,7 @@ def test(fit: Fit, hypotheses: str | Sequence[str] | Function) -> WaldTest:
         if not len(names):
             raise ValueError("The function returned an array without entries: there is nothing to test.")
     else:
-        equations = parse(hypotheses, known.labels)
+        equations = read_equations(hypotheses, known.labels, HYPOTHESIS)
         _refuse_fixed(fit, known, equations)
         names = [h.text for h in equations]
         difference, slopes = _linear(known, equations)
@@ -127,17 +132,17 @@ def test(fit: Fit, hypotheses: str | Sequence[str] | Function) -> WaldTest:
     return WaldTest(statistic, len(names), float(stats.chi2.sf(statistic, len(names))), table, errors)
 
 
-def _linear(known: Uncertainty, equations: Sequence[Hypothesis]) -> tuple[Array, Array]:
+def _linear(known: Uncertainty, equations: Sequence[Equation]) -> tuple[Array, Array]:
     """Evaluate the differences of the sides, and their derivatives by theta."""
     difference, slopes = np.zeros(len(equations)), np.zeros((len(known.names), len(equations)))
     for k, h in enumerate(equations):
-        at, weight = known.positions([*h.difference.coefficients]), np.array([*h.difference.coefficients.values()])
-        difference[k] = known.values[at] @ weight + h.difference.constant
+        at, weight = known.positions(h.labels), np.array(h.weights)
+        difference[k] = known.values[at] @ weight - h.value
         slopes[:, k] = known.slopes[:, at] @ weight
     return difference, slopes
 
 
-def _refuse_fixed(fit: Fit, known: Uncertainty, equations: Sequence[Hypothesis]) -> None:
+def _refuse_fixed(fit: Fit, known: Uncertainty, equations: Sequence[Equation]) -> None:
     """Refuse entries that are not estimated."""
     fixed: dict[str, float] = {}
     for name, free in fit.free.data_vars.items():
@@ -145,14 +150,14 @@ def _refuse_fixed(fit: Fit, known: Uncertainty, equations: Sequence[Hypothesis])
         each = zip(entries(str(name), x), x.values.ravel(), free.values.ravel(), strict=True)
         fixed |= {label: float(v) for label, v, estimated in each if not estimated}
     for h in equations:
-        for label in h.difference.coefficients:
+        for label in h.labels:
             if label in fixed:
                 raise ValueError(
                     f"The hypothesis '{h.text}' names {label}, which is fixed at {fixed[label]:g}, as a reference or "
                     "by the model, and has no error: write its value in its place."
                 )
     for h in equations:
-        at, weight = known.positions([*h.difference.coefficients]), np.array([*h.difference.coefficients.values()])
+        at, weight = known.positions(h.labels), np.array(h.weights)
         if np.abs(known.slopes[:, at] @ weight).max(initial=0.0) < 1e-12 * np.abs(known.slopes[:, at]).max(
             initial=1e-300
         ):

@@ -62,7 +62,13 @@ class Rows:
     def __init__(self, fit: Fit) -> None:
         self.fit, self.summary = fit, fit.summary()
         self.boundary = set(fit.quality.get("boundary", []))
-        self.equal = {label: k for k, group in enumerate(fit.model.constraints.equal, 1) for label in group}
+        held = fit.model.constraints
+        self.equal = {label: f"equal {k}" for k, group in enumerate(held.equal, 1) for label in group}
+        """Of each entry the constraints that it stands in, in words."""
+        for label in dict.fromkeys(label for e in held.linear for label in e.labels):
+            numbers = [str(k) for k, e in enumerate(held.linear, 1) if label in e.labels]
+            before = f"{self.equal[label]}, " if label in self.equal else ""
+            self.equal[label] = f"{before}linear {', '.join(numbers)}"
 
     def entries(self, name: str) -> Iterator[tuple[tuple[int, ...], str]]:
         """Positions and labels of the entries that exist."""
@@ -79,19 +85,19 @@ class Rows:
         return (number(s["estimate"]), number(s["se"]), number(s["ratio"]), p_value(s["p"]), mark)
 
     def _equal(self, label: str) -> str:
-        """Mark an entry that is held equal to others by the number of its group."""
-        group = self.equal.get(canonical(label))
-        return f"equal {group}" if group else ""
+        """Mark an entry that is held equal to others, or stands in equations, by their numbers."""
+        return self.equal.get(canonical(label), "")
 
 
 def constraints(fit: Fit) -> Section | None:
-    """What a user fixed or held equal."""
+    """What a user fixed, held equal or related by equations."""
     held = fit.model.constraints
     if not held:
         return None
     fixed = [(f"{label}", f"fixed at {value:g}") for label, value in held.fixed]
     groups = [(" = ".join(group), f"equal {k}") for k, group in enumerate(held.equal, 1)]
-    return Section("Constraints", [make_table(("entries", ""), [*fixed, *groups])])
+    linear = [(e.text, f"linear {k}") for k, e in enumerate(held.linear, 1)]
+    return Section("Constraints", [make_table(("entries", ""), [*fixed, *groups, *linear])])
 
 
 def _absent(fit: Fit, x: xr.DataArray) -> np.ndarray:

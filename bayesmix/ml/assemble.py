@@ -120,7 +120,7 @@ class _Tables:
 
     def free(self) -> xr.Dataset:
         natural = posterior.parameters_alone(self.data, self.theta).values
-        return xr.Dataset({n: x.copy(data=self.data.packing.index[n] >= 0) for n, x in natural.items()})
+        return xr.Dataset({n: x.copy(data=self.data.packing.estimated[n]) for n, x in natural.items()})
 
     def classes(self) -> xr.Dataset:
         return self._run("class probabilities", lambda: class_table(self._still, self.theta), xr.Dataset())
@@ -252,6 +252,8 @@ def _blank(se: xr.Dataset, free: xr.Dataset, boundary, data: Problem) -> xr.Data
     out = {}
     for name, i in data.packing.index.items():
         at_edge = np.where(i >= 0, np.append(boundary, False)[i], False)
+        if name in data.packing.weights:  # what follows from an entry without an error has none
+            at_edge |= (data.packing.weights[name][boundary] != 0).any(axis=0).reshape(i.shape)
         out[name] = se[name].where(free[name] & ~xr.DataArray(at_edge, dims=se[name].dims))
     return xr.Dataset(out)
 

@@ -112,7 +112,9 @@ def _of_users(data: Target, compiled: Callable[[Any, Any], Callable]) -> Callabl
     """What `compiled` makes of the log density of the priors, a function of theta on the user's scale."""
     users = data.on_user_scale()
     found = stated(users, data.priors)
-    held = {k: (i.tobytes(), data.packing.fixed[k].tobytes()) for k, i in data.packing.index.items()}
+    packing = data.packing
+    held = {k: (i.tobytes(), packing.fixed[k].tobytes()) for k, i in packing.index.items()}
+    held |= {f"weights:{k}": (x.tobytes(), b"") for k, x in packing.weights.items()}
     # what is in units of the data is in the key too: another data set has other numbers
     numbers = [str(found[k].numbers()) for k in sorted(found)]
     key = (compiled, *sorted(data.priors.items()), data.model.parameters, *held.items(), *numbers)
@@ -138,12 +140,13 @@ def _inside(data: Target, of_user: Callable[[Array], list]) -> Callable[[Array],
 def _graph(data: Target, found: Any) -> tuple[Any, Any]:
     """Theta and the log density of the priors as a function of it."""
     theta = pt.vector("theta")
-    values = {
-        p.name: cast(
-            Any, natural(theta, p, pt.as_tensor(data.packing.index[p.name]), pt.as_tensor(data.packing.fixed[p.name]))
-        ).values
-        for p in data.model.parameters
-    }
+    packing = data.packing
+    values = {}
+    for p in data.model.parameters:
+        held = [pt.as_tensor(x[p.name]) for x in (packing.index, packing.fixed)]
+        weights = packing.weights.get(p.name)
+        made: Any = natural(theta, p, *held, None if weights is None else pt.as_tensor(weights))
+        values[p.name] = made.values
     return theta, lower(log_density(found, values))
 
 

@@ -210,7 +210,7 @@ def _effect_scales(data: Target) -> dict[str, float]:
     for r in data.model.responses:
         sd = float(np.nanstd(data.responses[r.name]))
         for t in r.predictor if r.family.kind == "real" else ():
-            if t.effects and (data.packing.index[t.parameter.name] < 0).all():  # u itself, not a loading on it
+            if t.effects and not data.packing.estimated[t.parameter.name].any():  # u itself, not a loading on it
                 each = _covariate_sds(t, data).ravel() if t.covariates else np.ones(1)
                 out |= {e: START_SD * sd / float(each[min(k, len(each) - 1)]) for k, e in enumerate(t.effects)}
     return out

@@ -3,7 +3,6 @@ from .class_labels import permute as permute
 from .constraints import Constraints as Constraints
 from .constraints import Equal as Equal
 from .constraints import Fix as Fix
-from .constraints import canonical as canonical
 from .constraints import read_constraints as read_constraints
 from .effect_sums import Coefficients as Coefficients
 from .effect_sums import add as add
@@ -13,6 +12,10 @@ from .effect_sums import parameter_of as parameter_of
 from .effect_sums import plain as plain
 from .effect_sums import square as square
 from .effect_sums import walk as walk
+from .equations import Equation as Equation
+from .equations import Said as Said
+from .equations import canonical as canonical
+from .equations import read_equations as read_equations
 from .factor_scales import fix_factor_signs as fix_factor_signs
 from .formulas import parse_formula as parse_formula
 from .formulas import parse_terms as parse_terms

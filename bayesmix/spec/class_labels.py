@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
 from bayesmix.spec.constraints import name_of, parts_of
-from bayesmix.spec.factor_scales import fix_factor_signs, rescale_factors_to_class
+from bayesmix.spec.factor_scales import fix_factor_signs, rescale_factors_to_class, rescaled
+from bayesmix.spec.linear_systems import unchanged
 from bayesmix.spec.model import Effect, Model, Term, terms
 from bayesmix.spec.parameters import Parameter
 from bayesmix.typing import Array
@@ -52,67 +53,66 @@ def exchangeable(model: Model, dims: tuple[str, ...]) -> NDArray[np.int64]:
     """
     size = next(c.size for c in model.classes if c.name in dims)
     touched = [p for p in model.parameters if p.name in model.constraints.parameters and {*p.dims} & {*dims}]
-    if not touched:
+    scaled = _on_scale_of_last(model, dims)
+    if not touched and not scaled:
         return np.zeros(size, dtype=np.int64)
     out = np.arange(size)
     if any(p.domain.is_triangular or p.domain.is_identity or p.domain.is_effect_sd for p in touched):
         return out  # effects come with these classes: another order makes other effects
     for a in range(size):
         for b in range(a):
-            if out[a] != out[b] and all(_unmoved(model, p, dims, (a, b)) for p in touched):
+            if out[a] != out[b] and not (scaled and a == size - 1) and _unmoved(model, touched, dims, (a, b)):
                 out[out == out[a]] = out[b]
     return out
 
 
-def _unmoved(model: Model, p: Parameter, dims: tuple[str, ...], pair: tuple[int, int]) -> bool:
-    """Whether the constraints of `p` are the same with the classes of a `pair` in each other's place."""
-    names = {str(k + 1): str(other + 1) for k, other in (pair, pair[::-1])}
+def _on_scale_of_last(model: Model, dims: tuple[str, ...]) -> bool:
+    """Whether constraints are of parameters whose numbers are other ones with another class last.
 
-    def moved(label: str) -> str:
-        if name_of(label) != p.name:
-            return label
+    The loadings and intercepts of a factor whose mean and SD are 0 and 1 there, that mean and SD, its regressions.
+    """
+    return any(name in model.constraints.parameters for name in rescaled(model, dims))
+
+
+def _unmoved(model: Model, touched: Sequence[Parameter], dims: tuple[str, ...], pair: tuple[int, int]) -> bool:
+    """Whether the constraints say the same with the classes of a `pair` in each other's place.
+
+    They do where those of the model in the other order are linear combinations of those that there are. With another
+    class last, logits are those against that one.
+    """
+    size = next(c.size for c in model.classes if c.name in dims)
+    names, last = {str(k + 1): str(other + 1) for k, other in (pair, pair[::-1])}, str(size)
+    by_name = {p.name: p for p in touched}
+
+    def at(p: Parameter, parts: Sequence[str]) -> dict[str, float]:
+        """Give the entry; nothing of a reference, which is zero."""
+        zero = any(parts[p.dims.index(d)] == last for d in _references(p, dims))
+        return {} if zero else {f"{p.name}[{', '.join(parts)}]": 1.0}
+
+    def here(label: str) -> dict[str, float]:
+        p = by_name.get(name_of(label))
+        return {label: 1.0} if p is None else at(p, parts_of(label))
+
+    def there(label: str) -> dict[str, float]:
+        p = by_name.get(name_of(label))
+        if p is None:
+            return {label: 1.0}
         parts = [names.get(k, k) if d in dims else k for d, k in zip(p.dims, parts_of(label), strict=False)]
-        return f"{p.name}[{', '.join(parts)}]"
+        out = at(p, parts)
+        for d in _references(p, dims):
+            base = list(parts)
+            base[p.dims.index(d)] = names.get(last, last)
+            out = {k: out.get(k, 0.0) - at(p, base).get(k, 0.0) for k in (*out, *at(p, base))}
+        return out
 
-    own = model.constraints
-    fixed = {(label, value) for label, value in own.fixed if name_of(label) == p.name}
-    groups = [{*g} for g in own.equal if any(name_of(k) == p.name for k in g)]
-    if {(moved(label), value) for label, value in fixed} == fixed and all({*map(moved, g)} in groups for g in groups):
-        size = next(c.size for c in model.classes if c.name in dims)
-        if size - 1 not in pair or not _references(p, dims):
-            return True
-    return _same_for_all_logits(model, p, dims)
+    equations = model.constraints.equations
+    known = [moved for e in equations if (moved := e.of(here)).terms]
+    return unchanged(known, [e.of(there) for e in equations])
 
 
 def _references(p: Parameter, dims: tuple[str, ...]) -> list[str]:
     """The dims among `dims` along which the last entry of `p` is zero: logits against a reference."""
     return [d for f in p.fixed if len(f.positions) == 1 and f.value == 0.0 for d, _ in f.positions if d in dims]
-
-
-def _same_for_all_logits(model: Model, p: Parameter, dims: tuple[str, ...]) -> bool:
-    """Whether the constraints of logits say the same of every class but the reference: against another one too.
-
-    Those are zero in all of them, and equal to each other in each of them: slopes of two covariates.
-    """
-    reference = _references(p, dims)
-    if len(reference) != 1 or [d for d in p.dims if d in dims] != reference:
-        return False
-    axis, size = p.dims.index(reference[0]), next(c.size for c in model.classes if c.name in dims)
-    found: dict[tuple[float | None, frozenset[tuple[str, ...]]], set[str]] = {}
-    for value, labels in [
-        *((v, (k,)) for k, v in model.constraints.fixed),
-        *((None, g) for g in model.constraints.equal),
-    ]:
-        own = [parts_of(k) for k in labels if name_of(k) == p.name]
-        if not own:
-            continue
-        classes = {parts[axis] for parts in own}
-        if len(own) < len(labels) or len(classes) > 1 or value not in (None, 0.0):
-            return False
-        rest = frozenset((*parts[:axis], *parts[axis + 1 :]) for parts in own)
-        found.setdefault((value, rest), set()).update(classes)
-    wanted = {str(k) for k in range(1, size)}
-    return all(some - {str(size)} == wanted for some in found.values())
 
 
 def common(model: Model, name: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""Entries of parameters that a user fixes, or holds equal: by their labels, whatever model they are of.
+"""Entries of parameters that a user fixes, holds equal, or relates by equations: by their labels, whatever the model.
 
 A label is that of results, ``item_logit[1, A, 2]``: of covariates and categories it is known with the data alone, so
 that constraints are looked up when these are there, and no position stands in a declaration.
@@ -6,7 +6,6 @@ that constraints are looked up when these are there, and no position stands in a
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Real
@@ -15,9 +14,11 @@ from typing import Any
 import numpy as np
 
 from bayesmix.checks import nearest
+from bayesmix.spec.equations import Equation, canonical, read_equations
+from bayesmix.spec.linear_systems import independent
 
 Fix = Mapping[str, float] | None
-Equal = Sequence[Sequence[str]] | None
+Equal = str | Sequence[str | Sequence[str]] | None
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,8 @@ class Constraints:
         Labels and values.
     equal : tuple of tuple of str
         Labels of entries that are one free parameter; no label is in two of the groups.
+    linear : tuple of Equation
+        Equations that say more than that.
 
     Examples
     --------
@@ -39,20 +42,32 @@ class Constraints:
 
     fixed: tuple[tuple[str, float], ...] = ()
     equal: tuple[tuple[str, ...], ...] = ()
+    linear: tuple[Equation, ...] = ()
 
     def __bool__(self) -> bool:
-        return bool(self.fixed or self.equal)
+        return bool(self.fixed or self.equal or self.linear)
 
     @property
     def entries(self) -> Iterator[str]:
         """All labels."""
         yield from (label for label, _ in self.fixed)
         yield from (label for group in self.equal for label in group)
+        yield from (label for e in self.linear for label in e.labels)
 
     @property
     def words(self) -> list[str]:
         """Each constraint as an equation."""
-        return [*(f"{label} = {value:g}" for label, value in self.fixed), *(" = ".join(g) for g in self.equal)]
+        plain = [*(f"{label} = {value:g}" for label, value in self.fixed), *(" = ".join(g) for g in self.equal)]
+        return [*plain, *(e.text for e in self.linear)]
+
+    @property
+    def equations(self) -> list[Equation]:
+        """All of them as linear equations."""
+        fixed = [Equation(f"{label} = {value:g}", ((label, 1.0),), value) for label, value in self.fixed]
+        equal = [
+            Equation(f"{g[0]} = {label}", ((g[0], 1.0), (label, -1.0)), 0.0) for g in self.equal for label in g[1:]
+        ]
+        return [*fixed, *equal, *self.linear]
 
     @property
     def parameters(self) -> set[str]:
@@ -63,7 +78,8 @@ class Constraints:
         """Those of parameters with these `names` alone."""
         known = {*names}
         fixed = tuple(f for f in self.fixed if name_of(f[0]) in known)
-        return Constraints(fixed, tuple(g for g in self.equal if all(name_of(k) in known for k in g)))
+        equal = tuple(g for g in self.equal if all(name_of(k) in known for k in g))
+        return Constraints(fixed, equal, tuple(e for e in self.linear if all(name_of(k) in known for k in e.labels)))
 
 
 def read_constraints(fix: Fix = None, equal: Equal = None) -> Constraints:
@@ -73,17 +89,26 @@ def read_constraints(fix: Fix = None, equal: Equal = None) -> Constraints:
     ----------
     fix : mapping of str to float, optional
         Values by label.
-    equal : sequence of sequences of str, optional
-        Groups of labels; groups that share one are one group.
+    equal : str or sequence of (str or sequence of str), optional
+        Texts are linear equations, as :func:`bayesmix.spec.equations.read_equations` reads them; those that give an
+        entry a value, or hold two equal, are taken as that. Sequences are groups of labels; groups that share one are
+        one group.
 
     Raises
     ------
     TypeError
-        No mapping, no groups, a value that is no number.
+        No mapping, no groups or equations, a value that is no number.
     ValueError
-        A value that is not finite, an entry fixed twice, a group of one.
+        A value that is not finite, an entry fixed twice, a group of one; an equation that cannot be read, or is not
+        linear; equations that contradict each other.
     """
-    return Constraints(tuple(_fixed(fix)), tuple(_groups(equal)))
+    groups, equations = _read(equal)
+    alone = [e for e in equations if len(e.terms) == 1]
+    pairs = [e for e in equations if len(e.terms) == 2 and sum(e.weights) == 0 and e.value == 0]
+    linear = [e for e in equations if e not in alone and e not in pairs]
+    fixed = _fixed_twice([*_fixed(fix), *((e.labels[0], e.value / e.weights[0]) for e in alone)])
+    equal_ones = _merged([*groups, *(tuple(e.labels) for e in pairs)])
+    return _consistent(Constraints(tuple(fixed.items()), tuple(equal_ones), tuple(dict.fromkeys(linear))))
 
 
 def with_constraints(old: Constraints, new: Constraints) -> Constraints:
@@ -94,18 +119,26 @@ def with_constraints(old: Constraints, new: Constraints) -> Constraints:
     ValueError
         They contradict each other.
     """
-    fixed = dict(old.fixed)
-    for label, value in new.fixed:
-        if fixed.get(label, value) != value:
-            raise ValueError(_twice(label, fixed[label], value))
-        fixed[label] = value
-    return Constraints(tuple(fixed.items()), tuple(_merged([*old.equal, *new.equal])))
+    fixed = _fixed_twice([*old.fixed, *new.fixed])
+    linear = tuple(dict.fromkeys([*old.linear, *new.linear]))
+    return _consistent(Constraints(tuple(fixed.items()), tuple(_merged([*old.equal, *new.equal])), linear))
 
 
-def canonical(label: str) -> str:
-    """A label with one space after each comma, and none at brackets."""
-    label = re.sub(r"\s*,\s*", ", ", label.strip())
-    return re.sub(r"\s*\[\s*", "[", re.sub(r"\s*\]", "]", label))
+def _fixed_twice(pairs: Iterable[tuple[str, float]]) -> dict[str, float]:
+    """Values by label; refuse two different ones of an entry."""
+    out: dict[str, float] = {}
+    for label, value in pairs:
+        if out.get(label, value) != value:
+            raise ValueError(_twice(label, out[label], value))
+        out[label] = value
+    return out
+
+
+def _consistent(held: Constraints) -> Constraints:
+    """Refuse equations that contradict each other whatever the data are."""
+    if held.linear:
+        independent(held.equations)
+    return held
 
 
 def name_of(label: str) -> str:
@@ -158,24 +191,31 @@ def _fixed(fix: Any) -> Iterator[tuple[str, float]]:
     yield from seen.items()
 
 
-def _groups(equal: Any) -> Iterator[tuple[str, ...]]:
+def _read(equal: Any) -> tuple[list[tuple[str, ...]], list[Equation]]:
+    """Read groups, and equations."""
+    form = (
+        "give groups of entries, such as [['class_slope[1, x]', 'class_slope[2, x]']], or equations, such as "
+        "['class_slope[1, x] = 2 * class_slope[2, x]']"
+    )
     if equal is None:
-        return
-    form = "give groups of entries, such as [['class_slope[1, x]', 'class_slope[2, x]']]"
-    if isinstance(equal, str) or not isinstance(equal, Iterable):
+        return [], []
+    if not isinstance(equal, Iterable) or isinstance(equal, Mapping | bytes):
         raise TypeError(f"equal came as {equal!r}: {form}.")
-    each = []
-    for group in equal:
-        if isinstance(group, str) or not isinstance(group, Iterable):
-            raise TypeError(f"equal came with {group!r}, which is no group: {form}.")
-        labels = list(group)
+    groups, equations = [], []
+    for one in [equal] if isinstance(equal, str) else equal:
+        if isinstance(one, str):
+            equations += read_equations(one)
+            continue
+        if not isinstance(one, Iterable) or isinstance(one, Mapping | bytes):
+            raise TypeError(f"equal came with {one!r}, which is no group and no equation: {form}.")
+        labels = list(one)
         for label in labels:
             _check_label("equal", label)
         labels = list(dict.fromkeys(canonical(k) for k in labels))
         if len(labels) < 2:
             raise ValueError(f"equal came with the group {labels!r}, in which nothing can be equal: {form}.")
-        each.append(tuple(labels))
-    yield from _merged(each)
+        groups.append(tuple(labels))
+    return groups, equations
 
 
 def _merged(groups: Iterable[tuple[str, ...]]) -> list[tuple[str, ...]]:

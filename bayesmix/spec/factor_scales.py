@@ -12,6 +12,7 @@ import numpy as np
 
 from bayesmix.spec.constraints import name_of, parts_of
 from bayesmix.spec.effect_sums import on_residuals
+from bayesmix.spec.linear_systems import unchanged
 from bayesmix.spec.model import Effect, Model, Response, Term
 from bayesmix.spec.parameters import Parameter
 from bayesmix.typing import Array
@@ -102,9 +103,8 @@ def _turns_constraints(model: Model, e: Effect) -> bool:
                 return True
         return False
 
-    held = model.constraints
-    at_zero = all(value == 0 for label, value in held.fixed if turned(label))
-    return at_zero and all(len({turned(k) for k in g}) == 1 for g in held.equal)
+    equations = model.constraints.equations
+    return unchanged(equations, [e.of(lambda k: {k: -1.0 if turned(k) else 1.0}) for e in equations])
 
 
 def _turning(model: Model, e: Effect) -> Iterator[tuple[Parameter, tuple[int, int] | None]]:
@@ -138,11 +138,7 @@ def rescale_factors_to_class(
     m times the loading.
     """
     out, factors = {k: np.asarray(x) for k, x in values.items()}, {e.name for e in model.effects if e.standard}
-    for e in model.effects:
-        means = [t for t in e.mean if not t.effects and not t.covariates and set(t.parameter.dims) & set(dims)]
-        by_class = e.sd is not None and bool(set(e.sd.parameter.dims) & set(dims)) and bool(e.sd.parameter.fixed)
-        if not (means or by_class) or e.level != "individual":
-            continue
+    for e, means, by_class in _by_class(model, dims):
         m = np.take(out[means[0].parameter.name], last, axis=-1) if means else np.zeros(())
         s = np.take(out[e.sd.parameter.name], last, axis=-1) if by_class and e.sd else np.ones(())
         for r, t in _loadings(model, e):
@@ -157,6 +153,27 @@ def rescale_factors_to_class(
             out[t.parameter.name] = _times(out[t.parameter.name], t.parameter, None, 1 / s)
         if by_class and e.sd:
             out[e.sd.parameter.name] = out[e.sd.parameter.name] / s[..., None]
+    return out
+
+
+def _by_class(model: Model, dims: tuple[str, ...]) -> Iterator[tuple[Effect, list[Term], bool]]:
+    """Effects whose mean or SD varies over the classes of `dims`: the terms of the mean, and whether the SD does."""
+    for e in model.effects:
+        means = [t for t in e.mean if not t.effects and not t.covariates and set(t.parameter.dims) & set(dims)]
+        by_class = e.sd is not None and bool(set(e.sd.parameter.dims) & set(dims)) and bool(e.sd.parameter.fixed)
+        if (means or by_class) and e.level == "individual":
+            yield e, means, by_class
+
+
+def rescaled(model: Model, dims: tuple[str, ...]) -> set[str]:
+    """The names of parameters that :func:`rescale_factors_to_class` may change."""
+    out: set[str] = set()
+    for e, _, _ in _by_class(model, dims):
+        out |= {t.parameter.name for t in e.terms}
+        for r, t in _loadings(model, e):
+            own = [k for k in r.predictor if not k.effects and not k.covariates]
+            own += [k for k, name in zip(r.auxiliary, r.family.auxiliary, strict=True) if name == "threshold"]
+            out |= {k.parameter.name for k in (t, *own)}
     return out
 
 

@@ -7,9 +7,9 @@ of `theta` goes where.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytensor.tensor as pt
@@ -18,7 +18,9 @@ from pytensor import xtensor as px
 from pytensor.graph.rewriting.utils import rewrite_graph
 
 from bayesmix.checks import nearest
-from bayesmix.spec.constraints import Constraints, canonical, name_of
+from bayesmix.spec.constraints import Constraints, name_of
+from bayesmix.spec.equations import Equation, canonical
+from bayesmix.spec.linear_systems import ZERO, Affine, independent, solved
 from bayesmix.spec.supports import SUPPORTS, Support, SupportName, check_support
 from bayesmix.typing import Array
 
@@ -152,16 +154,23 @@ POINT = "point of theta"
 """The dim of several points of theta that are evaluated at once."""
 
 
-def natural(theta, parameter: Parameter, index, fixed):
+def natural(theta, parameter: Parameter, index, fixed, weights=None):
     """The parameter as a named-dim tensor: entry `index` of theta, or `fixed` where index is -1.
 
-    Of a matrix `theta`, (point, entry), over the points and its own dims.
+    Entries that follow from others by an equation are `fixed` plus the product of theta with `weights`, as in
+    :attr:`Packing.weights`. Of a matrix `theta`, (point, entry), over the points and its own dims.
     """
     if theta.ndim == 1:
         padded: Any = pt.concatenate([theta, np.zeros(1)])  # -1 reads the zero at the end
-        return px.as_xtensor(parameter.domain.forward(padded[index] + fixed, pt), dims=parameter.dims)
+        raw = padded[index] + fixed
+        if weights is not None:
+            raw = raw + pt.dot(theta, weights).reshape(index.shape, ndim=index.ndim)
+        return px.as_xtensor(parameter.domain.forward(raw, pt), dims=parameter.dims)
     padded = pt.concatenate([theta, pt.zeros((theta.shape[0], 1))], axis=1)
     raw = padded[:, index] + fixed[None]
+    if weights is not None:
+        shape = pt.concatenate([theta.shape[:1], index.shape])
+        raw = raw + pt.dot(theta, weights).reshape(shape, ndim=index.ndim + 1)
     return px.as_xtensor(parameter.domain.forward(raw, pt), dims=(POINT, *parameter.dims))
 
 
@@ -201,13 +210,21 @@ Place = tuple[str, tuple[int, ...]]
 """An entry by the name of its parameter and its position."""
 
 
+class Dependent(NamedTuple):
+    """An entry that is a constant and a sum of free entries, by an equation."""
+
+    place: Place
+    constant: float
+    terms: tuple[tuple[float, Place], ...]
+
+
 @dataclass(frozen=True)
 class Packing:
     """Where each parameter's free entries stand in `theta`.
 
     Built from the parameters and the size of each dim, and, for categorical items with differing
     numbers of categories, from `absent`: a mask per parameter of entries that do not exist. Entries that
-    `constraints` hold equal stand at one place of theta.
+    `constraints` hold equal stand at one place of theta; those that follow from others by linear equations at none.
     """
 
     parameters: tuple[Parameter, ...]
@@ -222,10 +239,16 @@ class Packing:
     """Free entries, of those held equal the first."""
     ties: tuple[tuple[Place, Place], ...] = field(init=False)
     """The others of those held equal, each with the first."""
+    linear: tuple[Dependent, ...] = field(init=False)
+    """Entries that follow from free ones by equations; their constants are in `fixed`."""
+    weights: dict[str, Array] = field(init=False)
+    """Of parameters that have such entries: how they move with theta, (place in theta, entry)."""
+    estimated: dict[str, NDArray[np.bool_]] = field(init=False)
+    """Entries that move with theta."""
 
     def __post_init__(self) -> None:
         natural = {p.name: _declared(p, self.shape(p)) for p in self.parameters}
-        followers = self._constrained(natural) if self.constraints else {}
+        followers, linear = self._constrained(natural) if self.constraints else ({}, [])
         index: dict[str, NDArray[np.int64]] = {}
         fixed: dict[str, Array] = {}
         own: dict[str, NDArray[np.bool_]] = {}
@@ -236,7 +259,7 @@ class Packing:
                 held[self.absent[p.name]] = 0.0
             free = np.isnan(held)
             own[p.name] = free.copy()
-            for name, at in followers:
+            for name, at in (*followers, *(d.place for d in linear)):
                 if name == p.name:
                     own[p.name][at] = False
             index[p.name] = np.full(free.shape, -1, dtype=np.int64)
@@ -245,6 +268,17 @@ class Packing:
             start += int(own[p.name].sum())
         for (name, at), (first, where) in followers.items():
             index[name][at] = index[first][where]
+        weights: dict[str, Array] = {}
+        estimated = {name: i >= 0 for name, i in index.items()}
+        for (name, at), constant, terms in linear:
+            fixed[name][at] = constant
+            estimated[name][at] = True
+            own_weights = weights.setdefault(name, np.zeros((start, *index[name].shape)))
+            for weight, (other, where) in terms:
+                own_weights[(index[other][where], *at)] = weight
+        object.__setattr__(self, "linear", tuple(linear))
+        object.__setattr__(self, "weights", {k: x.reshape(start, -1) for k, x in weights.items()})
+        object.__setattr__(self, "estimated", estimated)
         object.__setattr__(self, "index", index)
         object.__setattr__(self, "fixed", fixed)
         object.__setattr__(self, "held", natural)
@@ -253,8 +287,8 @@ class Packing:
         if followers:
             self._check_ties()
 
-    def _constrained(self, natural: dict[str, Array]) -> dict[Place, Place]:
-        """Put what a user fixes into `natural`; say which entries follow which others.
+    def _constrained(self, natural: dict[str, Array]) -> tuple[dict[Place, Place], list[Dependent]]:
+        """Put what a user fixes into `natural`; say which entries follow which others, and by which equations.
 
         Raises
         ------
@@ -290,7 +324,80 @@ class Packing:
                 )
             for name, at in members:
                 natural[name][at] = values[0]
+        return out, self._related(natural, out, places) if self.constraints.linear else []
+
+    def _related(self, natural: dict[str, Array], ties: dict[Place, Place], places: dict[str, Place]) -> list[Dependent]:
+        """Solve the equations. What has one value by them is put into `natural`, what is equal by them into `ties`.
+
+        Raises
+        ------
+        ValueError
+            An entry whose values are bounded, equations that contradict each other or what is fixed.
+        """
+        labels = {place: label for label, place in places.items()}
+        said = [self._substituted(e, natural, ties, places, labels) for e in self.constraints.linear]
+
+        def besides(some: Sequence[str]) -> str:
+            return self._fixed_words(natural, ties, places, some)
+
+        blocks: dict[str, list[str]] = {}
+        for label, (name, _) in places.items():
+            blocks.setdefault(name, []).append(label)
+        found = solved(independent([e for e in said if e.terms or _never(e, besides)], besides), blocks.values())
+        out: list[Dependent] = []
+        for label, affine in found.items():
+            first = places[label]
+            for place in (first, *(k for k, v in ties.items() if v == first)):
+                self._follow(place, affine, natural, ties, out, places)
         return out
+
+    def _follow(
+        self, place: Place, affine: Affine, natural: dict[str, Array], ties: dict[Place, Place], out: list[Dependent],
+        places: Mapping[str, Place],
+    ) -> None:  # fmt: skip
+        """Put an entry where it belongs: fixed, equal to another one, or a sum of others."""
+        constant, terms = affine
+        ties.pop(place, None)
+        if not terms:
+            natural[place[0]][place[1]] = constant
+        elif len(terms) == 1 and constant == 0.0 and abs(next(iter(terms.values())) - 1.0) < ZERO:
+            ties[place] = places[next(iter(terms))]
+        else:
+            out.append(Dependent(place, constant, tuple((weight, places[k]) for k, weight in terms.items())))
+
+    def _substituted(
+        self, e: Equation, natural: dict[str, Array], ties: dict[Place, Place], places: dict[str, Place],
+        labels: dict[Place, str],
+    ) -> Equation:  # fmt: skip
+        """The equation between free entries, of those that are equal the first."""
+        by_name, value, terms = {p.name: p for p in self.parameters}, e.value, dict[str, float]()
+        for label, weight in e.terms:
+            name, at = _found(label, places)
+            self._refuse_absent(label, name, at)
+            if not by_name[name].domain.is_linear:
+                raise ValueError(
+                    f"The equation '{e.text}' names '{label}', which may not take every value "
+                    f"({by_name[name].support}): such an entry can be fixed, or held equal to others of its kind, "
+                    f"equal=[['{label}', ...]], and stand in no other equation."
+                )
+            if np.isnan(natural[name][at]):
+                first = labels[ties.get((name, at), (name, at))]
+                terms[first] = terms.get(first, 0.0) + weight
+            else:
+                value -= weight * float(natural[name][at])
+        largest = max(map(abs, e.weights))
+        return Equation(e.text, tuple((k, w) for k, w in terms.items() if abs(w) > ZERO * largest), value)
+
+    def _fixed_words(
+        self, natural: dict[str, Array], ties: dict[Place, Place], places: dict[str, Place], some: Sequence[str]
+    ) -> str:
+        """What is fixed or equal beside contradicting equations of the entries `some`."""
+        held = [e for e in self.constraints.linear if {*e.labels} & {*some}] or self.constraints.linear
+        known = dict.fromkeys(k for e in held for k in e.labels)
+        fixed = {k: float(natural[n][at]) for k in known for n, at in [places[k]] if not np.isnan(natural[n][at])}
+        equal = [" = ".join(g) for g in self.constraints.equal if {*g} & {*known, *some}]
+        words = [*(f"{k} = {x:g}" for k, x in fixed.items()), *equal]
+        return f" (beside {', '.join(words)})" if words else ""
 
     def _places(self) -> dict[str, Place]:
         """Every entry by its label."""
@@ -342,7 +449,10 @@ class Packing:
     def unpack_raw(self, theta: Array) -> dict[str, Array]:
         """Unconstrained values of every parameter, fixed entries included; leading axes are carried along."""
         padded = np.concatenate([theta, np.zeros((*np.shape(theta)[:-1], 1))], axis=-1)  # -1 reads the zero at the end
-        return {name: np.where(i >= 0, padded[..., i], self.fixed[name]) for name, i in self.index.items()}
+        out = {name: np.where(i >= 0, padded[..., i], self.fixed[name]) for name, i in self.index.items()}
+        for name, weights in self.weights.items():
+            out[name] = out[name] + (theta @ weights).reshape(out[name].shape)
+        return out
 
     def pack(self, values: Mapping[str, Array], lead: tuple[int, ...] = ()) -> Array:
         """Natural values to theta; of several points, stacked along leading axes `lead` of every value, to each.
@@ -380,7 +490,10 @@ class Packing:
         return theta
 
     def near(self, values: Mapping[str, Array]) -> dict[str, Array]:
-        """Natural values as the constraints have them: what is fixed at its value, what is held equal at its mean."""
+        """Natural values as the constraints have them: the nearest ones, by least squares.
+
+        What is fixed comes at its value, what is held equal at its mean.
+        """
         out = {k: np.array(x, dtype=float) for k, x in values.items()}
         if not self.constraints:
             return out
@@ -393,10 +506,26 @@ class Packing:
             mean = np.mean([out[name][(..., *at)] for name, at in some], axis=0)
             for name, at in some:
                 out[name][(..., *at)] = mean
-        return out
+        return self._on_equations(out, groups) if self.linear else out
+
+    def _on_equations(self, values: dict[str, Array], groups: Mapping[Place, Sequence[Place]]) -> dict[str, Array]:
+        """The nearest natural values on which the equations hold; those in `groups` are equal already."""
+        free = list(dict.fromkeys(place for d in self.linear for _, place in d.terms))
+        rows = [(place, 0.0, ((1.0, first),)) for first in free for place in groups.get(first, [first])]
+        rows += [tuple(d) for d in self.linear]
+        a = np.zeros((len(rows), len(free)))
+        for k, (_, _, terms) in enumerate(rows):
+            for weight, place in terms:
+                a[k, free.index(place)] = weight
+        constants = np.array([constant for _, constant, _ in rows])
+        given = np.stack([values[name][(..., *at)] for (name, at), _, _ in rows], axis=-1)
+        found = (given - constants) @ np.linalg.pinv(a).T @ a.T + constants
+        for k, ((name, at), _, _) in enumerate(rows):
+            values[name][(..., *at)] = found[..., k]
+        return values
 
     def _check_equal(self, values: Mapping[str, Array]) -> None:
-        """Refuse other values at entries that are held equal."""
+        """Refuse other values at entries that are held equal, or follow from others."""
         by_name = {p.name: p for p in self.parameters}
         for (name, at), (first, where) in self.ties:
             one, other = (np.asarray(values[n], dtype=float)[(..., *k)] for n, k in ((first, where), (name, at)))
@@ -405,6 +534,17 @@ class Packing:
                 raise ValueError(
                     f"{words[0]} and {words[1]} came as {np.ravel(one)[0]:g} and {np.ravel(other)[0]:g}, but the model "
                     "holds them equal: give one value for both."
+                )
+        for (name, at), constant, terms in self.linear:
+            given = np.asarray(values[name], dtype=float)[(..., *at)]
+            each = [weight * np.asarray(values[n], dtype=float)[(..., *k)] for weight, (n, k) in terms]
+            wanted = constant + sum(each)
+            if (off := _differ(given, wanted)).any():
+                sides = [self._entry(by_name[n], k) for _, (n, k) in terms]
+                raise ValueError(
+                    f"{self._entry(by_name[name], at)} came as {given[off].ravel()[0]:g}, but by the equations of the "
+                    f"model it is {wanted[off].ravel()[0]:g} with {', '.join(sides)} as they came: give values for "
+                    "which the equations hold."
                 )
 
     def _check_names(self, values: Mapping[str, Array]) -> None:
@@ -476,6 +616,19 @@ def _found(label: str, places: Mapping[str, Place]) -> Place:
         hint = f"did you mean '{near}'?" if near else f"entries are such as '{(own or [*places])[0]}'."
         raise ValueError(f"A constraint names '{label}', which is no entry of this model with these data: {hint}")
     return places[label]
+
+
+def _never(e: Equation, besides: Callable[[Sequence[str]], str]) -> bool:
+    """Refuse an equation without a free entry that does not hold; of one that does there is no need.
+
+    Raises
+    ------
+    ValueError
+        The equation, and the values of its entries.
+    """
+    if abs(e.value) > SAME:
+        raise ValueError(f"The equation '{e.text}' cannot hold{besides(())}: change it, or leave it out.")
+    return False
 
 
 def _differ(value: Array, expected: Array) -> NDArray[np.bool_]:

@@ -107,7 +107,7 @@ def _start(plan: Plan, step: StepOne, data: Target, p: Array, rows: NDArray[np.i
     for parameter in data.model.parameters:
         if parameter.name == "step_slope" or parameter.name.startswith("outcome_slope_"):
             values[parameter.name] = np.zeros_like(values[parameter.name])
-    held = {k: np.where(data.packing.index[k] >= 0, v, data.packing.held[k]) for k, v in values.items()}
+    held = {k: np.where(data.packing.estimated[k], v, data.packing.held[k]) for k, v in values.items()}
     return data.pack(held)
 
 

@@ -233,7 +233,7 @@ def _by_outcomes(data: Target, variable: str) -> list[Array]:
             spread = np.array([np.std(y[seen & (order[group] == k)]) for k in range(size)])
             if variable in sd.dims:
                 values[sd.name] = np.maximum(spread, 0.1 * np.std(y[seen])).reshape(values[sd.name].shape)
-            held = {k: np.where(data.packing.index[k] >= 0, v, data.packing.held[k]) for k, v in values.items()}
+            held = {k: np.where(data.packing.estimated[k], v, data.packing.held[k]) for k, v in values.items()}
             out.append(data.pack(held))
         break
     return out

@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 import bayesmix as bm
-from bayesmix.inference.hypotheses import parse
+from bayesmix.spec import read_equations
 
 
 def test_one_parameter_is_the_square_of_its_ratio(predicted):
@@ -78,8 +78,8 @@ def test_what_cannot_be_tested_is_refused(predicted, text, said):
 
 def test_labels_with_brackets_and_commas_are_read_whole():
     labels = ["class_slope[1, C(sex, levels=[0, 1])[T.1]]", "class_slope[2, C(sex, levels=[0, 1])[T.1]]"]
-    (found,) = parse(f"{labels[0]} = {labels[1]}", labels)
-    assert found.difference.coefficients == {labels[0]: 1.0, labels[1]: -1.0}
+    (found,) = read_equations(f"{labels[0]} = {labels[1]}", labels)
+    assert dict(found.terms) == {labels[0]: 1.0, labels[1]: -1.0}
 
 
 def test_a_posterior_is_sent_to_contrasts(sampled):

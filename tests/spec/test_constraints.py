@@ -90,8 +90,10 @@ def test_thresholds_are_equal_together():
         ({"class_logit[1]": np.inf}, None, ValueError, "give a finite number"),
         ({"class_logit[1]": 0, "class_logit[ 1 ]": 1}, None, ValueError, "fixed twice, at 0 and at 1"),
         ({1: 0}, None, TypeError, "as results label them"),
-        (None, "class_logit[1]", TypeError, "give groups of entries"),
-        (None, ["class_logit[1]"], TypeError, "which is no group"),
+        (None, 3, TypeError, "give groups of entries"),
+        (None, [3], TypeError, "which is no group and no equation"),
+        (None, "class_logit[1]", ValueError, "has no '='"),
+        (None, ["class_logit[1]"], ValueError, "has no '='"),
         (None, [["class_logit[1]", "class_logit[1]"]], ValueError, "nothing can be equal"),
         ({"class_logits[1]": 0}, None, ValueError, "did you mean 'class_logit'"),
     ],
@@ -145,12 +147,12 @@ def test_classes_change_places_where_all_constraints_are_some_again():
     assert numbers(lca(ITEMS, 3, equal=[each[:2]])) == [0, 0, 2]
     assert numbers(lca(ITEMS, 3, fix={each[1]: 1.0})) == [0, 1, 0]
     assert numbers(lca(ITEMS, 3, "x", fix={"class_slope[1, x]": 0, "class_slope[2, x]": 0})) == [0, 0, 0]
-    assert numbers(lca(ITEMS, 3, "x", fix={"class_slope[1, x]": 0})) == [0, 1, 2]
+    assert numbers(lca(ITEMS, 3, "x", fix={"class_slope[1, x]": 0})) == [0, 1, 0]  # that of 1 is that of 3
     assert numbers(lca(ITEMS, 3, "x", equal=[["class_slope[1, x]", "class_slope[2, x]"]])) == [0, 0, 2]
     assert numbers(lca(ITEMS, 3, fix={"class_logit[1]": 0.5})) == [0, 1, 2]
     both = [[f"class_slope[{c}, x]", f"class_slope[{c}, w]"] for c in (1, 2)]
     assert numbers(lca(ITEMS, 3, "x + w", equal=both)) == [0, 0, 0]
-    assert numbers(lca(ITEMS, 3, "x + w", equal=both[:1])) == [0, 1, 2]
+    assert numbers(lca(ITEMS, 3, "x + w", equal=both[:1])) == [0, 1, 0]
     assert numbers(lca(ITEMS, 2, "x + w", equal=both[:1])) == [0, 0]
 
 
