@@ -46,7 +46,7 @@ def count_mixture(
     dispersion : {"equal", "class"}
         alpha: the same in all classes, or one for each.
     fix, equal
-        Entries that are fixed or held equal: as in :func:`bayesmix.constrain`.
+        Entries that are fixed, held equal or related by equations: as in :func:`bayesmix.constrain`.
 
     Returns
     -------

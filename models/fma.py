@@ -71,7 +71,7 @@ def fma(
     effects : {"unrestricted", "factor", "none"}, optional
         Random parts of the class logits of clusters; unrestricted, in a two-level model, if left out.
     fix, equal
-        Entries that are fixed or held equal: as in :func:`bayesmix.constrain`.
+        Entries that are fixed, held equal or related by equations: as in :func:`bayesmix.constrain`.
 
     Returns
     -------

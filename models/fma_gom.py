@@ -60,7 +60,7 @@ def fma_gom(
     effects_on_factors : bool
         Whether the membership logits are correlated with the factors: they load on them too, by m of (39).
     fix, equal
-        Entries that are fixed or held equal: as in :func:`bayesmix.constrain`.
+        Entries that are fixed, held equal or related by equations: as in :func:`bayesmix.constrain`.
 
     Returns
     -------

@@ -62,7 +62,7 @@ def gom(
     cluster_covariates : str, optional
         Formula of covariates of clusters in the membership logits.
     fix, equal
-        Entries that are fixed or held equal: as in :func:`bayesmix.constrain`.
+        Entries that are fixed, held equal or related by equations: as in :func:`bayesmix.constrain`.
 
     Returns
     -------

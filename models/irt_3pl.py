@@ -62,7 +62,7 @@ def irt_3pl(
     item_covariates : mapping of item to formula, optional
         Covariates with a direct effect on an item: differential item functioning.
     fix, equal
-        Entries that are fixed or held equal: as in :func:`bayesmix.constrain`.
+        Entries that are fixed, held equal or related by equations: as in :func:`bayesmix.constrain`.
 
     Returns
     -------

@@ -73,7 +73,7 @@ def lca(
     effects_by_cluster_class, items_by_cluster_class : bool
         Whether the covariance of the random effects (18), (25), the parameters of items (22), depend on D.
     fix, equal
-        Entries that are fixed or held equal: as in :func:`bayesmix.constrain`.
+        Entries that are fixed, held equal or related by equations: as in :func:`bayesmix.constrain`.
 
     Returns
     -------

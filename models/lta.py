@@ -75,7 +75,7 @@ def lta(
     cluster_covariates : str, optional
         Formula of covariates of clusters in the effects (5), of every occasion.
     fix, equal
-        Entries that are fixed or held equal: as in :func:`bayesmix.constrain`.
+        Entries that are fixed, held equal or related by equations: as in :func:`bayesmix.constrain`.
 
     Returns
     -------

@@ -60,7 +60,7 @@ def nels(
     cluster_classes : int
         Number of classes L of clusters in C.
     fix, equal
-        Entries that are fixed or held equal: as in :func:`bayesmix.constrain`.
+        Entries that are fixed, held equal or related by equations: as in :func:`bayesmix.constrain`.
 
     Returns
     -------

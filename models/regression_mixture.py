@@ -89,7 +89,7 @@ def regression_mixture(
         Whether the covariance matrix of the random coefficients depends on D, (18) (for class logits without random
         parts); whether the logits of C do, (24).
     fix, equal
-        Entries that are fixed or held equal: as in :func:`bayesmix.constrain`.
+        Entries that are fixed, held equal or related by equations: as in :func:`bayesmix.constrain`.
 
     Returns
     -------

@@ -167,23 +167,6 @@ def fixed_entries(wanted: Sequence[str]) -> dict[str, float] | None:
     return out or None
 
 
-def equal_entries(wanted: Sequence[str]) -> list[list[str]] | None:
-    """Read groups of entries held equal, each as ``a[1] = a[2] = a[3]``."""
-    return [[label.strip() for label in _outside(text)] for text in wanted] or None
-
-
-def _outside(text: str) -> list[str]:
-    """Cut at equality signs outside of brackets."""
-    depth, out = 0, [""]
-    for c in text:
-        depth += (c == "[") - (c == "]")
-        if c == "=" and depth == 0:
-            out.append("")
-        else:
-            out[-1] += c
-    return [part for part in out if part.strip()]
-
-
 # annotations --------------------------------------------------------------------------------------
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bayesmix.cli.arguments import declare, equal_entries, family_of, fixed_entries
+from bayesmix.cli.arguments import declare, family_of, fixed_entries
 from bayesmix.cli.options import ModelOptions
 from bayesmix.cli.read import blank, columns, read_table
 
@@ -76,7 +76,7 @@ def read_inputs(
         "freq": options.freq,
         "cluster": options.cluster,
         "fix": fixed_entries(options.fix),
-        "equal": equal_entries(options.equal),
+        "equal": options.equal or None,
     }
 
     def declared(size: int | list[int] | None) -> Model:

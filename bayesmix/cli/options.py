@@ -39,7 +39,7 @@ class ModelOptions:
     fix: Texts = field(default_factory=list)
     """An entry and its value, 'item_logit[1, A, 2] = 0.5' (may be repeated)."""
     equal: Texts = field(default_factory=list)
-    """Entries held equal: 'coefficient[1, x] = coefficient[2, x]' (may be repeated)."""
+    """Equations: 'coefficient[1, x] = coefficient[2, x]', 'a[1] = 2 * a[2] + 0.5' (may be repeated)."""
     missing: Texts = field(default_factory=list)
     """A missing-value code, e.g. 9999 (may be repeated)."""
     set: Texts = field(default_factory=list)

@@ -248,7 +248,7 @@ def _parameters_of_categories(fit: Fit, judged: Judged) -> int | None:
         return None
     of_numbers = {t.parameter.name for r in model.responses if r.family.kind != "categorical" for t in r.terms}
     elsewhere = {t.parameter.name for r in model.responses if r.family.kind == "categorical" for t in r.terms}
-    return fit.n_parameters - sum(int(fit.free[k].sum()) for k in of_numbers - elsewhere)
+    return fit.n_parameters - sum(int(judged.data.packing.own[k].sum()) for k in of_numbers - elsewhere)
 
 
 def _of_draws(draws: Draws, missing: Missing, notes: list[str], progress: bool) -> GoodnessOfFit:

@@ -15,10 +15,13 @@ from bayesmix.data import Dataset, check_same
 from bayesmix.data.identity import identity
 from bayesmix.graph import adapt_nodes
 from bayesmix.ml import Target, covariances, curvature
-from bayesmix.results import Fit
+from bayesmix.results import Fit, entries
+from bayesmix.spec import canonical
 
 SAME = 1e-3
 """A difference of log-likelihoods by which the smaller model may lie above: of nodes and of the end of a search."""
+HELD = 1e-6
+"""A difference of the two sides of an equation that is none, as a share of them."""
 Scaling = Literal["satorra-bentler", "none"]
 
 
@@ -106,7 +109,8 @@ def likelihood_ratio(
     Raises
     ------
     ValueError, TypeError
-        Other answers; not nested (no more parameters, or a lower log-likelihood); penalised fits; another number of
+        Other answers; not nested (no more parameters, a lower log-likelihood, or a constraint that the restricted model
+        does not have); penalised fits; another number of
         classes, for which the ratio is not chi-square; errors of two kinds; a negative correction without the data.
 
     Warns
@@ -160,6 +164,7 @@ def _check_nested(restricted: Fit, larger: Fit) -> None:
         if f.collapsed:
             raise ValueError(f"The {name} fit has collapsed: its log-likelihood means nothing.")
     _check_classes(restricted, larger)
+    _check_constraints(restricted, larger)
     if larger.n_parameters <= restricted.n_parameters:
         raise ValueError(
             f"The restricted model has {restricted.n_parameters} free parameters and the larger one "
@@ -184,6 +189,22 @@ def _check_classes(restricted: Fit, larger: Fit) -> None:
             "larger one, where the likelihood ratio has no chi-square distribution: take the bootstrap test, "
             "bm.lr_test."
         )
+
+
+def _check_constraints(restricted: Fit, larger: Fit) -> None:
+    """Refuse a larger model whose constraints do not hold in the restricted one, at its estimates."""
+    known: dict[str, float] = {}
+    for name, x in restricted.params.data_vars.items():
+        known |= {canonical(k): float(v) for k, v in zip(entries(str(name), x), x.values.ravel(), strict=True)}
+    for e in larger.model.constraints.equations:
+        if not {*e.labels} <= {*known}:
+            continue
+        parts = [weight * known[label] for label, weight in e.terms]
+        if abs(sum(parts) - e.value) > HELD * (1 + max(map(abs, parts))):
+            raise ValueError(
+                f"The larger model holds '{e.text}', which the restricted one does not: they are not nested. Declare it "
+                "in both; where the classes of the two are in another order, by the numbers they have in each."
+            )
 
 
 def _wanted(restricted: Fit, larger: Fit, scaling: Scaling | None) -> str:

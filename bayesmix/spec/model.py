@@ -337,9 +337,12 @@ def constrain(model: Model, *, fix: Fix = None, equal: Equal = None) -> Model:
         Of any template, or of one's own.
     fix : mapping of str to float, optional
         Natural values by entry, as results label these: ``{"item_logit[1, A, 2]": 0.5}``.
-    equal : sequence of sequences of str, optional
-        Groups of entries that are one free parameter: ``[["coefficient[1, x]", "coefficient[2, x]"]]``. An entry that
-        is held equal to a fixed one is fixed there.
+    equal : str or sequence of (str or sequence of str), optional
+        Groups of entries that are one free parameter, and linear equations as text:
+        ``[["coefficient[1, x]", "coefficient[2, x]"], "a[1] = 2 * a[2]", "a[1] + a[2] + a[3] = 0"]``. A text may hold
+        several equations, as for :func:`bayesmix.test`. An entry that is held equal to a fixed one is fixed there.
+        Equations with coefficients, with another constant than zero or of three or more entries are of entries that
+        may take every value: not of SDs, probabilities, thresholds.
 
     Returns
     -------
@@ -351,13 +354,24 @@ def constrain(model: Model, *, fix: Fix = None, equal: Equal = None) -> Model:
     Raises
     ------
     TypeError, ValueError
-        What is no number or no entry, a parameter that there is none of, values that contradict each other; with the
-        data, an unknown entry, a value outside its parameter's support.
+        What is no number or no entry, a parameter that there is none of, values or equations that contradict each
+        other, an equation that is not linear; with the data, an unknown entry, a value outside its parameter's
+        support, an equation of entries whose values are bounded.
+
+    Notes
+    -----
+    All constraints together are one affine map from the free entries to all entries. Each equation that does not
+    follow from others takes one free parameter away: the last entry in it, in the order of the listing, whose
+    coefficient is not small follows from the others. `fit.covariance` is of the entries that stay; all have standard
+    errors, by the delta method. Priors are of the entries that stay.
 
     Examples
     --------
     >>> equal = bm.constrain(model, equal=[["item_logit[1, a, 1]", "item_logit[1, b, 1]"]])
     >>> bm.fit(equal, df, starts=2, rounds=1, progress=False).n_parameters
+    8
+    >>> twice = bm.constrain(model, equal="item_logit[1, a, 1] + item_logit[1, b, 1] = 2 * item_logit[1, c, 1]")
+    >>> bm.fit(twice, df, starts=2, rounds=1, progress=False).n_parameters
     8
     """
     check_model(model)

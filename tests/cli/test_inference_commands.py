@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import bayesmix as bm
-from bayesmix.cli.arguments import equal_entries, fixed_entries
+from bayesmix.cli.arguments import fixed_entries
 from command import run
 
 RUN = ("--starts", "4", "--finals", "2", "--rounds", "1", "--budget", "0", "--quiet")
@@ -70,8 +70,6 @@ def test_a_mistake_is_one_line(folders, words, said):
 
 def test_entries_are_read_from_words():
     assert fixed_entries(["a[1, C(x, levels=[0, 1])[T.1]] = -0.5"]) == {"a[1, C(x, levels=[0, 1])[T.1]]": -0.5}
-    slopes = ["a[1, C(x, k=2)]", "a[2, C(x, k=2)]"]
-    assert equal_entries([" = ".join(slopes), "b = c"]) == [slopes, ["b", "c"]]
     with pytest.raises(ValueError, match="give an entry and its value"):
         fixed_entries(["class_logit[1]"])
     with pytest.raises(ValueError, match="came twice"):
