@@ -2,7 +2,8 @@
 
 A prior is one of the free entries, of an intercept at the covariates' means, of a vector in order. A variable of PyMC
 is a whole array: :func:`variable` draws it, gives its density and, by a transform, the unconstrained free entries that
-samplers move.
+samplers move. Entries that are held equal to those of a parameter before it, or follow from them by equations, are
+computed inside the variable, which takes the other one as an input; they have no prior of their own.
 """
 
 from __future__ import annotations
@@ -39,30 +40,39 @@ def variable(own: Stated, data: Patterns, values: Mapping[str, Any]) -> Any:
         return own.blocks[0].variable(p.dims)
     held = fixed_entries(data, p)
     if not own.blocks:
-        return pm.Deterministic(p.name, cast(Any, pt.as_tensor(held)), dims=p.dims)
+        whole = own.completed(cast(Any, pt.as_tensor(held)), values)
+        return pm.Deterministic(p.name, whole, dims=p.dims)
     shift = [pt.broadcast_to(own.shift(values), held.shape)] if own.at_means else []
+    others = [pt.as_tensor(values[name]).astype("float64") for name in own.others]
     letters = ",".join(f"d{k}" for k in range(held.ndim))
+    inputs = [f"({letters})"] * len(shift) + [_letters(k, x.ndim) for k, x in enumerate(others)]
 
     def density(value: Any, *inputs: Any) -> Any:
-        return own.log_density(value + inputs[0] if inputs else value)
+        return own.log_density(value + inputs[0] if shift else value)
 
     def draw(*inputs: Any) -> Any:
         return filled(own, held, [b.draw() for b in own.blocks], inputs[:-1])
 
     def middle(rv: Any, size: Any, *inputs: Any) -> Any:
-        return filled(own, held, [b.middle() for b in own.blocks], inputs[: len(shift)])
+        return filled(own, held, [b.middle() for b in own.blocks], inputs[: len(shift) + len(others)])
 
     return pm.CustomDist(
         p.name,
         *shift,
+        *others,
         dist=draw,
         logp=density,
         support_point=middle,
-        signature=f"{f'({letters})' if shift else ''}->({letters})",
+        signature=f"{','.join(inputs)}->({letters})",
         class_name=own.prior.distribution,
         transform=FreeEntries(own, held),
         dims=p.dims,
     )
+
+
+def _letters(k: int, ndim: int) -> str:
+    """Name the dims of the k-th other parameter."""
+    return f"({','.join(f'o{k}_{i}' for i in range(ndim))})"
 
 
 def fixed_entries(data: Patterns, p: Parameter) -> Array:
@@ -71,21 +81,24 @@ def fixed_entries(data: Patterns, p: Parameter) -> Array:
     return np.where(np.isnan(fixed), p.domain.forward(data.packing.fixed[p.name]), fixed)
 
 
-def filled(stated: Stated, held: Array, entries: Sequence[Any], shift: Sequence[Any]) -> Any:
-    """The parameter with the entries of each block put in, less the `shift` of an intercept at the means."""
+def filled(stated: Stated, held: Array, entries: Sequence[Any], inputs: Sequence[Any]) -> Any:
+    """The parameter with the entries of each block put in, and then those that follow from others.
+
+    `inputs` are the shift of an intercept at the means, if it is one, and the other parameters that entries follow from.
+    """
+    shift, values = _told(stated, inputs)
     out: Any = pt.as_tensor(held)
     for b, x in zip(stated.blocks, entries, strict=True):
-        own: Any = shift[0][b.at] if shift and b.at else shift[0] if shift else 0.0  # pyright: ignore[reportIndexIssue, reportArgumentType]
+        own: Any = shift[0][b.at] if shift and b.at else shift[0] if shift else 0.0
         out = pt.set_subtensor(out[b.at], x.ravel() - own) if b.at else x - own
-    return with_ties(stated, out)
+    return stated.completed(out, values)
 
 
-def with_ties(stated: Stated, x: Any) -> Any:
-    """The parameter with entries that are held equal to others at the values of these."""
-    if not stated.ties:
-        return x
-    at, where = (tuple(np.array([pair[k] for pair in stated.ties]).T) for k in range(2))
-    return pt.set_subtensor(x[at], x[where])
+def _told(stated: Stated, inputs: Sequence[Any]) -> tuple[list[Any], dict[str, Any]]:
+    """Tell the shift among the inputs of a random variable from the other parameters, by name."""
+    known = [x for x in inputs if not isinstance(x.type, RandomType) and str(getattr(x.type, "dtype", "")) == "float64"]
+    n = int(stated.at_means is not None)
+    return known[:n], dict(zip(stated.others, known[n:], strict=True))
 
 
 class FreeEntries(Transform):
@@ -103,7 +116,7 @@ class FreeEntries(Transform):
 
     def forward(self, value: Any, *inputs: Any) -> Any:
         """Take a parameter to unconstrained free entries."""
-        shift = _shift_among(inputs)
+        shift, _ = _told(self.own, inputs)
         value = pt.as_tensor(value)
         value = value + shift[0] if shift else value
         parts = []
@@ -118,7 +131,7 @@ class FreeEntries(Transform):
             b.entries(transform.backward(z, *given) if transform else z)
             for b, transform, given, z in self._parts(value)
         ]
-        return filled(self.own, self.held, entries, _shift_among(inputs))
+        return filled(self.own, self.held, entries, inputs)
 
     def log_jac_det(self, value: Any, *inputs: Any) -> Any:
         """Sum the logarithms of the Jacobians of the blocks."""
@@ -145,7 +158,3 @@ def _transform_of(b: Block) -> tuple[Any, Sequence[Any]]:
     made = b.distributed()
     return _default_transform(made.owner.op, made), made.owner.inputs
 
-
-def _shift_among(inputs: Sequence[Any]) -> list[Any]:
-    """The shift among the inputs of the random variable: beside it are generators of random numbers, and no size."""
-    return [x for x in inputs if not isinstance(x.type, RandomType) and str(getattr(x.type, "dtype", "")) == "float64"]

@@ -13,7 +13,7 @@ import pytensor.tensor as pt
 from bayesmix.bayes.built import remember
 from bayesmix.bayes.datatree import data_at_fit
 from bayesmix.bayes.observed import Graph, coords_of, is_sampled, observe
-from bayesmix.bayes.parameter_variables import filled, fixed_entries, variable, with_ties
+from bayesmix.bayes.parameter_variables import filled, fixed_entries, variable
 from bayesmix.checks import one_of
 from bayesmix.data import Block, Dataset, Priors, Stated, chosen, is_within, stated, units
 from bayesmix.graph import Problem, prepare, with_population_nodes
@@ -61,7 +61,8 @@ def build(
     Returns
     -------
     pymc.Model
-        Every parameter is a random variable of its name and dims; entries that are fixed are constants in it. The
+        Every parameter is a random variable of its name and dims; entries that are fixed are constants in it, those that
+        are held equal to others or follow from them by equations are computed of these, and have no prior. The
         responses are the observed variable ``y`` (row, item; of one item: row), codes of categories from 0, NaN where
         missing; its log-likelihood has a value for each row (of more than 100,000 rows: for each pattern of equal
         ones), or for each cluster where there are some. Tables of probabilities are Deterministics. The declared prior
@@ -121,7 +122,6 @@ def build_from(
 ) -> pm.Model:
     """:func:`build` on prepared data; for `by_row` see :func:`bayesmix.bayes.observed.observe`."""
     data, given = data.centred(), given or {}
-    _check_ties(data)
     found = stated(data.on_user_scale(), chosen(priors, data.model))
     check_given(given, data, priors)
     sizes = _sizes(data)
@@ -134,7 +134,7 @@ def build_from(
         graph = Graph(data)
         values: dict[str, Any] = {}
         for name, own in found.items():
-            values[name] = _given(given[name], own, data) if name in given else variable(own, data, values)
+            values[name] = _given(given[name], own, data, values) if name in given else variable(own, data, values)
         values = {p.name: values[p.name] for p in data.model.parameters}
         arrays = {k: _input(k, v, data, sizes) for k, v in data.arrays.items()}
         for name, (dims, x) in graph.tables(values, arrays).items():
@@ -142,16 +142,6 @@ def build_from(
         observe(graph, values, arrays, by_row)
     remember(out, data, priors, tuple(given), fit)
     return out
-
-
-def _check_ties(data: Problem) -> None:
-    """Refuse entries of two parameters that are held equal: each parameter is a random variable of its own."""
-    across = [(name, first) for (name, _), (first, _) in data.packing.ties if name != first]
-    if across:
-        raise ValueError(
-            f"The model holds entries of '{across[0][1]}' and '{across[0][0]}' equal, which maximum likelihood does "
-            "and a PyMC model does not: keep to entries of one parameter in equal=."
-        )
 
 
 def _add_coords(made: pm.Model, coords: Mapping[str, Any]) -> None:
@@ -203,13 +193,13 @@ def check_given(given: Mapping[str, Any], data: Problem, priors: Priors | None) 
             )
 
 
-def _given(x: Any, own: Stated, data: Problem) -> Any:
+def _given(x: Any, own: Stated, data: Problem, values: Mapping[str, Any]) -> Any:
     """A user's variable as the parameter, with the entries that the model fixes."""
     p, free = own.parameter, data.packing.estimated[own.parameter.name]
     whole: Any = pt.as_tensor(x)
     if not free.all():
         whole = pt.where(free, whole, fixed_entries(data.on_user_scale(), p))
-    whole = with_ties(own, whole)
+    whole = own.completed(whole, values)
     if p.name in pm.modelcontext(None).named_vars:  # the variable bears the parameter's name already
         return whole
     return pm.Deterministic(p.name, whole, dims=p.dims)
@@ -316,7 +306,8 @@ def initial_point(
         moved = own.parameter.domain.moderate(moved, *margins[name])  # a boundary is no place to start
         held = fixed_entries(data, own.parameter)
         shift = [pt.broadcast_to(own.shift(starts), held.shape)] if own.at_means else []
-        starts[name] = filled(own, held, [b.start(moved) for b in own.blocks], shift)
+        others = [pt.as_tensor(starts[k]).astype("float64") for k in own.others]
+        starts[name] = filled(own, held, [b.start(moved) for b in own.blocks], [*shift, *others])
         if name in names:
             out[name] = starts[name]
     return out

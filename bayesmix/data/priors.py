@@ -23,7 +23,7 @@ from bayesmix.data.intercepts import AtMeans, at_means
 from bayesmix.data.margins import units
 from bayesmix.data.patterns import Patterns
 from bayesmix.spec import Model, Positive, Real, Support, terms
-from bayesmix.spec.parameters import Parameter, Prior
+from bayesmix.spec.parameters import Dependent, Parameter, Prior
 from bayesmix.typing import Array
 
 Priors = Mapping[str, Prior | Literal["default"]] | Literal["default"]
@@ -283,15 +283,32 @@ class Stated:
         What its free entries are filled with.
     at_means : AtMeans, optional
         The prior is that of the intercept at the covariates' means; without it, of the parameter itself.
-    ties : tuple of (position, position)
-        Entries that are held equal to others of the parameter, each with the one that the prior is of.
+    follows : tuple of Dependent
+        Entries that are held equal to others or follow from them by equations, of this parameter and of those before
+        it; the prior is of those others.
     """
 
     parameter: Parameter
     prior: Prior
     blocks: tuple[Block, ...]
     at_means: AtMeans | None = None
-    ties: tuple[tuple[tuple[int, ...], tuple[int, ...]], ...] = ()
+    follows: tuple[Dependent, ...] = ()
+
+    @property
+    def others(self) -> list[str]:
+        """The names of the other parameters that entries follow from."""
+        return list(dict.fromkeys(n for d in self.follows for _, (n, _) in d.terms if n != self.parameter.name))
+
+    def completed(self, x: Any, values: Mapping[str, Any]) -> Any:
+        """The parameter `x` with entries that follow from others at their values, those of other parameters in `values`."""
+        values, new = {**values, self.parameter.name: x}, []
+        for _, constant, terms in self.follows:
+            each = [values[n][at] if at else values[n] for _, (n, at) in terms]
+            new.append(sum((w * v for (w, _), v in zip(terms, each, strict=True)), pt.as_tensor(constant)))
+        if not new:
+            return x
+        places = [d.place[1] for d in self.follows]
+        return pt.set_subtensor(x[tuple(np.array(places).T)], pt.stack(new)) if places[0] else new[0]
 
     def numbers(self) -> list:
         """Everything that the density depends on, in plain numbers."""
@@ -316,7 +333,9 @@ class Stated:
 def stated(data: Patterns, priors: Mapping[str, Prior]) -> dict[str, Stated]:
     """The priors in the units of the data, intercepts at the means after what they are made of."""
     known, centred = units(data), at_means(data)
-    tied = {name for place in data.packing.ties for name, _ in place}  # the means of equal intercepts differ
+    follows = data.packing.followers
+    # equal intercepts have different means of covariates beside them
+    tied = {name for d in follows for name, _ in (d.place, *(place for _, place in d.terms))}
     centred = {k: x for k, x in centred.items() if k in priors and priors[k].default and k not in tied}
     fixed = [k for k, own in data.packing.own.items() if k in priors and not priors[k].default and not own.any()]
     if fixed:
@@ -327,7 +346,7 @@ def stated(data: Patterns, priors: Mapping[str, Prior]) -> dict[str, Stated]:
             priors[p.name],
             tuple(_blocks(p, data, priors[p.name], *known[p.name], p.name in centred)),
             centred.get(p.name),
-            tuple((at, where) for (name, at), (first, where) in data.packing.ties if name == first == p.name),
+            tuple(d for d in follows if d.place[0] == p.name),
         )
         for p in data.model.parameters
         if p.name in priors

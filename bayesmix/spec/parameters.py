@@ -438,6 +438,11 @@ class Packing:
         """Number of free parameters."""
         return sum(int(own.sum()) for own in self.own.values())
 
+    @property
+    def followers(self) -> list[Dependent]:
+        """Entries that free ones say: those held equal to one, and those that follow by equations."""
+        return [*(Dependent(place, 0.0, ((1.0, first),)) for place, first in self.ties), *self.linear]
+
     def names(self) -> list[str]:
         """One label per entry of theta, e.g. ``logit[A, 2, 1]`` (item A, category 2, class 1)."""
         labels = [""] * self.size
