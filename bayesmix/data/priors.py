@@ -339,7 +339,7 @@ def stated(data: Patterns, priors: Mapping[str, Prior]) -> dict[str, Stated]:
     centred = {k: x for k, x in centred.items() if k in priors and priors[k].default and k not in tied}
     fixed = [k for k, own in data.packing.own.items() if k in priors and not priors[k].default and not own.any()]
     if fixed:
-        raise ValueError(f"A prior came for '{fixed[0]}', all entries of which are fixed: leave it out.")
+        raise ValueError(f"A prior came for '{fixed[0]}', all entries of which are fixed or follow from others: leave it out.")
     out = {
         p.name: Stated(
             p,
