@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import textwrap
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -12,9 +11,10 @@ import numpy as np
 import pandas as pd
 
 from bayesmix.checks import whole
-from bayesmix.data import Dataset
+from bayesmix.data import Dataset, Patterns
 from bayesmix.files import as_path, written
 from bayesmix.mplus.places import Place, Words, columns, fixed_value, places, refusal
+from bayesmix.mplus.restrictions import Restrictions, restrictions
 from bayesmix.results import Fit
 from bayesmix.spec import Model, check_model
 
@@ -36,6 +36,8 @@ def write(
 
     Written are latent class and profile models (with covariates, frequencies, random effects, factors or classes of
     clusters), transition models, regression mixtures with a random intercept at most, factor mixtures, the 1PL to 3PL.
+    Constraints (``fix=``, ``equal=``) are written in Mplus's parameters, in which the threshold of a binary item is minus
+    its logit: as fixed values, labels and equations of MODEL CONSTRAINT.
 
     Parameters
     ----------
@@ -79,11 +81,6 @@ def write(
     target = as_path(path)
     if target.suffix.lower() != ".inp":
         raise ValueError(f"The path came as '{target}': give one that ends in .inp, such as '{target.stem}.inp'.")
-    if declared.constraints:
-        raise ValueError(
-            f"The model has constraints ({declared.constraints.words[0]}), which are not written for Mplus: write the "
-            "model without fix= and equal=, and put them into the input by hand (@ and labels in brackets)."
-        )
     data = Dataset.encode(declared, df)
     words = Words(_names(declared), {i: len(c) for i, c in data.categories.items() if c})
     if fit is not None:
@@ -92,12 +89,13 @@ def write(
     values = (
         None if fit is None else {p.name: fit.params[p.name].transpose(*p.dims).values for p in declared.parameters}
     )
+    held = restrictions(table, Patterns.of(data).packing if declared.constraints else None)
     rows = _data(declared, df, data, words)
     code = next((c for c in MISSING if not (rows == c).any(axis=None)), None)
     if code is None:
         raise ValueError(f"The data have every missing-value code among {MISSING}: recode one of these values.")
     files = {
-        target: _input(declared, words, table, values, [str(c) for c in rows], f"{target.stem}.dat", code, starts),
+        target: _input(declared, words, table, held, values, list(map(str, rows)), f"{target.stem}.dat", code, starts),
         target.with_suffix(".dat"): _rows(rows, code),
     }
     for file, text in files.items():
@@ -179,8 +177,8 @@ def _rows(rows: pd.DataFrame, code: int) -> str:
 
 
 def _input(
-    model: Model, words: Words, table: list[Place], values: Mapping[str, np.ndarray] | None, names: list[str],
-    data_file: str, code: int, starts: int,
+    model: Model, words: Words, table: list[Place], held: Restrictions, values: Mapping[str, np.ndarray] | None,
+    names: list[str], data_file: str, code: int, starts: int,
 ) -> str:  # fmt: skip
     """Compose the text of the input."""
     out = ["TITLE:", *_wrapped(f"{model.name}, written by bayesmix")]
@@ -190,7 +188,9 @@ def _input(
     out += [
         line for key, value in _analysis(model, starts, values is not None) for line in _wrapped(f"{key} = {value};")
     ]
-    out += _model(model, words, table, values)
+    out += _model(model, words, table, held, values)
+    if held.equations:
+        out += ["MODEL CONSTRAINT:", *(line for e in held.equations for line in _wrapped(f"{e};"))]
     out += ["OUTPUT:", "  SVALUES TECH8;"]
     return "\n".join(line[:88] for line in out) + "\n"
 
@@ -281,9 +281,10 @@ def _analysis(model: Model, starts: int, begun: bool) -> list[tuple[str, str]]:
 # MODEL --------------------------------------------------------------------------------------------
 
 
-def _model(model: Model, words: Words, table: list[Place], values: Mapping[str, np.ndarray] | None) -> list[str]:
+def _model(
+    model: Model, words: Words, table: list[Place], held: Restrictions, values: Mapping[str, np.ndarray] | None
+) -> list[str]:
     """Compose the MODEL commands."""
-    labels = _labels(table)
     parts: dict[tuple[str, str, str], list[str]] = {}
     own = [words.names[c.name] for c in model.classes]
     home = "%WITHIN%" if model.two_level else ""
@@ -298,9 +299,10 @@ def _model(model: Model, words: Words, table: list[Place], values: Mapping[str, 
     for level in dict.fromkeys([home, *["%BETWEEN%"] * model.two_level]):
         parts["MODEL", level, "%OVERALL%"] = _structure(model, words, table, level, values)
     for place in table:
-        if values is None and model.two_level and "#" in place.variable and place.heading == "Means":
+        plain = place.combination not in held.labels and place.combination not in held.fixed
+        if values is None and model.two_level and "#" in place.variable and place.heading == "Means" and plain:
             continue  # the means of class logits, free anyhow
-        parts.setdefault(at(place), []).append(_statement(place, values, labels, model))
+        parts.setdefault(at(place), []).append(_statement(place, values, held, model))
     lines: list[str] = []
     for command in dict.fromkeys(key[0] for key in parts):
         lines.append(f"{command}:")
@@ -313,13 +315,7 @@ def _model(model: Model, words: Words, table: list[Place], values: Mapping[str, 
     return lines
 
 
-def _labels(table: list[Place]) -> dict[tuple, int]:
-    """Number what several places share: one parameter here, equal ones in Mplus."""
-    counts = Counter(p.combination for p in table)
-    return {c: k for k, c in enumerate((c for c, n in counts.items() if n > 1), start=1)}
-
-
-def _statement(place: Place, values: Mapping[str, np.ndarray] | None, labels: dict, model: Model) -> str:
+def _statement(place: Place, values: Mapping[str, np.ndarray] | None, held: Restrictions, model: Model) -> str:
     """Write a parameter, with its value where there is one."""
     start = "*" if place.heading == "BY" else ""
     if values is not None:
@@ -327,11 +323,13 @@ def _statement(place: Place, values: Mapping[str, np.ndarray] | None, labels: di
         m = float(place.form.of(theta))
         bound = LIMIT if place.heading == "Thresholds" else 1e6
         start = f"*{np.clip(m, -bound, bound):.5f}" if np.isfinite(m) else start
-    held = [_value_at(model, e) for _, e in place.combination]
-    if None not in held:
-        theta = sum(a * x for (a, _), x in zip(place.combination, held, strict=True) if x is not None)
+    known = [_value_at(model, e) for _, e in place.combination]
+    if None not in known:
+        theta = sum(a * x for (a, _), x in zip(place.combination, known, strict=True) if x is not None)
         start = f"@{place.form.of(theta):g}"
-    label = f" ({labels[place.combination]})" if place.combination in labels else ""
+    if place.combination in held.fixed:
+        start = f"@{held.fixed[place.combination] + 0.0:.12g}"
+    label = f" ({held.labels[place.combination]})" if place.combination in held.labels else ""
     if place.heading in ("ON", "BY"):
         return f"{place.outcome} {place.heading} {place.variable}{start}{label};"
     return LEFT_OF.get(place.heading, "{}").format(f"{place.variable}{start}") + f"{label};"

@@ -295,7 +295,7 @@ class Packing:
         ValueError
             An unknown entry, a category that an item does not have, values that contradict each other.
         """
-        places = self._places()
+        places = self.places()
         for label, value in self.constraints.fixed:
             name, at = _found(label, places)
             self._refuse_absent(label, name, at)
@@ -399,7 +399,7 @@ class Packing:
         words = [*(f"{k} = {x:g}" for k, x in fixed.items()), *equal]
         return f" (beside {', '.join(words)})" if words else ""
 
-    def _places(self) -> dict[str, Place]:
+    def places(self) -> dict[str, Place]:
         """Every entry by its label."""
         out: dict[str, Place] = {}
         for p in self.parameters:

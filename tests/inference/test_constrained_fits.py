@@ -147,12 +147,13 @@ def test_a_posterior_has_them_too(persons):
     assert apart.abs().max() < 0.7
 
 
-def test_equal_entries_of_two_parameters_are_refused_by_pymc(persons):
+def test_entries_of_two_parameters_are_equal(persons):
     model = lca(FOUR, 2, equal=[["item_logit[1, a, 1]", "class_logit[1]"]])
     fit = bm.fit(model, persons, **QUICK)
     assert fit.params["class_logit"].sel(C=1).item() == fit.params["item_logit"].values[0, 0, 1]
-    with pytest.raises(ValueError, match="keep to entries of one parameter in equal="):
-        bm.build(model, persons)
+    built = bm.build(model, persons)
+    logits, items = pm.draw([built["class_logit"], built["item_logit"]], 10, random_seed=1)
+    np.testing.assert_array_equal(items[:, 0, 0, 1], logits[:, 0])
 
 
 def test_data_are_simulated_under_them_and_penalties_too(persons):
@@ -182,8 +183,3 @@ def test_three_classes_start_from_two(persons):
     sizes = fit.probabilities["C_probability"].values
     assert sizes[0] >= sizes[1]
     assert fit.params["item_logit"].values[0, 0, 1] == fit.params["item_logit"].values[1, 0, 1]
-
-
-def test_they_are_not_written_for_mplus(persons, tmp_path):
-    with pytest.raises(ValueError, match="not written for Mplus"):
-        bm.mplus.write(lca(FOUR, 2, equal=EQUAL), persons, tmp_path / "run.inp")

@@ -37,7 +37,7 @@ def natural(held, theta):
 
 def number(held, values, label):
     """An entry by its label."""
-    name, at = held._places()[label]
+    name, at = held.places()[label]
     return values[name][(..., *at)]
 
 
