@@ -100,8 +100,7 @@ def _starts(density: Density, fit: Fit) -> list[Array]:
             for p in data.model.parameters
         }
         whole = {
-            k: np.where(data.packing.estimated[k], x, np.where(np.isnan(held[k]), x, held[k]))
-            for k, x in moved.items()
+            k: np.where(data.packing.estimated[k], x, np.where(np.isnan(held[k]), x, held[k])) for k, x in moved.items()
         }
         out.append(density.of_natural({k: x[None] for k, x in whole.items()})[0])
     return out

@@ -84,7 +84,7 @@ def fixed_entries(data: Patterns, p: Parameter) -> Array:
 def filled(stated: Stated, held: Array, entries: Sequence[Any], inputs: Sequence[Any]) -> Any:
     """The parameter with the entries of each block put in, and then those that follow from others.
 
-    `inputs` are the shift of an intercept at the means, if it is one, and the other parameters that entries follow from.
+    `inputs` are the shift of an intercept at the means, if it is one, and other parameters that entries follow from.
     """
     shift, values = _told(stated, inputs)
     out: Any = pt.as_tensor(held)
@@ -157,4 +157,3 @@ def _transform_of(b: Block) -> tuple[Any, Sequence[Any]]:
         return ordered, ()
     made = b.distributed()
     return _default_transform(made.owner.op, made), made.owner.inputs
-

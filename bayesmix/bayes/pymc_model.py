@@ -61,8 +61,8 @@ def build(
     Returns
     -------
     pymc.Model
-        Every parameter is a random variable of its name and dims; entries that are fixed are constants in it, those that
-        are held equal to others or follow from them by equations are computed of these, and have no prior. The
+        Every parameter is a random variable of its name and dims; entries that are fixed are constants in it, those
+        that are held equal to others or follow from them by equations are computed of these, and have no prior. The
         responses are the observed variable ``y`` (row, item; of one item: row), codes of categories from 0, NaN where
         missing; its log-likelihood has a value for each row (of more than 100,000 rows: for each pattern of equal
         ones), or for each cluster where there are some. Tables of probabilities are Deterministics. The declared prior

@@ -300,11 +300,11 @@ class Stated:
         return list(dict.fromkeys(n for d in self.follows for _, (n, _) in d.terms if n != self.parameter.name))
 
     def completed(self, x: Any, values: Mapping[str, Any]) -> Any:
-        """The parameter `x` with entries that follow from others at their values, those of other parameters in `values`."""
+        """The parameter `x` with entries that follow from others put in; other parameters are among `values`."""
         values, new = {**values, self.parameter.name: x}, []
-        for _, constant, terms in self.follows:
-            each = [values[n][at] if at else values[n] for _, (n, at) in terms]
-            new.append(sum((w * v for (w, _), v in zip(terms, each, strict=True)), pt.as_tensor(constant)))
+        for d in self.follows:
+            each = [w * (values[n][at] if at else values[n]) for w, (n, at) in d.terms]
+            new.append(sum(each, pt.as_tensor(d.constant)))
         if not new:
             return x
         places = [d.place[1] for d in self.follows]
@@ -339,7 +339,9 @@ def stated(data: Patterns, priors: Mapping[str, Prior]) -> dict[str, Stated]:
     centred = {k: x for k, x in centred.items() if k in priors and priors[k].default and k not in tied}
     fixed = [k for k, own in data.packing.own.items() if k in priors and not priors[k].default and not own.any()]
     if fixed:
-        raise ValueError(f"A prior came for '{fixed[0]}', all entries of which are fixed or follow from others: leave it out.")
+        raise ValueError(
+            f"A prior came for '{fixed[0]}', all entries of which are fixed or follow from others: leave it out."
+        )
     out = {
         p.name: Stated(
             p,

@@ -202,8 +202,8 @@ def _check_constraints(restricted: Fit, larger: Fit) -> None:
         parts = [weight * known[label] for label, weight in e.terms]
         if abs(sum(parts) - e.value) > HELD * (1 + max(map(abs, parts))):
             raise ValueError(
-                f"The larger model holds '{e.text}', which the restricted one does not: they are not nested. Declare it "
-                "in both; where the classes of the two are in another order, by the numbers they have in each."
+                f"The larger model holds '{e.text}', which the restricted one does not: they are not nested. Declare "
+                "it in both; where the classes of the two are in another order, by the numbers they have in each."
             )
 
 

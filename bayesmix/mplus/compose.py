@@ -36,8 +36,8 @@ def write(
 
     Written are latent class and profile models (with covariates, frequencies, random effects, factors or classes of
     clusters), transition models, regression mixtures with a random intercept at most, factor mixtures, the 1PL to 3PL.
-    Constraints (``fix=``, ``equal=``) are written in Mplus's parameters, in which the threshold of a binary item is minus
-    its logit: as fixed values, labels and equations of MODEL CONSTRAINT.
+    Constraints (``fix=``, ``equal=``) are written in Mplus's parameters, in which the threshold of a binary item is
+    minus its logit: as fixed values, labels and equations of MODEL CONSTRAINT.
 
     Parameters
     ----------
@@ -95,7 +95,9 @@ def write(
     if code is None:
         raise ValueError(f"The data have every missing-value code among {MISSING}: recode one of these values.")
     files = {
-        target: _input(declared, words, table, held, values, list(map(str, rows)), f"{target.stem}.dat", code, starts),
+        target: _input(
+            declared, words, (table, held), values, list(map(str, rows)), f"{target.stem}.dat", code, starts
+        ),
         target.with_suffix(".dat"): _rows(rows, code),
     }
     for file, text in files.items():
@@ -177,7 +179,7 @@ def _rows(rows: pd.DataFrame, code: int) -> str:
 
 
 def _input(
-    model: Model, words: Words, table: list[Place], held: Restrictions, values: Mapping[str, np.ndarray] | None,
+    model: Model, words: Words, stated: tuple[list[Place], Restrictions], values: Mapping[str, np.ndarray] | None,
     names: list[str], data_file: str, code: int, starts: int,
 ) -> str:  # fmt: skip
     """Compose the text of the input."""
@@ -188,6 +190,7 @@ def _input(
     out += [
         line for key, value in _analysis(model, starts, values is not None) for line in _wrapped(f"{key} = {value};")
     ]
+    table, held = stated
     out += _model(model, words, table, held, values)
     if held.equations:
         out += ["MODEL CONSTRAINT:", *(line for e in held.equations for line in _wrapped(f"{e};"))]

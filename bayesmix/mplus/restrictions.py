@@ -1,7 +1,7 @@
 """What constraints of a model say in Mplus's parameters: fixed values, labels, equations of MODEL CONSTRAINT.
 
-Each of Mplus's parameters is m = g(sum_k a_k theta_k) of entries theta, which are affine in the free ones. One that is a
-constant is fixed, one that is another one has its label, one that is a sum of others follows from them by an equation.
+Each of Mplus's parameters is m = g(sum_k a_k theta_k) of entries theta, which are affine in the free ones. One that is
+a constant is fixed, one that is another one has its label, one that is a sum of others follows by an equation.
 """
 
 from __future__ import annotations

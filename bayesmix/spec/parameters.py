@@ -326,7 +326,9 @@ class Packing:
                 natural[name][at] = values[0]
         return out, self._related(natural, out, places) if self.constraints.linear else []
 
-    def _related(self, natural: dict[str, Array], ties: dict[Place, Place], places: dict[str, Place]) -> list[Dependent]:
+    def _related(
+        self, natural: dict[str, Array], ties: dict[Place, Place], places: dict[str, Place]
+    ) -> list[Dependent]:
         """Solve the equations. What has one value by them is put into `natural`, what is equal by them into `ties`.
 
         Raises
@@ -516,8 +518,8 @@ class Packing:
     def _on_equations(self, values: dict[str, Array], groups: Mapping[Place, Sequence[Place]]) -> dict[str, Array]:
         """The nearest natural values on which the equations hold; those in `groups` are equal already."""
         free = list(dict.fromkeys(place for d in self.linear for _, place in d.terms))
-        rows = [(place, 0.0, ((1.0, first),)) for first in free for place in groups.get(first, [first])]
-        rows += [tuple(d) for d in self.linear]
+        rows = [Dependent(place, 0.0, ((1.0, first),)) for first in free for place in groups.get(first, [first])]
+        rows += self.linear
         a = np.zeros((len(rows), len(free)))
         for k, (_, _, terms) in enumerate(rows):
             for weight, place in terms:
@@ -543,7 +545,7 @@ class Packing:
         for (name, at), constant, terms in self.linear:
             given = np.asarray(values[name], dtype=float)[(..., *at)]
             each = [weight * np.asarray(values[n], dtype=float)[(..., *k)] for weight, (n, k) in terms]
-            wanted = constant + sum(each)
+            wanted = constant + np.sum(each, axis=0)
             if (off := _differ(given, wanted)).any():
                 sides = [self._entry(by_name[n], k) for _, (n, k) in terms]
                 raise ValueError(

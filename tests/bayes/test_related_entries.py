@@ -16,14 +16,19 @@ from bayesmix.spec import class_labels as labels
 FOUR = list("abcd")
 QUICK = {"starts": 6, "finals": 2, "rounds": 1, "budget": 0, "progress": False}
 WITHIN = ["item_logit[1, a, 1] + item_logit[1, b, 1] + item_logit[2, c, 1] = 0.5"]
-ACROSS = [["class_slope[1, x]", "item_logit[2, a, 1]"], "item_logit[1, b, 1] = 2 * class_logit[1] - class_slope[1, w] + 1"]
+ACROSS = [
+    ["class_slope[1, x]", "item_logit[2, a, 1]"],
+    "item_logit[1, b, 1] = 2 * class_logit[1] - class_slope[1, w] + 1",
+]
 WHOLE = ["class_slope[1, x] = 0.5 * class_logit[1] + 0.25", "class_slope[1, w] = -class_logit[1]"]
 LABELS = {
     "class_logit": (["1", "2"],),
     "class_slope": (["1", "2"], ["x", "w"]),
     "item_logit": (["1", "2"], FOUR, ["0", "1"]),
 }
-NORMAL = {k: bm.Prior("Normal", mu=0.3, sigma=s) for k, s in (("class_logit", 1.5), ("item_logit", 2.0), ("class_slope", 1.0))}
+NORMAL = {
+    k: bm.Prior("Normal", mu=0.3, sigma=s) for k, s in (("class_logit", 1.5), ("item_logit", 2.0), ("class_slope", 1.0))
+}
 
 
 @pytest.fixture(scope="module")
@@ -145,7 +150,9 @@ def test_classes_are_relabelled_where_the_equations_let_them(df):
     (dims,) = labels.groups(model)
     other = labels.permute(model, {k: x.values for k, x in fit.params.items()}, dims, np.array([1, 0]))
     holds(model, other)
-    back, orders = labels.relabel(model, {k: x[None] for k, x in other.items()}, {k: x.values for k, x in fit.params.items()})
+    back, orders = labels.relabel(
+        model, {k: x[None] for k, x in other.items()}, {k: x.values for k, x in fit.params.items()}
+    )
     assert orders[dims].tolist() == [[1, 0]]
     np.testing.assert_allclose(back["item_logit"][0], fit.params["item_logit"])
     assert len(built.free_RVs) == 3
@@ -153,20 +160,12 @@ def test_classes_are_relabelled_where_the_equations_let_them(df):
 
 def test_ones_own_variables_are_completed(df):
     model = lca(FOUR, 2, "x + w", equal=ACROSS)
-    with pm.Model() as own:
-        logits = pm.Normal("mine", 0, 1, shape=(2, 4, 2))
-        bm.build(model, df, parameters={"item_logit": logits})
-    drawn = dict(zip(["class_logit", "class_slope", "item_logit"],
-                     pm.draw([own["class_logit"], own["class_slope"], own["item_logit"]], 4, random_seed=1), strict=True))  # fmt: skip
-    holds(model, drawn)
-    assert np.isfinite(own.compile_logp()(own.initial_point()))
-    with pm.Model() as first:
-        slopes = pm.Normal("slopes", 0, 1, shape=(2, 2))
-        bm.build(model, df, parameters={"class_slope": slopes})
-    drawn = dict(zip(["class_logit", "class_slope", "item_logit"],
-                     pm.draw([first["class_logit"], first["class_slope"], first["item_logit"]], 4, random_seed=1),
-                     strict=True))  # fmt: skip
-    holds(model, drawn)
+    names = ["class_logit", "class_slope", "item_logit"]
+    for name, shape in (("item_logit", (2, 4, 2)), ("class_slope", (2, 2))):
+        with pm.Model() as own:
+            bm.build(model, df, parameters={name: pm.Normal("mine", 0, 1, shape=shape)})
+        holds(model, dict(zip(names, pm.draw([own[k] for k in names], 4, random_seed=1), strict=True)))
+        assert np.isfinite(own.compile_logp()(own.initial_point()))
 
 
 def test_the_table_of_priors_has_the_free_entries(df):

@@ -68,6 +68,23 @@ def test_a_mistake_is_one_line(folders, words, said):
     assert said in done.output
 
 
+def test_an_equation_reaches_the_model(data, tmp_path):
+    words = ["fit", "lca", data, "--items", "a-e", "--classes", 2, *RUN]
+    done = run(*words, "--equal", "item_logit[1, a, 1] = 2 * item_logit[1, b, 1] + 0.5", "--out", tmp_path / "linear")
+    assert done.exit_code == 0, done.output
+    logits = bm.Fit.load(tmp_path / "linear" / "fit.nc").params["item_logit"].values
+    assert logits[0, 0, 1] == pytest.approx(2 * logits[0, 1, 1] + 0.5)
+    assert "linear 1" in (tmp_path / "linear" / "listing.txt").read_text(encoding="utf-8")
+    for said, text in (
+        ("is an inequality", "item_logit[1, a, 1] > 0"),
+        ("No equation came", ""),
+        ("has no '='", "a[1]"),
+    ):
+        done = run(*words, "--equal", text, "--out", tmp_path / "none")
+        assert done.exit_code == 2
+        assert said in done.output
+
+
 def test_entries_are_read_from_words():
     assert fixed_entries(["a[1, C(x, levels=[0, 1])[T.1]] = -0.5"]) == {"a[1, C(x, levels=[0, 1])[T.1]]": -0.5}
     with pytest.raises(ValueError, match="give an entry and its value"):

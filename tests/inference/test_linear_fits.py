@@ -89,9 +89,11 @@ def test_an_independent_optimiser_with_constraints_finds_the_same(persons, plain
     np.testing.assert_allclose(-found.fun, fit.loglik, atol=1e-6)
     at = data.pack({k: x.values for k, x in fit.params.items()})
     np.testing.assert_allclose(found.x, at, atol=2e-3)
-    # the constrained covariance of the textbook (Aitchison and Silvey, 1958): N (N' I N)^-1 N', N the null space of rows
+    # the constrained covariance (Aitchison and Silvey, 1958): N (N' I N)^-1 N', N the null space of rows
     steps = 1e-4 * np.eye(len(at))
-    information = -np.array([(graph.value_and_gradient(at + e)[1] - graph.value_and_gradient(at - e)[1]) / 2e-4 for e in steps])
+    information = -np.array(
+        [(graph.value_and_gradient(at + e)[1] - graph.value_and_gradient(at - e)[1]) / 2e-4 for e in steps]
+    )
     null = np.linalg.svd(rows)[2][3:].T
     covariance = null @ np.linalg.inv(null.T @ information @ null) @ null.T
     labels = [k for name, x in fit.se_hessian.items() for k in entries(str(name), x)]
@@ -114,7 +116,9 @@ def test_the_likelihood_ratio_is_near_the_wald_test(persons, plain, predicted):
     with pytest.raises(ValueError, match="what the model holds equal or fixed"):
         bm.test(fit, held)
     other = bm.fit(lca(FOUR, 2, "x + w", equal="class_slope[1, x] = 3 * class_slope[1, w]"), persons, **QUICK)
-    with pytest.raises(ValueError, match=r"holds 'class_slope\[1, x\] = 3 \* class_slope\[1, w\]', which the restricted"):
+    with pytest.raises(
+        ValueError, match=r"holds 'class_slope\[1, x\] = 3 \* class_slope\[1, w\]', which the restricted"
+    ):
         bm.likelihood_ratio(fit, other)
 
 

@@ -103,7 +103,10 @@ def test_several_stand_in_one_text_and_plain_ones_are_plain():
         ("a[1] = 1e400 * a[2]", "not finite"),
         ("a[1] / 0 = a[2]", "divides by zero"),
         ("(a[1] = 2", "not closed"),
-        ("a[1] + a[2] = 1, a[1] + a[2] = 2", r"'a\[1\] \+ a\[2\] = 1' and 'a\[1\] \+ a\[2\] = 2' contradict each other"),
+        (
+            "a[1] + a[2] = 1, a[1] + a[2] = 2",
+            r"'a\[1\] \+ a\[2\] = 1' and 'a\[1\] \+ a\[2\] = 2' contradict each other",
+        ),
         ("a[1] = 1, a[1] = 2", "is fixed twice, at 1 and at 2"),
         ([["a[1]", "a[2]"], "a[1] = a[2] + 1"], r"'a\[1\] = a\[2\]' and 'a\[1\] = a\[2\] \+ 1' contradict"),
     ],
@@ -175,15 +178,31 @@ def test_values_and_equalities_that_equations_imply_are_there():
 @pytest.mark.parametrize(
     ("fix", "equal", "said"),
     [
-        (None, "sd[1] = 2 * sd[2]", r"names 'sd\[1\]', which may not take every value \(positive\): such an entry can be"),
+        (
+            None,
+            "sd[1] = 2 * sd[2]",
+            r"names 'sd\[1\]', which may not take every value \(positive\): such an entry can be",
+        ),
         (None, "threshold[1, a, 1] + other[1] = 0", r"names 'threshold\[1, a, 1\]'.*\(ordered\)"),
         (None, "other[1] = sd[1] + 1", r"names 'sd\[1\]'"),
         (None, "other[1] = sd[1]", "cannot be held equal"),
         (None, "other[1] = 2 * othr[2]", r"which is no entry of this model with these data: did you mean 'other\[2\]'"),
         ({"other[1]": 1, "other[2]": 1}, "slope[3, age] + other[3] = other[1], other[3] = 2*other[2]", "contradict"),
-        (None, "slope[3, age] = 2 * slope[3, C(sex, levels=[0, 1])[T.1]] + 1", r"cannot hold \(beside slope\[3, age\] = 0"),
-        (None, ["other[1] + slope[3, age] = 1", "other[1] = 3 * slope[3, age] + 2"], "contradict each other .beside slope"),
-        (None, ["other[1] = 2*slope[1, age]", "other[1] = 2*slope[1, age] + slope[3, age] - 1"], "contradict each other"),
+        (
+            None,
+            "slope[3, age] = 2 * slope[3, C(sex, levels=[0, 1])[T.1]] + 1",
+            r"cannot hold \(beside slope\[3, age\] = 0",
+        ),
+        (
+            None,
+            ["other[1] + slope[3, age] = 1", "other[1] = 3 * slope[3, age] + 2"],
+            "contradict each other .beside slope",
+        ),
+        (
+            None,
+            ["other[1] = 2*slope[1, age]", "other[1] = 2*slope[1, age] + slope[3, age] - 1"],
+            "contradict each other",
+        ),
     ],
 )
 def test_what_data_or_supports_do_not_allow_is_refused(fix, equal, said):
@@ -204,7 +223,11 @@ def test_values_near_the_equations_are_the_nearest_on_them():
     np.testing.assert_allclose(found, nearest, atol=1e-10)
 
 
-FREE = [*(f"other[{k}]" for k in (1, 2, 3)), *(f"slope[{k}, age]" for k in (1, 2)), "slope[1, C(sex, levels=[0, 1])[T.1]]"]
+FREE = [
+    *(f"other[{k}]" for k in (1, 2, 3)),
+    *(f"slope[{k}, age]" for k in (1, 2)),
+    "slope[1, C(sex, levels=[0, 1])[T.1]]",
+]
 
 
 def equations_of(rows, values):
