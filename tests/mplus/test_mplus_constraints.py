@@ -44,7 +44,8 @@ def read(text):
         elif found := STATEMENT.match(line):
             value = found["v"] or ""
             number = float(value[1:]) if value[1:] else None
-            out[scope, found["a"] or found["b"]] = (number, value.startswith("@"), found["l"])
+            name = found["a"] or (found["b"] if " " in found["b"] else f"variance of {found['b']}")
+            out[scope, name] = (number, value.startswith("@"), found["l"])
     return out, [e.strip() for e in rest.partition("OUTPUT:")[0].split(";") if e.strip()]
 
 
@@ -112,7 +113,7 @@ def test_sds_are_variances(df, tmp_path):
     )
     fit = bm.fit(held, df, **QUICK)
     said, equations = check(fit, df, tmp_path, 3)
-    assert said["%C#1%", "Y"] == (pytest.approx(1.21), True, None)
+    assert said["%C#1%", "variance of Y"] == (pytest.approx(1.21), True, None)
     assert "Y@1.21;" in (tmp_path / "run.inp").read_text()
     assert len(equations) == 1
 
