@@ -118,7 +118,10 @@ def third_model(
     covariates: str | None,
     outcomes: Sequence[Outcome],
     variance: str,
+    *,
     shared: Mapping[str, float] | None = None,
+    owner: str | None = None,
+    held: Array | None = None,
 ) -> Model:
     """Declare the third step.
 
@@ -133,21 +136,27 @@ def third_model(
     covariates : str, optional
         Formula of all class logits.
     outcomes : sequence of Outcome
-        They depend on the first class variable.
     variance : {"equal", "class"}
         Of normal outcomes.
     shared : mapping of outcome to float, optional
         Normal outcomes that are correlated given the class, with a share of the SD of each: see :func:`correlated`.
+    owner : str, optional
+        The class variable that outcomes depend on; the first if left out.
+    held : array (class,), optional
+        Sizes of the classes of a single variable, which are then not estimated.
     """
     names = list(sizes)
     classes = []
     for k, name in enumerate(names):
         prefix, parents = ("class", ()) if k == 0 else (f"transition{k}", (names[k - 1],))
         logits = class_logits(name, prefix, parents, individual=covariates)
+        if held is not None:
+            fixed = tuple(at(float(x), **{name: t}) for t, x in enumerate(np.log(held / held[-1])))
+            logits = (Term(replace(logits[0].parameter, fixed=fixed)),)
         classes.append(LatentClass(name, sizes[name], "individual", logits))
     numbers = [""] if len(names) == 1 else [f"_{k + 1}" for k in range(len(names))]
     measured = [assigned_response(*each) for each in zip(names, numbers, columns, errors, strict=True)]
-    responses = [o.response(names[0], variance) for o in outcomes]
+    responses = [o.response(owner or names[0], variance) for o in outcomes]
     effects, responses = correlated(responses, shared or {})
     return Model("three_step", (*measured, *responses), tuple(classes), effects)
 
@@ -191,7 +200,7 @@ def with_free_errors(model: Model) -> Model:
 
 def two_step_model(
     model: Model, variable: str, values: Mapping[str, Array], covariates: str | None, outcomes: Sequence[Outcome],
-    variance: str, level: str, held: bool = True,
+    variance: str, level: str, *, shared: Mapping[str, float], held: bool = True,
 ) -> Model:  # fmt: skip
     """The model of step one with more in its structure, its measurement fixed: Bakk and Kuha (2018).
 
@@ -209,6 +218,8 @@ def two_step_model(
     variance : {"equal", "class"}
     level : {"individual", "cluster"}
         Where the covariates are measured.
+    shared : mapping of outcome to float
+        Normal outcomes that are correlated given the class: see :func:`correlated`.
     held : bool
         Whether the measurement is fixed at `values`; else it is free, for derivatives.
     """
@@ -235,8 +246,10 @@ def two_step_model(
     )
     slopes = () if covariates is None else class_logits(variable, "step", (), **{level: covariates})[1:]
     classes = (replace(c, predictor=(*c.predictor, *slopes)) if c.name == variable else c for c in model.classes)
-    more = tuple(o.response(variable, variance) for o in outcomes)
-    return replace(model, name="two_step", responses=(*responses, *more), classes=tuple(classes), effects=effects)
+    common, more = correlated([o.response(variable, variance) for o in outcomes], shared)
+    return replace(
+        model, name="two_step", responses=(*responses, *more), classes=tuple(classes), effects=(*effects, *common)
+    )
 
 
 def measurement(model: Model) -> list[str]:

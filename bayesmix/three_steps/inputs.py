@@ -248,3 +248,23 @@ def check_weighted(outcomes: Sequence[Outcome], frame: pd.DataFrame, w: Array, l
                 f"BCH weights give the outcome '{o.name}' a variance of {spread[k]:.3g} in class {labels[k]}: negative "
                 f"weights outweigh the others there; take variance='equal', or {other.removeprefix('take ')}."
             )
+
+
+def check_moves(
+    before: Array, now: Array, freq: Array, labels: Sequence, next_labels: Sequence, names: Sequence[str]
+) -> None:
+    """Refuse BCH weights under which a move from a class to one of the next occasion has no probability.
+
+    Raises
+    ------
+    ValueError
+        Which move, which number, and what to do.
+    """
+    size = np.nan_to_num(before * freq[:, None]).T @ np.nan_to_num(now)
+    if (size <= 0).any():
+        s, t = np.argwhere(size <= 0)[0]
+        raise ValueError(
+            f"BCH weights give the move from class {labels[s]} of {names[0]} to class {next_labels[t]} of {names[1]} a "
+            f"size of {size[s, t]:.1f}: negative weights outweigh the others there, and it has no probability; take "
+            "method='ml'."
+        )

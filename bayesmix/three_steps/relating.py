@@ -35,6 +35,8 @@ def three_step(
     uncertainty: bool = True,
     cluster: str | None = None,
     variable: str | None = None,
+    occasion: int | None = None,
+    sizes: Literal["free", "held"] = "free",
     level: float = 0.95,
     draws: int = 50,
     seed: int = 0,
@@ -129,6 +131,7 @@ def three_step(
     one_of("slopes", slopes, ("common", "class"))
     one_of("variance", variance, ("class", "equal"))
     one_of("at", at, ("means", "zero"))
+    one_of("sizes", sizes, ("free", "held"))
     for name, x in (("correlated", correlated), ("uncertainty", uncertainty)):
         if not isinstance(x, (bool, np.bool_)):
             raise ValueError(f"{name} came as {x!r}: give True or False.")
@@ -138,7 +141,7 @@ def three_step(
     plan = Plan.of(
         fit, df, covariates, outcomes, method, assignment, outcome_covariates=outcome_covariates, slopes=slopes,
         variance=variance, correlated=bool(correlated), uncertainty=bool(uncertainty), at=at, cluster=cluster,
-        variable=variable, level=float(level), draws=draws,
+        variable=variable, occasion=occasion, sizes=sizes, level=float(level), draws=draws,
     )  # fmt: skip
     if plan.of_draws:
         from bayesmix.three_steps.pooled import pooled

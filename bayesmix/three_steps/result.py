@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from scipy import special
 
+from bayesmix.files import as_path, written
+from bayesmix.results import read_tree
 from bayesmix.spec import Model
+from bayesmix.three_steps.equality import in_pairs, of_covariates, of_outcomes
 from bayesmix.three_steps.monitor import Monitor
 from bayesmix.three_steps.quantities import Quantities
 from bayesmix.typing import Array
@@ -19,6 +24,12 @@ METHODS = {
     "bch": "three steps, inverse of the assignment's errors (BCH)",
     "two-step": "two steps (Bakk and Kuha 2018)",
 }
+
+
+def _inverse(errors: pd.DataFrame) -> pd.DataFrame:
+    """D^-1 with assigned classes in rows."""
+    table = errors.dropna(axis=1, how="all")  # occasions may have different numbers of classes
+    return pd.DataFrame(np.linalg.inv(table), index=table.columns, columns=table.index)
 
 
 @dataclass(frozen=True, repr=False)
@@ -44,14 +55,8 @@ class ThreeStep:
         Free parameters; individuals (clusters) in the last step, and rows of step one that are not in it.
     errors : pandas.DataFrame
         P(assigned class | class) in rows; of several occasions that of each, beneath each other.
-    weights : pandas.DataFrame, optional
-        BCH weights: for each assigned class the weight in each class.
     monitor : Monitor
         Classes of step one beside those of step three.
-    tests, pairwise : pandas.DataFrame
-        Wald tests: of each covariate, of equal outcomes; of classes in pairs, with Holm's adjustment.
-    shared : pandas.DataFrame
-        Residual covariances of outcomes that are correlated given the class.
     standard_errors : str
         What they have in them.
     level : float
@@ -82,17 +87,62 @@ class ThreeStep:
     n_units: int
     n_left_out: int
     errors: pd.DataFrame
-    weights: pd.DataFrame | None
     monitor: Monitor
-    tests: pd.DataFrame
-    pairwise: pd.DataFrame
-    shared: pd.DataFrame
     standard_errors: str
     level: float = 0.95
     notes: tuple[str, ...] = ()
     doubts: tuple[str, ...] = ()
     draws: int | None = None
     transitions: pd.DataFrame | None = None
+
+    @cached_property
+    def tests(self) -> pd.DataFrame:
+        """Wald tests: that a covariate has no effect on any class logit, that outcomes are equal in all classes.
+
+        Returns
+        -------
+        pandas.DataFrame
+            A row a test: `test`, `wald` = d' V^-1 d of the differences d and their covariance matrix V, `df`, the
+            rank of V, and `p` of the chi-square distribution. Outcomes are compared where :meth:`outcomes` has them
+            (normal ones by means, others by logits, log rates or thresholds), one by one and all together.
+
+        See Also
+        --------
+        bayesmix.test : the same test of hypotheses on a fit.
+        """
+        names, q = self.outcome_names, self.quantities
+        found = [*of_covariates(q), *(of_outcomes(q, names) if names else ())]
+        return pd.DataFrame(found, columns=["test", "wald", "df", "p"])
+
+    @cached_property
+    def pairwise(self) -> pd.DataFrame:
+        """Wald tests that an outcome is equal in two classes, of all pairs.
+
+        Returns
+        -------
+        pandas.DataFrame
+            A row an outcome and pair: `outcome`, `class`, `other`, `difference` and `se` (missing where classes differ
+            in several numbers, as probabilities of several categories), `wald`, `df`, `p`, and `p (Holm)`, adjusted
+            for the pairs of this outcome, Holm (1979). No rows without outcomes.
+        """
+        return in_pairs(self.quantities, self.outcome_names)
+
+    @cached_property
+    def shared(self) -> pd.DataFrame:
+        """Residual covariances of normal outcomes, the same in all classes: `of`, `covariance`, `se`."""
+        q = self.quantities
+        rows = [(q.keys.loc[k, "outcome"], q.values[k], q.se[k]) for k in q.where(kind="residual covariance")]
+        return pd.DataFrame(rows, columns=["of", "covariance", "se"])
+
+    @property
+    def weights(self) -> pd.DataFrame | None:
+        """BCH weights D^-1: in each row, of units assigned to a class, their weight in each class; else None."""
+        if self.method != "bch":
+            return None
+        if self.errors.index.nlevels == 1:
+            return _inverse(self.errors)
+        each = {v: _inverse(self.errors.loc[v]) for v in self.variables}
+        return pd.concat(each, names=["variable"])
 
     @property
     def _z(self) -> float:
@@ -242,6 +292,59 @@ class ThreeStep:
             out["residual_covariances"] = self.shared
         out |= {"classes": self.monitor.classes, "errors": self.errors}
         return out if self.weights is None else out | {"weights": self.weights}
+
+    def save(self, path: str | Path) -> Path:
+        """Write the result to one NetCDF file, whole or not at all: a file that was there before stays until then.
+
+        Parameters
+        ----------
+        path : str or pathlib.Path
+            The file.
+
+        Raises
+        ------
+        ValueError
+            An outcome has a family that is declared where no other program would find it.
+        OSError
+            The file cannot be written.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> found = bm.three_step(fit, df, "x")
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     again = bm.ThreeStep.load(found.save(f"{folder}/steps.nc"))
+        >>> again.coefficients().equals(found.coefficients())
+        True
+        """
+        from bayesmix.three_steps.stored import to_tree  # which knows this class
+
+        path = as_path(path)
+        tree = to_tree(self)
+        with written(path) as aside:
+            tree.to_netcdf(aside)
+        return path
+
+    @classmethod
+    def load(cls, path: str | Path) -> ThreeStep:
+        """Read what :meth:`save` wrote.
+
+        Parameters
+        ----------
+        path : str or pathlib.Path
+            The file.
+
+        Raises
+        ------
+        FileNotFoundError
+            There is no such file.
+        ValueError
+            It is no such result, not a whole one or one of another version, or its model has a family that this
+            program does not know.
+        """
+        from bayesmix.three_steps.stored import from_tree
+
+        return from_tree(read_tree(path, "a result of bm.three_step", "a file written by ThreeStep.save"), path)
 
     def to_frame(self) -> pd.DataFrame:
         """Every estimate with its standard error, one a row, keyed by what it is of."""

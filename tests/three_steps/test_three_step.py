@@ -10,6 +10,7 @@ from scipy import optimize, special, stats
 from three_classes import ITEMS, drawn, fitted
 
 import bayesmix as bm
+from bayesmix.three_steps.sandwich import outer
 from bayesmix.three_steps.step_one import StepOne
 
 QUICK = {"starts": 2, "finals": 1, "rounds": 1, "budget": 0, "progress": False}
@@ -141,7 +142,7 @@ def test_the_uncertainty_of_step_one_is_how_results_move_with_it(data, fit, meth
         moved.append((ends[0] - ends[1]) / (2 * h))
     slope = np.array(moved)
     alone, both = last(fit), last(fit, uncertainty=True)
-    expected = alone.covariance + slope.T @ step.covariance(None) @ slope
+    expected = alone.covariance + slope.T @ outer(*step.influence, None) @ slope
     free = np.diag(expected) > 0
     assert both.se[free] == pytest.approx(np.sqrt(np.diag(expected))[free], rel=5e-3)
     assert (both.se[free] > alone.se[free]).all()
@@ -308,15 +309,13 @@ def test_classes_of_clusters_are_related_to_what_clusters_have(method):
     df = pd.DataFrame((rng.random((80 * n, 5)) < np.where(c, 0.85, 0.15)[:, None]).astype(int), columns=list("abcde"))
     df = df.assign(g=g, w=(rng.normal(size=80) + 0.8 * kind)[g], o=(rng.normal(size=80) + 2 * kind)[g])
     fit = bm.fit(bm.models.lca(list("abcde"), 2, cluster="g", cluster_classes=2), df, **QUICK)
-    outcome = None if method == "two-step" else "o"
-    found = bm.three_step(fit, df, "w", outcome, method, variable="D", variance="equal")
+    found = bm.three_step(fit, df, "w", "o", method, variable="D", variance="equal")
     assert found.n_units == 80
     expected = _logistic(df.groupby("g")["w"].first(), kind)  # classes of clusters are nearly certain
     assert abs(found.coefficients().loc[(1, "w"), "estimate"]) == pytest.approx(abs(expected), abs=0.3)
-    if outcome:
-        means = sorted(found.outcomes()["mean"])
-        o = df.groupby("g")["o"].first().to_numpy()
-        assert means == pytest.approx([o[kind == 0].mean(), o[kind == 1].mean()], abs=0.15)
+    means = sorted(found.outcomes()["mean"])
+    o = df.groupby("g")["o"].first().to_numpy()
+    assert means == pytest.approx([o[kind == 0].mean(), o[kind == 1].mean()], abs=0.15)
 
 
 def _logistic(x, y):
@@ -384,11 +383,11 @@ def test_draws_of_a_posterior_are_pooled(data):
     model = bm.models.lca(ITEMS, 3)
     fit = fitted(data, 0.9)
     post = bm.sample(fit, data, draws=100, method="importance", seed=1, progress=False)
-    for method in ("ml", "bch"):
+    for method in ("ml", "bch", "two-step"):
         found = bm.three_step(post, data, "x", "v", method, draws=25, seed=3)
         at_fit = bm.three_step(fit, data, "x", "v", method)
         assert found.draws == 25
-        assert found.assignment == "random"
+        assert found.assignment == ("none" if method == "two-step" else "random")
         a, b = found.quantities, at_fit.quantities
         free = np.nan_to_num(b.se) > 0
         assert (np.abs(a.values - b.values)[free] < 1.0 * b.se[free]).all()
@@ -547,7 +546,9 @@ def test_what_step_one_must_be(data, fit):
         bm.three_step(both, data, "x", variable="C", cluster="c")
     with pytest.raises(ValueError, match="expected two or more occasions"):
         bm.three_step([fit], data, "x")
-    with pytest.raises(ValueError, match="method='ml', assignment='modal' alone"):
-        bm.three_step([fit, fit], data, "x", method="bch")
-    with pytest.raises(ValueError, match="Outcomes came with several occasions"):
-        bm.three_step([fit, fit], data, "x", "v")
+    with pytest.raises(ValueError, match=r"method='two-step' came with several occasions.*fit bm.models.lta"):
+        bm.three_step([fit, fit], data, "x", method="two-step")
+    with pytest.raises(ValueError, match="occasion came as 3, but 2 fits came: give a number from 1 to 2"):
+        bm.three_step([fit, fit], data, None, "v", occasion=3)
+    with pytest.raises(ValueError, match="occasion came as 1 with a single fit"):
+        bm.three_step(fit, data, None, "v", occasion=1)
