@@ -135,6 +135,8 @@ class Plan:
         if n := int((~kept).sum()):
             unit = "clusters" if first.of_clusters else "rows"
             notes.append(f"{n} {unit} miss a covariate and are left out of the last step (step one has them)")
+        if sizes == "held":
+            notes.append("class sizes of step one are held, as in DU3STEP and DE3STEP of Mplus")
         groups, said = _groups(first, df, cluster)
         return cls(
             steps, df, rows, kept, covariates, tuple(found), groups, owner, method, assignment, sizes, draws=draws,

@@ -341,44 +341,6 @@ def test_any_template_with_classes_of_individuals(data, method):
         assert (found.coefficients()["se"] > 0).all()
 
 
-def test_transitions_of_occasions_by_a_plain_likelihood(data):
-    rng = np.random.default_rng(6)
-    c = data["c"].to_numpy()
-    later = np.where(rng.random(600) < 0.7, c, 1 + rng.integers(0, 3, 600))
-    u = np.array([[0.9] * 6, [0.9, 0.9, 0.9, 0.1, 0.1, 0.1], [0.1] * 6])
-    again = [f"w{k}" for k in range(1, 7)]
-    df = data.assign(**{k: (rng.random(600) < u[later - 1, j]).astype(float) for j, k in enumerate(again)})
-    df.loc[:49, again] = np.nan
-    fits = [
-        fitted(df, 0.9),
-        bm.fit(bm.models.lca(again, 3), df, starts=5, rounds=1, budget=0, progress=False),
-    ]
-    found = bm.three_step(fits, df, "x")
-    each = [posteriors(f) for f in fits]
-    seen = ~np.isnan(each[1][:, 0])
-    modal = [each[0].argmax(axis=1), np.where(seen, np.nan_to_num(each[1]).argmax(axis=1), -1)]
-    ds = [errors(p[s], np.eye(3)[m[s]]) for p, m, s in zip(each, modal, (seen | True, seen), strict=True)]
-    x = df["x"].to_numpy()
-
-    def loglik(b):
-        first = log_class(b[:4].reshape(2, 2), x) + np.log(ds[0][:, modal[0]].T)
-        onto = b[4:10].reshape(3, 2)
-        eta = np.concatenate([onto[None] + x[:, None, None] * b[10:], np.zeros((600, 3, 1))], axis=2)
-        move = eta - special.logsumexp(eta, axis=2, keepdims=True)
-        last = np.where(seen[:, None], np.log(ds[1][:, modal[1]].T), 0.0)
-        return special.logsumexp(first[:, :, None] + move + last[:, None, :], axis=(1, 2)).sum()
-
-    b, value = maximum(loglik, np.zeros(12))
-    assert found.loglik == pytest.approx(value, abs=1e-4)
-    assert found.coefficients(variable="C2").loc[("", 1, "x"), "estimate"] == pytest.approx(b[10], abs=1e-3)
-    assert any("50 rows have no answer at occasion 2" in n for n in found.notes)
-    plain = bm.three_step(fits, df)
-    rows = plain.transitions[plain.transitions["variable"] == "C2"].groupby("given")["probability"]
-    assert rows.sum().to_numpy(dtype=float) == pytest.approx(1)
-    assert (plain.transitions["se"] > 0).all()
-    assert "Class probabilities, and given the class before" in str(plain)
-
-
 def test_draws_of_a_posterior_are_pooled(data):
     model = bm.models.lca(ITEMS, 3)
     fit = fitted(data, 0.9)
