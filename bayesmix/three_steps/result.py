@@ -12,18 +12,14 @@ import pandas as pd
 from scipy import special
 
 from bayesmix.files import as_path, written
+from bayesmix.layout import Section, to_text
 from bayesmix.results import read_tree
 from bayesmix.spec import Model
 from bayesmix.three_steps.equality import in_pairs, of_covariates, of_outcomes
+from bayesmix.three_steps.listed import sections
 from bayesmix.three_steps.monitor import Monitor
 from bayesmix.three_steps.quantities import Quantities
 from bayesmix.typing import Array
-
-METHODS = {
-    "ml": "three steps, maximum likelihood (Vermunt 2010)",
-    "bch": "three steps, inverse of the assignment's errors (BCH)",
-    "two-step": "two steps (Bakk and Kuha 2018)",
-}
 
 
 def _inverse(errors: pd.DataFrame) -> pd.DataFrame:
@@ -358,42 +354,12 @@ class ThreeStep:
             f"{self.n_parameters} parameters{of}{doubt}>"
         )
 
+    def sections(self) -> list[Section]:
+        """What is printed."""
+        return [*sections(self)]
+
     def __str__(self) -> str:
-        """The listing."""
-        head = [
-            METHODS[self.method],
-            f"assignment {self.assignment}; {self.n_units} units, {self.n_left_out} left out",
-            f"log-likelihood {self.loglik:.3f}, {self.n_parameters} free parameters",
-            f"standard errors: {self.standard_errors}; intervals {self.level:.0%}",
-        ]
-        if self.draws:
-            head.append(f"pooled over {self.draws} draws of the posterior (Rubin's rules)")
-        parts = ["\n".join(head)]
-        titles = {
-            "coefficients": "Classes on covariates (logits, the last class is the reference)",
-            "outcomes": "Outcomes by class",
-            "outcome_coefficients": "Equations of the outcomes",
-            "transitions": "Class probabilities, and given the class before",
-            "tests": "Wald tests",
-            "pairwise": "Classes in pairs",
-            "residual_covariances": "Residual covariances, the same in all classes",
-            "classes": "Classes of step one beside step three",
-            "errors": "P(assigned class | class)",
-            "weights": "BCH weights of those assigned to a class (rows)",
-        }
-        for name, table in self.tables().items():
-            title = titles.get(name, f"Transitions: {name.removeprefix('coefficients_')} on the class before")
-            index = name not in ("transitions", "tests", "pairwise", "residual_covariances")
-            parts.append(f"{title}\n{table.to_string(index=index, float_format=lambda x: f'{x:.3f}', na_rep='')}")
-        if np.isfinite(self.monitor.moved):
-            m = self.monitor
-            parts.append(
-                f"entropy {m.entropy:.3f} in step one, {m.entropy_three:.3f} in step three; {m.moved:.1%} moved to "
-                "another most likely class"
-            )
-        parts += [f"Note: {n}." for n in self.notes]
-        parts += [f"NOT TO BE TRUSTED: {d}." for d in self.doubts]
-        return "\n\n".join(parts)
+        return to_text(self.sections())
 
     def _repr_html_(self) -> str:
         tables = "".join(t.round(3).to_html() for t in self.tables().values())

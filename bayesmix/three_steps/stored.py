@@ -61,8 +61,8 @@ def from_tree(tree: xr.DataTree, path: object) -> ThreeStep:
     model = stored_model(settings, f"'{path}'", "bm.three_step")
     try:
         held, numbers = settings["three_step"], tree["quantities"].to_dataset()
-        frames = {k: None if x is None else _to_frame(x) for k, x in held["frames"].items()}
-        plain = {k: tuple(held[k]) if isinstance(held[k], list) else held[k] for k in PLAIN}
+        frames: dict[str, Any] = {k: None if x is None else _to_frame(x) for k, x in held["frames"].items()}
+        plain: dict[str, Any] = {k: tuple(held[k]) if isinstance(held[k], list) else held[k] for k in PLAIN}
         return ThreeStep(
             **plain,
             model=model,
