@@ -328,7 +328,7 @@ def _pictures(what: Reported, found: Comparison | None, df: pd.DataFrame | None)
         yield of_enumeration(what)
     elif isinstance(what, Study):
         yield from of_study(what)
-    elif found is not None:
+    elif found is not None and not isinstance(what, ThreeStep):
         yield from pictures(what, df)
         yield of_comparison(found)
 

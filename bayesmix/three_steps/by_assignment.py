@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 SINGULAR = 1e-6
 """The smallest singular value of the errors, below which they have no inverse worth the name."""
 
+MOST_SHARED = 0.95
+"""The largest share of a variance that outcomes may have in common where the last step begins."""
+
 
 @dataclass(frozen=True)
 class Assigned:
@@ -102,7 +105,8 @@ def begin(plan: Plan, each: Sequence[Assigned], every: bool = False) -> tuple[Th
     model = third_model(
         {name: a.step.size for name, a in zip(plan.variables, each, strict=True)}, plan.columns, known,
         plan.covariates, plan.outcomes, plan.variance,
-        shared=shares(plan.outcomes, frame, modal) if plan.correlated else None, owner=plan.variables[plan.owner],
+        shared=loadings(plan.outcomes, frame, modal, plan.variance) if plan.correlated else None,
+        owner=plan.variables[plan.owner],
         held=plan.steps[0].class_sizes[0] if plan.sizes == "held" else None,
     )  # fmt: skip
     every = every or plan.method == "bch" or plan.assignment == "proportional"
@@ -144,11 +148,12 @@ def said_of_weights(weights: Array, freq: Array, whose: str) -> list[str]:
     ]
 
 
-def shares(outcomes: Sequence[Outcome], frame: pd.DataFrame, modal: Array) -> dict[str, float]:
-    """How far each normal outcome loads on the effects that it shares with another.
+def loadings(outcomes: Sequence[Outcome], frame: pd.DataFrame, modal: Array, variance: str) -> dict[str, float]:
+    """How far each normal outcome loads on the effect that those after it load on too: a number that is fixed.
 
-    A share of its smallest SD within the most likely classes, so that all of a pair's effects together are less than
-    its variance.
+    The covariance matrix within the most likely classes, in units of the smallest SDs of a class, less half of its
+    smallest eigenvalue, has a Cholesky factor; on its diagonal stand loadings with which these covariances, and those
+    near them, leave each outcome a variance of its own in all classes.
 
     Raises
     ------
@@ -161,12 +166,20 @@ def shares(outcomes: Sequence[Outcome], frame: pd.DataFrame, modal: Array) -> di
             f"correlated=True came with {len(own)} normal outcome{'s' * (len(own) != 1)}: residual covariances take "
             "two or more; leave it out."
         )
-    out = {}
-    for name in own:
-        y = pd.to_numeric(frame[name]).to_numpy(dtype=float)
-        spread = [np.nanstd(y[modal[:, k] > 0]) for k in range(modal.shape[1])]
-        out[name] = float(np.sqrt(0.5 / (len(own) - 1)) * max(min(spread), 0.1 * np.nanstd(y)))
-    return out
+    y = frame[own].apply(pd.to_numeric).astype(float).reset_index(drop=True)
+    known = modal.max(axis=1) > 0  # without a class at an occasion none is known
+    group = pd.Series(modal.argmax(axis=1))[known]
+    within = y[known] - y[known].groupby(group).transform("mean")
+    spread = within.std()
+    if variance == "class":
+        spread = np.maximum(within.groupby(group).std().min(), 0.1 * spread)
+    unit = within.cov().to_numpy() / np.outer(spread, spread)
+    unit = np.nan_to_num(unit)
+    np.fill_diagonal(unit, 1.0)
+    lowest = np.linalg.eigvalsh(unit - np.eye(len(own)))[0]
+    unit = np.eye(len(own)) + (unit - np.eye(len(own))) * min(1.0, MOST_SHARED / max(-lowest, 1e-12))
+    factor = np.linalg.cholesky(unit - 0.5 * np.linalg.eigvalsh(unit)[0] * np.eye(len(own)))
+    return {name: float(f * s) for name, f, s in zip(own, np.diag(factor), spread, strict=True)}
 
 
 def first_point(plan: Plan, third: Third, each: Sequence[Assigned]) -> Array:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from bayesmix.data import Coding, Dataset
 from bayesmix.ml import Target
 from bayesmix.spec import Model, Packing
-from bayesmix.three_steps.by_assignment import Assigned, shares
+from bayesmix.three_steps.by_assignment import Assigned, loadings
 from bayesmix.three_steps.declared import measurement, third_model, two_step_model
 from bayesmix.three_steps.inputs import check_within
 from bayesmix.three_steps.result import ThreeStep
@@ -48,7 +48,7 @@ class Held:
     units : Assigned
         The units of step one by their most likely classes.
     shared : mapping of outcome to float
-        Of outcomes that are correlated given the class: see :func:`~bayesmix.three_steps.by_assignment.shares`.
+        Of outcomes that are correlated given the class: see :func:`~bayesmix.three_steps.by_assignment.loadings`.
     rows : array of int
         Rows of the data that enter: all individuals of the clusters that are kept, where these have the classes.
     data : Target
@@ -77,7 +77,7 @@ class Held:
         modal = plan.of_rows(0, w)
         plan.notes.extend(check_within(plan.outcomes, plan.frame, modal, step.labels, plan.variance))
         _check_frame(plan, step, units.d)
-        shared = shares(plan.outcomes, plan.frame, modal) if plan.correlated else {}
+        shared = loadings(plan.outcomes, plan.frame, modal, plan.variance) if plan.correlated else {}
         rows = _rows(plan, step)
         model = _model(plan, step, shared, step.theta.reshape(-1, step.theta.shape[-1])[0])
         return cls(plan, units, shared, rows, _target(plan, step, rows, model))

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import combinations
 
 import numpy as np
 
@@ -139,7 +138,7 @@ def third_model(
     variance : {"equal", "class"}
         Of normal outcomes.
     shared : mapping of outcome to float, optional
-        Normal outcomes that are correlated given the class, with a share of the SD of each: see :func:`correlated`.
+        Normal outcomes that are correlated given the class, with the fixed loading of each: see :func:`correlated`.
     owner : str, optional
         The class variable that outcomes depend on; the first if left out.
     held : array (class,), optional
@@ -164,16 +163,17 @@ def third_model(
 def correlated(responses: list[Response], shared: Mapping[str, float]) -> tuple[tuple[Effect, ...], list[Response]]:
     """Normal outcomes with residual covariances that are the same in all classes.
 
-    For each pair of outcomes a standard normal effect, on which the first loads by a fixed number f and the second by
-    a free one, l: their covariance is f l, and their variances have f^2 and l^2 beside those of their own.
+    Of m outcomes each but the last has a standard normal effect, on which it loads by a fixed number, and those after
+    it by free ones: L L' of these loadings has m (m - 1) / 2 free numbers for as many covariances. What is left of
+    the variances are those of the outcomes themselves.
     """
     effects, out = [], {r.items[0]: r for r in responses}
-    for k, (a, b) in enumerate(combinations(shared, 2), start=1):
+    for k, first in enumerate([*shared][:-1], start=1):
         effects.append(Effect(f"r{k}", "individual"))
-        first = Parameter(f"shared_{k}_of_first", (), fixed=(Fixed(shared[a]),))
-        second = Parameter(f"shared_{k}_of_second")
-        for name, p in ((a, first), (b, second)):
-            out[name] = replace(out[name], predictor=(*out[name].predictor, Term(p, effects=(f"r{k}",))))
+        for j, name in enumerate([*shared][k - 1 :], start=k):
+            fixed = (Fixed(shared[first]),) if name == first else ()
+            loading = Term(Parameter(f"shared_{k}_{j}", fixed=fixed), effects=(f"r{k}",))
+            out[name] = replace(out[name], predictor=(*out[name].predictor, loading))
     return tuple(effects), list(out.values())
 
 

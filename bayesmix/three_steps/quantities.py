@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import combinations
 
 import numpy as np
 import pandas as pd
@@ -123,11 +124,14 @@ def _all(
                 add(kind, natural[t.parameter.name], t.parameter.dims, c.name)
     for o in outcomes:
         _add_outcome(data, natural, o, add, owner, _means(data, o, weight) * at_means)
-    for e in data.model.effects if outcomes else ():
-        loaded = [(r.items[0], t.parameter) for r in data.model.responses for t in r.predictor if e.name in t.effects]
-        if [p.name.startswith("shared_") for _, p in loaded] == [True, True]:
-            keys.append(("residual covariance", owner, " with ".join(name for name, _ in loaded), "", "", "", ""))
-            columns.append(natural[loaded[0][1].name] * natural[loaded[1][1].name])
+    loads = {
+        r.items[0]: {e: natural[t.parameter.name] for t in r.predictor for e in t.effects}
+        for r in data.model.responses
+        if any(t.parameter.name.startswith("shared_") for t in r.predictor)
+    }
+    for (one, of_one), (other, of_other) in combinations(loads.items(), 2):
+        keys.append(("residual covariance", owner, f"{one} with {other}", "", "", "", ""))
+        columns.append(np.asarray(sum(of_one[e] * of_other[e] for e in of_one if e in of_other)))
     return keys, np.stack(columns, axis=1)
 
 

@@ -137,7 +137,7 @@ class ThreeStep:
             return None
         if self.errors.index.nlevels == 1:
             return _inverse(self.errors)
-        each = {v: _inverse(self.errors.loc[v]) for v in self.variables}
+        each = {v: _inverse(pd.DataFrame(self.errors.loc[v])) for v in self.variables}
         return pd.concat(each, names=["variable"])
 
     @property
@@ -183,8 +183,9 @@ class ThreeStep:
                 rows.append(self._estimate(contrast))
                 index.append((given, part.loc[k, "class"], term or "(intercept)"))
         out = pd.DataFrame(rows, index=pd.MultiIndex.from_tuples(index, names=["given", "class", "term"]))
-        for k in ("estimate", "lower", "upper"):
-            out[{"estimate": "odds ratio", "lower": "OR lower", "upper": "OR upper"}[k]] = np.exp(out[k])
+        with np.errstate(over="ignore"):  # of a logit far out
+            for k, name in (("estimate", "odds ratio"), ("lower", "OR lower"), ("upper", "OR upper")):
+                out[name] = np.exp(out[k])
         if (out.index.get_level_values("given") == "").all():
             out = out.droplevel("given")
         return out

@@ -154,7 +154,7 @@ def test_transitions_are_a_table_with_errors(data, fits):
     rows = found.transitions[found.transitions["variable"] == "C2"].groupby("given")["probability"]
     assert rows.sum().to_numpy(dtype=float) == pytest.approx(1)
     assert (found.transitions["se"] > 0).all()
-    assert "Class probabilities, and given the class before" in str(found)
+    assert "CLASS PROBABILITIES, AND GIVEN THE CLASS BEFORE" in str(found)
     bch = bm.three_step(fits, data, method="bch")
     for v in ("C1", "C2"):
         assert bch.weights.loc[v].to_numpy() @ bch.errors.loc[v].to_numpy() == pytest.approx(np.eye(2))

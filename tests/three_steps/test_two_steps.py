@@ -1,5 +1,7 @@
 """Two steps of classes of clusters, with residual covariances; class sizes that are held: by plain likelihoods."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,6 +9,8 @@ from scipy import optimize, special, stats
 from three_classes import ITEMS, drawn, fitted
 
 import bayesmix as bm
+from bayesmix.three_steps.sandwich import outer
+from bayesmix.three_steps.step_one import StepOne
 
 pytestmark = pytest.mark.filterwarnings("ignore:The last step is not to be trusted", "ignore:The best log-likelihood")
 QUICK = {"starts": 2, "finals": 1, "rounds": 1, "budget": 0, "progress": False}
@@ -105,13 +109,23 @@ def test_class_sizes_can_be_held():
     assert found.n_parameters == 6
     assert found.outcomes()["mean"].to_numpy() == pytest.approx(best.x[:3], abs=1e-4)
     assert found.coefficients()["estimate"].to_numpy() == pytest.approx(np.log(size[:2] / size[2]), abs=1e-6)
-    alone = bm.three_step(fit, df, None, "y", sizes="held", uncertainty=False)
-    assert (found.outcomes()["se"] > alone.outcomes()["se"]).all()
+    step, h, slope = StepOne.of(fit, df, None), 2e-3, []
+    for e in h * np.eye(len(step.theta)):
+        ends = []
+        for theta in (step.theta + e, step.theta - e):
+            values = {k: (fit.params[k].dims, v) for k, v in step.data.natural(theta).items()}
+            moved = replace(fit, params=fit.params.assign(values))
+            ends.append(bm.three_step(moved, df, None, "y", sizes="held", uncertainty=False).quantities.values)
+        slope.append((ends[0] - ends[1]) / (2 * h))
+    alone = bm.three_step(fit, df, None, "y", sizes="held", uncertainty=False).quantities
+    expected = np.diag(alone.covariance + outer(step.influence[0] @ np.array(slope), np.ones(500), None))
+    free = np.diag(alone.covariance) > 0
+    assert found.quantities.se[free] == pytest.approx(np.sqrt(expected[free]), rel=5e-3)
     assert "class sizes of step one are held" in str(found)
 
 
 def test_what_two_steps_cannot_be_made_of(clustered):
-    df, fit = clustered
+    df, _ = clustered
     some = df.assign(n=2)
     counted = bm.fit(bm.models.lca(list("abcd"), 2, cluster="g", cluster_classes=2, freq="n"), some, **QUICK)
     with pytest.raises(ValueError, match=r"came with frequencies \('n'\).*count its cluster's outcome as often"):
@@ -124,3 +138,23 @@ def test_what_two_steps_cannot_be_made_of(clustered):
     for more, came in (({"method": "bch"}, "method='bch'"), ({"covariates": "w"}, "covariates 'w'")):
         with pytest.raises(ValueError, match=f"sizes='held' came with {came}"):
             bm.three_step(plain, df, outcomes="o", sizes="held", **more)
+
+
+def test_three_outcomes_that_are_much_correlated():
+    """Without errors of assignment they leave a covariance matrix within classes."""
+    rng, n = np.random.default_rng(2), 500
+    c = rng.integers(0, 2, n)
+    df = pd.DataFrame({f"t{k}": (rng.random(n) < np.where(c, 0.99, 0.01)) * 1 for k in range(8)})
+    v = np.array([[1.0, 1.2, -0.8], [1.2, 2.0, -1.1], [-0.8, -1.1, 1.0]])
+    df[["y1", "y2", "y3"]] = rng.multivariate_normal(np.zeros(3), v, n) + np.outer(c, [1.0, 2.0, -1.0])
+    fit = bm.fit(bm.models.lca([f"t{k}" for k in range(8)], 2), df, **QUICK)
+    y, own = df[["y1", "y2", "y3"]], fit.class_probabilities()["most_likely"].to_numpy()
+    within = (y - y.groupby(own).transform("mean")).to_numpy()
+    expected = within.T @ within / n
+    outcomes = {k: bm.normal() for k in y}
+    for method in ("ml", "two-step"):
+        found = bm.three_step(fit, df, None, outcomes, method, variance="equal", correlated=True)
+        assert found.shared["of"].to_list() == ["y1 with y2", "y1 with y3", "y2 with y3"]
+        assert found.shared["covariance"].to_numpy() == pytest.approx(expected[np.triu_indices(3, 1)], abs=0.02)
+        sd = found.outcomes()["sd"].to_numpy().reshape(3, 2)[:, 0]
+        assert sd == pytest.approx(np.sqrt(np.diag(expected)), abs=0.02)
