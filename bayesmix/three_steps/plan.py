@@ -111,6 +111,11 @@ class Plan:
         chains = result["posterior"].sizes["chain"] if isinstance(result, xr.DataTree) and "posterior" in result else 1
         steps = tuple(StepOne.of(r, df, variable, -(-draws // chains)) for r in results)
         first = steps[0]
+        if several and any(s.of_clusters for s in steps):
+            raise ValueError(
+                "A list of fits came with classes of clusters: transitions are those of individuals; give variable= "
+                "for the classes of individuals, or each fit alone."
+            )
         if len(freqs := {s.source.model.freq for s in steps}) > 1:
             raise ValueError(
                 f"The fits of the occasions came with different frequency columns ({', '.join(map(str, freqs))}): a "
@@ -119,7 +124,7 @@ class Plan:
         found, notes = outcomes_of(outcomes, outcome_covariates, slopes, df)
         predictors = formula_columns(covariates)
         used = [*predictors, *(c for o in found for c in formula_columns(o.formula))]
-        check_columns(df, used)
+        check_columns(df, used, ())
         for s in steps:
             check_new(s.source.model, predictors, found)
             notes += said_of_covariates(s.source.model, s.variable)

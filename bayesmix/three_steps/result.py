@@ -30,31 +30,46 @@ def _inverse(errors: pd.DataFrame) -> pd.DataFrame:
 
 @dataclass(frozen=True, repr=False)
 class ThreeStep:
-    """Classes related to covariates and outcomes.
+    """Classes related to covariates and outcomes: what :func:`bayesmix.three_step` returns.
+
+    All numbers stand in `quantities`, with their joint covariance matrix V; tables and tests are made of these. A
+    contrast c'q of them has the standard error sqrt(c' V c), V by the delta method from that of the free parameters,
+
+        H^-1 (sum_g s_g s_g') H^-1 + H^-1 C V_1 C' H^-1,
+
+    Bakk, Oberski and Vermunt (2014), equation (14): the second part where the uncertainty of step one was asked for.
+    ``print`` shows everything; :func:`bayesmix.to_html` and :func:`bayesmix.export` hand it on.
 
     Attributes
     ----------
-    method, assignment : str
-        As they were asked for.
+    method : {"ml", "bch", "two-step"}
+    assignment : {"modal", "proportional", "random", "none"}
+        How units were assigned to classes: at random over draws of a posterior, not at all in two steps.
     model : Model
         The declaration of the last step.
     variables : tuple of str
-        The class variables.
+        The class variables: that of step one; of several occasions C1, C2, ...
     outcome_names : tuple of str
         The outcomes, in their order.
     quantities : Quantities
-        All estimates with their covariance matrix.
+        `keys` (a row a quantity), `values` (quantity,) and `covariance` (quantity, quantity), NaN at a boundary; class
+        logits and slopes, outcomes on their scales, means and SDs. :meth:`to_frame` has them as a table.
     loglik : float
-        Log-likelihood of the last step at its maximum, that of the assigned classes in it; with BCH weights the
-        weighted one. Over draws of a posterior its mean.
-    n_parameters, n_units, n_left_out : int
-        Free parameters; individuals (clusters) in the last step, and rows of step one that are not in it.
+        Log-likelihood of the last step at its maximum, that of the assigned classes (of the items, in two steps) in it;
+        with BCH weights the weighted one. Over draws of a posterior its mean.
+    n_parameters : int
+        Free parameters of the last step.
+    n_units, n_left_out : int
+        Individuals (clusters, where these have the classes) in the last step, by their frequencies; rows (clusters)
+        of step one that are not in it.
     errors : pandas.DataFrame
-        P(assigned class | class) in rows; of several occasions that of each, beneath each other.
+        D, P(assigned class | class): a row a class, a column an assigned class; of several occasions that of each,
+        beneath each other.
     monitor : Monitor
-        Classes of step one beside those of step three.
+        Classes of step one beside those of the last step: `classes` (shares, and who has moved), `moved` (a share),
+        `entropy`, `entropy_three`.
     standard_errors : str
-        What they have in them.
+        What they have in them, in words.
     level : float
         Of all intervals.
     notes, doubts : tuple of str
@@ -62,14 +77,16 @@ class ThreeStep:
     draws : int, optional
         Draws of a posterior that were pooled.
     transitions : pandas.DataFrame, optional
-        Of several occasions: probabilities of the classes of the first, and of those of each later one given the class
-        before; averaged over covariates.
+        Of several occasions: `probability` and `se` of each `class` of a `variable`: of the first, and of a later one
+        `given` the class before; averaged over covariates.
 
     Examples
     --------
     >>> found = bm.three_step(fit, df, "x", "y")
     >>> found.coefficients().index.names, found.outcomes().shape
     (FrozenList(['class', 'term']), (2, 6))
+    >>> found.tests["test"].to_list()
+    ['C on x', 'equal y']
     """
 
     method: str
@@ -158,12 +175,18 @@ class ThreeStep:
         -------
         pandas.DataFrame
             By class and term (of a later occasion by class before, class and term; the class before has no slopes of
-            its own): `estimate`, `se`, `z`, `p`, `lower`, `upper`, `odds ratio`, and its interval.
+            its own): `estimate` in logits, per unit of the covariate, `se`, `z`, two-sided `p`, `lower`, `upper`, and
+            `odds ratio`, `OR lower`, `OR upper`, their exponentials.
 
         Raises
         ------
         ValueError
             There is no such class or class variable.
+
+        Examples
+        --------
+        >>> bm.three_step(fit, df, "x").coefficients(reference=1).index.to_list()
+        [(2, '(intercept)'), (2, 'x')]
         """
         variable = variable or self.variables[0]
         if variable not in self.variables:

@@ -64,6 +64,11 @@ class StepOne:
             No result, other rows, no class variable of that name, or one of a single class.
         """
         source = Source.of(result)
+        if isinstance(result, Fit) and result.collapsed:
+            raise ValueError(
+                "Step one has collapsed: a residual SD ran down to its floor, and its classes are a few equal answers; "
+                "fit it again with fewer classes or variances that are equal over classes."
+            )
         variable = _variable(source.model, name)
         rows = source.rows(as_frame(df))
         if source.identity is not None and identity(Patterns.of(rows))["data"] != source.identity:

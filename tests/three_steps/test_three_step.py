@@ -444,6 +444,14 @@ def test_tables_are_all_there(data, fit):
     (lambda d: d, {"covariates": "x", "variable": "D"}, "variable came as 'D', but the class variables are C"),
     (lambda d: d, {"covariates": "x", "cluster": "school"}, "cluster came as 'school', which is no column"),
     (lambda d: d.drop(columns="u2"), {"covariates": "x"}, "u2"),
+    (lambda d: d.iloc[:0], {"covariates": "x"}, "The data frame is empty (0 rows)"),
+    (lambda d: pd.concat([d, d[["x"]]], axis=1), {"covariates": "x"}, "The data have 2 columns 'x', the covariate"),
+    (lambda d: pd.concat([d, d[["v"]]], axis=1), {"outcomes": "v"}, "The data have 2 columns 'v', the outcome: rename"),
+    (lambda d: d, {"outcomes": ["v", "k", "v"]}, "The outcome 'v' came twice: name each once"),
+    (lambda d: d, {"covariates": ["x"]}, "The formula came as ['x']: give text such as 'age + sex'"),
+    (lambda d: d.assign(two=2 * d["x"] + 1), {"covariates": "x + two"}, "are collinear or constant in these data"),
+    (lambda d: d.assign(o=pd.Timestamp("2020-01-01")), {"outcomes": "o"}, "The outcome 'o' is a date"),
+    (lambda d: d, {"covariates": "x", "sizes": "fixed"}, "sizes came as 'fixed': give 'free' or 'held'"),
 ])  # fmt: skip
 def test_mistakes_are_said_before_anything_is_computed(data, fit, change, settings, message):
     with pytest.raises((ValueError, TypeError)) as error:
@@ -459,6 +467,10 @@ def test_an_outcome_that_says_nothing_of_a_class(data, fit):
     flat = data.assign(v=data["v"].where(modal != 2, 1.0))
     with pytest.raises(ValueError, match="'v' is constant among those whose most likely class is 2: that class has no"):
         bm.three_step(fit, flat, None, "v")
+    group = data.assign(v=np.where(modal == 2, "a", np.where(data["x"] > 2, "a", "b")))
+    with pytest.warns(UserWarning, match="no standard error, the likelihood is flat there"):
+        found = bm.three_step(fit, group, None, {"v": bm.nominal()})
+    assert any("v is constant among those whose most likely class is 2" in n for n in found.notes)
     assert bm.three_step(fit, flat, None, "v", variance="equal").n_units == 600
 
 
@@ -491,6 +503,9 @@ def test_what_step_one_must_be(data, fit):
     one = bm.fit(bm.models.lca(ITEMS, 1), data, **QUICK)
     with pytest.raises(ValueError, match="has one class: there is nothing to relate"):
         bm.three_step(one, data, "x")
+    gone = replace(fit, starts=fit.starts.assign(status="collapsed: y"))
+    with pytest.raises(ValueError, match=r"Step one has collapsed.*fit it again with fewer classes"):
+        bm.three_step(gone, data, "x")
     with pytest.raises(TypeError, match="expected a fit"):
         bm.three_step(fit.model, data, "x")
     on_x = bm.fit(bm.models.lca(ITEMS, 2, "x"), data, **QUICK)
@@ -502,6 +517,8 @@ def test_what_step_one_must_be(data, fit):
     both = bm.fit(bm.models.lca(ITEMS, 2, cluster="g", cluster_classes=2), data, **QUICK)
     with pytest.raises(ValueError, match=r"several class variables \(D, C\): name one by variable="):
         bm.three_step(both, data, "x")
+    with pytest.raises(ValueError, match="A list of fits came with classes of clusters"):
+        bm.three_step([both, both], data, variable="D")
     with pytest.raises(ValueError, match="'x' varies within clusters"):
         bm.three_step(both, data, "x", variable="D")
     with pytest.raises(ValueError, match="step one has the clusters 'g'"):
