@@ -126,7 +126,8 @@ def three_step(
     ValueError, TypeError
         Other rows than those of the fit; a fit that has collapsed or has one class; columns that are missing, there
         twice, infinite, text, constant, collinear, or in step one already; a class that nobody is assigned to; outcomes
-        that are missing or constant in a class; BCH weights without an estimate, as of a move that hardly anybody makes.
+        that are missing or constant in a class; BCH weights without an estimate, as of a move that hardly anybody
+        makes.
     RuntimeError
         Step three has no maximum.
 
