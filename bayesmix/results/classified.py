@@ -136,7 +136,7 @@ def class_counts(result: Result, name: str | None = None) -> pd.DataFrame:
 
     Of n units, those with answers, by their frequencies f_i (Mplus prints the same three),
 
-        model: n P(C = k),    posterior: sum_i f_i P(C_i = k | data),    most likely: sum_i f_i [argmax_c P(C_i = c) = k].
+        model: n P(C = k),   posterior: sum_i f_i P(C_i = k | data),   most likely: sum_i f_i [argmax_c P(C_i = c) = k].
 
     At a maximum of a model without covariates the first two are equal.
 
