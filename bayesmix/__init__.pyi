@@ -43,6 +43,7 @@ from .prediction.predicted import Prediction as Prediction
 from .prediction.predicting import predict as predict
 from .reports.documents import export as export
 from .reports.page import to_html as to_html
+from .reports.saved import load as load
 from .reports.tidy import tables as tables
 from .results.class_logits import class_curves as class_curves
 from .results.class_odds import odds_ratios as odds_ratios
@@ -150,6 +151,7 @@ __all__ = [
     "item_curves",
     "likelihood_ratio",
     "little_test",
+    "load",
     "log_likelihood",
     "log_marginal_likelihood",
     "lr_test",

@@ -57,7 +57,15 @@ The mixture is not chosen where there is none:""",
 def page() -> str:
     """Write the whole page in MyST markdown."""
     values = read_published()
-    parts = [_introduction(values), _not_met(values), _data_sets(values), _studies(), _calibration(), _sizes()]
+    parts = [
+        _introduction(values),
+        _not_met(values),
+        _data_sets(values),
+        _studies(),
+        _calibration(),
+        _sizes(),
+        _three_steps(),
+    ]
     return "\n\n".join(["# Validated against", *(text for part in parts for text in part)]) + "\n"
 
 
@@ -203,6 +211,34 @@ def _sizes() -> Iterator[str]:
             share, low, high = sizes.rejected(found[test])
             rows.append((name.replace("_", " "), test, len(found), f"{share:.3f}", f"{low:.3f} to {high:.3f}"))
     yield markdown(rows, ("model", "test", "data sets", "rejected at 5%", "95% interval"))
+
+
+def _three_steps() -> Iterator[str]:
+    """Say how far estimates of three steps are from the truth and from those of stepmix, and how intervals cover."""
+    sys.path.insert(0, str(ROOT / "data"))
+    import three_steps
+
+    yield "## Covariates and outcomes of classes"
+    yield (
+        f"{three_steps.ROWS} rows, three classes of six items with probabilities of {three_steps.SEPARATION:g} and "
+        f"{1 - three_steps.SEPARATION:.2g}, two slopes of the class logits on a covariate (-1 and 1), three means of "
+        "an outcome (SD 1), as in Bakk and Kuha (2018). stepmix, with three random starts, has no standard errors; the "
+        "last column is the mean absolute difference of its slopes and means from ours of the same data sets. "
+        "`data/three_steps.py` makes the numbers, `data/studies/` keeps them."
+    )
+    rows = []
+    for _, r in three_steps.summary(pd.read_csv(three_steps.KEPT)).iterrows():
+        bias = r[[f"bias of {k}" for k in three_steps.QUANTITIES]].astype(float)
+        ours = r["program"] == "bayesmix"
+        rows.append((
+            r["program"], f"{r['method']}, {r['assignment']}" if r["method"] != "two-step" else "two-step",
+            r["data sets"], *(f"{bias.filter(like=k).abs().max():.3f}" for k in ("slope", "mean")),
+            f"{r['lowest coverage']:.3f} to {r['highest coverage']:.3f}" if ours else "–",
+            f"{r['lowest SE / SD']:.2f} to {r['highest SE / SD']:.2f}" if ours else "–",
+            "–" if ours else f"{r['slopes apart']:.4f}, {r['means apart']:.4f}",
+        ))  # fmt: skip
+    head = ("program", "method", "data sets", "largest bias of slopes", "of means", "95% intervals cover", "SE / SD")
+    yield markdown(rows, (*head, "from ours: slopes, means"))
 
 
 def _cell(x: float) -> str:

@@ -492,6 +492,7 @@ def three_step_command(
         from bayesmix.cli.arguments import outcomes_of
         from bayesmix.cli.export import write_three_step
         from bayesmix.cli.inputs import read_related_rows
+        from bayesmix.listing import show
         from bayesmix.three_steps import three_step
 
         found = [read_result(f, posterior) for f in (folder, *then)]
@@ -501,12 +502,35 @@ def three_step_command(
     with _status("Relating"):
         results: Any = [result for result, _ in found]
         result = three_step(results if then else results[0], df, outcomes=outcomes, **settings)
-    if not output.quiet:
-        print(result)
-    with unbroken():
-        write_three_step(run, result)
-        run.finish(data, None, result.n_units)
+    try:
+        if not output.quiet:
+            show(result)
+    finally:
+        with unbroken():
+            write_three_step(run, result)
+            run.finish(data, None, len(df))
     _say_files(run)
+
+
+@app.command(name="show")
+def show_command(path: Path, /, *, debug: Annotated[Flag, Parameter(group=OUTPUT)] = False) -> None:
+    """Print the listing of a saved result once more: a fit, a posterior, three steps, a study.
+
+    Parameters
+    ----------
+    path
+        A folder that a command with --out wrote, or a file in it: fit.nc, posterior.nc, three_step.nc.
+    debug
+        Show the whole traceback of an error.
+    """
+    with _status("Loading"):
+        from bayesmix.listing import show
+        from bayesmix.reports import load
+
+        found = load(path)
+        post = path / "posterior.nc"
+        beside = load(post) if path.is_dir() and (path / "fit.nc").is_file() and post.is_file() else None
+    show(found, beside)  # pyright: ignore[reportArgumentType]
 
 
 @app.command(name="compare")

@@ -150,7 +150,8 @@ def write_residuals(run: Run, found: Judgement) -> None:
 
 
 def write_three_step(run: Run, found: ThreeStep) -> None:
-    """Write the tables and the listing of three steps."""
+    """Write three steps, their tables and their listing."""
+    run.write("three_step.nc", found.save)
     for name, table in found.tables().items():
         flat = table.index.nlevels == 1 and table.index.name is None
         run.write(f"{name}.csv", lambda path, t=table, i=not flat: t.to_csv(path, index=i))

@@ -139,6 +139,10 @@ class StepsOptions:
     """Column of clusters that standard errors are robust against."""
     variable: str | None = None
     """The class variable, where the fit has several."""
+    occasion: int | None = None
+    """The occasion whose classes outcomes follow from; the last one if left out."""
+    sizes: Literal["free", "held"] = "free"
+    """Class sizes: estimated in the last step, or those of step one."""
     level: float = 0.95
     """Coverage of intervals."""
     draws: int = 50

@@ -3,13 +3,17 @@ from .contrasts import contrast as contrast
 from .nested import LikelihoodRatio as LikelihoodRatio
 from .nested import likelihood_ratio as likelihood_ratio
 from .wald import WaldTest as WaldTest
+from .wald import holm as holm
 from .wald import test as test
+from .wald import wald_chi_square as wald_chi_square
 
 __all__ = [
     "Contrast",
     "LikelihoodRatio",
     "WaldTest",
     "contrast",
+    "holm",
     "likelihood_ratio",
     "test",
+    "wald_chi_square",
 ]

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import special, stats
+from scipy import special
 
 from bayesmix.inference.contrasts import Function, differentiated
 from bayesmix.results import Fit, Uncertainty, entries
@@ -22,6 +22,8 @@ HYPOTHESIS = Said(
 )  # fmt: skip
 REDUNDANT = 1e-9
 """A share of its variance that is left, those before it given, at which a hypothesis follows from them."""
+SINGULAR = 1e-10
+"""The smallest eigenvalue of a correlation matrix that counts for its rank."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -118,7 +120,7 @@ def test(fit: Fit, hypotheses: str | Sequence[str] | Function) -> WaldTest:
     if not np.isfinite(covariance).all() or not np.isfinite(difference).all():
         raise ValueError("The fit has no standard errors for this, or no finite estimate: there is nothing to test.")
     _refuse_redundant(names, difference, covariance)
-    statistic = float(difference @ np.linalg.solve(covariance, difference))
+    statistic, df, p = wald_chi_square(difference, covariance)
     se = np.sqrt(np.diagonal(covariance))
     ratio = difference / se
     columns: dict[str, Any] = {
@@ -129,7 +131,45 @@ def test(fit: Fit, hypotheses: str | Sequence[str] | Function) -> WaldTest:
     }
     table = pd.DataFrame(columns, index=pd.Index(names, name="hypothesis", dtype=object))
     errors = str(fit.info.get("standard_errors", "robust"))
-    return WaldTest(statistic, len(names), float(stats.chi2.sf(statistic, len(names))), table, errors)
+    return WaldTest(statistic, df, p, table, errors)
+
+
+def wald_chi_square(difference: Array, covariance: Array) -> tuple[float, int, float]:
+    """The statistic W = d' V^-1 d of differences d, its degrees of freedom and p; NaN where V is not known.
+
+    Degrees of freedom are the rank of V, which is that of the differences that are free to vary.
+
+    Parameters
+    ----------
+    difference : array (hypothesis,)
+        What is zero under the hypotheses.
+    covariance : array (hypothesis, hypothesis)
+        Its covariance matrix V.
+    """
+    if not len(difference) or not np.isfinite(covariance).all():
+        return float("nan"), len(difference), float("nan")
+    scale = np.sqrt(np.maximum(np.diag(covariance), 1e-300))
+    values, vectors = np.linalg.eigh(covariance / np.outer(scale, scale))
+    keep = values > SINGULAR
+    part = vectors[:, keep].T @ (difference / scale)
+    statistic, df = float((part**2 / values[keep]).sum()), int(keep.sum())
+    return statistic, df, float(special.chdtrc(df, statistic)) if df else float("nan")
+
+
+def holm(p: Array) -> Array:
+    """Holm's step-down adjustment of p values; NaN stay so and count for nothing.
+
+    With p_(1) <= ... <= p_(m), the adjusted p_(k) is max_{j <= k} min(1, (m - j + 1) p_(j)), Holm (1979).
+
+    Parameters
+    ----------
+    p : array (test,)
+    """
+    out = np.full(len(p), np.nan)
+    known = np.flatnonzero(np.isfinite(p))
+    order = known[np.argsort(p[known], kind="stable")]
+    out[order] = np.minimum(np.maximum.accumulate(p[order] * np.arange(len(order), 0, -1)), 1.0)
+    return out
 
 
 def _linear(known: Uncertainty, equations: Sequence[Equation]) -> tuple[Array, Array]:

@@ -60,9 +60,9 @@ def report(what: Fit | Listed | xr.DataTree, post: xr.DataTree | None = None, *,
 
     Parameters
     ----------
-    what : Fit, Enumeration, Study or xarray.DataTree
-        What :func:`bayesmix.fit`, :func:`bayesmix.enumerate_classes`, :func:`bayesmix.study` or
-        :func:`bayesmix.sample` returns.
+    what : Fit, Enumeration, Study, ThreeStep or xarray.DataTree
+        What :func:`bayesmix.fit`, :func:`bayesmix.enumerate_classes`, :func:`bayesmix.study`,
+        :func:`bayesmix.three_step` or :func:`bayesmix.sample` returns.
     post : xarray.DataTree, optional
         The posterior of the same model, to stand beside the fit.
     level : float, optional
@@ -119,8 +119,8 @@ def sections(what: Fit | Listed | xr.DataTree, post: xr.DataTree | None = None) 
     if isinstance(what, Listed):
         return what.sections()
     raise TypeError(
-        f"What is to be listed came as {type(what).__name__}, expected what bm.fit, bm.sample, bm.enumerate_classes or "
-        "bm.study returns: give one of these."
+        f"What is to be listed came as {type(what).__name__}, expected what bm.fit, bm.sample, bm.enumerate_classes, "
+        "bm.study or bm.three_step returns: give one of these."
     )
 
 

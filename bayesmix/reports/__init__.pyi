@@ -6,6 +6,7 @@ from .gallery import of_enumeration as of_enumeration
 from .gallery import of_study as of_study
 from .gallery import pictures as pictures
 from .page import to_html as to_html
+from .saved import load as load
 from .tidy import Reported as Reported
 from .tidy import tables as tables
 
@@ -14,6 +15,7 @@ __all__ = [
     "Reported",
     "check_target",
     "export",
+    "load",
     "of_comparison",
     "of_enumeration",
     "of_study",

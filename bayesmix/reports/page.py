@@ -31,6 +31,7 @@ from bayesmix.results import Comparison, Estimates, Fit, compare, sampler, words
 from bayesmix.results import rows as of_draws
 from bayesmix.spec import takes_level
 from bayesmix.studies import Study
+from bayesmix.three_steps import METHODS, ThreeStep
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -69,9 +70,9 @@ def to_html(
 
     Parameters
     ----------
-    what : Fit, xarray.DataTree, Enumeration or Study
-        What :func:`bayesmix.fit`, :func:`bayesmix.sample`, :func:`bayesmix.enumerate_classes` or
-        :func:`bayesmix.study` returns.
+    what : Fit, xarray.DataTree, Enumeration, Study or ThreeStep
+        What :func:`bayesmix.fit`, :func:`bayesmix.sample`, :func:`bayesmix.enumerate_classes`,
+        :func:`bayesmix.study` or :func:`bayesmix.three_step` returns.
     path : str or pathlib.Path
         The file. One that is there is replaced, whole or not at all.
     post : xarray.DataTree, optional
@@ -150,6 +151,8 @@ def _about(what: Reported, found: Comparison | None, data: str | None) -> _About
         return _about_enumeration(what, data)
     if isinstance(what, Study):
         return _about_study(what)
+    if isinstance(what, ThreeStep):
+        return _about_three_step(what, data)
     assert found is not None
     return _about_fit(what, found, data) if isinstance(what, Fit) else _about_posterior(what, found, data)
 
@@ -235,6 +238,26 @@ def _about_study(study: Study) -> _About:
     return _About("Monte Carlo study", lead, pairs(rows.items()), said, pairs(computed.items()))
 
 
+def _about_three_step(found: ThreeStep, data: str | None) -> _About:
+    rows = {
+        "Class variables": ", ".join(found.variables),
+        "Outcomes": ", ".join(found.outcome_names),
+        "Data": data,
+        "Units": found.n_units,
+        "Log-likelihood": number(found.loglik),
+        "Free parameters": found.n_parameters,
+    }
+    computed = {
+        "Program": f"bayesmix {_version('bayesmix')} (of this page)",
+        "Method": METHODS[found.method],
+        "Assignment": found.assignment,
+        "Standard errors": found.standard_errors,
+    }
+    lead = "Classes related to covariates and outcomes that have no part in what the classes are."
+    said = [f"Not to be trusted: {d}." for d in found.doubts]
+    return _About("Three steps", lead, pairs(rows.items()), said, pairs(computed.items()))
+
+
 def _named(name: str, classes: Mapping[str, int]) -> str:
     """``lca, 3 classes``; ``lta, 2 classes of C1, 3 classes of C2``."""
     some = {k: n for k, n in classes.items() if n > 1}
@@ -305,7 +328,7 @@ def _pictures(what: Reported, found: Comparison | None, df: pd.DataFrame | None)
         yield of_enumeration(what)
     elif isinstance(what, Study):
         yield from of_study(what)
-    elif found is not None:
+    elif found is not None and not isinstance(what, ThreeStep):
         yield from pictures(what, df)
         yield of_comparison(found)
 

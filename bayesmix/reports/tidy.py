@@ -15,8 +15,9 @@ from bayesmix.listing import Rows, classification_rates, entry_words, slope_odds
 from bayesmix.results import Estimates, Fit, compare, decomposition, entered, entry, rows, transitions
 from bayesmix.spec import TINY, Kind, Quantity, shown, takes_level
 from bayesmix.studies import Study
+from bayesmix.three_steps import ThreeStep
 
-Reported = Fit | xr.DataTree | Enumeration | Study
+Reported = Fit | xr.DataTree | Enumeration | Study | ThreeStep
 """What tables and pages are made of."""
 DERIVED: tuple[Kind, ...] = (
     "sd", "variance", "icc", "correlation", "correlation matrix", "covariance matrix", "logit contrast",
@@ -31,9 +32,9 @@ def tables(what: Reported, post: xr.DataTree | None = None, *, level: float | No
 
     Parameters
     ----------
-    what : Fit, xarray.DataTree, Enumeration or Study
-        What :func:`bayesmix.fit`, :func:`bayesmix.sample`, :func:`bayesmix.enumerate_classes` or
-        :func:`bayesmix.study` returns.
+    what : Fit, xarray.DataTree, Enumeration, Study or ThreeStep
+        What :func:`bayesmix.fit`, :func:`bayesmix.sample`, :func:`bayesmix.enumerate_classes`,
+        :func:`bayesmix.study` or :func:`bayesmix.three_step` returns.
     post : xarray.DataTree, optional
         The posterior of the same model, to stand beside a fit.
     level : float, optional
@@ -47,7 +48,8 @@ def tables(what: Reported, post: xr.DataTree | None = None, *, level: float | No
         (`estimate`, `se`, `ratio`, `p`, `lower`, `upper`, and a `status`: free, fixed, or boundary, which has no
         standard error), `probabilities`, `derived`, `odds_ratios`, `transitions`, `decomposition`, `paths`, and with
         a posterior `comparison` and `diagnostics`. Of a posterior: `posterior` and `diagnostics`. Of an enumeration:
-        `enumeration`. Of a study: `summary`, `criteria`, `failures`. No table is empty.
+        `enumeration`. Of a study: `summary`, `criteria`, `failures`. Of three steps those of
+        :meth:`ThreeStep.tables <bayesmix.ThreeStep.tables>`. No table is empty.
 
     Raises
     ------
@@ -80,7 +82,7 @@ def check_reported(what: object, post: object, call: str) -> None:
     if not isinstance(what, Reported):
         raise TypeError(
             f"What is to be reported came as {type(what).__name__}, expected what bm.fit, bm.sample, "
-            "bm.enumerate_classes or bm.study returns: give one of these."
+            "bm.enumerate_classes, bm.study or bm.three_step returns: give one of these."
         )
     if post is not None and not isinstance(what, Fit):
         raise ValueError(f"post= came beside a {type(what).__name__}: give it beside a fit, {call}(fit, ..., post=).")
@@ -96,6 +98,9 @@ def _makers(what: Reported, post: xr.DataTree | None) -> Iterator[tuple[str, Cal
         yield "summary", what.summary
         yield "criteria", what.bic
         yield "failures", lambda: what.failures
+    elif isinstance(what, ThreeStep):
+        for name, table in what.tables().items():
+            yield name, lambda table=table: table
     elif isinstance(what, Fit):
         yield from _of_fit(what)
         if post is not None:

@@ -14,6 +14,7 @@ from bayesmix.reports.tidy import Reported
 from bayesmix.results import Fit
 from bayesmix.spec import level_words
 from bayesmix.studies import Study
+from bayesmix.three_steps import ThreeStep
 
 Cell = Callable[[Mapping[str, Any], int], str]
 """Words of a row, with so many decimals."""
@@ -65,12 +66,12 @@ def typeset(name: str, table: pd.DataFrame, what: Reported, digits: int = 3) -> 
         Its name there.
     table : pandas.DataFrame
         Its numbers.
-    what : Fit, xarray.DataTree, Enumeration or Study
+    what : Fit, xarray.DataTree, Enumeration, Study or ThreeStep
         What they are of.
     digits : int
         Decimals; a number that would round to nothing keeps three figures.
     """
-    plan = PLANS.get(name) or _any_plan(name, table)
+    plan = (None if isinstance(what, ThreeStep) else PLANS.get(name)) or _any_plan(name, table)
     rows = table if table.index.names == [None] else table.reset_index()
     gone = plan.without(rows) if plan.without else pd.Series(False, index=rows.index)
     kept = rows[~gone]

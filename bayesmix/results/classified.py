@@ -23,10 +23,20 @@ class Classified(Protocol):
 
 
 Result = Fit | xr.DataTree | Classified
+"""What is read here: of :func:`bayesmix.fit`, :func:`bayesmix.sample`, :func:`bayesmix.predict`."""
 
 
 def tables_of(result: Result) -> ClassTables:
     """What `result`, a fit, a posterior or a prediction, says of classes.
+
+    Parameters
+    ----------
+    result : Fit, xarray.DataTree or Prediction
+
+    Returns
+    -------
+    ClassTables
+        Posterior class probabilities of rows and clusters, and class sizes by the model.
 
     Raises
     ------
@@ -92,11 +102,14 @@ def paths(result: Result) -> pd.DataFrame:
     """The most likely path of each row of the data through the classes of its occasions, and who moved.
 
     The path (c_1, ..., c_T) with the largest P(C_1 = c_1, ..., C_T = c_T | all answers), which need not be made of the
-    most likely class of each occasion. Of a posterior the probabilities are averaged over draws.
+    most likely class of each occasion: what the Viterbi algorithm finds in a hidden Markov model, Rabiner (1989),
+    section III.B, here of all paths. Of a posterior the probabilities are averaged over draws.
 
     Parameters
     ----------
     result : Fit, xarray.DataTree or Prediction
+        What :func:`bayesmix.fit`, :func:`bayesmix.sample` or :func:`bayesmix.predict` returns, of a model with several
+        class variables of individuals, such as :func:`bayesmix.models.lta`.
 
     Returns
     -------
@@ -121,17 +134,32 @@ def paths(result: Result) -> pd.DataFrame:
 def class_counts(result: Result, name: str | None = None) -> pd.DataFrame:
     """Individuals (or clusters) in each class three ways: by the model, by posterior probability, by most likely class.
 
+    Of n units, those with answers, by their frequencies f_i (Mplus prints the same three),
+
+        model: n P(C = k),   posterior: sum_i f_i P(C_i = k | data),   most likely: sum_i f_i [argmax_c P(C_i = c) = k].
+
+    At a maximum of a model without covariates the first two are equal.
+
     Parameters
     ----------
     result : Fit, xarray.DataTree or Prediction
+        What :func:`bayesmix.fit`, :func:`bayesmix.sample` or :func:`bayesmix.predict` returns.
     name : str, optional
         The class variable; the first one if left out.
 
     Returns
     -------
     pandas.DataFrame
-        A row a class: `model` (the class probabilities of the model, times the individuals; of a prediction missing,
-        unless they vary from row to row), `posterior`, `most likely`, and their shares.
+        A row a class, numbers of units: `model` (class probabilities averaged over covariates; of a prediction missing,
+        unless they vary from row to row), `posterior`, `most likely`; and their shares, `model %`, `posterior %`,
+        `most likely %`, between 0 and 1.
+
+    Raises
+    ------
+    TypeError
+        No such result.
+    ValueError
+        There is no such class variable, or the posterior does not hold class probabilities.
 
     Examples
     --------
@@ -144,16 +172,31 @@ def class_counts(result: Result, name: str | None = None) -> pd.DataFrame:
 def classification(result: Result, name: str | None = None) -> pd.DataFrame:
     """Average posterior probabilities (columns) of those most likely in each class (rows).
 
+    With w_is one for the most likely class s of unit i and zero for the others, and its frequency f_i,
+
+        A_sc = sum_i f_i w_is P(C_i = c | data) / sum_i f_i w_is.
+
+    The other way round, P(most likely class = s | C = c) = A_sc n_s / sum_r A_rc n_r with the numbers n_s of those most
+    likely in s: these are the errors of assignment of :func:`bayesmix.three_step`, Vermunt (2010), equation (6).
+
     Parameters
     ----------
     result : Fit, xarray.DataTree or Prediction
+        What :func:`bayesmix.fit`, :func:`bayesmix.sample` or :func:`bayesmix.predict` returns.
     name : str, optional
         The class variable; the first one if left out.
 
     Returns
     -------
     pandas.DataFrame
-        The average of P(C = c | data) over the units whose most likely class is s, in row s and column c.
+        A_sc in row s and column c, (class, class): rows sum to one; missing for a class that is nobody's most likely.
+
+    Raises
+    ------
+    TypeError
+        No such result.
+    ValueError
+        There is no such class variable, or the posterior does not hold class probabilities.
 
     Examples
     --------

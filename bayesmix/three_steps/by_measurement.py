@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,6 +11,8 @@ from numpy.typing import NDArray
 
 from bayesmix.data import Coding, Dataset
 from bayesmix.ml import Target
+from bayesmix.spec import Model, Packing
+from bayesmix.three_steps.by_assignment import Assigned, loadings
 from bayesmix.three_steps.declared import measurement, third_model, two_step_model
 from bayesmix.three_steps.inputs import check_within
 from bayesmix.three_steps.result import ThreeStep
@@ -24,118 +27,179 @@ if TYPE_CHECKING:
 
 
 def run(plan: Plan) -> ThreeStep:
-    """Hold the measurement, and estimate the rest.
+    """Hold the measurement, and estimate the rest."""
+    (step,) = plan.steps
+    held = Held.of(plan, step.posterior(step.theta))
+    top = climb(held.at(step.theta), held.start(step.theta))
+    covariance = held.robust(top)
+    if plan.uncertainty:
+        covariance = covariance + carried(top.inverse, [held.slope(top)], plan.steps, plan.groups)
+    a = held.units
+    return told(plan, Last(top, top.data.model, [a.p], [a.d], [held.moved_to(top)], covariance, held.weight))
+
+
+@dataclass(frozen=True)
+class Held:
+    """The rows of step two under the model of step one with more in its structure.
+
+    Attributes
+    ----------
+    plan : Plan
+    units : Assigned
+        The units of step one by their most likely classes.
+    shared : mapping of outcome to float
+        Of outcomes that are correlated given the class: see :func:`~bayesmix.three_steps.by_assignment.loadings`.
+    rows : array of int
+        Rows of the data that enter: all individuals of the clusters that are kept, where these have the classes.
+    data : Target
+        These rows, the measurement at the first point.
+    """
+
+    plan: Plan
+    units: Assigned
+    shared: Mapping[str, float]
+    rows: NDArray[np.int64]
+    data: Target
+
+    @classmethod
+    def of(cls, plan: Plan, p: Array) -> Held:
+        """Check and encode the rows; p are the class probabilities of step one.
+
+        Raises
+        ------
+        ValueError
+            What two steps cannot be made of: :func:`_check`.
+        """
+        (step,) = plan.steps
+        _check(plan, step)
+        w = assigned(p, "modal")
+        units = Assigned(step, p, w, errors(p, w, step.freq))
+        modal = plan.of_rows(0, w)
+        plan.notes.extend(check_within(plan.outcomes, plan.frame, modal, step.labels, plan.variance))
+        _check_frame(plan, step, units.d)
+        shared = loadings(plan.outcomes, plan.frame, modal, plan.variance) if plan.correlated else {}
+        rows = _rows(plan, step)
+        model = _model(plan, step, shared, step.theta.reshape(-1, step.theta.shape[-1])[0])
+        return cls(plan, units, shared, rows, _target(plan, step, rows, model))
+
+    def at(self, theta: Array) -> Target:
+        """The rows with the measurement held at a point of step one."""
+        model = _model(self.plan, self.units.step, self.shared, theta)
+        packing = Packing(model.parameters, self.data.coords, self.data.packing.absent)
+        return replace(self.data, model=model, packing=packing, kept={})
+
+    def start(self, theta: Array) -> Array:
+        """Where step two begins: the structure of step one, no slopes, margins of the outcomes."""
+        step, plan, data = self.units.step, self.plan, self.at(theta)
+        by_pattern = np.zeros((len(data.counts), step.size))
+        first = self._first
+        np.add.at(by_pattern, data.pattern_of[first], plan.of_rows(0, self.units.p) * plan.freq()[:, None])
+        values = start_values(data, [], by_pattern) | step.data.natural(theta)
+        for parameter in data.model.parameters:
+            if parameter.name == "step_slope" or parameter.name.startswith("outcome_slope_"):
+                values[parameter.name] = np.zeros_like(values[parameter.name])
+        return data.pack({k: np.where(data.packing.index[k] >= 0, v, data.packing.held[k]) for k, v in values.items()})
+
+    @property
+    def _first(self) -> NDArray[np.int64]:
+        """Where the units stand among the rows: of clusters the first row of each."""
+        return np.flatnonzero(np.isin(self.rows, self.plan.rows[self.plan.kept]))
+
+    @property
+    def weight(self) -> Array:
+        """Units of each pattern, of which covariates of outcomes have their means."""
+        n = len(self.data.counts)
+        return np.bincount(self.data.pattern_of[self._first], weights=self.plan.freq(), minlength=n)
+
+    def robust(self, top: Maximum) -> Array:
+        """The sandwich of rows, or of clusters where these are the units of the likelihood."""
+        data, scores, groups = top.data, top.curvature.scores, self.plan.groups
+        if data.clusters is not None:
+            return top.robust(scores, top.curvature.weight, None)
+        freq = self.units.step.data.rows.freq[self.rows]
+        return top.robust(scores[data.pattern_of], freq, None if groups is None else groups[self.rows])
+
+    def moved_to(self, top: Maximum) -> Array:
+        """Class probabilities of the units in step two."""
+        variable = self.units.step.variable
+        after = unit_posterior(top.data, top.theta, variable.level, variable.name)
+        return after if self.units.step.of_clusters else after[top.data.pattern_of]
+
+    def slope(self, top: Maximum) -> Array:
+        """C: how the score moves with the measurement of step one, over all of its theta."""
+        step = self.units.step
+        names = measurement(step.source.model)
+        free = _model(self.plan, step, self.shared, step.theta, held=False)
+        found, places, packing = top.slope_along(free, names)
+        out = np.zeros((len(top.theta), step.data.packing.size))
+        for name in names:
+            here, there = packing.index[name], step.data.packing.index[name]
+            used = (here >= 0) & (there >= 0)
+            out[:, there[used]] = found[:, np.searchsorted(places, here[used])]
+        return out
+
+
+def _check(plan: Plan, step: StepOne) -> None:
+    """Refuse what two steps cannot be made of.
 
     Raises
     ------
     ValueError
-        The class logits of step one have covariates; outcomes of classes of clusters.
+        Class logits of step one with covariates; clusters whose rows stand for several and would give their outcomes
+        several times; residual covariances beside effects of individuals, which would be integrated together.
     """
-    (step,) = plan.steps
-    _check(plan, step)
-    p = step.posterior(step.theta)
-    w = assigned(p, "modal")
-    d = errors(p, w, step.freq)
-    plan.notes.extend(check_within(plan.outcomes, plan.frame, w[plan.kept], step.labels, plan.variance))
-    _check_frame(plan, step, d)
-    rows = _rows(plan, step)
-    data = _target(plan, step, rows)
-    top = climb(data, _start(plan, step, data, p, rows))
-    covariance = top.robust(*_scores(top, step, rows), _groups_of(plan, top, rows))
-    if plan.uncertainty:
-        covariance = covariance + carried(top.inverse, _slope(plan, step, top), step.covariance(plan.groups))
-    after = unit_posterior(top.data, top.theta, step.variable.level, step.variable.name)
-    after = after if step.of_clusters else after[top.data.pattern_of]
-    return told(plan, Last(top, top.data.model, p, d, after, covariance))
-
-
-def _check(plan: Plan, step: StepOne) -> None:
+    model = step.source.model
     if any(t.covariates for t in step.variable.predictor):
         raise ValueError(
             "The class logits of step one have covariates already: for method='two-step' fit step one without, and "
             "give all covariates here."
         )
-    if step.of_clusters and plan.outcomes:
+    if step.of_clusters and plan.outcomes and (step.data.rows.freq[plan.rows] != 1).any():
         raise ValueError(
-            "Outcomes of classes of clusters came with method='two-step', in which each individual would count: take "
-            "method='ml' or 'bch', whose units are the clusters."
+            f"Outcomes of classes of clusters came with frequencies ('{model.freq}'): a first row that stands for "
+            "several would count its cluster's outcome as often; take method='ml' or 'bch', or a row an individual."
         )
-    if plan.correlated:
-        raise ValueError("correlated=True came with method='two-step': take method='ml' or 'bch'.")
+    if plan.correlated and model.effects_at("individual"):
+        raise ValueError(
+            "correlated=True came with method='two-step' and a step one with effects of individuals "
+            f"({', '.join(e.name for e in model.effects_at('individual'))}), beside which residual covariances have no "
+            "closed form: take method='ml' or 'bch'."
+        )
 
 
 def _check_frame(plan: Plan, step: StepOne, d: Array) -> None:
     """Have covariates and outcomes checked as those of a new model are: that of three steps."""
-    model = third_model(
-        {step.variable.name: step.size}, [plan.column], [d], plan.covariates, plan.outcomes, plan.variance
-    )
+    (column,) = plan.columns
+    model = third_model({step.variable.name: step.size}, [column], [d], plan.covariates, plan.outcomes, plan.variance)
     labels = np.arange(len(plan.frame)) % step.size
-    target_of(model, plan.frame.assign(**{plan.column: np.asarray(step.labels)[labels]}))
+    target_of(model, plan.frame.assign(**{column: np.asarray(step.labels)[labels]}))
 
 
 def _rows(plan: Plan, step: StepOne) -> NDArray[np.int64]:
-    """Rows of the data that enter: all individuals of the clusters that are kept, where these have the classes."""
+    """Rows of the data that enter."""
     if not step.of_clusters:
         return plan.rows[plan.kept]
     seen = np.flatnonzero(step.data.pattern_of >= 0)
     return seen[plan.kept[np.asarray(step.data.cluster_of_row)[seen]]]
 
 
-def _target(plan: Plan, step: StepOne, rows: NDArray[np.int64]) -> Target:
-    """The rows under the model of two steps, coded as those of step one."""
+def _model(plan: Plan, step: StepOne, shared: Mapping[str, float], theta: Array, held: bool = True) -> Model:
+    """The model of step two, its measurement held at a point of step one (or free, for derivatives)."""
+    return two_step_model(
+        step.source.model, step.variable.name, step.data.natural(theta), plan.covariates, plan.outcomes, plan.variance,
+        step.variable.level, shared=shared, held=held,
+    )  # fmt: skip
+
+
+def _target(plan: Plan, step: StepOne, rows: NDArray[np.int64], model: Model) -> Target:
+    """The rows under the model of two steps, coded as those of step one; outcomes of clusters stand in one row each."""
     source = step.source
-    values = {str(k): x.values for k, x in source.params.items()}
-    model = two_step_model(
-        source.model, step.variable.name, values, plan.covariates, plan.outcomes, plan.variance, step.variable.level
-    )
     frame = plan.df.iloc[rows].reset_index(drop=True)
+    if step.of_clusters:
+        first = np.isin(rows, plan.rows)
+        frame = frame.assign(**{o.name: frame[o.name].where(first) for o in plan.outcomes})
     coding = Coding(source.coding.categories, source.coding.designs)
     encoded = replace(Dataset.encode(model, frame, coding), follows=False)
-    methods = {k: m for k, m in step.data.nodes.items() if model.effects_at(k)} or None
+    methods = {k: m for k, m in step.data.nodes.items() if source.model.effects_at(k)} or None
     data = Target.of(encoded, methods)
     return data.on_user_scale() if source.model.covariates else data
-
-
-def _start(plan: Plan, step: StepOne, data: Target, p: Array, rows: NDArray[np.int64]) -> Array:
-    """Where step two begins: the structure of step one, no slopes, margins of the outcomes."""
-    by_pattern = np.zeros((len(data.counts), step.size))
-    if not step.of_clusters:
-        np.add.at(by_pattern, data.pattern_of, p[plan.kept] * step.freq[plan.kept, None])
-    values = start_values(data, step.freq @ p, by_pattern)
-    for k, x in step.source.params.items():
-        values[str(k)] = x.values
-    for parameter in data.model.parameters:
-        if parameter.name == "step_slope" or parameter.name.startswith("outcome_slope_"):
-            values[parameter.name] = np.zeros_like(values[parameter.name])
-    held = {k: np.where(data.packing.estimated[k], v, data.packing.held[k]) for k, v in values.items()}
-    return data.pack(held)
-
-
-def _scores(top: Maximum, step: StepOne, rows: NDArray[np.int64]) -> tuple[Array, Array]:
-    """Scores of rows, or of clusters where these are the units, and how many of them each stands for."""
-    data, scores = top.data, top.curvature.scores
-    if data.clusters is not None:
-        return scores, top.curvature.weight
-    return scores[data.pattern_of], step.data.rows.freq[rows]
-
-
-def _groups_of(plan: Plan, top: Maximum, rows: NDArray[np.int64]) -> NDArray[np.int64] | None:
-    return None if plan.groups is None or top.data.clusters is not None else plan.groups[rows]
-
-
-def _slope(plan: Plan, step: StepOne, top: Maximum) -> Array:
-    """C: how the score moves with the measurement of step one, over all of its theta."""
-    source = step.source
-    names = measurement(source.model)
-    values = {str(k): x.values for k, x in source.params.items()}
-    free = two_step_model(
-        source.model, step.variable.name, values, plan.covariates, plan.outcomes, plan.variance, step.variable.level,
-        held=False,
-    )  # fmt: skip
-    found, places, packing = top.slope_along(free, names)
-    out = np.zeros((len(top.theta), step.data.packing.size))
-    for name in names:
-        here, there = packing.index[name], step.data.packing.index[name]
-        used = (here >= 0) & (there >= 0)
-        out[:, there[used]] = found[:, np.searchsorted(places, here[used])]
-    return out

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import combinations
 
 import numpy as np
 
@@ -118,7 +117,10 @@ def third_model(
     covariates: str | None,
     outcomes: Sequence[Outcome],
     variance: str,
+    *,
     shared: Mapping[str, float] | None = None,
+    owner: str | None = None,
+    held: Array | None = None,
 ) -> Model:
     """Declare the third step.
 
@@ -133,21 +135,27 @@ def third_model(
     covariates : str, optional
         Formula of all class logits.
     outcomes : sequence of Outcome
-        They depend on the first class variable.
     variance : {"equal", "class"}
         Of normal outcomes.
     shared : mapping of outcome to float, optional
-        Normal outcomes that are correlated given the class, with a share of the SD of each: see :func:`correlated`.
+        Normal outcomes that are correlated given the class, with the fixed loading of each: see :func:`correlated`.
+    owner : str, optional
+        The class variable that outcomes depend on; the first if left out.
+    held : array (class,), optional
+        Sizes of the classes of a single variable, which are then not estimated.
     """
     names = list(sizes)
     classes = []
     for k, name in enumerate(names):
         prefix, parents = ("class", ()) if k == 0 else (f"transition{k}", (names[k - 1],))
         logits = class_logits(name, prefix, parents, individual=covariates)
+        if held is not None:
+            fixed = tuple(at(float(x), **{name: t}) for t, x in enumerate(np.log(held / held[-1])))
+            logits = (Term(replace(logits[0].parameter, fixed=fixed)),)
         classes.append(LatentClass(name, sizes[name], "individual", logits))
     numbers = [""] if len(names) == 1 else [f"_{k + 1}" for k in range(len(names))]
     measured = [assigned_response(*each) for each in zip(names, numbers, columns, errors, strict=True)]
-    responses = [o.response(names[0], variance) for o in outcomes]
+    responses = [o.response(owner or names[0], variance) for o in outcomes]
     effects, responses = correlated(responses, shared or {})
     return Model("three_step", (*measured, *responses), tuple(classes), effects)
 
@@ -155,16 +163,17 @@ def third_model(
 def correlated(responses: list[Response], shared: Mapping[str, float]) -> tuple[tuple[Effect, ...], list[Response]]:
     """Normal outcomes with residual covariances that are the same in all classes.
 
-    For each pair of outcomes a standard normal effect, on which the first loads by a fixed number f and the second by
-    a free one, l: their covariance is f l, and their variances have f^2 and l^2 beside those of their own.
+    Of m outcomes each but the last has a standard normal effect, on which it loads by a fixed number, and those after
+    it by free ones: L L' of these loadings has m (m - 1) / 2 free numbers for as many covariances. What is left of
+    the variances are those of the outcomes themselves.
     """
     effects, out = [], {r.items[0]: r for r in responses}
-    for k, (a, b) in enumerate(combinations(shared, 2), start=1):
+    for k, first in enumerate([*shared][:-1], start=1):
         effects.append(Effect(f"r{k}", "individual"))
-        first = Parameter(f"shared_{k}_of_first", (), fixed=(Fixed(shared[a]),))
-        second = Parameter(f"shared_{k}_of_second")
-        for name, p in ((a, first), (b, second)):
-            out[name] = replace(out[name], predictor=(*out[name].predictor, Term(p, effects=(f"r{k}",))))
+        for j, name in enumerate([*shared][k - 1 :], start=k):
+            fixed = (Fixed(shared[first]),) if name == first else ()
+            loading = Term(Parameter(f"shared_{k}_{j}", fixed=fixed), effects=(f"r{k}",))
+            out[name] = replace(out[name], predictor=(*out[name].predictor, loading))
     return tuple(effects), list(out.values())
 
 
@@ -191,7 +200,7 @@ def with_free_errors(model: Model) -> Model:
 
 def two_step_model(
     model: Model, variable: str, values: Mapping[str, Array], covariates: str | None, outcomes: Sequence[Outcome],
-    variance: str, level: str, held: bool = True,
+    variance: str, level: str, *, shared: Mapping[str, float], held: bool = True,
 ) -> Model:  # fmt: skip
     """The model of step one with more in its structure, its measurement fixed: Bakk and Kuha (2018).
 
@@ -209,6 +218,8 @@ def two_step_model(
     variance : {"equal", "class"}
     level : {"individual", "cluster"}
         Where the covariates are measured.
+    shared : mapping of outcome to float
+        Normal outcomes that are correlated given the class: see :func:`correlated`.
     held : bool
         Whether the measurement is fixed at `values`; else it is free, for derivatives.
     """
@@ -235,8 +246,10 @@ def two_step_model(
     )
     slopes = () if covariates is None else class_logits(variable, "step", (), **{level: covariates})[1:]
     classes = (replace(c, predictor=(*c.predictor, *slopes)) if c.name == variable else c for c in model.classes)
-    more = tuple(o.response(variable, variance) for o in outcomes)
-    return replace(model, name="two_step", responses=(*responses, *more), classes=tuple(classes), effects=effects)
+    common, more = correlated([o.response(variable, variance) for o in outcomes], shared)
+    return replace(
+        model, name="two_step", responses=(*responses, *more), classes=tuple(classes), effects=(*effects, *common)
+    )
 
 
 def measurement(model: Model) -> list[str]:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from bayesmix.checks import nearest
-from bayesmix.data.columns import numbers, read
+from bayesmix.data.columns import check_no_date, numbers, read
 from bayesmix.data.design import columns_of
 from bayesmix.spec import Covariates, Model
 from bayesmix.spec.families import Family, bernoulli, check_family, normal
@@ -37,6 +37,9 @@ def outcomes_of(
     chosen: dict[str, Any] = (
         dict(given) if isinstance(given, Mapping) else dict.fromkeys([given] if isinstance(given, str) else given)
     )
+    if not isinstance(given, (str, Mapping)) and len(chosen) < len(given):
+        twice = next(k for k in chosen if list(given).count(k) > 1)
+        raise ValueError(f"The outcome {twice!r} came twice: name each once.")
     if not chosen:
         raise ValueError("outcomes came empty: name columns, or leave it out.")
     by_name = formulas if isinstance(formulas, Mapping) else dict.fromkeys(chosen, formulas)
@@ -48,10 +51,7 @@ def outcomes_of(
     for k, (name, given_family) in enumerate(chosen.items(), start=1):
         if not isinstance(name, str):
             raise ValueError(f"The outcomes came with {name!r}, expected names of columns as text.")
-        if name not in df.columns:
-            near = nearest(name, df.columns)
-            hint = f"did you mean '{near}'?" if near else f"they have {', '.join(map(str, df.columns[:12]))}."
-            raise ValueError(f"The outcome '{name}' is no column of the data: {hint}")
+        check_columns(df, (), [name])
         family, note = (given_family, []) if given_family is not None else _by_values(name, df[name])
         notes += note
         check_family(family)
@@ -71,6 +71,7 @@ def _by_values(name: str, column: pd.Series) -> tuple[Family, list[str]]:
     ValueError
         Text.
     """
+    check_no_date(f"The outcome '{name}'", column)
     found = read(f"The outcome '{name}'", column, np.ones(len(column), dtype=bool))
     if found.kind in ("text", "mixed"):
         raise ValueError(
@@ -117,21 +118,22 @@ def formula_columns(formula: str | None) -> list[str]:
     return [] if formula is None else columns_of(Covariates("covariate", formula))
 
 
-def check_columns(df: pd.DataFrame, names: Sequence[str]) -> None:
-    """Refuse covariates that are no columns.
+def check_columns(df: pd.DataFrame, covariates: Sequence[str], outcomes: Sequence[str]) -> None:
+    """Refuse covariates and outcomes that are no columns, or of which there are two.
 
     Raises
     ------
     ValueError
-        The first that is missing.
+        The first of them.
     """
-    for name in names:
-        if name not in df.columns:
-            near = nearest(name, df.columns)
-            raise ValueError(
-                f"The covariate '{name}' is no column of the data: "
-                + (f"did you mean '{near}'?" if near else f"they have {', '.join(map(str, df.columns[:12]))}.")
-            )
+    for what, names in (("covariate", covariates), ("outcome", outcomes)):
+        for name in names:
+            if name not in df.columns:
+                near = nearest(name, df.columns)
+                hint = f"did you mean '{near}'?" if near else f"they have {', '.join(map(str, df.columns[:12]))}."
+                raise ValueError(f"The {what} '{name}' is no column of the data: {hint}")
+            if (n := int((df.columns == name).sum())) > 1:
+                raise ValueError(f"The data have {n} columns '{name}', the {what}: rename all but one.")
 
 
 def complete(df: pd.DataFrame, names: Sequence[str]) -> np.ndarray:
@@ -248,3 +250,23 @@ def check_weighted(outcomes: Sequence[Outcome], frame: pd.DataFrame, w: Array, l
                 f"BCH weights give the outcome '{o.name}' a variance of {spread[k]:.3g} in class {labels[k]}: negative "
                 f"weights outweigh the others there; take variance='equal', or {other.removeprefix('take ')}."
             )
+
+
+def check_moves(
+    before: Array, now: Array, freq: Array, labels: Sequence, next_labels: Sequence, names: Sequence[str]
+) -> None:
+    """Refuse BCH weights under which a move from a class to one of the next occasion has no probability.
+
+    Raises
+    ------
+    ValueError
+        Which move, which number, and what to do.
+    """
+    size = np.nan_to_num(before * freq[:, None]).T @ np.nan_to_num(now)
+    if (size <= 0).any():
+        s, t = np.argwhere(size <= 0)[0]
+        raise ValueError(
+            f"BCH weights give the move from class {labels[s]} of {names[0]} to class {next_labels[t]} of {names[1]} a "
+            f"size of {size[s, t]:.1f}: negative weights outweigh the others there, and it has no probability; take "
+            "method='ml'."
+        )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -65,6 +66,16 @@ class Monitor:
             shares |= {"step three": freq @ after / freq.sum(), "moved": np.array(own)}
         table = pd.DataFrame(shares | {"assigned to it": np.diag(d)}, index=pd.Index(labels, name="class"))
         return cls(table, moved, entropy_of(p, freq), entropy)
+
+    @classmethod
+    def joined(cls, each: Sequence[Monitor], names: Sequence[str]) -> Monitor:
+        """The monitors of several class variables beneath each other; of their numbers the worst."""
+        return cls(
+            pd.concat([m.classes for m in each], keys=names, names=["variable"]),
+            max(m.moved for m in each),
+            min(m.entropy for m in each),
+            min(m.entropy_three for m in each),
+        )
 
     def doubts(self) -> list[str]:
         """Why the numbers of step three are not to be trusted; nothing where there is no reason."""

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from bayesmix.data import as_frame
 from bayesmix.results import Fit
-from bayesmix.three_steps import by_assignment, by_measurement, transitions
+from bayesmix.three_steps import by_assignment, by_measurement
 from bayesmix.three_steps.declared import Outcome
 from bayesmix.three_steps.inputs import (
     Outcomes,
@@ -26,6 +26,7 @@ from bayesmix.three_steps.inputs import (
 )
 from bayesmix.three_steps.result import ThreeStep
 from bayesmix.three_steps.step_one import StepOne, said_of_covariates
+from bayesmix.three_steps.transitions import check, owner_of
 from bayesmix.typing import Array
 
 
@@ -47,8 +48,10 @@ class Plan:
     outcomes : tuple of Outcome
     groups : array of int (row of the data,), optional
         What standard errors are robust against beyond units.
+    owner : int
+        The place of the step whose classes outcomes follow from.
     notes : list of str
-    method, assignment, variance, correlated, uncertainty, at, level, draws
+    method, assignment, sizes, variance, correlated, uncertainty, at, level, draws
         As they were asked for.
     """
 
@@ -59,8 +62,10 @@ class Plan:
     covariates: str | None
     outcomes: tuple[Outcome, ...]
     groups: NDArray[np.int64] | None
+    owner: int
     method: str
     assignment: str
+    sizes: str
     variance: str
     correlated: bool
     uncertainty: bool
@@ -79,6 +84,8 @@ class Plan:
         method: str,
         assignment: str,
         *,
+        sizes: str,
+        occasion: int | None,
         outcome_covariates: str | Mapping[str, str] | None,
         slopes: str,
         cluster: str | None,
@@ -93,14 +100,31 @@ class Plan:
         if covariates is None and outcomes is None and not several:
             raise ValueError("Neither covariates nor outcomes came: name what the classes are to be related to.")
         if several:
-            transitions.check(results, method, assignment, outcomes)
+            check(results, method, sizes)
+        owner = owner_of(occasion, several, len(results))
+        if sizes == "held" and (method != "ml" or covariates is not None):
+            came = f"method={method!r}" if method != "ml" else f"covariates {covariates!r}"
+            raise ValueError(
+                f"sizes='held' came with {came}: class sizes of step one can be held with method='ml' and outcomes "
+                "alone; take sizes='free'."
+            )
         chains = result["posterior"].sizes["chain"] if isinstance(result, xr.DataTree) and "posterior" in result else 1
         steps = tuple(StepOne.of(r, df, variable, -(-draws // chains)) for r in results)
         first = steps[0]
+        if several and any(s.of_clusters for s in steps):
+            raise ValueError(
+                "A list of fits came with classes of clusters: transitions are those of individuals; give variable= "
+                "for the classes of individuals, or each fit alone."
+            )
+        if len(freqs := {s.source.model.freq for s in steps}) > 1:
+            raise ValueError(
+                f"The fits of the occasions came with different frequency columns ({', '.join(map(str, freqs))}): a "
+                "row stands for so many units at all of them; fit them with the same freq=."
+            )
         found, notes = outcomes_of(outcomes, outcome_covariates, slopes, df)
         predictors = formula_columns(covariates)
         used = [*predictors, *(c for o in found for c in formula_columns(o.formula))]
-        check_columns(df, used)
+        check_columns(df, used, ())
         for s in steps:
             check_new(s.source.model, predictors, found)
             notes += said_of_covariates(s.source.model, s.variable)
@@ -116,9 +140,11 @@ class Plan:
         if n := int((~kept).sum()):
             unit = "clusters" if first.of_clusters else "rows"
             notes.append(f"{n} {unit} miss a covariate and are left out of the last step (step one has them)")
+        if sizes == "held":
+            notes.append("class sizes of step one are held, as in DU3STEP and DE3STEP of Mplus")
         groups, said = _groups(first, df, cluster)
         return cls(
-            steps, df, rows, kept, covariates, tuple(found), groups, method, assignment, draws=draws,
+            steps, df, rows, kept, covariates, tuple(found), groups, owner, method, assignment, sizes, draws=draws,
             notes=notes + said, **settings,
         )  # fmt: skip
 
@@ -138,12 +164,27 @@ class Plan:
         return None if self.groups is None else self.groups[self.rows[self.kept]]
 
     @property
-    def column(self) -> str:
-        """A name for the assigned classes that no column of the data has."""
-        name = f"assigned {self.steps[0].variable.name}"
+    def numbers(self) -> list[str]:
+        """What names of several occasions end with; nothing for a single one."""
+        return [""] if len(self.steps) == 1 else [f"_{k + 1}" for k in range(len(self.steps))]
+
+    @property
+    def columns(self) -> list[str]:
+        """Names for the assigned classes that no column of the data has, one an occasion."""
+        name = "assigned"
         while any(str(c).startswith(name) for c in self.df.columns):
             name = f"_{name}"
-        return name
+        return [f"{name}{k}" for k in self.numbers]
+
+    def of_rows(self, k: int, x: Array) -> Array:
+        """Numbers (row of step one k, class) as those of the rows of the last step; missing where it has no answer."""
+        out = np.full((len(self.df), x.shape[1]), np.nan)
+        out[self.steps[k].rows] = x
+        return out[self.rows[self.kept]]
+
+    def seen(self, k: int) -> NDArray[np.bool_]:
+        """Which rows of the last step have an answer in step one k."""
+        return np.isin(self.rows[self.kept], self.steps[k].rows)
 
     @property
     def errors_in_words(self) -> str:
@@ -159,8 +200,6 @@ class Plan:
 
     def run(self) -> ThreeStep:
         """The last step, by the method that was asked for."""
-        if len(self.steps) > 1:
-            return transitions.run(self)
         return by_measurement.run(self) if self.method == "two-step" else by_assignment.run(self)
 
     @property

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import combinations
 
 import numpy as np
 import pandas as pd
@@ -58,7 +59,7 @@ class Quantities:
 
 def quantities(
     data: Target, theta: Array, covariance: Array, flat: np.ndarray, outcomes: Sequence[Outcome], names: Sequence[str],
-    at_means: bool = True,
+    *, owner: str, at_means: bool = True, weight: Array | None = None,
 ) -> Quantities:  # fmt: skip
     """Everything that is said of step three at its maximum, by the delta method.
 
@@ -73,12 +74,16 @@ def quantities(
     outcomes : sequence of Outcome
     names : sequence of str
         The class variables that are related to something.
+    owner : str
+        That which outcomes follow from.
     at_means : bool
         Whether outcomes are taken where their covariates are at their means; else where these are zero.
+    weight : array (pattern,), optional
+        Of which they have their means; that of the patterns if left out.
     """
     steps = STEP * np.maximum(1.0, np.abs(theta))
     points = theta + np.concatenate([np.zeros((1, len(theta))), np.diag(steps), -np.diag(steps)])
-    keys, values = _all(data, points, outcomes, names, at_means)
+    keys, values = _all(data, points, outcomes, names, owner, at_means, weight)
     n = len(theta)
     slopes = (values[1 : n + 1] - values[n + 1 :]) / (2 * steps[:, None])
     out = slopes.T @ covariance @ slopes
@@ -89,7 +94,13 @@ def quantities(
 
 
 def _all(
-    data: Target, points: Array, outcomes: Sequence[Outcome], names: Sequence[str], at_means: bool
+    data: Target,
+    points: Array,
+    outcomes: Sequence[Outcome],
+    names: Sequence[str],
+    owner: str,
+    at_means: bool,
+    weight: Array | None,
 ) -> tuple[list, Array]:
     """Keys, and values (point, quantity)."""
     natural = data.natural(points)
@@ -112,12 +123,15 @@ def _all(
                 kind = "logit" if t.covariates is None else "slope"
                 add(kind, natural[t.parameter.name], t.parameter.dims, c.name)
     for o in outcomes:
-        _add_outcome(data, natural, o, add, names[0], at_means)
-    for e in data.model.effects if outcomes else ():
-        loaded = [(r.items[0], t.parameter) for r in data.model.responses for t in r.predictor if e.name in t.effects]
-        if [p.name.startswith("shared_") for _, p in loaded] == [True, True]:
-            keys.append(("residual covariance", names[0], " with ".join(name for name, _ in loaded), "", "", "", ""))
-            columns.append(natural[loaded[0][1].name] * natural[loaded[1][1].name])
+        _add_outcome(data, natural, o, add, owner, _means(data, o, weight) * at_means)
+    loads = {
+        r.items[0]: {e: natural[t.parameter.name] for t in r.predictor for e in t.effects}
+        for r in data.model.responses
+        if any(t.parameter.name.startswith("shared_") for t in r.predictor)
+    }
+    for (one, of_one), (other, of_other) in combinations(loads.items(), 2):
+        keys.append(("residual covariance", owner, f"{one} with {other}", "", "", "", ""))
+        columns.append(np.asarray(sum(of_one[e] * of_other[e] for e in of_one if e in of_other)))
     return keys, np.stack(columns, axis=1)
 
 
@@ -129,7 +143,7 @@ def _role(dim: str, variable: str, model: Model) -> str:
     return "category" if dim.startswith(("category", "threshold")) else "term"
 
 
-def _add_outcome(data: Target, natural: dict[str, Array], o: Outcome, add, variable: str, at_means: bool) -> None:
+def _add_outcome(data: Target, natural: dict[str, Array], o: Outcome, add, variable: str, at: Array) -> None:
     """The location of an outcome, where covariates are zero and at their means; its slopes, mean and SD."""
     (r,) = [r for r in data.model.responses if r.name == f"outcome_{o.number}"]
     by_name = {t.parameter.name: t.parameter for t in r.terms}
@@ -142,7 +156,7 @@ def _add_outcome(data: Target, natural: dict[str, Array], o: Outcome, add, varia
         slope = natural[o.slope].take(0, axis=1 + b.dims.index(r.item_dim))
         own = [d for d in b.dims if d != r.item_dim]
         add("outcome slope", slope, own, variable, o.name)
-        part = slope @ (_means(data, o) * at_means)  # the covariates are last
+        part = slope @ at  # the covariates are last
         shape = [part.shape[0]] + [n if d in own else 1 for d, n in zip(dims, here.shape[1:], strict=True)]
         here = here + o.sign * part.reshape(shape)
     add("location", here, dims, variable, o.name)
@@ -158,10 +172,13 @@ def _add_outcome(data: Target, natural: dict[str, Array], o: Outcome, add, varia
         add("sd", np.sqrt(x**2 + np.reshape(more, (-1, *[1] * (x.ndim - 1)))), sd.dims[:-1], variable, o.name)
 
 
-def _means(data: Target, o: Outcome) -> Array:
-    """The means of the covariates of an outcome over the rows of step three."""
+def _means(data: Target, o: Outcome, weight: Array | None) -> Array:
+    """The means of the covariates of an outcome over the units of the last step; nothing where it has none."""
+    if o.formula is None:
+        return np.zeros(0)
     x = data.user_columns.get(o.covariates, data.arrays[o.covariates]).values
-    weight = data.arrays["weight"].values if data.clusters is None else data.counts
+    if weight is None:
+        weight = np.asarray(data.arrays["weight"].values if data.clusters is None else data.counts)
     return weight @ x / weight.sum()
 
 

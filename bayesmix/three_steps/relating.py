@@ -35,6 +35,8 @@ def three_step(
     uncertainty: bool = True,
     cluster: str | None = None,
     variable: str | None = None,
+    occasion: int | None = None,
+    sizes: Literal["free", "held"] = "free",
     level: float = 0.95,
     draws: int = 50,
     seed: int = 0,
@@ -56,6 +58,10 @@ def three_step(
     f is normal with means and variances by class (DU3STEP; with ``variance="equal"`` DE3STEP), logistic for binary and
     nominal outcomes, Poisson or negative binomial for counts. BCH: Vermunt (2010); Bakk, Tekle and Vermunt (2013).
 
+    With several fits the classes X_1, ..., X_K of the occasions are a chain, P(X_1 | Z) prod_k P(X_k | X_k-1, Z), each
+    with its own D, Nylund-Gibson, Grimm, Quirk and Furlong (2014); weights of a unit, proportional or BCH, are products
+    over occasions, and where it has no answer the class is summed out.
+
     Standard errors are robust, H^-1 (sum_g s_g s_g') H^-1 over units or clusters g, and, with `uncertainty`, have
     H^-1 C V_1 C' H^-1 added to that, where C = ds/dtheta_1' is how the score moves with the parameters of step one and
     V_1 their robust covariance matrix: Bakk, Oberski and Vermunt (2014); Bakk and Kuha (2018).
@@ -64,8 +70,8 @@ def three_step(
     ----------
     fit : Fit, xarray.DataTree or sequence of Fit
         Step one: classes of individuals or of clusters. A posterior of :func:`bayesmix.sample` is pooled over its
-        draws. Several fits, one an occasion, of the same rows: transitions between their classes; they take the method
-        "ml" with modal assignment, and covariates.
+        draws. Several fits, one an occasion, of the same rows: transitions between their classes, of individuals, by
+        "ml" or "bch".
     df : pandas.DataFrame
         The rows of the fit, with covariates and outcomes. Rows that miss a covariate are left out; missing outcomes
         are taken as missing at random.
@@ -75,7 +81,8 @@ def three_step(
         Columns. Left to themselves, columns of two different numbers are binary and others normal; a mapping says it:
         ``{"score": bm.normal(), "job": bm.nominal(), "visits": bm.poisson()}``. Several outcomes are one model.
     method, assignment
-        As above; "two-step" assigns nobody.
+        As above; "two-step" assigns nobody. Its units are clusters where these have the classes: an outcome of theirs
+        counts once a cluster.
     outcome_covariates : str or mapping of outcome to str, optional
         Formula of covariates of the outcomes beside the class, of all or by outcome.
     slopes : {"common", "class"}
@@ -94,12 +101,18 @@ def three_step(
         Column of clusters that standard errors are robust against; that of the fit if left out.
     variable : str, optional
         The class variable, where the fit has several.
+    occasion : int, optional
+        Of several fits that whose classes outcomes follow from, from 1; the last one if left out.
+    sizes : {"free", "held"}
+        Whether class sizes are estimated in the last step, or held at those of step one, as DU3STEP and DE3STEP of
+        Mplus have them; the latter with the method "ml", outcomes alone and a single fit.
     level : float
         Of the intervals.
     draws : int
         Of a posterior: how many draws are pooled, over all chains. In each the classes of the units are drawn from
-        their probabilities at its parameters, with the errors D of such an assignment (random assignment), and the
-        results are pooled by Rubin's rules.
+        their probabilities at its parameters, with the errors D of such an assignment (random assignment); in two steps
+        the measurement is held at these parameters. Results are pooled by Rubin's rules: the spread between draws is
+        the uncertainty of step one.
     seed : int
         For these.
 
@@ -111,8 +124,10 @@ def three_step(
     Raises
     ------
     ValueError, TypeError
-        Other rows than those of the fit; columns that are missing, infinite, text, or in step one already; a class
-        that nobody is assigned to; outcomes that are missing or constant in a class; BCH weights without an estimate.
+        Other rows than those of the fit; a fit that has collapsed or has one class; columns that are missing, there
+        twice, infinite, text, constant, collinear, or in step one already; a class that nobody is assigned to; outcomes
+        that are missing or constant in a class; BCH weights without an estimate, as of a move that hardly anybody
+        makes.
     RuntimeError
         Step three has no maximum.
 
@@ -129,6 +144,7 @@ def three_step(
     one_of("slopes", slopes, ("common", "class"))
     one_of("variance", variance, ("class", "equal"))
     one_of("at", at, ("means", "zero"))
+    one_of("sizes", sizes, ("free", "held"))
     for name, x in (("correlated", correlated), ("uncertainty", uncertainty)):
         if not isinstance(x, (bool, np.bool_)):
             raise ValueError(f"{name} came as {x!r}: give True or False.")
@@ -138,7 +154,7 @@ def three_step(
     plan = Plan.of(
         fit, df, covariates, outcomes, method, assignment, outcome_covariates=outcome_covariates, slopes=slopes,
         variance=variance, correlated=bool(correlated), uncertainty=bool(uncertainty), at=at, cluster=cluster,
-        variable=variable, level=float(level), draws=draws,
+        variable=variable, occasion=occasion, sizes=sizes, level=float(level), draws=draws,
     )  # fmt: skip
     if plan.of_draws:
         from bayesmix.three_steps.pooled import pooled

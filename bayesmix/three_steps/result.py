@@ -3,57 +3,73 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from scipy import special
 
+from bayesmix.files import as_path, written
+from bayesmix.layout import Section, to_text
+from bayesmix.results import read_tree
 from bayesmix.spec import Model
+from bayesmix.three_steps.equality import in_pairs, of_covariates, of_outcomes
+from bayesmix.three_steps.listed import sections
 from bayesmix.three_steps.monitor import Monitor
 from bayesmix.three_steps.quantities import Quantities
 from bayesmix.typing import Array
 
-METHODS = {
-    "ml": "three steps, maximum likelihood (Vermunt 2010)",
-    "bch": "three steps, inverse of the assignment's errors (BCH)",
-    "two-step": "two steps (Bakk and Kuha 2018)",
-}
+
+def _inverse(errors: pd.DataFrame) -> pd.DataFrame:
+    """D^-1 with assigned classes in rows."""
+    table = errors.dropna(axis=1, how="all")  # occasions may have different numbers of classes
+    return pd.DataFrame(np.linalg.inv(table), index=table.columns, columns=table.index)
 
 
 @dataclass(frozen=True, repr=False)
 class ThreeStep:
-    """Classes related to covariates and outcomes.
+    """Classes related to covariates and outcomes: what :func:`bayesmix.three_step` returns.
+
+    All numbers stand in `quantities`, with their joint covariance matrix V; tables and tests are made of these. A
+    contrast c'q of them has the standard error sqrt(c' V c), V by the delta method from that of the free parameters,
+
+        H^-1 (sum_g s_g s_g') H^-1 + H^-1 C V_1 C' H^-1,
+
+    Bakk, Oberski and Vermunt (2014), equation (14): the second part where the uncertainty of step one was asked for.
+    ``print`` shows everything; :func:`bayesmix.to_html` and :func:`bayesmix.export` hand it on.
 
     Attributes
     ----------
-    method, assignment : str
-        As they were asked for.
+    method : {"ml", "bch", "two-step"}
+    assignment : {"modal", "proportional", "random", "none"}
+        How units were assigned to classes: at random over draws of a posterior, not at all in two steps.
     model : Model
         The declaration of the last step.
     variables : tuple of str
-        The class variables.
+        The class variables: that of step one; of several occasions C1, C2, ...
     outcome_names : tuple of str
         The outcomes, in their order.
     quantities : Quantities
-        All estimates with their covariance matrix.
+        `keys` (a row a quantity), `values` (quantity,) and `covariance` (quantity, quantity), NaN at a boundary; class
+        logits and slopes, outcomes on their scales, means and SDs. :meth:`to_frame` has them as a table.
     loglik : float
-        Log-likelihood of the last step at its maximum, that of the assigned classes in it; with BCH weights the
-        weighted one. Over draws of a posterior its mean.
-    n_parameters, n_units, n_left_out : int
-        Free parameters; individuals (clusters) in the last step, and rows of step one that are not in it.
+        Log-likelihood of the last step at its maximum, that of the assigned classes (of the items, in two steps) in it;
+        with BCH weights the weighted one. Over draws of a posterior its mean.
+    n_parameters : int
+        Free parameters of the last step.
+    n_units, n_left_out : int
+        Individuals (clusters, where these have the classes) in the last step, by their frequencies; rows (clusters)
+        of step one that are not in it.
     errors : pandas.DataFrame
-        P(assigned class | class) in rows; of several occasions that of each, beneath each other.
-    weights : pandas.DataFrame, optional
-        BCH weights: for each assigned class the weight in each class.
+        D, P(assigned class | class): a row a class, a column an assigned class; of several occasions that of each,
+        beneath each other.
     monitor : Monitor
-        Classes of step one beside those of step three.
-    tests, pairwise : pandas.DataFrame
-        Wald tests: of each covariate, of equal outcomes; of classes in pairs, with Holm's adjustment.
-    shared : pandas.DataFrame
-        Residual covariances of outcomes that are correlated given the class.
+        Classes of step one beside those of the last step: `classes` (shares, and who has moved), `moved` (a share),
+        `entropy`, `entropy_three`.
     standard_errors : str
-        What they have in them.
+        What they have in them, in words.
     level : float
         Of all intervals.
     notes, doubts : tuple of str
@@ -61,14 +77,16 @@ class ThreeStep:
     draws : int, optional
         Draws of a posterior that were pooled.
     transitions : pandas.DataFrame, optional
-        Of several occasions: probabilities of the classes of the first, and of those of each later one given the class
-        before; averaged over covariates.
+        Of several occasions: `probability` and `se` of each `class` of a `variable`: of the first, and of a later one
+        `given` the class before; averaged over covariates.
 
     Examples
     --------
     >>> found = bm.three_step(fit, df, "x", "y")
     >>> found.coefficients().index.names, found.outcomes().shape
     (FrozenList(['class', 'term']), (2, 6))
+    >>> found.tests["test"].to_list()
+    ['C on x', 'equal y']
     """
 
     method: str
@@ -82,17 +100,62 @@ class ThreeStep:
     n_units: int
     n_left_out: int
     errors: pd.DataFrame
-    weights: pd.DataFrame | None
     monitor: Monitor
-    tests: pd.DataFrame
-    pairwise: pd.DataFrame
-    shared: pd.DataFrame
     standard_errors: str
     level: float = 0.95
     notes: tuple[str, ...] = ()
     doubts: tuple[str, ...] = ()
     draws: int | None = None
     transitions: pd.DataFrame | None = None
+
+    @cached_property
+    def tests(self) -> pd.DataFrame:
+        """Wald tests: that a covariate has no effect on any class logit, that outcomes are equal in all classes.
+
+        Returns
+        -------
+        pandas.DataFrame
+            A row a test: `test`, `wald` = d' V^-1 d of the differences d and their covariance matrix V, `df`, the
+            rank of V, and `p` of the chi-square distribution. Outcomes are compared where :meth:`outcomes` has them
+            (normal ones by means, others by logits, log rates or thresholds), one by one and all together.
+
+        See Also
+        --------
+        bayesmix.test : the same test of hypotheses on a fit.
+        """
+        names, q = self.outcome_names, self.quantities
+        found = [*of_covariates(q), *(of_outcomes(q, names) if names else ())]
+        return pd.DataFrame(found, columns=["test", "wald", "df", "p"])
+
+    @cached_property
+    def pairwise(self) -> pd.DataFrame:
+        """Wald tests that an outcome is equal in two classes, of all pairs.
+
+        Returns
+        -------
+        pandas.DataFrame
+            A row an outcome and pair: `outcome`, `class`, `other`, `difference` and `se` (missing where classes differ
+            in several numbers, as probabilities of several categories), `wald`, `df`, `p`, and `p (Holm)`, adjusted
+            for the pairs of this outcome, Holm (1979). No rows without outcomes.
+        """
+        return in_pairs(self.quantities, self.outcome_names)
+
+    @cached_property
+    def shared(self) -> pd.DataFrame:
+        """Residual covariances of normal outcomes, the same in all classes: `of`, `covariance`, `se`."""
+        q = self.quantities
+        rows = [(q.keys.loc[k, "outcome"], q.values[k], q.se[k]) for k in q.where(kind="residual covariance")]
+        return pd.DataFrame(rows, columns=["of", "covariance", "se"])
+
+    @property
+    def weights(self) -> pd.DataFrame | None:
+        """BCH weights D^-1: in each row, of units assigned to a class, their weight in each class; else None."""
+        if self.method != "bch":
+            return None
+        if self.errors.index.nlevels == 1:
+            return _inverse(self.errors)
+        each = {v: _inverse(pd.DataFrame(self.errors.loc[v])) for v in self.variables}
+        return pd.concat(each, names=["variable"])
 
     @property
     def _z(self) -> float:
@@ -112,12 +175,18 @@ class ThreeStep:
         -------
         pandas.DataFrame
             By class and term (of a later occasion by class before, class and term; the class before has no slopes of
-            its own): `estimate`, `se`, `z`, `p`, `lower`, `upper`, `odds ratio`, and its interval.
+            its own): `estimate` in logits, per unit of the covariate, `se`, `z`, two-sided `p`, `lower`, `upper`, and
+            `odds ratio`, `OR lower`, `OR upper`, their exponentials.
 
         Raises
         ------
         ValueError
             There is no such class or class variable.
+
+        Examples
+        --------
+        >>> bm.three_step(fit, df, "x").coefficients(reference=1).index.to_list()
+        [(2, '(intercept)'), (2, 'x')]
         """
         variable = variable or self.variables[0]
         if variable not in self.variables:
@@ -137,8 +206,9 @@ class ThreeStep:
                 rows.append(self._estimate(contrast))
                 index.append((given, part.loc[k, "class"], term or "(intercept)"))
         out = pd.DataFrame(rows, index=pd.MultiIndex.from_tuples(index, names=["given", "class", "term"]))
-        for k in ("estimate", "lower", "upper"):
-            out[{"estimate": "odds ratio", "lower": "OR lower", "upper": "OR upper"}[k]] = np.exp(out[k])
+        with np.errstate(over="ignore"):  # of a logit far out
+            for k, name in (("estimate", "odds ratio"), ("lower", "OR lower"), ("upper", "OR upper")):
+                out[name] = np.exp(out[k])
         if (out.index.get_level_values("given") == "").all():
             out = out.droplevel("given")
         return out
@@ -243,6 +313,59 @@ class ThreeStep:
         out |= {"classes": self.monitor.classes, "errors": self.errors}
         return out if self.weights is None else out | {"weights": self.weights}
 
+    def save(self, path: str | Path) -> Path:
+        """Write the result to one NetCDF file, whole or not at all: a file that was there before stays until then.
+
+        Parameters
+        ----------
+        path : str or pathlib.Path
+            The file.
+
+        Raises
+        ------
+        ValueError
+            An outcome has a family that is declared where no other program would find it.
+        OSError
+            The file cannot be written.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> found = bm.three_step(fit, df, "x")
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     again = bm.ThreeStep.load(found.save(f"{folder}/steps.nc"))
+        >>> again.coefficients().equals(found.coefficients())
+        True
+        """
+        from bayesmix.three_steps.stored import to_tree  # which knows this class
+
+        path = as_path(path)
+        tree = to_tree(self)
+        with written(path) as aside:
+            tree.to_netcdf(aside)
+        return path
+
+    @classmethod
+    def load(cls, path: str | Path) -> ThreeStep:
+        """Read what :meth:`save` wrote.
+
+        Parameters
+        ----------
+        path : str or pathlib.Path
+            The file.
+
+        Raises
+        ------
+        FileNotFoundError
+            There is no such file.
+        ValueError
+            It is no such result, not a whole one or one of another version, or its model has a family that this
+            program does not know.
+        """
+        from bayesmix.three_steps.stored import from_tree
+
+        return from_tree(read_tree(path, "a result of bm.three_step", "a file written by ThreeStep.save"), path)
+
     def to_frame(self) -> pd.DataFrame:
         """Every estimate with its standard error, one a row, keyed by what it is of."""
         return self.quantities.table()
@@ -255,42 +378,12 @@ class ThreeStep:
             f"{self.n_parameters} parameters{of}{doubt}>"
         )
 
+    def sections(self) -> list[Section]:
+        """What is printed."""
+        return [*sections(self)]
+
     def __str__(self) -> str:
-        """The listing."""
-        head = [
-            METHODS[self.method],
-            f"assignment {self.assignment}; {self.n_units} units, {self.n_left_out} left out",
-            f"log-likelihood {self.loglik:.3f}, {self.n_parameters} free parameters",
-            f"standard errors: {self.standard_errors}; intervals {self.level:.0%}",
-        ]
-        if self.draws:
-            head.append(f"pooled over {self.draws} draws of the posterior (Rubin's rules)")
-        parts = ["\n".join(head)]
-        titles = {
-            "coefficients": "Classes on covariates (logits, the last class is the reference)",
-            "outcomes": "Outcomes by class",
-            "outcome_coefficients": "Equations of the outcomes",
-            "transitions": "Class probabilities, and given the class before",
-            "tests": "Wald tests",
-            "pairwise": "Classes in pairs",
-            "residual_covariances": "Residual covariances, the same in all classes",
-            "classes": "Classes of step one beside step three",
-            "errors": "P(assigned class | class)",
-            "weights": "BCH weights of those assigned to a class (rows)",
-        }
-        for name, table in self.tables().items():
-            title = titles.get(name, f"Transitions: {name.removeprefix('coefficients_')} on the class before")
-            index = name not in ("transitions", "tests", "pairwise", "residual_covariances")
-            parts.append(f"{title}\n{table.to_string(index=index, float_format=lambda x: f'{x:.3f}', na_rep='')}")
-        if np.isfinite(self.monitor.moved):
-            m = self.monitor
-            parts.append(
-                f"entropy {m.entropy:.3f} in step one, {m.entropy_three:.3f} in step three; {m.moved:.1%} moved to "
-                "another most likely class"
-            )
-        parts += [f"Note: {n}." for n in self.notes]
-        parts += [f"NOT TO BE TRUSTED: {d}." for d in self.doubts]
-        return "\n\n".join(parts)
+        return to_text(self.sections())
 
     def _repr_html_(self) -> str:
         tables = "".join(t.round(3).to_html() for t in self.tables().values())

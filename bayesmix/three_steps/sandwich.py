@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 import numpy as np
 from numpy.typing import NDArray
 
 from bayesmix.typing import Array
+
+if TYPE_CHECKING:
+    from bayesmix.three_steps.step_one import StepOne
 
 
 def outer(scores: Array, freq: Array, groups: NDArray[np.int64] | None) -> Array:
@@ -27,17 +33,24 @@ def outer(scores: Array, freq: Array, groups: NDArray[np.int64] | None) -> Array
     return out.T @ out
 
 
-def carried(inverse: Array, slope: Array, earlier: Array) -> Array:
-    """The variance that estimates owe to an earlier step: H^-1 C V_1 C' H^-1, Bakk, Oberski and Vermunt (2014).
+def carried(
+    inverse: Array, slopes: Sequence[Array], steps: Sequence[StepOne], groups: NDArray[np.int64] | None
+) -> Array:
+    """The variance that estimates owe to earlier steps: H^-1 C V_1 C' H^-1, Bakk, Oberski and Vermunt (2014).
+
+    V_1 is the robust covariance matrix of the parameters of step one; of several occasions, whose units are the same,
+    that of all of them together.
 
     Parameters
     ----------
     inverse : array (parameter, parameter)
         H^-1, the inverse information of the later step.
-    slope : array (parameter, earlier parameter)
-        C: how the score of the later step moves with the parameters of the earlier one.
-    earlier : array (earlier parameter, earlier parameter)
-        V_1: their covariance matrix.
+    slopes : sequence of array (parameter, earlier parameter)
+        C of each earlier step: how the score of the later one moves with its parameters.
+    steps : sequence of StepOne
+    groups : array of int (row of the data,), optional
     """
-    by = inverse @ slope
-    return by @ earlier @ by.T
+    influences = [s.influence for s in steps]
+    moved = sum(x @ c.T for (x, _), c in zip(influences, slopes, strict=True))
+    freq = np.max([f for _, f in influences], axis=0)
+    return inverse @ outer(np.asarray(moved), freq, groups) @ inverse

@@ -13,13 +13,12 @@ from numpy.typing import NDArray
 
 from bayesmix.data import Patterns, as_frame
 from bayesmix.data.identity import identity
-from bayesmix.graph import LogLikelihood, Problem
+from bayesmix.graph import LogLikelihood, Problem, derive
 from bayesmix.ml import Target, curvature
 from bayesmix.ml.newton import Curvature, inverse_information
 from bayesmix.prediction.source import Source
 from bayesmix.results import Fit
 from bayesmix.spec import LatentClass, Model
-from bayesmix.three_steps.sandwich import outer
 from bayesmix.typing import Array
 
 STEP = 1e-4
@@ -65,6 +64,11 @@ class StepOne:
             No result, other rows, no class variable of that name, or one of a single class.
         """
         source = Source.of(result)
+        if isinstance(result, Fit) and result.collapsed:
+            raise ValueError(
+                "Step one has collapsed: a residual SD ran down to its floor, and its classes are a few equal answers; "
+                "fit it again with fewer classes or variances that are equal over classes."
+            )
         variable = _variable(source.model, name)
         rows = source.rows(as_frame(df))
         if source.identity is not None and identity(Patterns.of(rows))["data"] != source.identity:
@@ -142,9 +146,23 @@ class StepOne:
             out[seen[first]], freq[seen[first]] = by_unit[owner], c.weight[owner]
         return out, freq
 
-    def covariance(self, groups: NDArray[np.int64] | None) -> Array:
-        """The robust covariance matrix of theta; scores are summed over `groups` of rows of the data."""
-        return outer(*self.influence, groups)
+    @cached_property
+    def class_sizes(self) -> tuple[Array, Array]:
+        """Sizes of the classes by the model, (class,), and their derivatives by theta, (theta, class).
+
+        Raises
+        ------
+        ValueError
+            They are not the same for all units: they depend on other classes.
+        """
+        name = f"{self.variable.name}_probability"
+        _, found, _ = derive(self.data, self.theta)
+        if found.values[name].ndim != 1:
+            raise ValueError(
+                f"sizes='held' came, but the sizes of the classes {self.variable.name} depend on other classes in step "
+                "one: there is no one number to be held; take sizes='free'."
+            )
+        return found.values[name].values, found.slopes[name]
 
     def moves(self) -> Iterator[tuple[Array, Array, float]]:
         """Class probabilities a step up and a step down along each entry of theta, and how far apart these are."""

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
 import pandas as pd
 
 from bayesmix.spec import Model
@@ -15,7 +14,7 @@ from bayesmix.three_steps.monitor import Monitor
 from bayesmix.three_steps.quantities import Quantities, quantities
 from bayesmix.three_steps.result import ThreeStep
 from bayesmix.three_steps.third import Maximum, higher_elsewhere
-from bayesmix.three_steps.wald import in_pairs, of_covariates, of_outcomes
+from bayesmix.three_steps.transitions import moves
 from bayesmix.typing import Array
 
 if TYPE_CHECKING:
@@ -31,39 +30,47 @@ class Last:
     top : Maximum
     model : Model
         Its declaration.
-    p : array (row of step one, class)
-        Class probabilities of step one.
-    d : array (class, assigned class)
-        Errors of the assignment.
-    after : array (row, class), optional
+    ps : sequence of array (row of step one, class)
+        Class probabilities of step one, by occasion.
+    ds : sequence of array (class, assigned class)
+        Errors of the assignments.
+    after : sequence of array (row, class), optional
         Class probabilities in the last step; none where classes cannot move.
     covariance : array (parameter, parameter)
         Of theta.
+    weight : array (pattern,), optional
+        Of which covariates of outcomes have their means; those of the patterns if left out.
     """
 
     top: Maximum
     model: Model
-    p: Array
-    d: Array
-    after: Array | None
+    ps: Sequence[Array]
+    ds: Sequence[Array]
+    after: Sequence[Array] | None
     covariance: Array
+    weight: Array | None = None
 
 
 def told(plan: Plan, last: Last) -> ThreeStep:
-    """The result of one class variable."""
-    (step,) = plan.steps
-    top, kept = last.top, plan.kept
-    q = quantities(
-        top.data, top.theta, last.covariance, top.flat, plan.outcomes, [step.variable.name], plan.at == "means"
+    """The result of the last step."""
+    return result(
+        plan, related(plan, last.top, last.covariance, last.weight), last, elsewhere=_elsewhere(plan, last.top)
     )
-    freq = step.freq[kept]
-    monitor = Monitor.of(last.p[kept], last.after, last.d, freq, step.labels)
-    return result(plan, q, top, last.model, monitor, [last.d], elsewhere=_elsewhere(plan, top))
+
+
+def related(plan: Plan, top: Maximum, covariance: Array, weight: Array | None = None) -> Quantities:
+    """What is said of the last step at its maximum."""
+    return quantities(
+        top.data, top.theta, covariance, top.flat, plan.outcomes, plan.variables, owner=plan.variables[plan.owner],
+        at_means=plan.at == "means", weight=weight,
+    )  # fmt: skip
 
 
 def _elsewhere(plan: Plan, top: Maximum) -> list[str]:
     """Whether outcomes make classes of their own."""
-    if plan.method == "bch" or not plan.outcomes or (found := higher_elsewhere(top, plan.variables[0])) is None:
+    if plan.method == "bch" or not plan.outcomes:
+        return []
+    if (found := higher_elsewhere(top, plan.variables[plan.owner])) is None:
         return []
     return [
         f"the log-likelihood has a higher maximum (above {found:.2f}; here {top.loglik:.2f}) away from the classes of "
@@ -79,51 +86,58 @@ def boundary(top: Maximum) -> list[str]:
 
 
 def result(
-    plan: Plan, q: Quantities, top: Maximum, model: Model, monitor: Monitor, errors: list[Array], *,
-    notes: Sequence[str] = (), elsewhere: Sequence[str] = (), draws: int | None = None, loglik: float | None = None,
+    plan: Plan, q: Quantities, last: Last, *, notes: Sequence[str] = (), elsewhere: Sequence[str] = (),
+    draws: int | None = None, loglik: float | None = None, assignment: str | None = None,
 ) -> ThreeStep:  # fmt: skip
-    """Tables and tests of the quantities."""
-    names = [o.name for o in plan.outcomes]
-    step = plan.steps[0]
-    tables = [errors_table(s.labels, d) for s, d in zip(plan.steps, errors, strict=True)]
-    keys = [f"occasion {k + 1}" for k in range(len(tables))]
-    weights = None
-    if plan.method == "bch":
-        index = pd.Index(step.labels, name="assigned")
-        weights = pd.DataFrame(np.linalg.inv(errors[0]), index=index, columns=pd.Index(step.labels, name="class"))
-    covariances = [
-        {"of": q.keys.loc[k, "outcome"], "covariance": q.values[k], "se": q.se[k]}
-        for k in q.where(kind="residual covariance")
-    ]
+    """The result of quantities that may be pooled over draws, of which `last` is one."""
+    top, several = last.top, len(plan.steps) > 1
+    tables = [errors_table(s.labels, d) for s, d in zip(plan.steps, last.ds, strict=True)]
+    monitor = _monitor(plan, last)
     doubts = [*monitor.doubts(), *elsewhere, *boundary(top)]
     for said in doubts:
         warnings.warn(f"The last step is not to be trusted: {said}.", stacklevel=6)
-    tests = [*of_covariates(q), *(of_outcomes(q, names) if names else ())]
     return ThreeStep(
         method=plan.method,
-        assignment="none" if plan.method == "two-step" else plan.assignment,
-        model=model,
+        assignment="none" if plan.method == "two-step" else assignment or plan.assignment,
+        model=last.model,
         variables=tuple(plan.variables),
-        outcome_names=tuple(names),
+        outcome_names=tuple(o.name for o in plan.outcomes),
         quantities=q,
         loglik=top.loglik if loglik is None else loglik,
         n_parameters=top.data.packing.size,
         n_units=round(float(plan.freq().sum())),
         n_left_out=int((~plan.kept).sum()),
-        errors=tables[0] if len(tables) == 1 else pd.concat(tables, keys=keys),
-        weights=weights,
+        errors=pd.concat(tables, keys=plan.variables, names=["variable"]) if several else tables[0],
         monitor=monitor,
-        tests=pd.DataFrame(tests, columns=["test", "wald", "df", "p"]),
-        pairwise=in_pairs(q, names) if names else pd.DataFrame(),
-        shared=pd.DataFrame(covariances),
         standard_errors=plan.errors_in_words,
         level=plan.level,
-        notes=tuple(dict.fromkeys([*plan.notes, *notes])),
+        notes=tuple(dict.fromkeys([*plan.notes, *_unseen(plan), *notes])),
         doubts=tuple(doubts),
         draws=draws,
+        transitions=moves(top, last.covariance, plan.variables) if several else None,
     )
 
 
 def errors_table(labels: list, d: Array) -> pd.DataFrame:
     """P(assigned class | class) with its labels."""
     return pd.DataFrame(d, index=pd.Index(labels, name="class"), columns=pd.Index(labels, name="assigned"))
+
+
+def _unseen(plan: Plan) -> list[str]:
+    """At which occasions rows have no class."""
+    missing = [int((~plan.seen(k)).sum()) for k in range(len(plan.steps))]
+    return [
+        f"{n} rows have no answer at occasion {k}: their class there is missing (at random)"
+        for k, n in enumerate(missing, start=1)
+        if n
+    ]
+
+
+def _monitor(plan: Plan, last: Last) -> Monitor:
+    """Classes of step one beside those of the last step; of several occasions beneath each other."""
+    out = []
+    for k, (s, p, d) in enumerate(zip(plan.steps, last.ps, last.ds, strict=True)):
+        seen = plan.seen(k)
+        after = None if last.after is None else last.after[k][seen]
+        out.append(Monitor.of(plan.of_rows(k, p)[seen], after, d, plan.freq()[seen], s.labels))
+    return out[0] if len(out) == 1 else Monitor.joined(out, plan.variables)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, cast
@@ -25,24 +26,25 @@ STEP = 1e-4
 """Of differences of the gradient."""
 FINISHED = 1e-6
 """What a further step of Newton's method may still gain, at most."""
-
-
+MOST_STACKED = 5_000_000
+"""Rows by combinations of classes."""
 MOST_ORDERS, HIGHER = 3, 0.1
 """Orders of groups from which a maximum elsewhere is looked for; a log-likelihood that is so much higher is said."""
 
 
 @dataclass(frozen=True)
 class Third:
-    """The rows of step three as a problem.
+    """The rows of the last step as a problem.
+
+    A row that is assigned to several classes is there for each of them; at several occasions for each combination.
 
     Attributes
     ----------
     target : Target
-        Rows, each with a class that is assigned to it; a row that is assigned to several classes is there for each.
     row : array of int (stacked row,)
-        Whose it is, by its position among the rows of step three.
-    column : array of int (stacked row,)
-        The class that is assigned to it.
+        Whose it is, by its position among the rows of the last step.
+    column : array of int (stacked row, occasion)
+        The classes that are assigned to it; -1 where it has none.
     freq : array (row,)
         Units that a row stands for.
     """
@@ -54,36 +56,72 @@ class Third:
 
     @classmethod
     def of(
-        cls, model: Model, frame: pd.DataFrame, column: str, labels: list, w: Array, freq: Array, every: bool
-    ) -> Third:
+        cls, model: Model, frame: pd.DataFrame, columns: Sequence[str], labels: Sequence[list],
+        weights: Sequence[Array], freq: Array, every: bool,
+    ) -> Third:  # fmt: skip
         """Stack the rows by the classes that are assigned to them.
 
         Parameters
         ----------
         model : Model
-            Of step three, with one class variable.
+            Of the last step.
         frame : pandas.DataFrame
             Its rows, with covariates and outcomes.
-        column : str
-            Where the assigned class goes.
-        labels : list
-            The classes.
-        w : array (row, class)
-            How far each row is assigned to each class.
+        columns : sequence of str
+            Where the assigned class of each occasion goes.
+        labels : sequence of list
+            The classes of each.
+        weights : sequence of array (row, class)
+            How far each row is assigned to each class of an occasion; missing where it has no answer there.
         freq : array (row,)
         every : bool
             Whether all classes of all rows are wanted, those without weight too.
-        """
-        row, assigned = np.nonzero(np.ones_like(w) if every else w)
-        known = pd.Categorical.from_codes(assigned.tolist(), categories=cast(Any, labels))
-        stacked = frame.iloc[row].assign(**{column: known}).reset_index(drop=True)
-        return cls(target_of(model, stacked), row, assigned, freq).weighted(w)
 
-    def weighted(self, w: Array) -> Third:
+        Raises
+        ------
+        ValueError
+            More combinations of classes than can be held.
+        """
+        row, column = np.arange(len(frame)), np.zeros((len(frame), 0), dtype=np.int64)
+        for w in weights:
+            seen = ~np.isnan(w[:, 0])
+            owner, choice = np.nonzero(seen[:, None] & (np.ones(w.shape, dtype=bool) if every else w != 0))
+            owner, choice = np.append(owner, np.flatnonzero(~seen)), np.append(choice, np.full((~seen).sum(), -1))
+            order = np.argsort(owner, kind="stable")
+            n = np.bincount(owner, minlength=len(frame))
+            first = np.cumsum(n) - n
+            again = np.repeat(np.arange(len(row)), n[row])
+            if len(again) > MOST_STACKED:
+                raise ValueError(
+                    f"{len(frame)} rows are assigned to all combinations of classes of {len(weights)} occasions, more "
+                    f"than {MOST_STACKED:,} together: take assignment='modal' with method='ml'."
+                )
+            within = np.arange(len(again)) - np.repeat(np.cumsum(n[row]) - n[row], n[row])
+            column = np.column_stack([column[again], choice[order][first[row[again]] + within]])
+            row = row[again]
+        known = {
+            name: pd.Categorical.from_codes(column[:, k].tolist(), categories=cast(Any, labels[k]))
+            for k, name in enumerate(columns)
+        }
+        stacked = frame.iloc[row].assign(**known).reset_index(drop=True)
+        return cls(target_of(model, stacked), row, column, freq).weighted(weights)
+
+    def chosen(self, w: Array, occasion: int, missing: float = 1.0) -> Array:
+        """The entry of w (row, class) that belongs to each stacked row."""
+        at = self.column[:, occasion]
+        return np.where(at < 0, missing, w[self.row, at])
+
+    def product(self, weights: Sequence[Array], freq: Array | None = None, but: int | None = None) -> Array:
+        """The weight of each stacked row: the product over occasions, but for one, and of the units of its row."""
+        out = np.ones(len(self.row)) if freq is None else freq[self.row]
+        for k, w in enumerate(weights):
+            out = out if k == but else out * self.chosen(w, k)
+        return out
+
+    def weighted(self, weights: Sequence[Array]) -> Third:
         """The same rows with other assignments."""
         data = self.target
-        each = self.freq[self.row] * w[self.row, self.column]
-        weight = np.bincount(data.pattern_of, weights=each, minlength=len(data.counts))
+        weight = np.bincount(data.pattern_of, weights=self.product(weights, self.freq), minlength=len(data.counts))
         return replace(self, target=data.with_weights(weight))
 
     def with_model(self, model: Model) -> Third:
@@ -92,11 +130,10 @@ class Third:
         packing = Packing(model.parameters, data.coords, data.packing.absent)
         return replace(self, target=replace(data, model=model, packing=packing, kept={}))
 
-    def of_rows(self, scores: Array, w: Array) -> Array:
-        """Scores of patterns (pattern, parameter) as those of rows, by the weights w of their classes."""
-        each = scores[self.target.pattern_of] * w[self.row, self.column][:, None]
+    def of_rows(self, scores: Array, weights: Sequence[Array]) -> Array:
+        """Scores of patterns (pattern, parameter) as those of rows, by the weights of their classes."""
         out = np.zeros((len(self.freq), scores.shape[1]))
-        np.add.at(out, self.row, each)
+        np.add.at(out, self.row, scores[self.target.pattern_of] * self.product(weights)[:, None])
         return out
 
 
@@ -228,7 +265,7 @@ def _by_outcomes(data: Target, variable: str) -> list[Array]:
         orders = [np.roll(np.arange(size)[::step], k) for step in (1, -1) for k in range(size)]
         for order in orders[:MOST_ORDERS]:
             p = np.eye(size)[order[group]] * seen[:, None]
-            values = start_values(data, np.ones(size), p)
+            values = start_values(data, [np.ones(size)], p)
             sd = r.auxiliary[0].parameter
             spread = np.array([np.std(y[seen & (order[group] == k)]) for k in range(size)])
             if variable in sd.dims:
@@ -239,19 +276,22 @@ def _by_outcomes(data: Target, variable: str) -> list[Array]:
     return out
 
 
-def start_values(data: Target, shares: Array, p: Array) -> dict[str, Array]:
-    """Where step three begins: margins of the outcomes weighted by class probabilities p of the patterns.
+def start_values(data: Target, tables: Sequence[Array], p: Array) -> dict[str, Array]:
+    """Where the last step begins: class sizes, moves, margins of the outcomes weighted by class probabilities.
 
     Parameters
     ----------
     data : Target
-    shares : array (class,)
+    tables : sequence of array
+        Sizes of the classes (class,) of the first occasion; then moves (class before, class), one an occasion.
     p : array (pattern, class)
+        Class probabilities of the patterns, of the class variable that outcomes follow from.
     """
     values = data.natural(ranges(data).center)
-    for c in data.model.classes[:1]:
-        logit = c.predictor[0].parameter.name
-        values[logit] = np.log(np.maximum(shares, 1e-4) / max(shares[-1], 1e-4))
+    for c, table in zip(data.model.classes, tables, strict=False):
+        share = np.maximum(table / np.maximum(table.sum(axis=-1, keepdims=True), 1e-300), 1e-4)
+        name = c.predictor[0].parameter.name
+        values[name] = np.where(data.packing.index[name] >= 0, np.log(share / share[..., -1:]), values[name])
     for r in data.model.responses:
         if not r.name.startswith("outcome_"):
             continue

@@ -1,37 +1,39 @@
-"""Latent transitions in three steps: step one an occasion at a time, the last step a chain of the assigned classes."""
+"""Latent transitions in three steps: step one an occasion at a time, the last step a chain of the assigned classes.
+
+With the classes X_1, ..., X_T of a unit and the assigned ones W_1, ..., W_T, Nylund-Gibson, Grimm, Quirk and Furlong
+(2014), Asparouhov and Muthen (2014), Di Mari, Oberski and Vermunt (2016),
+
+    P(W_1, ..., W_T | Z) = sum_{t_1, ..., t_T} P(X_1 = t_1 | Z) prod_k P(X_k = t_k | X_k-1 = t_k-1, Z)
+                                               prod_k P(W_k = w_k | X_k = t_k),
+
+the errors P(W_k | X_k) of each occasion known from its own step two. Proportional assignment and BCH weights of a
+unit are products over occasions: given their classes, the assignments of two occasions are independent.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from bayesmix.graph import LogLikelihood, derive
+from bayesmix.checks import whole
+from bayesmix.graph import derive
 from bayesmix.results import Fit
-from bayesmix.three_steps.declared import ASSIGNED, FLOOR, third_model, with_free_errors
-from bayesmix.three_steps.monitor import Monitor
-from bayesmix.three_steps.quantities import quantities
-from bayesmix.three_steps.result import ThreeStep
-from bayesmix.three_steps.sandwich import outer
-from bayesmix.three_steps.step_one import StepOne, assigned, check_assigned, errors
-from bayesmix.three_steps.telling import result
-from bayesmix.three_steps.third import Maximum, climb, target_of
 from bayesmix.typing import Array
 
 if TYPE_CHECKING:
-    from bayesmix.three_steps.plan import Plan
+    from bayesmix.three_steps.third import Maximum
 
 
-def check(results: Sequence[Any], method: str, assignment: str, outcomes: object) -> None:
+def check(results: Sequence[Any], method: str, sizes: str) -> None:
     """Refuse what transitions cannot be made of.
 
     Raises
     ------
     TypeError, ValueError
-        Something that is no fit, one occasion, another method or assignment, outcomes.
+        Something that is no fit, one occasion, the method "two-step", class sizes that are held.
     """
     if odd := [r for r in results if not isinstance(r, Fit)]:
         raise TypeError(
@@ -42,51 +44,38 @@ def check(results: Sequence[Any], method: str, assignment: str, outcomes: object
             f"{len(results)} fit{'s' * (len(results) != 1)} came in a list, expected two or more occasions: give a "
             "single fit alone."
         )
-    if method != "ml" or assignment != "modal":
+    if method == "two-step":
         raise ValueError(
-            f"method={method!r}, assignment={assignment!r} came with several occasions, whose last step is there for "
-            "method='ml', assignment='modal' alone: give these."
+            "method='two-step' came with several occasions: their measurement is that of several models, which are not "
+            "put together into one; take 'ml' or 'bch', or fit bm.models.lta to all occasions."
         )
-    if outcomes is not None:
+    if sizes == "held":
         raise ValueError(
-            "Outcomes came with several occasions: relate them to the classes of one occasion, by its fit alone."
+            "sizes='held' came with several occasions, whose moves would be estimated beside sizes that do not follow "
+            "from them: take sizes='free'."
         )
 
 
-def run(plan: Plan) -> ThreeStep:
-    """Assign at each occasion, and estimate the chain."""
-    names = plan.variables
-    columns = [f"{plan.column} {k + 1}" for k in range(len(names))]
-    each = [s.posterior(s.theta) for s in plan.steps]
-    ws = [assigned(p, "modal") for p in each]
-    for s, w in zip(plan.steps, ws, strict=True):
-        check_assigned(w, s.freq, s.labels, "modal")
-    ds = [errors(p, w, s.freq) for s, p, w in zip(plan.steps, each, ws, strict=True)]
-    at = plan.rows[plan.kept]
-    known = {column: _labels(s, w, len(plan.df))[at] for column, s, w in zip(columns, plan.steps, ws, strict=True)}
-    sizes = {name: s.size for name, s in zip(names, plan.steps, strict=True)}
-    model = third_model(sizes, columns, ds, plan.covariates, (), "equal")
-    frame = plan.frame.assign(
-        **{c: pd.Categorical(v, categories=s.labels) for (c, v), s in zip(known.items(), plan.steps, strict=True)}
-    )
-    data = target_of(model, frame)
-    freq = plan.freq()
-    data = data.with_weights(np.bincount(data.pattern_of, weights=freq, minlength=len(data.counts)))
-    top = climb(data, np.zeros(data.packing.size))
-    covariance = top.robust(top.curvature.scores[data.pattern_of], freq, plan.row_groups)
-    if plan.uncertainty:
-        covariance = covariance + top.inverse @ _of_step_one(plan, top, ws) @ top.inverse
-    q = quantities(top.data, top.theta, covariance, top.flat, (), names)
-    monitor = _monitor(plan, top, each, ds, names)
-    notes = []
-    for k, s in enumerate(plan.steps):
-        if n := int(np.isin(at, s.rows, invert=True).sum()):
-            notes.append(f"{n} rows have no answer at occasion {k + 1}: their class there is missing (at random)")
-    out = result(plan, q, top, model, monitor, ds, notes=notes)
-    return replace(out, transitions=_tables(top, covariance, names))
+def owner_of(occasion: int | None, several: bool, n: int) -> int:
+    """The place of the occasion whose classes outcomes follow from, the last one if nothing is said.
+
+    Raises
+    ------
+    ValueError
+        No such occasion, or a single fit.
+    """
+    if not several:
+        if occasion is not None:
+            raise ValueError(f"occasion came as {occasion!r} with a single fit: leave it out, or give a list of fits.")
+        return 0
+    if occasion is None:
+        return n - 1
+    if whole("occasion", occasion) > n:
+        raise ValueError(f"occasion came as {occasion}, but {n} fits came: give a number from 1 to {n}.")
+    return occasion - 1
 
 
-def _tables(top: Maximum, covariance: Array, names: list[str]) -> pd.DataFrame:
+def moves(top: Maximum, covariance: Array, names: Sequence[str]) -> pd.DataFrame:
     """Class probabilities at the first occasion and given the class before, averaged over covariates."""
     _, derived, _ = derive(top.data, top.theta)
     values, spread, rows = derived.dataset(), derived.standard_errors(covariance), []
@@ -98,53 +87,3 @@ def _tables(top: Maximum, covariance: Array, names: list[str]) -> pd.DataFrame:
             given = labels.get(names[k - 1], "") if k else ""
             rows.append((name, given, labels[name], float(x.values[at]), float(se.values[at])))
     return pd.DataFrame(rows, columns=["variable", "given", "class", "probability", "se"])
-
-
-def _labels(s: StepOne, w: Array, n: int) -> np.ndarray:
-    """The assigned class of each row of the data; missing where it has no answer."""
-    out = np.full(n, None, dtype=object)
-    out[s.rows] = np.asarray(s.labels, dtype=object)[w.argmax(axis=1)]
-    return out
-
-
-def _of_step_one(plan: Plan, top: Maximum, ws: list[Array]) -> Array:
-    """What the score owes to the first steps of all occasions, which are of the same individuals."""
-    total, freq = np.zeros((len(plan.df), len(top.theta))), np.zeros(len(plan.df))
-    for k, (s, w) in enumerate(zip(plan.steps, ws, strict=True)):
-        influence, own = s.influence
-        total += influence @ _slope(top, s, w, f"{ASSIGNED}_logit_{k + 1}").T
-        freq = np.maximum(freq, own)
-    return outer(total, freq, plan.groups)
-
-
-def _slope(top: Maximum, s: StepOne, w: Array, name: str) -> Array:
-    """How the score moves with the parameters of one occasion's step one, by the errors of its assignment."""
-    slope, places, packing = top.slope_along(with_free_errors(top.data.model), [name])
-    free = packing.index[name][:, 0]
-    by = slope[:, np.searchsorted(places, free[free >= 0])]
-    columns = []
-    for up, down, apart in s.moves():
-        ends = [np.log(np.maximum(errors(q, w, s.freq), FLOOR)) for q in (up, down)]
-        moved = ends[0] - ends[1]
-        columns.append(by @ (moved - moved[:, :1])[free >= 0] / apart)
-    return np.stack(columns, axis=1)
-
-
-def _monitor(plan: Plan, top: Maximum, each: list[Array], ds: list[Array], names: list[str]) -> Monitor:
-    """The monitors of all occasions, beneath each other; what is worst of any of them."""
-    out = []
-    at = plan.rows[plan.kept]
-    for k, (s, name) in enumerate(zip(plan.steps, names, strict=True)):
-        (found,) = LogLikelihood(top.data).posterior(top.theta, ("individual", name))
-        p = np.asarray(found)
-        after = (p / p.sum(axis=1, keepdims=True))[top.data.pattern_of]
-        where = np.full(len(plan.df), -1)
-        where[s.rows] = np.arange(len(s.rows))
-        own = where[at] >= 0
-        out.append(Monitor.of(each[k][where[at[own]]], after[own], ds[k], plan.freq()[own], s.labels))
-    return Monitor(
-        pd.concat([m.classes for m in out], keys=names, names=["variable"]),
-        max(m.moved for m in out),
-        min(m.entropy for m in out),
-        min(m.entropy_three for m in out),
-    )

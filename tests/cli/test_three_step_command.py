@@ -36,7 +36,7 @@ def test_tables_and_the_listing_are_written(home, tmp_path):
     words = ("three-step", home / "first", home / "data.csv", "--covariates", "age", "--missing", -99)
     done = run(*words, "--outcomes", "score,job=nominal", "--method", "bch", "--level", 0.9, "--out", tmp_path / "out")
     assert done.exit_code == 0, done.output
-    assert "Classes on covariates" in done.stdout
+    assert "CLASSES ON COVARIATES" in done.stdout
     df = pd.read_csv(home / "data.csv").replace(-99, np.nan)
     fit = bm.Fit.load(home / "first" / "fit.nc")
     outcomes = {"score": bm.normal(), "job": bm.nominal()}
@@ -46,13 +46,25 @@ def test_tables_and_the_listing_are_written(home, tmp_path):
         numbers = table.select_dtypes("number").columns
         assert np.allclose(written[[str(k) for k in numbers]], table[numbers], equal_nan=True), name
     assert (tmp_path / "out" / "listing.txt").read_text(encoding="utf-8") == str(found)
+    kept = bm.load(tmp_path / "out")
+    assert np.array_equal(kept.quantities.values, found.quantities.values)
+    shown = run("show", tmp_path / "out")
+    assert shown.exit_code == 0, shown.output
+    assert str(found) in shown.stdout
+    assert "MODEL AND DATA" in run("show", home / "first").stdout
     assert json.loads((tmp_path / "out" / "run.json").read_text())["settings"]["method"] == "bch"
+
+
+def test_what_cannot_be_shown_is_said(home, tmp_path):
+    done = run("show", tmp_path)
+    assert done.exit_code == 2
+    assert "holds no result" in done.output
 
 
 def test_a_later_occasion_gives_transitions(home):
     done = run("three-step", home / "first", home / "data.csv", "--then", home / "second")
     assert done.exit_code == 0, done.output
-    assert "Class probabilities, and given the class before" in done.stdout
+    assert "CLASS PROBABILITIES, AND GIVEN THE CLASS BEFORE" in done.stdout
 
 
 @pytest.mark.parametrize(("words", "message"), [

@@ -1,4 +1,4 @@
-"""Wald tests of equality over classes, all together and in pairs, with Holm's adjustment."""
+"""Which hypotheses are tested: no effect of a covariate, outcomes equal over classes, together and in pairs."""
 
 from __future__ import annotations
 
@@ -7,38 +7,10 @@ from itertools import combinations
 
 import numpy as np
 import pandas as pd
-from scipy import special
 
+from bayesmix.inference import holm, wald_chi_square
 from bayesmix.three_steps.quantities import Quantities
 from bayesmix.typing import Array
-
-
-def wald(difference: Array, covariance: Array) -> tuple[float, int, float]:
-    """The statistic d' V^-1 d of differences d, its degrees of freedom and p; NaN where V is not known.
-
-    Degrees of freedom are the rank of V, which is that of the differences that are free to vary.
-    """
-    if not len(difference) or not np.isfinite(covariance).all():
-        return float("nan"), len(difference), float("nan")
-    scale = np.sqrt(np.maximum(np.diag(covariance), 1e-300))
-    correlation = covariance / np.outer(scale, scale)
-    values, vectors = np.linalg.eigh(correlation)
-    keep = values > 1e-10
-    part = vectors[:, keep].T @ (difference / scale)
-    statistic, df = float((part**2 / values[keep]).sum()), int(keep.sum())
-    return statistic, df, float(special.chdtrc(df, statistic)) if df else float("nan")
-
-
-def holm(p: Array) -> Array:
-    """Holm's step-down adjustment of p values; NaN stay so and count for nothing.
-
-    With p_(1) <= ... <= p_(m), the adjusted p_(k) is max_{j <= k} min(1, (m - j + 1) p_(j)), Holm (1979).
-    """
-    out = np.full(len(p), np.nan)
-    known = np.flatnonzero(np.isfinite(p))
-    order = known[np.argsort(p[known], kind="stable")]
-    out[order] = np.minimum(np.maximum.accumulate(p[order] * np.arange(len(order), 0, -1)), 1.0)
-    return out
 
 
 def of_covariates(q: Quantities) -> Iterator[dict]:
@@ -47,7 +19,7 @@ def of_covariates(q: Quantities) -> Iterator[dict]:
     for (variable, term), part in slopes.groupby(["variable", "term"], sort=False):
         at = part.index.to_numpy()
         at = at[np.diag(q.covariance)[at] != 0]  # a reference class does not move
-        statistic, df, p = wald(q.values[at], q.covariance[np.ix_(at, at)])
+        statistic, df, p = wald_chi_square(q.values[at], q.covariance[np.ix_(at, at)])
         yield {"test": f"{variable} on {term}", "wald": statistic, "df": df, "p": p}
 
 
@@ -80,7 +52,7 @@ def of_outcomes(q: Quantities, names: Sequence[str]) -> Iterator[dict]:
     if len(names) > 1:
         tests["all outcomes"] = [pair for name in names for pair in tests[name]]
     for name, pairs in tests.items():
-        statistic, df, p = wald(*_differences(q, pairs))
+        statistic, df, p = wald_chi_square(*_differences(q, pairs))
         yield {"test": f"equal {name}" if name != "all outcomes" else "equal outcomes, all", "wald": statistic,
                "df": df, "p": p}  # fmt: skip
 
@@ -94,7 +66,7 @@ def in_pairs(q: Quantities, names: Sequence[str]) -> pd.DataFrame:
         own = []
         for (k, a), (m, b) in combinations(enumerate(by), 2):
             difference, covariance = _differences(q, [(a, b)])
-            statistic, df, p = wald(difference, covariance)
+            statistic, df, p = wald_chi_square(difference, covariance)
             one = len(difference) == 1
             own.append({
                 "outcome": name, "class": labels[k], "other": labels[m],
