@@ -98,7 +98,7 @@ class Held:
         for parameter in data.model.parameters:
             if parameter.name == "step_slope" or parameter.name.startswith("outcome_slope_"):
                 values[parameter.name] = np.zeros_like(values[parameter.name])
-        return data.pack({k: np.where(data.packing.index[k] >= 0, v, data.packing.held[k]) for k, v in values.items()})
+        return data.pack({k: np.where(data.packing.estimated[k], v, data.packing.held[k]) for k, v in values.items()})
 
     @property
     def _first(self) -> NDArray[np.int64]:

@@ -291,7 +291,7 @@ def start_values(data: Target, tables: Sequence[Array], p: Array) -> dict[str, A
     for c, table in zip(data.model.classes, tables, strict=False):
         share = np.maximum(table / np.maximum(table.sum(axis=-1, keepdims=True), 1e-300), 1e-4)
         name = c.predictor[0].parameter.name
-        values[name] = np.where(data.packing.index[name] >= 0, np.log(share / share[..., -1:]), values[name])
+        values[name] = np.where(data.packing.estimated[name], np.log(share / share[..., -1:]), values[name])
     for r in data.model.responses:
         if not r.name.startswith("outcome_"):
             continue
