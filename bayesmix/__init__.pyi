@@ -77,6 +77,7 @@ from .spec.model import Model as Model
 from .spec.model import Response as Response
 from .spec.model import Term as Term
 from .spec.model import constrain as constrain
+from .spec.model import survey as survey
 from .spec.parameters import Fixed as Fixed
 from .spec.parameters import Parameter as Parameter
 from .spec.parameters import Prior as Prior
@@ -86,6 +87,7 @@ from .spec.quadrature import exact as exact
 from .spec.quadrature import gauss_hermite as gauss_hermite
 from .spec.quadrature import monte_carlo as monte_carlo
 from .spec.quadrature import trapezoid as trapezoid
+from .spec.sampling_design import Survey as Survey
 from .studies.run import study as study
 from .studies.summary import Study as Study
 from .three_steps.relating import three_step as three_step
@@ -119,6 +121,7 @@ __all__ = [
     "Residuals",
     "Response",
     "Study",
+    "Survey",
     "Term",
     "ThreeStep",
     "VuongTest",
@@ -177,6 +180,7 @@ __all__ = [
     "sample",
     "simulate",
     "study",
+    "survey",
     "tables",
     "test",
     "three_step",

@@ -41,6 +41,7 @@ from .model import check_model as check_model
 from .model import constrain as constrain
 from .model import model_and_params as model_and_params
 from .model import structure as structure
+from .model import survey as survey
 from .model import terms as terms
 from .parameters import POINT as POINT
 from .parameters import Fixed as Fixed
@@ -61,6 +62,8 @@ from .quadrature import count_nodes as count_nodes
 from .quadrature import from_text as from_text
 from .quadrature import gauss_hermite as gauss_hermite
 from .quadrature import root as root
+from .sampling_design import Survey as Survey
+from .sampling_design import refuse_survey as refuse_survey
 from .scales import FISHER_Z as FISHER_Z
 from .scales import IDENTITY as IDENTITY
 from .scales import LOG as LOG
@@ -129,6 +132,7 @@ __all__ = [
     "Scale",
     "Solution",
     "Support",
+    "Survey",
     "Term",
     "Trapezoid",
     "add",
@@ -163,12 +167,14 @@ __all__ = [
     "plain",
     "probability_tables",
     "read_constraints",
+    "refuse_survey",
     "roles",
     "root",
     "same_items",
     "shown",
     "square",
     "structure",
+    "survey",
     "tails",
     "takes_level",
     "terms",
