@@ -194,6 +194,19 @@ def raw_weights(survey: Survey, df: pd.DataFrame) -> Array:
     return _weights(f"The weights '{survey.weights}'", df[survey.weights])
 
 
+def weight_columns(model: Model) -> list[str]:
+    """Columns that say how often a row counts: frequencies, and weights of a survey."""
+    return [c for c in (model.freq, model.survey.weights, model.survey.cluster_weights) if c]
+
+
+def frame_weights(model: Model, df: pd.DataFrame) -> Array:
+    """How often each row of a frame counts: its frequency, by its weights, which are scaled to an average of one."""
+    freq = np.ones(len(df)) if model.freq is None else df[model.freq].to_numpy(dtype=float)
+    columns = [c for c in (model.survey.weights, model.survey.cluster_weights) if c]
+    product = df[columns].to_numpy(dtype=float).prod(axis=1)
+    return freq * product * (freq.sum() / (freq @ product)) if columns else freq
+
+
 def _weights(what: str, column: pd.Series, zero: bool = True) -> Array:
     out = numbers(what, column, np.ones(len(column), dtype=bool))
     for bad, words in ((np.isnan(out), "a missing value"), (np.isinf(out), "an infinite value"), (out < 0, "{x:g}")):

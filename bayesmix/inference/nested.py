@@ -16,6 +16,7 @@ from bayesmix.data.identity import identity
 from bayesmix.graph import adapt_nodes
 from bayesmix.ml import Target, covariances, curvature
 from bayesmix.results import Fit
+from bayesmix.spec import refuse_survey
 
 SAME = 1e-3
 """A difference of log-likelihoods by which the smaller model may lie above: of nodes and of the end of a search."""
@@ -154,6 +155,11 @@ def _check_nested(restricted: Fit, larger: Fit) -> None:
             "The two fits are not of the same answers: their log-likelihoods cannot be compared. Fit both models to "
             "the same rows and items" + ("." if key == "answers" else ", with this version of bayesmix.")
         )
+    if a.get("survey") != b.get("survey"):
+        raise ValueError(
+            "The two fits have different designs of a survey, or one has none: give both models the same weights, strata "
+            "and primary sampling units."
+        )
     for name, f in (("restricted", restricted), ("larger", larger)):
         if f.info.get("priors"):
             raise ValueError(f"The {name} fit is penalised by priors: its log-likelihood is no maximum; fit without.")
@@ -189,6 +195,9 @@ def _check_classes(restricted: Fit, larger: Fit) -> None:
 def _wanted(restricted: Fit, larger: Fit, scaling: Scaling | None) -> str:
     if scaling is not None:
         one_of("scaling", scaling, ("satorra-bentler", "none"))
+        if scaling == "none":
+            why = "twice the difference of pseudo log-likelihoods has no chi-square distribution; leave scaling= out."
+            refuse_survey(larger.model.survey, "scaling='none'", why)
         return scaling
     kinds = {f.info.get("standard_errors", "robust") for f in (restricted, larger)}
     if len(kinds) > 1:

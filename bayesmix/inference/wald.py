@@ -34,6 +34,10 @@ class WaldTest:
         A row a hypothesis: `difference` of its sides, `se`, `ratio`, two-sided `p`.
     errors : {"robust", "hessian"}
         Of which C is made.
+    denominator : int, optional
+        Of a fit with strata, primary sampling units or replicate weights: `p` is that of the adjusted
+        F = (d - k + 1) W / (d k) with k = `df` and d - k + 1 = `denominator` degrees of freedom, d those of the design;
+        those of the table are of t with d.
 
     Examples
     --------
@@ -46,6 +50,7 @@ class WaldTest:
     p: float
     table: pd.DataFrame
     errors: str
+    denominator: int | None = None
 
     def __repr__(self) -> str:
         with pd.option_context("display.width", 160, "display.max_rows", None, "display.max_colwidth", None):
@@ -56,6 +61,13 @@ class WaldTest:
 
     def _words(self) -> str:
         p = "< 0.0001" if self.p < 0.00005 else f"= {self.p:.4f}"
+        if self.denominator is not None:
+            k, d = self.df, self.denominator
+            adjusted = self.statistic * d / (k * (d + k - 1))
+            return (
+                f"Adjusted Wald F = {adjusted:.3f}, df = {k} and {d}, p {p} (errors of the design of the survey; "
+                f"W = {self.statistic:.3f})"
+            )
         return f"Wald chi-square = {self.statistic:.3f}, df = {self.df}, p {p} ({self.errors} errors)"
 
 
@@ -120,11 +132,20 @@ def test(fit: Fit, hypotheses: str | Sequence[str] | Function) -> WaldTest:
         "difference": difference,
         "se": se,
         "ratio": ratio,
-        "p": 2 * special.ndtr(-np.abs(ratio)),
+        "p": 2 * (special.ndtr(-np.abs(ratio)) if fit.design_df is None else stats.t.sf(np.abs(ratio), fit.design_df)),
     }
     table = pd.DataFrame(columns, index=pd.Index(names, name="hypothesis", dtype=object))
-    errors = str(fit.info.get("standard_errors", "robust"))
-    return WaldTest(statistic, len(names), float(stats.chi2.sf(statistic, len(names))), table, errors)
+    errors, k = str(fit.info.get("standard_errors", "robust")), len(names)
+    if fit.design_df is None:
+        return WaldTest(statistic, k, float(stats.chi2.sf(statistic, k)), table, errors)
+    left = fit.design_df - k + 1
+    if left < 1:
+        raise ValueError(
+            f"{k} hypotheses came for a design with {fit.design_df} degrees of freedom (primary sampling units less "
+            f"strata): test at most {max(fit.design_df, 0)} of them together."
+        )
+    p = float(stats.f.sf(statistic * left / (k * fit.design_df), k, left))
+    return WaldTest(statistic, k, p, table, errors, left)
 
 
 def _linear(known: Uncertainty, equations: Sequence[Hypothesis]) -> tuple[Array, Array]:

@@ -157,6 +157,14 @@ class Fit:
         """The sample-size-adjusted BIC: n individuals replaced by (n + 2) / 24."""
         return self.adjusted_bic_of("individuals")
 
+    @property
+    def design_df(self) -> int | None:
+        """Degrees of freedom of the design of a survey: primary sampling units less strata.
+
+        Of replicate weights their rank less one. None without strata, primary sampling units and replicate weights.
+        """
+        return self.info.get("survey", {}).get("df")
+
     def sample_size(self, n: SampleSize = "individuals") -> int:
         """The n of information criteria.
 

@@ -62,6 +62,7 @@ from .quadrature import count_nodes as count_nodes
 from .quadrature import from_text as from_text
 from .quadrature import gauss_hermite as gauss_hermite
 from .quadrature import root as root
+from .sampling_design import NO_POSTERIOR as NO_POSTERIOR
 from .sampling_design import Survey as Survey
 from .sampling_design import refuse_survey as refuse_survey
 from .scales import FISHER_Z as FISHER_Z
@@ -98,6 +99,7 @@ __all__ = [
     "MAX_ENTRIES",
     "MAX_PRODUCT",
     "MODERATE_SD",
+    "NO_POSTERIOR",
     "POINT",
     "RANDOM",
     "SCALES",

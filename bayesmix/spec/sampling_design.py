@@ -189,6 +189,12 @@ def _same(value: Any, default: Any) -> bool:
     return isinstance(value, (str, float, int, Sequence)) and value == default
 
 
+NO_POSTERIOR = (
+    "weights make a pseudo log-likelihood, which with a prior makes no posterior (its spread is that of no sample); fit by "
+    "maximum likelihood, bm.fit, or leave the design out and say that the posterior is of the sample."
+)
+
+
 def refuse_survey(survey: Survey | Mapping[str, Any] | None, what: str, why: str) -> None:
     """Refuse what has no meaning for a sample that was drawn by a design.
 

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from bayesmix.data import Coding, Dataset
+from bayesmix.data import Coding, Dataset, Units
 from bayesmix.ml import Target
+from bayesmix.spec import Survey
 from bayesmix.three_steps.declared import measurement, third_model, two_step_model
 from bayesmix.three_steps.inputs import check_within
 from bayesmix.three_steps.result import ThreeStep
-from bayesmix.three_steps.sandwich import carried
+from bayesmix.three_steps.sandwich import Groups, carried
 from bayesmix.three_steps.step_one import StepOne, assigned, errors
 from bayesmix.three_steps.telling import Last, told
 from bayesmix.three_steps.third import Maximum, climb, start_values, target_of, unit_posterior
@@ -88,6 +89,8 @@ def _target(plan: Plan, step: StepOne, rows: NDArray[np.int64]) -> Target:
     model = two_step_model(
         source.model, step.variable.name, values, plan.covariates, plan.outcomes, plan.variance, step.variable.level
     )
+    held = model.survey  # of a part of the rows: their weights alone
+    model = replace(model, survey=Survey(held.weights, cluster_weights=held.cluster_weights, scaling=held.scaling))
     frame = plan.df.iloc[rows].reset_index(drop=True)
     coding = Coding(source.coding.categories, source.coding.designs)
     encoded = replace(Dataset.encode(model, frame, coding), follows=False)
@@ -116,11 +119,13 @@ def _scores(top: Maximum, step: StepOne, rows: NDArray[np.int64]) -> tuple[Array
     data, scores = top.data, top.curvature.scores
     if data.clusters is not None:
         return scores, top.curvature.weight
-    return scores[data.pattern_of], step.data.rows.freq[rows]
+    return scores[data.pattern_of], data.rows.weights
 
 
-def _groups_of(plan: Plan, top: Maximum, rows: NDArray[np.int64]) -> NDArray[np.int64] | None:
-    return None if plan.groups is None or top.data.clusters is not None else plan.groups[rows]
+def _groups_of(plan: Plan, top: Maximum, rows: NDArray[np.int64]) -> Groups:
+    if top.data.clusters is not None:
+        return plan.groups_of(rows[top.data.rows.unit_rows]) if isinstance(plan.groups, Units) else None
+    return plan.groups_of(rows)
 
 
 def _slope(plan: Plan, step: StepOne, top: Maximum) -> Array:

@@ -5,10 +5,15 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from bayesmix.data import Units
 from bayesmix.typing import Array
 
 
-def outer(scores: Array, freq: Array, groups: NDArray[np.int64] | None) -> Array:
+Groups = NDArray[np.int64] | Units | None
+"""What scores are summed over: codes of rows, or the primary sampling units of a survey; None for units themselves."""
+
+
+def outer(scores: Array, freq: Array, groups: Groups) -> Array:
     """The sum over units (or groups of them) of the outer products of their scores.
 
     Parameters
@@ -17,8 +22,11 @@ def outer(scores: Array, freq: Array, groups: NDArray[np.int64] | None) -> Array
         Of one unit of each row.
     freq : array (row,)
         Units that a row stands for: independent of each other, unless they are of one group.
-    groups : array of int (row,), optional
+    groups : array of int (row,) or Units, optional
+        With the design of a survey the variance is that of the total under it, and `freq` are weights.
     """
+    if isinstance(groups, Units):
+        return groups.variance(scores * freq[:, None])
     if groups is None:
         return (scores * freq[:, None]).T @ scores
     codes = np.unique(groups, return_inverse=True)[1]
