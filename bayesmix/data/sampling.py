@@ -60,7 +60,7 @@ class Units:
         return round(float(self.sizes.sum())) - len(self.sizes)
 
     def variance(self, each: Array) -> Array:
-        """The variance of the total of the weighted scores `each` of rows (row, parameter): M of :func:`bayesmix.survey`.
+        """The variance of the total of the weighted scores `each` of rows: M of :func:`bayesmix.survey`.
 
         Parameters
         ----------
@@ -352,7 +352,9 @@ def _check_lonely(held: Survey, lonely: NDArray, names: Sequence, strata: int, c
     unit = f"'{column}'" if column else "row"
     if held.lonely == "refuse":
         shown = ", ".join(repr(names[k]) for k in lonely[:5]) + (", ..." if lonely.size > 5 else "")
-        where = f"{lonely.size} of {strata} strata of '{held.strata}' ({shown}) have" if held.strata else "The data have"
+        where = (
+            f"{lonely.size} of {strata} strata of '{held.strata}' ({shown}) have" if held.strata else "The data have"
+        )
         raise ValueError(
             f"{where} one primary sampling unit ({unit}), from which no variance between units can be seen: join it "
             "to a like stratum, or say bm.survey(..., lonely=): 'certainty' where it was drawn with certainty, "

@@ -13,8 +13,8 @@ from bayesmix.spec import refuse_survey
 BELOW = 1e-3
 """How far the larger model's log-likelihood may lie below the smaller one's, which is rounding."""
 NO_TEST = (
-    "the difference of pseudo log-likelihoods has neither the distribution of Vuong's test nor that of samples drawn from "
-    "the model; compare information criteria and what the classes are, or test with replicate weights by hand."
+    "the difference of pseudo log-likelihoods has neither the distribution of Vuong's test nor that of samples drawn "
+    "from the model; compare information criteria and what the classes are."
 )
 """Why there is no test of the number of classes under the design of a survey."""
 

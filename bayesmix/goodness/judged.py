@@ -74,8 +74,8 @@ class Judged:
 
 
 GOODNESS = (
-    "weighted counts are no multinomial sample, so that neither chi-squares nor z values mean what they say; compare the "
-    "weighted shares of the answers with fit.probabilities, or fit without the design and judge the model of the sample."
+    "weighted counts are no multinomial sample, so that neither chi-squares nor z values mean what they say; compare "
+    "the weighted shares of the answers with fit.probabilities, or fit without the design and judge that model."
 )
 """Why nothing is judged under the design of a survey."""
 

@@ -157,8 +157,8 @@ def _check_nested(restricted: Fit, larger: Fit) -> None:
         )
     if a.get("survey") != b.get("survey"):
         raise ValueError(
-            "The two fits have different designs of a survey, or one has none: give both models the same weights, strata "
-            "and primary sampling units."
+            "The two fits have different designs of a survey, or one has none: give both models the same weights, "
+            "strata and primary sampling units."
         )
     for name, f in (("restricted", restricted), ("larger", larger)):
         if f.info.get("priors"):

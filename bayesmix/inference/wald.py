@@ -77,7 +77,9 @@ def test(fit: Fit, hypotheses: str | Sequence[str] | Function) -> WaldTest:
     W = d' C^-1 d with the differences d of the sides of the equations at the estimates and C = G' V G, V the covariance
     matrix of the free parameters by the errors of the fit (robust, if nothing else was asked for) and G the derivatives
     of d by these; chi-square with as many degrees of freedom as there are hypotheses (Wald, 1943; Agresti, Categorical
-    Data Analysis, 2013, 1.3.3; Mplus MODEL TEST).
+    Data Analysis, 2013, 1.3.3; Mplus MODEL TEST). With strata, primary sampling units or replicate weights of a survey
+    it is the adjusted F of Korn and Graubard (1990): C is then an estimate with
+    :attr:`Fit.design_df <bayesmix.Fit.design_df>` degrees of freedom.
 
     Parameters
     ----------

@@ -128,7 +128,8 @@ def sections(what: Fit | Listed | xr.DataTree, post: xr.DataTree | None = None) 
 def _sections(fit: Fit, post: xr.DataTree | None) -> list[Section]:
     shown = _class_variables(fit)
     found = [
-        _model(fit), survey(fit), _starts(fit), _fit(fit), counts(fit.class_tables, shown), classification(fit.class_tables, shown),
+        _model(fit), survey(fit), _starts(fit), _fit(fit),
+        counts(fit.class_tables, shown), classification(fit.class_tables, shown),
         *(equations(fit) if fit.model.is_regression else [*results(fit), *item_response(fit), factors(fit)]),
         constraints(fit), random_parts(fit), transitions(fit), explained(fit), probability_scale(fit), odds(fit),
         _quality(fit), _posterior(fit, post), _saved(fit),

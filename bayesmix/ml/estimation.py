@@ -34,7 +34,7 @@ from bayesmix.ml.settings import Settings
 from bayesmix.ml.starts import ranges
 from bayesmix.parallel import Steps, quietly
 from bayesmix.results import Fit
-from bayesmix.spec import Constraints, Model, Nodes, survey
+from bayesmix.spec import Constraints, Model, Nodes, check_model, survey
 from bayesmix.typing import Array
 
 DETOURS = 8
@@ -143,8 +143,14 @@ def fit(
         starts, finals, rounds, seed, nodes, start, like, priors, standard_errors, mode, executor, progress, simpler,
         budget, smallest_sd,
     )  # fmt: skip
-    design = {"weights": weights, "strata": strata, "psu": psu, "cluster_weights": cluster_weights}
-    model = survey(model, **design) if any(c is not None for c in design.values()) else model
+    if any(c is not None for c in (weights, strata, psu, cluster_weights)):
+        check_model(model)
+        if model.survey:
+            raise ValueError(
+                f"The model has the design of a survey already ({model.survey.words}), and more came beside it: declare "
+                "all of it by bm.survey."
+            )
+        model = survey(model, weights=weights, strata=strata, psu=psu, cluster_weights=cluster_weights)
     return estimate(Dataset.encode(model, df), settings)
 
 

@@ -1,4 +1,4 @@
-"""Replicate weights: a refit for each set of them, from the solution of the full sample, and the covariance of these."""
+"""Replicate weights: a refit for each set of them from the solution of the full sample, and how these spread."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bayesmix.graph import adapt_nodes, is_adaptive
 from bayesmix.ml.newton import newton
@@ -40,7 +41,7 @@ class Replicates:
     """
 
     thetas: Array
-    which: Array
+    which: NDArray[np.int64]
     failed: int
     missing: int
 
@@ -52,9 +53,7 @@ class Replicates:
         return (apart * factors[:, None]).T @ apart
 
 
-def replicate(
-    target: Target, theta: Array, executor: Executor | None = None, progress: bool = True
-) -> Replicates:
+def replicate(target: Target, theta: Array, executor: Executor | None = None, progress: bool = True) -> Replicates:
     """Refit a model under each set of replicate weights, from the solution `theta` of the full sample.
 
     Parameters
@@ -90,7 +89,9 @@ def replicate(
         warnings.warn(f"Interrupted: {len(done)} of {len(tasks)} replicates are kept.", stacklevel=2)
     good = sorted(((k, x) for k, x in done if x is not None), key=lambda pair: pair[0])
     if len(good) < 2:
-        raise ValueError(f"{len(good)} of {len(tasks)} replicates ended at a maximum: there is no variance between them.")
+        raise ValueError(
+            f"{len(good)} of {len(tasks)} replicates ended at a maximum: there is no variance between them."
+        )
     names = [p.name for p in target.model.parameters]
     matched, _ = labels.relabel(
         target.model, {n: np.stack([x[n] for _, x in good]) for n in names}, {n: values[n] for n in names}
@@ -99,9 +100,7 @@ def replicate(
     return Replicates(thetas, np.array([k for k, _ in good]), len(done) - len(good), len(tasks) - len(done))
 
 
-def _refit(
-    task: tuple[int, Array], target: Target, values: Mapping[str, Array]
-) -> tuple[int, dict[str, Array] | None]:
+def _refit(task: tuple[int, Array], target: Target, values: Mapping[str, Array]) -> tuple[int, dict[str, Array] | None]:
     """Estimate under one set of weights; natural parameters, None where there is no maximum."""
     k, weight = task
     try:

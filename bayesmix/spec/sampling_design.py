@@ -109,7 +109,9 @@ def _check_replicates(out: Survey) -> None:
     if not out.replicate_weights:
         for k in ("method", "rho", "scale", "rscales"):
             if getattr(out, k) not in (None, ()):
-                raise ValueError(f"{k} came without replicate weights, to which it belongs: name them, or leave it out.")
+                raise ValueError(
+                    f"{k} came without replicate weights, to which it belongs: name them, or leave it out."
+                )
         return
     if out.weights is None:
         raise ValueError(
@@ -190,8 +192,8 @@ def _same(value: Any, default: Any) -> bool:
 
 
 NO_POSTERIOR = (
-    "weights make a pseudo log-likelihood, which with a prior makes no posterior (its spread is that of no sample); fit by "
-    "maximum likelihood, bm.fit, or leave the design out and say that the posterior is of the sample."
+    "weights make a pseudo log-likelihood, which with a prior makes no posterior (its spread is that of no sample); "
+    "fit by maximum likelihood, bm.fit, or leave the design out and say that the posterior is of the sample."
 )
 
 

@@ -211,7 +211,9 @@ def _check_design(steps: Sequence[StepOne], cluster: str | None) -> None:
     if models[0].freq:
         raise ValueError("Three steps came for a fit with weights and frequencies: repeat the rows, or leave one out.")
     if cluster is not None:
-        raise ValueError(f"cluster came as {cluster!r}, but the design of the survey says what errors are: leave it out.")
+        raise ValueError(
+            f"cluster came as {cluster!r}, but the design of the survey says what errors are: leave it out."
+        )
 
 
 def _groups(first: StepOne, df: pd.DataFrame, cluster: str | None) -> tuple[Groups, list[str]]:

@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 from bayesmix.data import Units
 from bayesmix.typing import Array
 
-
 Groups = NDArray[np.int64] | Units | None
 """What scores are summed over: codes of rows, or the primary sampling units of a survey; None for units themselves."""
 
