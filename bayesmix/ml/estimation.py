@@ -147,8 +147,8 @@ def fit(
         check_model(model)
         if model.survey:
             raise ValueError(
-                f"The model has the design of a survey already ({model.survey.words}), and more came beside it: declare "
-                "all of it by bm.survey."
+                f"The model has the design of a survey already ({model.survey.words}), and more came beside it: "
+                "declare all of it by bm.survey."
             )
         model = survey(model, weights=weights, strata=strata, psu=psu, cluster_weights=cluster_weights)
     return estimate(Dataset.encode(model, df), settings)
