@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from bayesmix.data.columns import check_scalars, native, numbers
+from bayesmix.data.columns import check_scalars, native, numbers, plain
 from bayesmix.data.design import missing_column
 from bayesmix.spec import Model, Survey
 from bayesmix.typing import Array
@@ -246,7 +246,7 @@ def _check_constant(what: str, x: Array, code: NDArray, labels: pd.Series, of: s
     if (bad := np.flatnonzero(high - low > SAME * np.abs(high))).size:
         label = labels.iloc[int(np.flatnonzero(code == bad[0])[0])]
         raise ValueError(
-            f"{what} came with {low[bad[0]]:g} and {high[bad[0]]:g} in the {of} {label!r}: they must be equal within "
+            f"{what} came with {low[bad[0]]:g} and {high[bad[0]]:g} in the {of} {plain(label)!r}: they must be equal within "
             f"each {of}."
         )
 
@@ -343,7 +343,7 @@ def _check_whole(of: NDArray, group: NDArray, used: NDArray, what: str, df: pd.D
     if (bad := np.flatnonzero(low != high)).size:
         label = df[column].to_numpy()[used][int(np.flatnonzero(code == bad[0])[0])]
         raise ValueError(
-            f"The cluster {label!r} of '{column}' has rows in more than one {what}: clusters lie within strata and "
+            f"The cluster {plain(label)!r} of '{column}' has rows in more than one {what}: clusters lie within strata and "
             "primary sampling units; give labels that are different in different ones."
         )
 
@@ -351,7 +351,7 @@ def _check_whole(of: NDArray, group: NDArray, used: NDArray, what: str, df: pd.D
 def _check_lonely(held: Survey, lonely: NDArray, names: Sequence, strata: int, column: str | None) -> None:
     unit = f"'{column}'" if column else "row"
     if held.lonely == "refuse":
-        shown = ", ".join(repr(names[k]) for k in lonely[:5]) + (", ..." if lonely.size > 5 else "")
+        shown = ", ".join(repr(plain(names[k])) for k in lonely[:5]) + (", ..." if lonely.size > 5 else "")
         where = (
             f"{lonely.size} of {strata} strata of '{held.strata}' ({shown}) have" if held.strata else "The data have"
         )
@@ -376,7 +376,7 @@ def _fractions(held: Survey, df: pd.DataFrame, stratum, sizes: Array, names: Seq
     share = np.where(x[first] <= 1, x[first], sizes / x[first])
     if (bad := np.flatnonzero(share > 1 + SAME)).size:
         raise ValueError(
-            f"{what} came with {x[first][bad[0]]:g} units in the population of the stratum {names[bad[0]]!r}, of which "
+            f"{what} came with {x[first][bad[0]]:g} units in the population of the stratum {plain(names[bad[0]])!r}, of which "
             f"{sizes[bad[0]]:g} were drawn: give their number in the population, or the share that was drawn."
         )
     return np.minimum(share, 1.0)
