@@ -30,6 +30,7 @@ from .inference.contrasts import Contrast as Contrast
 from .inference.contrasts import contrast as contrast
 from .inference.nested import LikelihoodRatio as LikelihoodRatio
 from .inference.nested import likelihood_ratio as likelihood_ratio
+from .inference.pooling import pool as pool
 from .inference.wald import WaldTest as WaldTest
 from .inference.wald import test as test
 from .listing.overview import report as report
@@ -170,6 +171,7 @@ __all__ = [
     "paths",
     "plots",
     "poisson",
+    "pool",
     "predict",
     "prepare",
     "prior_table",

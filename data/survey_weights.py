@@ -11,8 +11,8 @@ are drawn four times as often: 600 or so, single-level latent class analysis wit
 as others (about 100), and in these rows with e > 0 twice as often (about 30): a random intercept with ``weights=``,
 ``cluster_weights=`` and each scaling.
 
-The table has, by parameter and way of weighting, the mean estimate, its bias, the SD of the estimates, the mean standard
-error and the coverage of 95% intervals.
+The table has, by parameter and way of weighting, the mean estimate, its bias, the SD of the estimates, the mean
+standard error and the coverage of 95% intervals.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def fits(seed: int) -> pd.DataFrame:
     for way, own in (("no weights", model), ("weights", bm.survey(model, weights="w"))):
         told("classes", way, bm.fit(own, df, like=like, **QUICK), truth)
     df, model = clusters(seed), bm.models.regression_mixture("y ~ 1", 1, cluster="g", random="1")
-    truth = {"intercept": 1.0, "intercept_sd": 1.0, "residual_sd": 1.0}
+    truth = {"intercept": 1.0, "u_intercept_sd": 1.0, "residual_sd": 1.0}
     ways = {"no weights": model}
     for scaling in ("cluster", "effective", "unscaled"):
         ways[scaling] = bm.survey(model, weights="v", cluster_weights="b", scaling=scaling)

@@ -246,8 +246,8 @@ def _check_constant(what: str, x: Array, code: NDArray, labels: pd.Series, of: s
     if (bad := np.flatnonzero(high - low > SAME * np.abs(high))).size:
         label = labels.iloc[int(np.flatnonzero(code == bad[0])[0])]
         raise ValueError(
-            f"{what} came with {low[bad[0]]:g} and {high[bad[0]]:g} in the {of} {plain(label)!r}: they must be equal within "
-            f"each {of}."
+            f"{what} came with {low[bad[0]]:g} and {high[bad[0]]:g} in the {of} {plain(label)!r}: they must be equal "
+            f"within each {of}."
         )
 
 
@@ -343,8 +343,8 @@ def _check_whole(of: NDArray, group: NDArray, used: NDArray, what: str, df: pd.D
     if (bad := np.flatnonzero(low != high)).size:
         label = df[column].to_numpy()[used][int(np.flatnonzero(code == bad[0])[0])]
         raise ValueError(
-            f"The cluster {plain(label)!r} of '{column}' has rows in more than one {what}: clusters lie within strata and "
-            "primary sampling units; give labels that are different in different ones."
+            f"The cluster {plain(label)!r} of '{column}' has rows in more than one {what}: clusters lie within strata "
+            "and primary sampling units; give labels that are different in different ones."
         )
 
 
@@ -376,8 +376,8 @@ def _fractions(held: Survey, df: pd.DataFrame, stratum, sizes: Array, names: Seq
     share = np.where(x[first] <= 1, x[first], sizes / x[first])
     if (bad := np.flatnonzero(share > 1 + SAME)).size:
         raise ValueError(
-            f"{what} came with {x[first][bad[0]]:g} units in the population of the stratum {plain(names[bad[0]])!r}, of which "
-            f"{sizes[bad[0]]:g} were drawn: give their number in the population, or the share that was drawn."
+            f"{what} came with {x[first][bad[0]]:g} units in the population of the stratum {plain(names[bad[0]])!r}, of "
+            f"which {sizes[bad[0]]:g} were drawn: give their number in the population, or the share that was drawn."
         )
     return np.minimum(share, 1.0)
 

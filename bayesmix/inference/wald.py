@@ -12,7 +12,7 @@ from scipy import special, stats
 
 from bayesmix.inference.contrasts import Function, differentiated
 from bayesmix.inference.hypotheses import Hypothesis, parse
-from bayesmix.results import Fit, Uncertainty, entries
+from bayesmix.results import Fit, Uncertainty, degrees_of_freedom, entries, of_several
 from bayesmix.typing import Array
 
 REDUNDANT = 1e-9
@@ -34,10 +34,10 @@ class WaldTest:
         A row a hypothesis: `difference` of its sides, `se`, `ratio`, two-sided `p`.
     errors : {"robust", "hessian"}
         Of which C is made.
-    denominator : int, optional
+    denominator : float, optional
         Of a fit with strata, primary sampling units or replicate weights: `p` is that of the adjusted
         F = (d - k + 1) W / (d k) with k = `df` and d - k + 1 = `denominator` degrees of freedom, d those of the design;
-        those of the table are of t with d.
+        those of the table are of t with d. Of a pooled fit `statistic` is D1, and this its denominator.
 
     Examples
     --------
@@ -50,7 +50,7 @@ class WaldTest:
     p: float
     table: pd.DataFrame
     errors: str
-    denominator: int | None = None
+    denominator: float | None = None
 
     def __repr__(self) -> str:
         with pd.option_context("display.width", 160, "display.max_rows", None, "display.max_colwidth", None):
@@ -61,6 +61,8 @@ class WaldTest:
 
     def _words(self) -> str:
         p = "< 0.0001" if self.p < 0.00005 else f"= {self.p:.4f}"
+        if self.errors.startswith("pooled"):
+            return f"D1 = {self.statistic:.3f}, F with df = {self.df} and {self.denominator:.1f}, p {p} ({self.errors})"
         if self.denominator is not None:
             k, d = self.df, self.denominator
             adjusted = self.statistic * d / (k * (d + k - 1))
@@ -137,6 +139,12 @@ def test(fit: Fit, hypotheses: str | Sequence[str] | Function) -> WaldTest:
         "p": 2 * (special.ndtr(-np.abs(ratio)) if fit.design_df is None else stats.t.sf(np.abs(ratio), fit.design_df)),
     }
     table = pd.DataFrame(columns, index=pd.Index(names, name="hypothesis", dtype=object))
+    if pooled := fit.info.get("pooled"):
+        within = slopes.T @ fit.uncertainty["within"].values @ slopes
+        f, left, p = of_several(difference, within, covariance, pooled["m"])
+        df, _ = degrees_of_freedom(np.diagonal(within), se**2, pooled["m"], float(pooled["complete"] or np.inf))
+        table["p"] = 2 * stats.t.sf(np.abs(ratio), df)
+        return WaldTest(f, len(names), p, table, f"pooled over {pooled['m']} imputations", left)
     errors, k = str(fit.info.get("standard_errors", "robust")), len(names)
     if fit.design_df is None:
         return WaldTest(statistic, k, float(stats.chi2.sf(statistic, k)), table, errors)

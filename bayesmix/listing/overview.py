@@ -276,6 +276,11 @@ def _fit(fit: Fit) -> Section:
         f"Where each '{fit.info.get('cluster')}' is a person and each row an occasion, n is the number of clusters."
     )
     notes = [f"Individuals are the rows of the data.\n{persons}"] if fit.n_clusters else []
+    if pooled := fit.info.get("pooled"):
+        notes.append(
+            f"Averages over {pooled['m']} imputations: a log-likelihood of no data set, to be read beside others of\n"
+            "the same. Standard errors have the variance between imputations in them (fit.pooling)."
+        )
     notes += [PSEUDO] if fit.info.get("survey") else []
     return Section("Fit", [pairs(rows.items()), *notes])
 

@@ -102,7 +102,9 @@ def test_clusters_lie_within_units_and_have_one_weight(drawn):
 
 def test_a_design_is_kept(two):
     model = bm.survey(two, weights="w", replicate_weights=["r1", "r2"], method="Fay", rho=0.3)
-    assert loads(dumps(model)) == model and bool(model.survey) and not two.survey
+    assert loads(dumps(model)) == model
+    assert bool(model.survey)
+    assert not two.survey
     assert "weights='w'" in model.survey.words
 
 
