@@ -376,8 +376,8 @@ def _fractions(held: Survey, df: pd.DataFrame, stratum, sizes: Array, names: Seq
     share = np.where(x[first] <= 1, x[first], sizes / x[first])
     if (bad := np.flatnonzero(share > 1 + SAME)).size:
         raise ValueError(
-            f"{what} came with {x[first][bad[0]]:g} units in the population of the stratum {plain(names[bad[0]])!r}, of "
-            f"which {sizes[bad[0]]:g} were drawn: give their number in the population, or the share that was drawn."
+            f"{what} came with {x[first][bad[0]]:g} units in the population of the stratum {plain(names[bad[0]])!r}, "
+            f"of which {sizes[bad[0]]:g} were drawn: give their number in the population, or the share that was drawn."
         )
     return np.minimum(share, 1.0)
 

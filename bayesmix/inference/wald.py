@@ -128,6 +128,12 @@ def test(fit: Fit, hypotheses: str | Sequence[str] | Function) -> WaldTest:
     covariance = slopes.T @ known.covariance @ slopes
     if not np.isfinite(covariance).all() or not np.isfinite(difference).all():
         raise ValueError("The fit has no standard errors for this, or no finite estimate: there is nothing to test.")
+    left = None if fit.design_df is None else fit.design_df - len(names) + 1
+    if left is not None and left < 1 and not fit.info.get("pooled"):
+        raise ValueError(
+            f"{len(names)} hypotheses came for a design with {fit.design_df} degrees of freedom (primary sampling "
+            f"units less strata): test at most {max(fit.design_df or 0, 0)} of them together."
+        )
     _refuse_redundant(names, difference, covariance)
     statistic = float(difference @ np.linalg.solve(covariance, difference))
     se = np.sqrt(np.diagonal(covariance))
@@ -146,14 +152,8 @@ def test(fit: Fit, hypotheses: str | Sequence[str] | Function) -> WaldTest:
         table["p"] = 2 * stats.t.sf(np.abs(ratio), df)
         return WaldTest(f, len(names), p, table, f"pooled over {pooled['m']} imputations", left)
     errors, k = str(fit.info.get("standard_errors", "robust")), len(names)
-    if fit.design_df is None:
+    if left is None or fit.design_df is None:
         return WaldTest(statistic, k, float(stats.chi2.sf(statistic, k)), table, errors)
-    left = fit.design_df - k + 1
-    if left < 1:
-        raise ValueError(
-            f"{k} hypotheses came for a design with {fit.design_df} degrees of freedom (primary sampling units less "
-            f"strata): test at most {max(fit.design_df, 0)} of them together."
-        )
     p = float(stats.f.sf(statistic * left / (k * fit.design_df), k, left))
     return WaldTest(statistic, k, p, table, errors, left)
 

@@ -67,7 +67,8 @@ def of_several(difference: Array, within: Array, total: Array, m: int) -> tuple[
     r = max(float(np.trace(np.linalg.solve(within, total - within))) / k, 0.0)
     f = float(difference @ np.linalg.solve(within, difference)) / (k * (1 + r))
     df = _denominator(k, m, r)
-    return f, df, float(stats.f.sf(f, k, df))
+    p = stats.f.sf(f, k, df) if np.isfinite(df) else stats.chi2.sf(k * f, k)
+    return f, df, float(p)
 
 
 def of_ratios(ratios: Array, k: int) -> tuple[float, float, float]:
