@@ -58,7 +58,7 @@ def read_inputs(
     ValueError
         The file, a column or an argument is not there, or is not what it should be.
     """
-    from bayesmix.spec import parse_formula, survey
+    from bayesmix.spec import parse_formula
 
     df = read_table(data)
     names = list(df.columns)
@@ -86,7 +86,11 @@ def read_inputs(
 
     def declared(size: int | list[int] | None) -> Model:
         model = declare(template, given | {"classes": size}, options.set, names)
-        return survey(model, **drawn) if drawn else model
+        if not drawn:
+            return model
+        from bayesmix.spec import survey
+
+        return survey(model, **drawn)
 
     model = declared(classes)
     formulas = [column for c in model.covariates for column in parse_formula(c.formula)]
