@@ -30,6 +30,7 @@ from .inference.contrasts import Contrast as Contrast
 from .inference.contrasts import contrast as contrast
 from .inference.nested import LikelihoodRatio as LikelihoodRatio
 from .inference.nested import likelihood_ratio as likelihood_ratio
+from .inference.pooling import pool as pool
 from .inference.wald import WaldTest as WaldTest
 from .inference.wald import test as test
 from .listing.overview import report as report
@@ -78,6 +79,7 @@ from .spec.model import Model as Model
 from .spec.model import Response as Response
 from .spec.model import Term as Term
 from .spec.model import constrain as constrain
+from .spec.model import survey as survey
 from .spec.parameters import Fixed as Fixed
 from .spec.parameters import Parameter as Parameter
 from .spec.parameters import Prior as Prior
@@ -87,6 +89,7 @@ from .spec.quadrature import exact as exact
 from .spec.quadrature import gauss_hermite as gauss_hermite
 from .spec.quadrature import monte_carlo as monte_carlo
 from .spec.quadrature import trapezoid as trapezoid
+from .spec.sampling_design import Survey as Survey
 from .studies.run import study as study
 from .studies.summary import Study as Study
 from .three_steps.relating import three_step as three_step
@@ -120,6 +123,7 @@ __all__ = [
     "Residuals",
     "Response",
     "Study",
+    "Survey",
     "Term",
     "ThreeStep",
     "VuongTest",
@@ -169,6 +173,7 @@ __all__ = [
     "paths",
     "plots",
     "poisson",
+    "pool",
     "predict",
     "prepare",
     "prior_table",
@@ -179,6 +184,7 @@ __all__ = [
     "sample",
     "simulate",
     "study",
+    "survey",
     "tables",
     "test",
     "three_step",

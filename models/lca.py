@@ -65,7 +65,8 @@ def lca(
         Columns of frequency weights; of cluster labels: the model is two-level.
     effects : {"unrestricted", "factor", "none"}, optional
         Random effects of clusters on the class logits: K - 1 correlated ones (4)-(5), one factor
-        (35), or none. Left out, they are unrestricted, and none where there are classes of clusters.
+        (35), or none. Left out, they are unrestricted, and none where there are classes of clusters. With ``"none"``
+        alone, standard errors are robust against clusters, and nothing else differs (TYPE = COMPLEX).
     cluster_covariates, cluster_class_covariates : str, optional
         Formulas of covariates of clusters: in the class logits (5); of the classes of clusters, (17), (26).
     cluster_classes : int

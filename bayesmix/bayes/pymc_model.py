@@ -18,7 +18,7 @@ from bayesmix.checks import one_of
 from bayesmix.data import Block, Dataset, Priors, Stated, chosen, is_within, stated, units
 from bayesmix.graph import Problem, prepare, with_population_nodes
 from bayesmix.results import Fit, model_and_fit
-from bayesmix.spec import Adaptive, Model, Nodes, check_model
+from bayesmix.spec import NO_POSTERIOR, Adaptive, Model, Nodes, check_model, refuse_survey
 from bayesmix.spec.parameters import Named, Prior
 from bayesmix.typing import Array
 
@@ -100,6 +100,7 @@ def build(
     ['mean', 'sd', 'item_intercept', 'class_logit']
     """
     model, fit = model_and_fit(model)
+    refuse_survey(model.survey, "bm.build", NO_POSTERIOR)
     return build_from(prepared(Dataset.encode(model, df), effects, nodes, fit), priors, parameters, fit)
 
 

@@ -35,7 +35,7 @@ from bayesmix.graph import Problem
 from bayesmix.ml import Settings, estimate
 from bayesmix.parallel import Steps
 from bayesmix.results import Fit, model_and_fit, refuse_fit_beside
-from bayesmix.spec import Model, Nodes, Prior, encode
+from bayesmix.spec import NO_POSTERIOR, Model, Nodes, Prior, encode, refuse_survey
 from bayesmix.typing import Array
 
 FEW_STEPS, STEPS = 300, 1000
@@ -135,6 +135,7 @@ def sample(
         effects = "sample" if any(is_sampled(k, data) for k in data.arrays) else "integrate"
     else:
         model, fit = model_and_fit(cast(Any, model))
+        refuse_survey(model.survey, "bm.sample", NO_POSTERIOR)
         check_settings(effects, nuts, pm_model, priors)
         rows, data = Dataset.encode(model, cast(pd.DataFrame, df)), None
         priors = before.priors if pm_model is not None and (before := built(pm_model)) else priors

@@ -144,6 +144,29 @@ def declare(
     return function(**arguments)
 
 
+def design_of(options: Any, names: Sequence[str]) -> dict[str, Any]:
+    """Read the design of a survey off the options of a model: arguments of :func:`bayesmix.survey`.
+
+    Raises
+    ------
+    ValueError
+        Fay's factor is no number.
+    """
+    out = {k: getattr(options, k) for k in ("weights", "strata", "psu", "fpc", "cluster_weights", "lonely")}
+    out["scaling"] = options.weight_scaling
+    if (word := options.replicate_weights) is not None:
+        several = "," in word or "-" in word or word in names
+        out["replicate_weights"] = columns(word, names) if several else word
+    if (word := options.replicate_method) is not None:
+        name, mark, rho = word.partition(":")
+        out["method"] = name
+        try:
+            out["rho"] = float(rho) if mark else None
+        except ValueError:
+            raise ValueError(f"--replicate-method came as '{word}': give Fay's factor as in Fay:0.5.") from None
+    return {k: v for k, v in out.items() if v is not None}
+
+
 def fixed_entries(wanted: Sequence[str]) -> dict[str, float] | None:
     """Read entries and their values, each as ``item_logit[1, A, 2] = 0.5``.
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bayesmix.cli.arguments import declare, family_of, fixed_entries
+from bayesmix.cli.arguments import declare, design_of, family_of, fixed_entries
 from bayesmix.cli.options import ModelOptions
 from bayesmix.cli.read import blank, columns, read_table
 
@@ -62,10 +62,13 @@ def read_inputs(
 
     df = read_table(data)
     names = list(df.columns)
-    aside = [c for c in (options.freq, options.cluster, id_column) if c]
+    design = (options.weights, options.strata, options.psu, options.fpc, options.cluster_weights)
+    aside = [c for c in (options.freq, options.cluster, *design, id_column) if c]
     for c in aside:
         columns(c, names)
     predictors = parse_formula(options.covariates) if options.covariates is not None else []
+    held = design_of(options, names).get("replicate_weights") or ()
+    aside += [c for c in names if c.startswith(held)] if isinstance(held, str) and held else [*held]
     items = columns(options.items, names, [*aside, *predictors]) if options.items is not None else None
     given = {
         "items": items,
@@ -79,8 +82,15 @@ def read_inputs(
         "equal": options.equal or None,
     }
 
+    drawn = design_of(options, names)
+
     def declared(size: int | list[int] | None) -> Model:
-        return declare(template, given | {"classes": size}, options.set, names)
+        model = declare(template, given | {"classes": size}, options.set, names)
+        if not drawn:
+            return model
+        from bayesmix.spec import survey
+
+        return survey(model, **drawn)
 
     model = declared(classes)
     formulas = [column for c in model.covariates for column in parse_formula(c.formula)]

@@ -36,6 +36,24 @@ class ModelOptions:
     """Column of frequency weights."""
     cluster: str | None = None
     """Column of cluster labels, for models that take it."""
+    weights: str | None = None
+    """Column of sampling weights of a survey; of rows within clusters, where something is latent in these."""
+    strata: str | None = None
+    """Column of its strata."""
+    psu: str | None = None
+    """Column of its primary sampling units."""
+    fpc: str | None = None
+    """Column of the share of these that was drawn, or of their number in the population."""
+    cluster_weights: str | None = None
+    """Column of weights of clusters."""
+    weight_scaling: str | None = None
+    """sample, cluster, effective, unscaled."""
+    lonely: str | None = None
+    """Strata with one primary sampling unit: refuse, certainty, average, adjust."""
+    replicate_weights: str | None = None
+    """Columns of replicate weights, as --items, or what their names begin with."""
+    replicate_method: str | None = None
+    """BRR, Fay:0.5, JK1, JK2, bootstrap."""
     fix: Texts = field(default_factory=list)
     """An entry and its value, 'item_logit[1, A, 2] = 0.5' (may be repeated)."""
     equal: Texts = field(default_factory=list)

@@ -25,6 +25,9 @@ from .priors import is_within as is_within
 from .priors import log_density as log_density
 from .priors import stated as stated
 from .row_ranks import equal_rows as equal_rows
+from .sampling import Units as Units
+from .sampling import frame_weights as frame_weights
+from .sampling import weight_columns as weight_columns
 
 __all__ = [
     "AT_MEANS",
@@ -36,6 +39,7 @@ __all__ = [
     "Patterns",
     "Priors",
     "Stated",
+    "Units",
     "as_frame",
     "check_coords",
     "check_same",
@@ -44,6 +48,7 @@ __all__ = [
     "coding_of",
     "equal_rows",
     "family_constants",
+    "frame_weights",
     "held",
     "is_within",
     "log_density",
@@ -54,4 +59,5 @@ __all__ = [
     "texts",
     "unheld",
     "units",
+    "weight_columns",
 ]

@@ -16,7 +16,9 @@ from bayesmix.data.columns import check_scalars, native, numbers, plain
 from bayesmix.data.design import Design, columns_of, design, missing_column
 from bayesmix.data.frames import as_frame
 from bayesmix.data.items import Coded, coded_items, sharing
+from bayesmix.data.sampling import Sampling, Units, raw_weights
 from bayesmix.spec import Covariates, Effect, Model, Response, Term, check_model
+from bayesmix.spec.sampling_design import COLUMNS as ROLES
 from bayesmix.typing import Array
 
 WHOLE = 1e-6
@@ -47,6 +49,8 @@ class Dataset:
         The cluster of each row, -1 where it is left out.
     follows : bool
         Whether the rows were coded as others were: none of what it takes to estimate a model is then asked of them.
+    sampling : Sampling, optional
+        The design of a survey.
 
     Examples
     --------
@@ -64,6 +68,7 @@ class Dataset:
     clusters: list | None = None
     cluster_of_row: NDArray[np.int64] | None = None
     follows: bool = False
+    sampling: Sampling | None = None
 
     @classmethod
     def encode(cls, model: Model, df: pd.DataFrame, coding: Coding | None = None, unanswered: bool = False) -> Dataset:
@@ -92,10 +97,11 @@ class Dataset:
         df = as_frame(df)
         _check_frame(model, df)
         freq = _frequencies(model, df)
-        coded = coded_items(model, df, freq > 0, coding)
-        seen = answered = np.concatenate([~np.isnan(c.y) for c in coded.values()], axis=1).any(axis=1)
+        raw = raw_weights(model.survey, df)
+        coded = coded_items(model, df, (freq > 0) & (raw > 0), coding)
+        seen = answered = np.concatenate([~np.isnan(c.y) for c in coded.values()], axis=1).any(axis=1) & (raw > 0)
         if unanswered:
-            seen = answered | (_complete(model, df) & (freq > 0))
+            seen = answered | (_complete(model, df) & (freq > 0) & (raw > 0))
         if not seen.any():
             raise ValueError(
                 "No row has an answer to any of the items, and none has all covariates: there is nothing to predict."
@@ -104,13 +110,55 @@ class Dataset:
             )
         labels, cluster = _clusters(model, df, seen, 2 if coding is None else 1)
         designs = _designs(model, df, seen, cluster, coded, coding, seen & ~answered)
-        return cls(model, df.index, seen, freq, coded, designs, labels, cluster, coding is not None)
+        sampling = Sampling.of(model, df, raw, freq, seen, cluster) if model.survey else None
+        return cls(model, df.index, seen, freq, coded, designs, labels, cluster, coding is not None, sampling)
+
+    @property
+    def weights(self) -> Array:
+        """How often each row counts in the log-likelihood: individuals that it stands for, by their weight."""
+        return self.freq if self.sampling is None else self.freq * self.sampling.weight
+
+    @property
+    def shares(self) -> Array:
+        """How often each row counts in what is said of the population: by the weight of its cluster too."""
+        if self.sampling is None or self.sampling.cluster_weight is None:
+            return self.weights
+        owner = np.asarray(self.cluster_of_row)
+        return np.where(owner >= 0, self.weights * self.sampling.cluster_weight[owner], 0.0)
+
+    @property
+    def cluster_weights(self) -> Array:
+        """How often each cluster counts."""
+        known = None if self.sampling is None else self.sampling.cluster_weight
+        return np.ones(len(self.clusters or ())) if known is None else known
+
+    @property
+    def unit_rows(self) -> NDArray[np.int64]:
+        """The rows in the analysis, by position; the first of each cluster, where clusters are the units."""
+        seen = np.flatnonzero(self.seen)
+        if self.cluster_of_row is None:
+            return seen
+        return seen[np.unique(self.cluster_of_row[seen], return_index=True)[1]]
+
+    @property
+    def sampled_units(self) -> Units | None:
+        """The primary sampling units of :attr:`unit_rows`; None without the design of a survey."""
+        if self.sampling is None:
+            return None
+        out = self.sampling.units.take(self.unit_rows)
+        return out if self.cluster_of_row is None else replace(out, times=np.ones(len(out.times)))
+
+    def with_row_weights(self, weight: Array) -> Dataset:
+        """The same rows with other scaled weights of a survey: those of a replicate."""
+        assert self.sampling is not None
+        return replace(self, sampling=replace(self.sampling, weight=weight))
 
     def reads(self, model: Model) -> bool:
         """Whether another model reads columns that these rows have been encoded from, in the same way."""
         here = {r.name: (r.items, r.labels, r.family) for r in self.model.responses}
         same = all(here.get(r.name) == (r.items, r.labels, r.family) for r in model.responses)
-        roles = (model.cluster, model.freq) == (self.model.cluster, self.model.freq)
+        own = self.model
+        roles = (model.cluster, model.freq, model.survey) == (own.cluster, own.freq, own.survey)
         return (
             same and roles and {*model.covariates} <= {*self.model.covariates} and _shared(model) == _shared(self.model)
         )
@@ -127,7 +175,10 @@ class Dataset:
             raise ValueError(f"The rows were encoded for other columns than those of the model '{model.name}'.")
         names = [r.name for r in model.responses], [c.name for c in model.covariates]
         coded, designs = {k: self.coded[k] for k in names[0]}, {k: self.designs[k] for k in names[1]}
-        return replace(self, model=model, coded=coded, designs=designs)
+        out = replace(self, model=model, coded=coded, designs=designs)
+        if self.sampling is None or model.varies_between == self.model.varies_between:
+            return out
+        return replace(out, sampling=self.sampling.under(model, self.freq, self.seen, self.cluster_of_row))
 
     def with_answers(self, answers: Mapping[str, Array]) -> Dataset:
         """The same rows with other answers, by item one for each of them; what is missing stays so.
@@ -220,7 +271,8 @@ def _check_frame(model: Model, df: pd.DataFrame) -> None:
             "The columns of the data are a MultiIndex, expected one name each: "
             "df.columns = ['_'.join(map(str, c)) for c in df.columns]."
         )
-    wanted = [*model.items, *(c for c in (model.cluster, model.freq) if c)]
+    single = [c for c in (model.cluster, model.freq) if c]
+    wanted = [*model.items, *single, *model.survey.columns]
     for column in wanted:
         if column not in df.columns:
             raise ValueError(missing_column(column, df))
@@ -229,6 +281,10 @@ def _check_frame(model: Model, df: pd.DataFrame) -> None:
     if hit := [c for c in (*wanted, *covariates) if c in twice]:
         raise ValueError(f"The data have more than one column named '{hit[0]}': rename or drop one of them.")
     roles = [("an item", c) for c in model.items] + [("the cluster column", model.cluster), ("freq", model.freq)]
+    roles += [(ROLES[k], getattr(model.survey, k)) for k in ("weights", "cluster_weights")]
+    for role, column in ((ROLES[k], getattr(model.survey, k)) for k in ("strata", "psu", "fpc")):
+        if column is not None and column in model.items:
+            raise ValueError(f"'{column}' came both as an item and as {role}: take it out of one of them.")
     for k, (role, column) in enumerate(roles):
         if other := [r for r, c in roles[:k] if c == column and column is not None]:
             raise ValueError(f"'{column}' came both as {other[0]} and as {role}: take it out of one of them.")
@@ -250,8 +306,8 @@ def _frequencies(model: Model, df: pd.DataFrame) -> Array:
     if (broken := freq[np.abs(freq - np.round(freq)) > WHOLE]).size:
         raise ValueError(
             f"The freq column '{model.freq}' came with {broken[0]:g}, expected whole numbers: how many individuals a "
-            "row stands for. Shares become counts by (share * n).round(); sampling weights are no frequencies, and "
-            "the criteria and standard errors would be wrong: leave them out."
+            "row stands for. Shares become counts by (share * n).round(); sampling weights are no frequencies: give "
+            f"them as weights='{model.freq}' of bm.fit or bm.survey, and leave freq= out."
         )
     return np.round(freq)
 

@@ -22,13 +22,22 @@ def identity(data: Patterns) -> dict[str, str]:
     """Fingerprints of the declaration, of the data as they were coded, and of the answers alone, without covariates.
 
     Neither depends on the order of the rows, on how they are merged into patterns or weighted by a column of
-    frequencies, on the nodes or on priors.
+    frequencies, on the nodes or on priors. With the design of a survey there is one more, of that.
     """
-    return {
+    out = {
         "model": digest(_declared(data.model)),
         "data": digest(*_coded(data)),
         "answers": digest(*_coded(data, covariates=False)),
     }
+    return out | {"survey": digest(data.model.survey, *_design(data))} if data.model.survey else out
+
+
+def _design(data: Patterns) -> tuple[Any, ...]:
+    """Weights of clusters, and how many primary sampling units each stratum has."""
+    rows = data.dataset
+    if rows is None or rows.sampling is None:
+        return ()
+    return _rounded(np.sort(rows.cluster_weights)), np.sort(rows.sampling.units.sizes)
 
 
 def check_same(one: Mapping[str, Any], other: Mapping[str, Any], names: tuple[str, str]) -> None:
@@ -88,6 +97,7 @@ def _coded(data: Patterns, covariates: bool = True) -> tuple[Any, ...]:
     labels = {c.name: [str(k) for k in data.coords[c.name]] for c in data.model.covariates if covariates}
     categories = texts(data.categories) if covariates else sorted(texts(data.categories).items())
     order = slice(None) if covariates else np.lexsort(rows.T)
+    often = _rounded(often) if data.model.survey else often
     return categories, [str(k) for k in data.clusters or []], labels, rows.shape, rows[order], often[order]
 
 

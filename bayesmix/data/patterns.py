@@ -51,7 +51,7 @@ class Patterns:
     responses : dict of str to array
         Coded responses of each pattern, (individual, item), NaN where missing.
     counts : array
-        Individuals of each pattern.
+        Individuals of each pattern; by their weights, where there is the design of a survey.
     clusters : list, optional
         Labels of the clusters in the order of the dim `cluster`.
     recoding : Recoding
@@ -100,7 +100,7 @@ class Patterns:
         ValueError
             More classes than rows.
         """
-        model, seen, freq, coded, designs = rows.model, rows.seen, rows.freq, rows.coded, rows.designs
+        model, seen, freq, coded, designs = rows.model, rows.seen, rows.weights, rows.coded, rows.designs
         labels, cluster = rows.clusters, rows.cluster_of_row
         varies = cluster is not None and (by_cluster or _by_cluster(model))
         keys = [c.y for c in coded.values()]
@@ -126,14 +126,14 @@ class Patterns:
         if cluster is None or labels is None:
             arrays["weight"] = Named(("individual",), counts)
         elif varies:
-            arrays |= _members(counts, _owner(cluster[first], slots), len(labels), slots)
+            arrays |= _members(counts, _owner(cluster[first], slots), rows.cluster_weights, slots)
         else:
             merged_to = _in_cells if not model.effects_at("cluster") else _in_table
-            arrays |= merged_to(cluster[seen], pattern_of[seen], freq[seen], (len(labels), len(first)))
+            arrays |= merged_to(cluster[seen], pattern_of[seen], freq[seen], rows.cluster_weights, len(first))
         coords = _coords(model, coded, designs)
         packing = Packing(model.parameters, coords, _absent(model, coded, coords), model.constraints)
         columns = {c.name: arrays[c.name] for c in model.covariates}
-        weights = {"individual": counts, "cluster": np.ones(len(labels or ()))}
+        weights = {"individual": counts, "cluster": rows.cluster_weights}
         owner = arrays["cluster_of"].values if "cluster_of" in arrays else None
         inside, recoding = recoded(model, columns, weights, packing, owner)
         arrays |= inside
@@ -231,7 +231,8 @@ class Patterns:
     @cached_property
     def n_individuals(self) -> int:
         """Individuals that enter the analysis, frequency weights counted."""
-        return round(float(self.counts.sum()))
+        rows = self.dataset
+        return round(float(self.counts.sum() if rows is None else rows.freq[rows.seen].sum()))
 
     @property
     def n_clusters(self) -> int | None:
@@ -260,7 +261,7 @@ class Patterns:
 
     @property
     def n_left_out(self) -> int:
-        """Rows without any answer."""
+        """Rows without any answer, and those of weight zero."""
         return int((self.pattern_of < 0).sum())
 
     @cached_property
@@ -368,28 +369,29 @@ def _in_slots(first, pattern_of, cluster) -> tuple[NDArray[np.int64], NDArray[np
     return wide, np.where(pattern_of >= 0, at[pattern_of], -1), slots
 
 
-def _members(counts: Array, owner: NDArray[np.int64], clusters: int, slots: int) -> dict[str, Named]:
+def _members(counts: Array, owner: NDArray[np.int64], of_cluster: Array, slots: int) -> dict[str, Named]:
     """Individuals of each pattern, which belongs to one cluster."""
-    out = {"weight": Named(("cluster",), np.ones(clusters)), "counts": Named(("individual",), counts)}
+    out = {"weight": Named(("cluster",), of_cluster), "counts": Named(("individual",), counts)}
     out["cluster_of"] = Named(("individual",), owner)
     return out | ({"square": Named(("cluster", "slot"), counts.reshape(-1, slots))} if slots else {})
 
 
-def _in_table(cluster, pattern, freq, shape: tuple[int, int]) -> dict[str, Named]:
+def _in_table(cluster, pattern, freq, of_cluster: Array, patterns: int) -> dict[str, Named]:
     """Individuals of each pattern in each cluster: over many nodes a matrix product."""
+    shape = len(of_cluster), patterns
     table = np.bincount(cluster * shape[1] + pattern, weights=freq, minlength=shape[0] * shape[1]).reshape(shape)
-    return {"weight": Named(("cluster",), np.ones(shape[0])), "counts": Named(("cluster", "individual"), table)}
+    return {"weight": Named(("cluster",), of_cluster), "counts": Named(("cluster", "individual"), table)}
 
 
-def _in_cells(cluster, pattern, freq, shape: tuple[int, int]) -> dict[str, Named]:
+def _in_cells(cluster, pattern, freq, of_cluster: Array, patterns: int) -> dict[str, Named]:
     """Individuals of each pattern in each cluster, where there are any."""
-    first, cell = equal_rows([cluster * shape[1] + pattern], by_number)
+    first, cell = equal_rows([cluster * patterns + pattern], by_number)
     return {
-        "weight": Named(("cluster",), np.ones(shape[0])),
+        "weight": Named(("cluster",), of_cluster),
         "counts": Named(("cell",), np.bincount(cell, weights=freq, minlength=len(first))),
         "cell_cluster": Named(("cell",), cluster[first]),
         "cell_individual": Named(("cell",), pattern[first]),
-        "total": Named(("individual",), np.bincount(pattern, weights=freq, minlength=shape[1])),
+        "total": Named(("individual",), np.bincount(pattern, weights=freq * of_cluster[cluster], minlength=patterns)),
     }
 
 

@@ -16,6 +16,7 @@ from bayesmix.checks import is_whole, whole
 from bayesmix.data import Dataset
 from bayesmix.enumeration.bootstrap_test import BootstrapTest, lr_test
 from bayesmix.enumeration.criteria import choices, criteria
+from bayesmix.enumeration.pairs import NO_TEST
 from bayesmix.enumeration.splits import from_simpler
 from bayesmix.enumeration.vuong import VuongTest, of_rows
 from bayesmix.graph import Problem
@@ -24,7 +25,7 @@ from bayesmix.ml import Settings, Split
 from bayesmix.ml.estimation import estimate
 from bayesmix.parallel import Steps, quietly
 from bayesmix.results import Estimates, Fit, SampleSize, check_sample_size, log_marginal_likelihood
-from bayesmix.spec import Model, check_model
+from bayesmix.spec import Model, check_model, refuse_survey
 from bayesmix.typing import Array
 
 FURTHER = {
@@ -105,6 +106,10 @@ def enumerate_classes(
     rows = Dataset.encode(largest, df)
     Problem.of(rows, asked.nodes)  # refuses what the largest model cannot have, before any is fitted
     whole("bootstrap", bootstrap, 0)
+    if vuong or bootstrap:
+        refuse_survey(largest.survey, "vuong=" if vuong else "bootstrap=", NO_TEST)
+    if sample is not None and sample is not False:
+        refuse_survey(largest.survey, "sample=", "a pseudo log-likelihood and a prior make no posterior; leave it out.")
     fits: dict[int, Fit] = {}
     encoded: dict[int, Dataset] = {}
     more = _Further(df, vuong, bootstrap, {} if sample is True else sample or None, asked)

@@ -8,9 +8,15 @@ from bayesmix.data import Dataset
 from bayesmix.data.identity import check_same, identity
 from bayesmix.ml import Target
 from bayesmix.results import Fit
+from bayesmix.spec import refuse_survey
 
 BELOW = 1e-3
 """How far the larger model's log-likelihood may lie below the smaller one's, which is rounding."""
+NO_TEST = (
+    "the difference of pseudo log-likelihoods has neither the distribution of Vuong's test nor that of samples drawn "
+    "from the model; compare information criteria and what the classes are."
+)
+"""Why there is no test of the number of classes under the design of a survey."""
 
 
 def checked_pair(smaller: Fit, larger: Fit, df: pd.DataFrame) -> tuple[Dataset, Dataset]:
@@ -32,6 +38,7 @@ def checked_pair(smaller: Fit, larger: Fit, df: pd.DataFrame) -> tuple[Dataset, 
             raise ValueError(
                 f"Every start of the {name} fit collapsed: its log-likelihood means nothing. Take variance='equal'."
             )
+    refuse_survey(smaller.model.survey or larger.model.survey, "The test", NO_TEST)
     for what in ("items", "families", "cluster", "freq"):
         if smaller.info[what] != larger.info[what]:
             raise ValueError(

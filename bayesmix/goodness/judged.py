@@ -15,7 +15,7 @@ from bayesmix.data import Dataset, as_frame, check_same
 from bayesmix.data.identity import identity
 from bayesmix.graph import Problem
 from bayesmix.results import Fit, unmerged
-from bayesmix.spec import Nodes
+from bayesmix.spec import Nodes, refuse_survey
 from bayesmix.typing import Array
 
 
@@ -73,6 +73,13 @@ class Judged:
         return bool(self.data.model.covariates)
 
 
+GOODNESS = (
+    "weighted counts are no multinomial sample, so that neither chi-squares nor z values mean what they say; compare "
+    "the weighted shares of the answers with fit.probabilities, or fit without the design and judge that model."
+)
+"""Why nothing is judged under the design of a survey."""
+
+
 def check_sound(fit: object) -> None:
     """Refuse what is no fit, and one whose log-likelihood means nothing.
 
@@ -88,6 +95,7 @@ def check_sound(fit: object) -> None:
             "Every start of this fit collapsed: a residual SD ran down to its floor, and nothing that follows from it "
             "means anything. Take variance='equal', or fewer classes."
         )
+    refuse_survey(fit.model.survey, "A judgement of fit", GOODNESS)
 
 
 @dataclass(frozen=True)

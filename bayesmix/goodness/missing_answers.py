@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from bayesmix.data import Dataset, as_frame, missing_column
 from bayesmix.goodness.unrestricted import normal_moments, share
 from bayesmix.layout import Section, make_table, number, p_value, percent, to_text
 from bayesmix.results import Fit
-from bayesmix.spec import Model
+from bayesmix.spec import Model, Survey, refuse_survey
 from bayesmix.typing import Array
 
 SHOWN = 10
@@ -127,7 +127,8 @@ def missing_data(what: Model | Fit | Sequence[str], df: pd.DataFrame) -> Missing
     Parameters
     ----------
     what : Model, Fit or sequence of str
-        Whose items: those of a model, with its column of frequencies, or columns.
+        Whose items: those of a model, with its column of frequencies, or columns. Rows of the sample are counted: the
+        weights of a survey have no part in it.
     df : pandas.DataFrame
         The data.
 
@@ -197,6 +198,11 @@ def little_test(what: Model | Fit | Sequence[str], df: pd.DataFrame) -> LittleTe
     >>> bool(bm.little_test(["a", "y"], gaps).p < 0.001)
     True
     """
+    refuse_survey(
+        what.model.survey if isinstance(what, Fit) else what.survey if isinstance(what, Model) else None,
+        "Little's test",
+        "it takes the rows as a random sample; give the items as a list of columns, and read it as of the sample.",
+    )
     items, y, freq, codes = _answers(what, df)
     if codes and not isinstance(what, Model | Fit):
         raise ValueError(f"Column '{codes[0]}' is text: its categories have no numbers; give a model, or leave it out.")
@@ -233,7 +239,7 @@ def _answers(what: Any, df: pd.DataFrame) -> tuple[list[str], Array, Array, list
     df = as_frame(df)
     model = what.model if isinstance(what, Fit) else what
     if isinstance(model, Model):
-        rows = Dataset.encode(model, df)
+        rows = Dataset.encode(replace(model, survey=Survey()), df)
         y = np.concatenate([rows.coded[r.name].y for r in model.responses], axis=1)
         codes = [i for r in model.responses if r.family.kind == "categorical" for i in r.items]
         return list(model.items), y, rows.freq, codes

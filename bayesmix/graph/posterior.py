@@ -78,7 +78,8 @@ def log_likelihood(
     Returns
     -------
     float or pandas.Series
-        Rows without answers have NaN; frequency weights are not applied to the values of rows.
+        Rows without answers have NaN; frequency weights, and those of a survey, are not applied to the values of rows
+        (nor those of clusters to clusters). Their sum is the pseudo log-likelihood, where there is the design of one.
 
     Raises
     ------
@@ -145,7 +146,7 @@ def _effect_moments(data: Problem, theta: Array, mode) -> dict[str, tuple[Array,
         x = at_nodes[e.name]
         probe = (e.level, *(str(d) for d in x.dims if is_node(str(d)) or d in {c.name for c in data.model.classes}))
         (weights,) = LogLikelihood(data, mode).posterior(theta, probe)
-        w = xr.DataArray(np.asarray(weights), dims=probe)
+        w = xr.DataArray(normalised(np.asarray(weights)), dims=probe)
         over = [d for d in dict.fromkeys((*probe, *x.dims)) if d != e.level]
         out[e.name] = (w * x).sum(over).values, (w * x**2).sum(over).values
     return out

@@ -80,11 +80,12 @@ def average(x: Tensor, data: Tensors, level: str = "individual") -> Tensor:
         x = (x * px.math.exp(weights[node])).sum(node) if node in x.dims else x
     counts = next(data[k] for k in ("total", "counts", "weight") if k in data)
     if "individual" in x.dims:
-        n = counts.sum("cluster") if "cluster" in counts.dims else counts
+        n = (counts * data["weight"]).sum("cluster") if "cluster" in counts.dims else counts
+        n = n * to_individuals(data["weight"], data) if "cluster_of" in data else n
         x = (x * n).sum("individual") / n.sum()
     if "cluster" not in x.dims:
         return x
-    n = data["weight"] if level == "cluster" else by_cluster(px.math.exp(0.0 * counts), data)
+    n = data["weight"] if level == "cluster" else by_cluster(px.math.exp(0.0 * counts), data) * data["weight"]
     return (x * n).sum("cluster") / n.sum()
 
 

@@ -14,7 +14,7 @@ from bayesmix.checks import whole
 from bayesmix.data import Coding, as_frame, check_coords, coding_of, n_categories, plain
 from bayesmix.graph.compile import LogLikelihood, constants_of
 from bayesmix.graph.problem import Problem, prepare
-from bayesmix.spec import Model, Named, Response, Solution, model_and_params, terms
+from bayesmix.spec import Model, Named, Response, Solution, Survey, model_and_params, terms
 from bayesmix.typing import Array
 
 LEVELS = ("cluster", "individual", "item")
@@ -30,7 +30,7 @@ def simulate(
     categories: Mapping[str, Sequence] | None = None,
     seed: int = 0,
 ) -> pd.DataFrame:
-    """Draw a data set and the truth behind it.
+    """Draw a data set and the truth behind it: a random sample, whatever design of a survey the model has.
 
     Parameters
     ----------
@@ -67,6 +67,7 @@ def simulate(
     ['a', 'b', 'c', 'd', 'true_C']
     """
     model, params = model_and_params(model, params)
+    model = replace(model, survey=Survey())  # what is drawn is the population: no row stands for others
     whole("seed", seed, 0)
     rng = np.random.default_rng(seed)
     frame = _frame(model, n, df, clusters)

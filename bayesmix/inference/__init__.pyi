@@ -2,6 +2,7 @@ from .contrasts import Contrast as Contrast
 from .contrasts import contrast as contrast
 from .nested import LikelihoodRatio as LikelihoodRatio
 from .nested import likelihood_ratio as likelihood_ratio
+from .pooling import pool as pool
 from .wald import WaldTest as WaldTest
 from .wald import holm as holm
 from .wald import test as test
@@ -14,6 +15,7 @@ __all__ = [
     "contrast",
     "holm",
     "likelihood_ratio",
+    "pool",
     "test",
     "wald_chi_square",
 ]

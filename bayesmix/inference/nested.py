@@ -15,8 +15,8 @@ from bayesmix.data import Dataset, check_same
 from bayesmix.data.identity import identity
 from bayesmix.graph import adapt_nodes
 from bayesmix.ml import Target, covariances, curvature
-from bayesmix.results import Fit, entries
-from bayesmix.spec import canonical
+from bayesmix.results import Fit, entries, of_ratios
+from bayesmix.spec import canonical, refuse_survey
 
 SAME = 1e-3
 """A difference of log-likelihoods by which the smaller model may lie above: of nodes and of the end of a search."""
@@ -44,6 +44,9 @@ class LikelihoodRatio:
         L0 of the restricted, L1 of the larger model.
     notes : tuple of str
         What limits the test.
+    denominator : float, optional
+        Of pooled fits: `statistic` is D2, an F with `df` and so many degrees of freedom, of Li, Meng, Raghunathan and
+        Rubin (1991); `correction` is the average over the imputations.
 
     Examples
     --------
@@ -59,19 +62,23 @@ class LikelihoodRatio:
     scaling: str
     loglik: tuple[float, float]
     notes: tuple[str, ...] = ()
+    denominator: float | None = None
 
     @property
     def table(self) -> pd.DataFrame:
         """The test in one row."""
         row = {"loglik_restricted": self.loglik[0], "loglik": self.loglik[1], "correction": self.correction}
-        row |= {"chi2": self.statistic, "df": self.df, "p": self.p}
+        row |= {"chi2" if self.denominator is None else "D2": self.statistic, "df": self.df, "p": self.p}
         return pd.DataFrame([row], index=pd.Index(["likelihood ratio"])).astype({"df": int})
 
     def __repr__(self) -> str:
         p = "< 0.0001" if self.p < 0.00005 else f"= {self.p:.4f}"
         scaled = "not scaled" if self.scaling == "none" else f"scaled by {self.correction:.4f} ({self.scaling})"
+        name, df = "Likelihood ratio chi-square", str(self.df)
+        if self.denominator is not None:
+            name, df = "Pooled likelihood ratio D2: F", f"{self.df} and {self.denominator:.1f}"
         said = (
-            f"Likelihood ratio chi-square = {self.statistic:.3f}, df = {self.df}, p {p}, {scaled}\n"
+            f"{name} = {self.statistic:.3f}, df = {df}, p {p}, {scaled}\n"
             f"log-likelihood {self.loglik[0]:.3f} of the restricted model, {self.loglik[1]:.3f} of the larger one"
         )
         return "\n".join([said, *self.notes])
@@ -132,6 +139,8 @@ def likelihood_ratio(
     p0, p1 = restricted.n_parameters, larger.n_parameters
     ratio, d = max(2 * (larger.loglik - restricted.loglik), 0.0), p1 - p0
     correction, how = 1.0, "none"
+    if restricted.info.get("pooled"):
+        return _pooled(restricted, larger, d, wanted)
     if wanted == "satorra-bentler":
         correction, how = (_trace(larger) - _trace(restricted)) / d, "satorra-bentler"
         if not correction > 0:
@@ -144,6 +153,28 @@ def likelihood_ratio(
     return LikelihoodRatio(statistic, d, p, correction, how, (restricted.loglik, larger.loglik), notes)
 
 
+def _pooled(restricted: Fit, larger: Fit, d: int, wanted: str) -> LikelihoodRatio:
+    """D2 of two fits that were pooled over the same imputations."""
+    a, b = (f.info["pooled"] for f in (restricted, larger))
+    ratios = 2 * (np.array(b["logliks"]) - np.array(a["logliks"]))
+    if (ratios < -2 * SAME).any():
+        raise ValueError(
+            f"In imputation {int(np.argmin(ratios)) + 1} the larger model has a lower log-likelihood than the "
+            "restricted one: its search ended at a local maximum; fit it with more starts."
+        )
+    traces = []
+    for f, x in ((restricted, a), (larger, b)):
+        count = np.maximum(f.n_parameters - np.array(x["boundaries"]), 1)
+        traces.append(np.array(x["scalings"]) * count)
+    corrections = (traces[1] - traces[0]) / d if wanted == "satorra-bentler" else np.ones(len(ratios))
+    if (corrections <= 0).any():
+        raise ValueError("The scaling correction of an imputation is negative, which is no scale: take bm.test (D1).")
+    statistic, left, p = of_ratios(np.maximum(ratios, 0.0) / corrections, d)
+    notes = tuple(_at_boundaries(restricted, larger))
+    logliks = (restricted.loglik, larger.loglik)
+    return LikelihoodRatio(statistic, d, p, float(np.mean(corrections)), wanted, logliks, notes, left)
+
+
 def _trace(fit: Fit) -> float:
     """p c: the trace of the robust covariance matrix times the information, over what has an error."""
     return float(fit.quality["scaling"]) * max(fit.n_parameters - len(fit.quality["boundary"]), 1)
@@ -151,12 +182,23 @@ def _trace(fit: Fit) -> float:
 
 def _check_nested(restricted: Fit, larger: Fit) -> None:
     """Refuse fits that are not of the same answers, or of which one cannot lie within the other."""
+    m = [(f.info.get("pooled") or {}).get("m") for f in (restricted, larger)]
+    if m[0] != m[1]:
+        raise ValueError(
+            f"One fit is pooled over {m[0] or 'no'} imputations and the other one over {m[1] or 'no'}: fit both "
+            "models to the same imputations, and pool both."
+        )
     a, b = (f.info.get("identity", {}) for f in (restricted, larger))
     key = "answers" if "answers" in a and "answers" in b else "data"
     if a.get(key) != b.get(key) or restricted.n_individuals != larger.n_individuals:
         raise ValueError(
             "The two fits are not of the same answers: their log-likelihoods cannot be compared. Fit both models to "
             "the same rows and items" + ("." if key == "answers" else ", with this version of bayesmix.")
+        )
+    if a.get("survey") != b.get("survey"):
+        raise ValueError(
+            "The two fits have different designs of a survey, or one has none: give both models the same weights, "
+            "strata and primary sampling units."
         )
     for name, f in (("restricted", restricted), ("larger", larger)):
         if f.info.get("priors"):
@@ -210,6 +252,9 @@ def _check_constraints(restricted: Fit, larger: Fit) -> None:
 def _wanted(restricted: Fit, larger: Fit, scaling: Scaling | None) -> str:
     if scaling is not None:
         one_of("scaling", scaling, ("satorra-bentler", "none"))
+        if scaling == "none":
+            why = "twice the difference of pseudo log-likelihoods has no chi-square distribution; leave scaling= out."
+            refuse_survey(larger.model.survey, "scaling='none'", why)
         return scaling
     kinds = {f.info.get("standard_errors", "robust") for f in (restricted, larger)}
     if len(kinds) > 1:

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import special
+from scipy import special, stats
 
 from bayesmix.inference.contrasts import Function, differentiated
-from bayesmix.results import Fit, Uncertainty, entries
+from bayesmix.results import Fit, Uncertainty, degrees_of_freedom, entries, of_several
 from bayesmix.spec import Equation, Said, read_equations
 from bayesmix.typing import Array
 
@@ -41,6 +41,10 @@ class WaldTest:
         A row a hypothesis: `difference` of its sides, `se`, `ratio`, two-sided `p`.
     errors : {"robust", "hessian"}
         Of which C is made.
+    denominator : float, optional
+        Of a fit with strata, primary sampling units or replicate weights: `p` is that of the adjusted
+        F = (d - k + 1) W / (d k) with k = `df` and d - k + 1 = `denominator` degrees of freedom, d those of the design;
+        those of the table are of t with d. Of a pooled fit `statistic` is D1, and this its denominator.
 
     Examples
     --------
@@ -53,6 +57,7 @@ class WaldTest:
     p: float
     table: pd.DataFrame
     errors: str
+    denominator: float | None = None
 
     def __repr__(self) -> str:
         with pd.option_context("display.width", 160, "display.max_rows", None, "display.max_colwidth", None):
@@ -63,6 +68,15 @@ class WaldTest:
 
     def _words(self) -> str:
         p = "< 0.0001" if self.p < 0.00005 else f"= {self.p:.4f}"
+        if self.errors.startswith("pooled"):
+            return f"D1 = {self.statistic:.3f}, F with df = {self.df} and {self.denominator:.1f}, p {p} ({self.errors})"
+        if self.denominator is not None:
+            k, d = self.df, self.denominator
+            adjusted = self.statistic * d / (k * (d + k - 1))
+            return (
+                f"Adjusted Wald F = {adjusted:.3f}, df = {k} and {d}, p {p} (errors of the design of the survey; "
+                f"W = {self.statistic:.3f})"
+            )
         return f"Wald chi-square = {self.statistic:.3f}, df = {self.df}, p {p} ({self.errors} errors)"
 
 
@@ -72,7 +86,9 @@ def test(fit: Fit, hypotheses: str | Sequence[str] | Function) -> WaldTest:
     W = d' C^-1 d with the differences d of the sides of the equations at the estimates and C = G' V G, V the covariance
     matrix of the free parameters by the errors of the fit (robust, if nothing else was asked for) and G the derivatives
     of d by these; chi-square with as many degrees of freedom as there are hypotheses (Wald, 1943; Agresti, Categorical
-    Data Analysis, 2013, 1.3.3; Mplus MODEL TEST).
+    Data Analysis, 2013, 1.3.3; Mplus MODEL TEST). With strata, primary sampling units or replicate weights of a survey
+    it is the adjusted F of Korn and Graubard (1990): C is then an estimate with
+    :attr:`Fit.design_df <bayesmix.Fit.design_df>` degrees of freedom.
 
     Parameters
     ----------
@@ -119,6 +135,12 @@ def test(fit: Fit, hypotheses: str | Sequence[str] | Function) -> WaldTest:
     covariance = slopes.T @ known.covariance @ slopes
     if not np.isfinite(covariance).all() or not np.isfinite(difference).all():
         raise ValueError("The fit has no standard errors for this, or no finite estimate: there is nothing to test.")
+    left = None if fit.design_df is None else fit.design_df - len(names) + 1
+    if left is not None and left < 1 and not fit.info.get("pooled"):
+        raise ValueError(
+            f"{len(names)} hypotheses came for a design with {fit.design_df} degrees of freedom (primary sampling "
+            f"units less strata): test at most {max(fit.design_df or 0, 0)} of them together."
+        )
     _refuse_redundant(names, difference, covariance)
     statistic, df, p = wald_chi_square(difference, covariance)
     se = np.sqrt(np.diagonal(covariance))
@@ -127,11 +149,19 @@ def test(fit: Fit, hypotheses: str | Sequence[str] | Function) -> WaldTest:
         "difference": difference,
         "se": se,
         "ratio": ratio,
-        "p": 2 * special.ndtr(-np.abs(ratio)),
+        "p": 2 * (special.ndtr(-np.abs(ratio)) if fit.design_df is None else stats.t.sf(np.abs(ratio), fit.design_df)),
     }
     table = pd.DataFrame(columns, index=pd.Index(names, name="hypothesis", dtype=object))
+    if pooled := fit.info.get("pooled"):
+        within = slopes.T @ fit.uncertainty["within"].values @ slopes
+        f, left, p = of_several(difference, within, covariance, pooled["m"])
+        each, _ = degrees_of_freedom(np.diagonal(within), se**2, pooled["m"], float(pooled["complete"] or np.inf))
+        table["p"] = 2 * stats.t.sf(np.abs(ratio), each)
+        return WaldTest(f, len(names), p, table, f"pooled over {pooled['m']} imputations", left)
     errors = str(fit.info.get("standard_errors", "robust"))
-    return WaldTest(statistic, df, p, table, errors)
+    if left is not None and fit.design_df is not None:
+        p = float(stats.f.sf(statistic * left / (df * fit.design_df), df, left))
+    return WaldTest(statistic, df, p, table, errors, left)
 
 
 def wald_chi_square(difference: Array, covariance: Array) -> tuple[float, int, float]:

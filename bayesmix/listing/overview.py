@@ -37,6 +37,7 @@ from bayesmix.listing.parameters import (
     transitions,
 )
 from bayesmix.listing.regression import equations, outcome
+from bayesmix.listing.survey_design import PSEUDO, errors_of_design, survey
 from bayesmix.results import Fit
 from bayesmix.spec import TINY, Model, level_words, takes_level
 
@@ -127,7 +128,8 @@ def sections(what: Fit | Listed | xr.DataTree, post: xr.DataTree | None = None) 
 def _sections(fit: Fit, post: xr.DataTree | None) -> list[Section]:
     shown = _class_variables(fit)
     found = [
-        _model(fit), _starts(fit), _fit(fit), counts(fit.class_tables, shown), classification(fit.class_tables, shown),
+        _model(fit), survey(fit), _starts(fit), _fit(fit),
+        counts(fit.class_tables, shown), classification(fit.class_tables, shown),
         *(equations(fit) if fit.model.is_regression else [*results(fit), *item_response(fit), factors(fit)]),
         constraints(fit), random_parts(fit), transitions(fit), explained(fit), probability_scale(fit), odds(fit),
         _quality(fit), _posterior(fit, post), _saved(fit),
@@ -141,6 +143,7 @@ def _sections(fit: Fit, post: xr.DataTree | None) -> list[Section]:
 def _model(fit: Fit) -> Section:
     info = fit.info
     errors = {"robust": "robust (sandwich)", "hessian": "inverse Hessian"}.get(info.get("standard_errors", ""), "-")
+    errors = errors_of_design(info["survey"]) if info.get("survey") else errors
     size = {} if not fit.n_clusters else {"Average cluster size": number(fit.n_individuals / fit.n_clusters, 1)}
     regression, factor_names = fit.model.is_regression, [e.name for e in fit.model.factors]
     integration = ", ".join(f"{method(v)} over effects of {k}s" for k, v in info.get("nodes", {}).items())
@@ -154,10 +157,10 @@ def _model(fit: Fit) -> Section:
         "Covariates": "; ".join(dict.fromkeys(info.get("covariates", {}).values())),
         "Cluster column": info.get("cluster"),
         "Frequency column": info.get("freq"),
-        "Estimator": f"maximum likelihood, {errors} standard errors",
+        "Estimator": f"{'pseudo ' if info.get('survey') else ''}maximum likelihood, {errors} standard errors",
         "Integration": integration or "none needed",
         "Rows in the data": info.get("n_rows"),
-        "Rows left out (no answer)": info.get("n_left_out"),
+        "Rows left out (no answer)": info.get("n_left_out", 0) - info.get("survey", {}).get("zero", 0),
         "Individuals": fit.n_individuals,
         "Clusters": fit.n_clusters,
         **size,
@@ -273,6 +276,12 @@ def _fit(fit: Fit) -> Section:
         f"Where each '{fit.info.get('cluster')}' is a person and each row an occasion, n is the number of clusters."
     )
     notes = [f"Individuals are the rows of the data.\n{persons}"] if fit.n_clusters else []
+    if pooled := fit.info.get("pooled"):
+        notes.append(
+            f"Averages over {pooled['m']} imputations: a log-likelihood of no data set, to be read beside others of\n"
+            "the same. Standard errors have the variance between imputations in them (fit.pooling)."
+        )
+    notes += [PSEUDO] if fit.info.get("survey") else []
     return Section("Fit", [pairs(rows.items()), *notes])
 
 

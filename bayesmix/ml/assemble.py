@@ -21,6 +21,7 @@ from bayesmix.graph import ROUGH, Derived, LogLikelihood, Problem, at_rest, audi
 from bayesmix.ml.newton import at_zero, covariances
 from bayesmix.ml.objective import Target
 from bayesmix.ml.polish import Optimum, newton_at_fixed_nodes, resolve_boundaries
+from bayesmix.ml.replicates import replicate
 from bayesmix.ml.same_solution import same_solution
 from bayesmix.ml.search import (
     Search,
@@ -31,6 +32,7 @@ from bayesmix.ml.search import (
     sound,
     unseen_share,
 )
+from bayesmix.ml.settings import Settings
 from bayesmix.ml.starts import ranges
 from bayesmix.parallel import Steps, one_blas_thread
 from bayesmix.results import (
@@ -60,7 +62,7 @@ LARGE_LOGIT_SD = 8.0
 def assemble(top: Optimum, found: list[Start], search: Search, audit: Mapping, steps: Steps) -> Fit:
     """The Fit of a maximum: a step that fails costs what it would have made, never the solution."""
     data, theta, value = top.data, top.theta, top.value
-    errors = steps.run("standard errors", partial(_errors, top)) or _no_errors(len(theta))
+    errors = steps.run("standard errors", partial(_errors, top, search.settings)) or _no_errors(len(theta))
     chosen = errors.robust if search.settings.chosen_errors == "robust" else errors.inverse
     found = steps.run("the ends of other starts", partial(_with_ends, top, found), found)
     other = steps.run("a comparison of the solutions", partial(_distinct, data, found), found[:1])
@@ -81,7 +83,7 @@ def assemble(top: Optimum, found: list[Start], search: Search, audit: Mapping, s
         n_clusters=data.n_clusters,
         starts=_starts_table(found),
         quality=quality | {"failed": steps.lost},
-        info=_info(data, search),
+        info=_info(data, search, errors.replicates),
         solutions=steps.run("other solutions", partial(_solutions, data, other), xr.Dataset()),
         **cast(Any, {k: Pending(getattr(made, k)) for k in TABLES}),
     )
@@ -173,11 +175,19 @@ class _Errors:
     inverse: Array
     boundary: NDArray[np.bool_]
     quality: Mapping[str, Any]
+    replicates: Mapping[str, int] | None = None
 
 
-def _errors(top: Optimum) -> _Errors:
+def _errors(top: Optimum, settings: Settings) -> _Errors:
     c = top.curvature
     robust, inverse, boundary = covariances(c)
+    sampling, found = top.data.rows.sampling, None
+    if sampling is not None and len(sampling.replicates):
+        try:
+            found = replicate(top.data, top.theta, settings.executor, settings.progress)
+        except KeyboardInterrupt:
+            raise RuntimeError("interrupted before two replicates were finished") from None
+        robust = found.covariance(top.theta, sampling.said)
     boundary |= at_zero(top.data, top.theta)
     eigen = c.spectrum[0]
     quality = {
@@ -187,7 +197,8 @@ def _errors(top: Optimum) -> _Errors:
         "scaling": float(np.trace(robust @ c.information) / max(int((~boundary).sum()), 1)),
         "boundary": [n for n, b in zip(top.data.packing.names(), boundary, strict=True) if b],
     }
-    return _Errors(robust, inverse, boundary, quality)
+    ends = None if found is None else {"failed": found.failed, "missing": found.missing}
+    return _Errors(robust, inverse, boundary, quality, ends)
 
 
 def _no_errors(n: int) -> _Errors:
@@ -285,8 +296,9 @@ def _starts_table(found: list[Start]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["seed", "short", "loglik", "iterations", "status", "origin"])
 
 
-def _info(data: Target, search: Search) -> dict[str, Any]:
-    model = data.model
+def _info(data: Target, search: Search, replicates: Mapping[str, int] | None) -> dict[str, Any]:
+    model, sampling = data.model, data.rows.sampling
+    design = {} if sampling is None else {"survey": {**sampling.said, **(replicates or {})}}
     return {
         "model": model.name,
         "items": list(model.items),
@@ -296,6 +308,7 @@ def _info(data: Target, search: Search) -> dict[str, Any]:
         "identity": identity(data),
         "cluster": model.cluster,
         "freq": model.freq,
+        **design,
         "categories": texts(data.categories),
         "coding": data.coding.plain(),
         "n_rows": len(data.pattern_of),
@@ -357,6 +370,12 @@ def _of_starts(out: Fit) -> list[str]:
 def doubts(fit: Fit) -> list[str]:
     """What a user should know of a fit before reading its numbers; nothing where all is well."""
     said, q = _of_starts(fit), fit.quality
+    survey = fit.info.get("survey", {})
+    if lost := survey.get("failed", 0) + survey.get("missing", 0):
+        said.append(
+            f"{lost} of {survey['replicates']} replicates did not end at a maximum, or were not run: the standard "
+            "errors are those of the others, taken for all."
+        )
     if q["failed"]:
         each = "; ".join(f"{what} ({why})" for what, why in q["failed"].items())
         said.append(f"The solution is kept, but this could not be made of it: {each}.")

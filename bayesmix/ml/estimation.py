@@ -34,7 +34,7 @@ from bayesmix.ml.settings import Settings
 from bayesmix.ml.starts import ranges
 from bayesmix.parallel import Steps, quietly
 from bayesmix.results import Fit
-from bayesmix.spec import Constraints, Model, Nodes
+from bayesmix.spec import Constraints, Model, Nodes, check_model, survey
 from bayesmix.typing import Array
 
 DETOURS = 8
@@ -60,6 +60,10 @@ def fit(
     simpler: bool = True,
     budget: float = 10.0,
     smallest_sd: float = SMALLEST_SD,
+    weights: str | None = None,
+    strata: str | None = None,
+    psu: str | None = None,
+    cluster_weights: str | None = None,
 ) -> Fit:
     """Estimate a model by maximum likelihood.
 
@@ -112,6 +116,9 @@ def fit(
         equal answers has an infinite likelihood. Of rounded answers the floor is the SD of a value between two
         neighbouring ones, where that is larger (a quarter of the item's SD at most). A start that ends there has
         collapsed, and ranks behind every sound one.
+    weights, strata, psu, cluster_weights : str, optional
+        Columns of the design of a survey: the model is then ``bm.survey(model, weights=..., strata=...)``, where more
+        can be said; sandwich errors are those of the design.
 
     Returns
     -------
@@ -136,6 +143,14 @@ def fit(
         starts, finals, rounds, seed, nodes, start, like, priors, standard_errors, mode, executor, progress, simpler,
         budget, smallest_sd,
     )  # fmt: skip
+    if any(c is not None for c in (weights, strata, psu, cluster_weights)):
+        check_model(model)
+        if model.survey:
+            raise ValueError(
+                f"The model has the design of a survey already ({model.survey.words}), and more came beside it: "
+                "declare all of it by bm.survey."
+            )
+        model = survey(model, weights=weights, strata=strata, psu=psu, cluster_weights=cluster_weights)
     return estimate(Dataset.encode(model, df), settings)
 
 
@@ -172,6 +187,8 @@ def maximum(rows: Dataset, settings: Settings) -> tuple[Optimum, list[Start], St
 
 def _search(rows: Dataset, settings: Settings) -> tuple[Search, dict[str, Array] | None, Steps]:
     """Prepare a search: what is climbed, the order of the classes that is wanted, given starts and simpler ones."""
+    if rows.sampling is not None:
+        _check_design(settings)
     target = Target.of(rows, settings.nodes)
     check_gradient(target.nodes)
     target = replace(target, priors=checked(settings.priors, target.model), smallest_sd=settings.smallest_sd)
@@ -184,6 +201,20 @@ def _search(rows: Dataset, settings: Settings) -> tuple[Search, dict[str, Array]
     search = Search(target, settings, given)
     search.seconds = time.perf_counter() - began
     return search, order, steps
+
+
+def _check_design(settings: Settings) -> None:
+    """Refuse what has no meaning under the design of a survey."""
+    if settings.priors:
+        raise ValueError(
+            "priors= came with the design of a survey: a pseudo log-likelihood and a prior make no posterior, and "
+            "errors of the design know nothing of priors; leave one of them out."
+        )
+    if settings.standard_errors == "hessian":
+        raise ValueError(
+            "standard_errors='hessian' came with the design of a survey: the inverse Hessian of a pseudo "
+            "log-likelihood is no covariance matrix; leave it out for the errors of the design."
+        )
 
 
 def _maximum(search: Search, order: dict[str, Array] | None, steps: Steps) -> tuple[Optimum, list[Start]]:

@@ -156,5 +156,21 @@ def inverse_information(c: Curvature) -> tuple[Array, NDArray[np.bool_]]:
 def covariances(c: Curvature) -> tuple[Array, Array, NDArray[np.bool_]]:
     """Robust and Hessian covariance of theta, and which entries lie in a flat direction (a boundary)."""
     inverse, boundary = inverse_information(c)
-    meat = (c.scores * c.weight[:, None]).T @ c.scores
-    return inverse @ meat @ inverse, inverse, boundary
+    return inverse @ of_scores(c) @ inverse, inverse, boundary
+
+
+def of_scores(c: Curvature) -> Array:
+    """The variance of the total score: over units, or by the design of a survey (:func:`bayesmix.survey`)."""
+    rows = c.data.dataset
+    if rows is None or (units := rows.sampled_units) is None:
+        return (c.scores * c.weight[:, None]).T @ c.scores
+    return units.variance(weighted_scores(c))
+
+
+def weighted_scores(c: Curvature) -> Array:
+    """Scores of the rows in the analysis, or of clusters, by their weights: of one individual of a row."""
+    if c.data.clusters is not None:
+        return c.scores * c.weight[:, None]
+    rows = c.data.rows
+    assert rows.sampling is not None
+    return c.scores[c.data.pattern_of[rows.seen]] * rows.sampling.weight[rows.seen, None]

@@ -24,7 +24,7 @@ from bayesmix.ml.search import LONG, Start, Task, run_start
 from bayesmix.ml.starts import ranges
 from bayesmix.parallel import progress_bar, run_all
 from bayesmix.results import Fit
-from bayesmix.spec import Prior
+from bayesmix.spec import Prior, refuse_survey
 from bayesmix.spec import class_labels as labels
 from bayesmix.typing import Array
 
@@ -116,6 +116,13 @@ def bootstrap(
     whole("replications", replications, 2)
     whole("seed", seed, 0)
     model = fit.model
+    refuse_survey(
+        model.survey,
+        "The bootstrap",
+        "rows that are drawn alike are no replication of such a sample, and the fit has errors of the design already; "
+        "for a bootstrap of primary sampling units give its replicate weights, bm.survey(..., replicate_weights=, "
+        "method='bootstrap').",
+    )
     data = Target.of(Dataset.encode(model, df), fit.nodes)
     check_same(fit.info, {"identity": identity(data)}, ("The fit", "the data"))
     data = replace(data, priors=checked(priors, model), smallest_sd=fit.info["smallest_sd"])

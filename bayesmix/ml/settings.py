@@ -15,6 +15,7 @@ from bayesmix.data import Priors
 from bayesmix.ml.objective import SMALLEST_SD
 from bayesmix.results import Fit
 from bayesmix.spec import Nodes
+from bayesmix.spec.sampling_design import COLUMNS
 
 LEAST_FLOOR = 1e-6
 """A share of an item's SD below which there is no floor worth the name."""
@@ -57,6 +58,11 @@ class Settings:
         """
         known = [f.name for f in fields(cls)]
         if unknown := [k for k in given if k not in known]:
+            if unknown[0] in COLUMNS:
+                raise TypeError(
+                    f"{unknown[0]}= came here, but belongs to the model: declare it, bm.survey(model, "
+                    f"{unknown[0]}={given[unknown[0]]!r})."
+                )
             near = nearest(unknown[0], known)
             hint = f"did you mean {near}=?" if near else f"give some of {', '.join(known)}."
             raise TypeError(f"{unknown[0]}= came, which is no setting of bm.fit: {hint}")

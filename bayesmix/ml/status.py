@@ -19,7 +19,7 @@ from bayesmix.ml.settings import Settings
 from bayesmix.ml.starts import ranges
 from bayesmix.parallel import quietly
 from bayesmix.results import Estimates, Fit, model_and_fit, refuse_fit_beside
-from bayesmix.spec import LatentClass, Model, Nodes, Predictor
+from bayesmix.spec import LatentClass, Model, Nodes, Predictor, refuse_survey
 from bayesmix.spec.parameters import Fixed, Parameter
 from bayesmix.typing import Array
 
@@ -123,6 +123,12 @@ def class_status(
     refuse_fit_beside(settings, "bm.class_status(fit, df)")
     model, fit = model_and_fit(model)
     c, loading = _random(model)
+    refuse_survey(
+        model.survey,
+        "class_status",
+        "its test is a likelihood ratio, and twice the difference of pseudo log-likelihoods has no chi-square "
+        "distribution; fit the models and compare what they say.",
+    )
     rows = Dataset.encode(model, df)
     fit = fit or estimate(rows, Settings.of(nodes=nodes, **settings))
     simpler, higher = _within(model), _between(model, c)

@@ -81,6 +81,7 @@ def write(
     target = as_path(path)
     if target.suffix.lower() != ".inp":
         raise ValueError(f"The path came as '{target}': give one that ends in .inp, such as '{target.stem}.inp'.")
+    _check_design(declared)
     data = Dataset.encode(declared, df)
     words = Words(_names(declared), {i: len(c) for i, c in data.categories.items() if c})
     if fit is not None:
@@ -109,6 +110,21 @@ def write(
     return dict(words.names)
 
 
+def _check_design(model: Model) -> None:
+    """Refuse designs of a survey that Mplus cannot be told, or would read otherwise."""
+    held = model.survey
+    if held.replicate_weights or held.fpc:
+        raise refusal("replicate weights" if held.replicate_weights else "a finite population correction")
+    if held.lonely != "refuse":
+        raise refusal(f"strata with one primary sampling unit taken as '{held.lonely}'")
+    if held.scaling == "unscaled" and not model.varies_between:
+        raise refusal("weights that are not scaled, outside of clusters")
+    if held and model.cluster and not model.varies_between:
+        raise refusal(
+            "the design of a survey beside clusters with nothing latent in them; give psu= in cluster='s place"
+        )
+
+
 def _check_same(fit: Fit, words: Words) -> None:
     """Refuse data whose items have other numbers of categories than those of the fit."""
     for item, categories in dict(fit.info.get("categories") or {}).items():
@@ -130,7 +146,7 @@ def _covariates(model: Model) -> list[str]:
 
 def _names(model: Model) -> dict[str, str]:
     """Give each column, class variable and effect a name of eight letters."""
-    aside = [c for c in (model.cluster, model.freq) if c]
+    aside = [c for c in (model.cluster, model.freq, *model.survey.columns) if c]
     latent = [c.name for c in model.classes] + [e.name for e in model.effects]
     out: dict[str, str] = {}
     for name in [*latent, *model.items, *_covariates(model), *aside]:
@@ -167,6 +183,13 @@ def _data(model: Model, df: pd.DataFrame, data: Dataset, words: Words) -> pd.Dat
         out[words.names[model.freq]] = df[model.freq].to_numpy(float)
     if model.cluster:
         out[words.names[model.cluster]] = pd.factorize(df[model.cluster], sort=True)[0] + 1.0
+    held = model.survey
+    out |= {words.names[c]: df[c].to_numpy(float) for c in (held.weights, held.cluster_weights) if c}
+    if held.strata:
+        out[words.names[held.strata]] = pd.factorize(df[held.strata], sort=True)[0] + 1.0
+    if held.psu and held.psu != model.cluster:  # read within strata
+        keys = [df[c] for c in (held.strata, held.psu) if c]
+        out[words.names[held.psu]] = pd.MultiIndex.from_arrays(keys).factorize(sort=True)[0] + 1.0
     return pd.DataFrame(out)[data.seen]
 
 
@@ -209,7 +232,8 @@ def _wrapped(text: str) -> list[str]:
 
 def _variables(model: Model, words: Words, names: list[str], code: int) -> list[tuple[str, str]]:
     """List the options of VARIABLE."""
-    aside = {words.names[c] for c in (model.cluster, model.freq) if c}
+    aside = {words.names[c] for c in (model.cluster, model.freq, *model.survey.columns) if c}
+    aside -= {words.names[c] for c in (*_covariates(model), *model.items)}
     kinds: dict[str, list[str]] = {}
     for r in model.responses:
         for item in r.items:
@@ -222,13 +246,30 @@ def _variables(model: Model, words: Words, names: list[str], code: int) -> list[
         out.append(("CLASSES", " ".join(f"{words.names[c.name]}({c.size})" for c in model.classes)))
     if model.freq:
         out.append(("FREQWEIGHT", words.names[model.freq]))
+    out += _design(model, words)
     if model.cluster:
         levels = _levels(model)
         random = model.is_regression and any(e.level == "cluster" for e in model.effects)
         within = [words.names[c] for c in (*(() if random else model.items), *levels["individual"])]
         between = [words.names[c] for c in (*(c.name for c in model.classes_at("cluster")), *levels["cluster"])]
-        out += [("CLUSTER", words.names[model.cluster])]
+        out += [("CLUSTER", " ".join(words.names[c] for c in (model.survey.psu, model.cluster) if c))]
         out += [(k, " ".join(v)) for k, v in (("WITHIN", within), ("BETWEEN", between)) if v]
+    return out
+
+
+def _design(model: Model, words: Words) -> list[tuple[str, str]]:
+    """List the options of the design of a survey."""
+    held, out = model.survey, []
+    scaling = {"cluster": "CLUSTER", "effective": "ECLUSTER", "unscaled": "UNSCALED"}
+    if held.weights:
+        out.append(("WEIGHT", words.names[held.weights]))
+        out += [("WTSCALE", scaling[held.scaling or "cluster"])] * model.varies_between
+    if held.cluster_weights:
+        out += [("BWEIGHT", words.names[held.cluster_weights]), ("BWTSCALE", held.cluster_scaling.upper())]
+    if held.strata:
+        out.append(("STRATIFICATION", words.names[held.strata]))
+    if held.psu and not model.cluster:
+        out.append(("CLUSTER", words.names[held.psu]))
     return out
 
 
@@ -268,7 +309,8 @@ def _kind(family, categories: int) -> tuple[str, str]:
 
 def _analysis(model: Model, starts: int, begun: bool) -> list[tuple[str, str]]:
     """List the options of ANALYSIS."""
-    kinds = ["TWOLEVEL"] * model.two_level + ["MIXTURE"] * bool(model.classes)
+    kinds = ["COMPLEX"] * bool(model.survey.strata or model.survey.psu)
+    kinds += ["TWOLEVEL"] * model.two_level + ["MIXTURE"] * bool(model.classes)
     links = {getattr(r.family, "link", "logit") for r in model.responses if r.family.finite}
     if len(links) > 1:
         raise refusal("logit and probit items in one model")

@@ -15,6 +15,7 @@ import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
+from bayesmix.data import weight_columns
 from bayesmix.plots.style import COLOURS, MARKERS, bare, item_ticks, legend
 from bayesmix.results import Estimate, Estimates, Fit, category_labels, item_probabilities, stacked
 from bayesmix.spec import Response, level_words, takes_level
@@ -215,7 +216,7 @@ def memberships(
     import matplotlib.pyplot as plt
 
     table = _membership_means(result, name)
-    weight = _row_weights(estimates.model.freq, freq, len(table))
+    weight = _row_weights(weight_columns(estimates.model), freq, len(table))
     used = table.notna().all(axis=1).to_numpy()
     table, weight = table[used], weight[used]
     columns = min(table.shape[1], 4)
@@ -251,9 +252,10 @@ def _membership_means(result: Fit | xr.DataTree, name: str | None) -> pd.DataFra
     return pd.DataFrame(x.values, index=x.indexes["row"], columns=[f"{name}={c}" for c in x[name].values])
 
 
-def _row_weights(column: str | None, freq: Sequence[float] | None, rows: int) -> Array:
-    if freq is None and column:
-        raise ValueError(f"The rows stand for several persons each: give their numbers, freq=df['{column}'].")
+def _row_weights(columns: Sequence[str], freq: Sequence[float] | None, rows: int) -> Array:
+    if freq is None and columns:
+        given = " * ".join(f"df['{c}']" for c in columns)
+        raise ValueError(f"The rows stand for several persons each: give their numbers, freq={given}.")
     weight = np.ones(rows) if freq is None else np.asarray(freq, dtype=float)
     if weight.shape != (rows,):
         raise ValueError(f"freq came with shape {weight.shape}, expected one number a row of the data: ({rows},).")

@@ -11,7 +11,7 @@ import xarray as xr
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
-from bayesmix.data import as_frame, missing_column
+from bayesmix.data import as_frame, frame_weights, missing_column
 from bayesmix.plots.style import COLOURS, bare
 from bayesmix.results import Estimates, Fit, check_two_level_regression, coefficients
 from bayesmix.spec import Model
@@ -116,7 +116,7 @@ def _gathered(fit: Fit, df: pd.DataFrame, by: str | None, truth: str | None, nam
     if not pd.api.types.is_numeric_dtype(df[items[0]]):
         raise ValueError(f"The outcome '{items[0]}' is no number: a histogram takes numbers.")
     y = df[items[0]].to_numpy(dtype=float, na_value=np.nan)
-    weight = df[fit.info["freq"]].to_numpy(dtype=float) if fit.info.get("freq") else np.ones(len(df))
+    weight = frame_weights(fit.model, df)
     p, classes = _probabilities(fit, df, name)
     used = ~np.isnan(y) & ~np.isnan(p).any(axis=1) & (weight > 0)
     group, groups = _groups(df, by, used)

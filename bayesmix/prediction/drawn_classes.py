@@ -77,7 +77,7 @@ def class_draws(
             "The model has no class variable of individuals or clusters to draw; grades of membership of a posterior "
             "are drawn in its group 'latent'."
         )
-    at = source.placed(source.rows(df), nodes, draws)
+    at = source.placed(source.for_new(df).rows(df), nodes, draws)
     if not source.draws:
         theta: Array = np.broadcast_to(at.theta, (1, draws or 20, len(at.theta)))
         coords = {"chain": [0], "draw": np.arange(theta.shape[1])}

@@ -39,7 +39,9 @@ def completed(model: Model, df: object, what: str) -> tuple[pd.DataFrame, list[s
             "is new (for each row, where rows do not belong together)."
         )
     gone = [k for k in model.items if k not in df.columns]
-    other = [k for k in df.columns if k not in (*model.items, *needed, model.cluster, model.freq)]
+    other = [
+        k for k in df.columns if k not in (*model.items, *needed, model.cluster, model.freq, *model.survey.columns)
+    ]
     for item in gone:
         if near := nearest(item, other):
             warnings.warn(

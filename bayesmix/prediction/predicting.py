@@ -103,6 +103,8 @@ def predict(
     one_of("outcomes", outcomes, OUTCOMES)
     model = source.model
     here, notes = completed(model, df, "The new rows")
+    source = source.for_new(here)
+    model = source.model
     if id is not None and id not in df.columns:
         raise ValueError(f"id came as {id!r}, which is no column of the new rows: name one, or leave it out.")
     if given is None:

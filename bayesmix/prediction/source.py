@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from bayesmix.bayes.node_audit import audit, better, over_points, some
 from bayesmix.data import Coding, Dataset, check_coords, coding_of, plain
 from bayesmix.graph import ROUGH, Problem, at_rest, audit_error, audit_words, refine_nodes
 from bayesmix.results import Estimates, Fit, unmerged
-from bayesmix.spec import Model, Nodes, from_text
+from bayesmix.spec import Model, Nodes, Survey, from_text
 from bayesmix.typing import Array
 
 
@@ -79,6 +79,29 @@ class Source:
     def draws(self) -> bool:
         """Whether there are many points, the draws of a posterior."""
         return "draw" in self.params.dims
+
+    def for_new(self, df: pd.DataFrame) -> Source:
+        """For rows of which none is to be estimated: of the design of a survey the weights within clusters stay.
+
+        The classes and effects of a cluster are predicted as the fit has them, with its rows by their weights; what a
+        row of its own stands for in the population says nothing of its class.
+
+        Raises
+        ------
+        ValueError
+            These weights are not there.
+        """
+        held = self.model.survey
+        if not held:
+            return self
+        there = held.weights is not None and held.weights in df.columns
+        if self.model.varies_between and held.weights is not None and not there:
+            raise ValueError(
+                f"The rows have no column '{held.weights}', the weights of rows within clusters, by which the fit "
+                "weighs what is known of a cluster: give it, with equal numbers where all rows count alike."
+            )
+        kept = Survey(weights=held.weights, scaling=held.scaling) if there and self.model.two_level else Survey()
+        return replace(self, model=replace(self.model, survey=kept))
 
     def rows(self, df: pd.DataFrame, unanswered: bool = False) -> Dataset:
         """Encode `df` as the data of the result were.

@@ -11,6 +11,7 @@ import pandas as pd
 import xarray as xr
 
 from bayesmix import plots
+from bayesmix.data import frame_weights, weight_columns
 from bayesmix.goodness import residuals
 from bayesmix.plots.regression_diagram import is_simple_regression
 from bayesmix.results import Comparison, Estimates, Fit, entered
@@ -65,7 +66,7 @@ def pictures(result: Fit | xr.DataTree, df: pd.DataFrame | None = None) -> Itera
         given = f" Covariates of items are at {at}." if any(t.covariates for t in _item_terms(model)) else ""
         yield _picture("item_curves", "Item curves", CURVES + given, lambda: plots.item_curves(result, df)[0])
         yield _picture("information", "Information", INFORMATION + given, lambda: plots.information(result, df)[0])
-    if isinstance(result, Fit) and df is not None and len(model.items) > 1:
+    if isinstance(result, Fit) and df is not None and len(model.items) > 1 and not model.survey:
         yield _picture("residuals", "Residuals of pairs of items", RESIDUALS,
                        lambda: plots.residuals(residuals(result, df)))  # fmt: skip
     if isinstance(result, Fit) and any(str(k).endswith("_membership") for k in result.effect_scores):
@@ -134,9 +135,10 @@ def _of_regression(fit: Fit, df: pd.DataFrame) -> Iterator[Picture]:
 
 
 def _of_memberships(fit: Fit, df: pd.DataFrame | None) -> Iterator[Picture]:
-    if fit.model.freq is not None and df is None:
+    columns = weight_columns(fit.model)
+    if columns and df is None:
         return
-    freq = None if fit.model.freq is None or df is None else df[fit.model.freq].to_list()
+    freq = frame_weights(fit.model, df).tolist() if columns and df is not None else None
     caption = "How many persons have which grade of membership in each class (posterior means)."
     yield _picture("memberships", "Grades of membership", caption, lambda: plots.memberships(fit, freq=freq)[0])
 

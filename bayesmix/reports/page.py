@@ -165,6 +165,7 @@ def _about_fit(fit: Fit, found: Comparison, data: str | None) -> _About:
         "Data": data,
         "Individuals": fit.n_individuals,
         "Clusters": fit.n_clusters,
+        "Design of the survey": fit.model.survey.words or None,
         "Class sizes": _sizes(Estimates.of(fit)),
         "Free parameters": fit.n_parameters,
         "Log-likelihood": number(fit.loglik),
@@ -177,7 +178,7 @@ def _about_fit(fit: Fit, found: Comparison, data: str | None) -> _About:
     if fit.quality.get("interrupted"):
         said.append("The search was interrupted: only the starts that were finished count.")
     beside = f", with the posterior of the same model by {sampler(d)} beside it" if d else ""
-    lead = f"Estimated by maximum likelihood{beside}."
+    lead = f"Estimated by {'pseudo ' if fit.model.survey else ''}maximum likelihood{beside}."
     return _About(named, lead, pairs(rows.items()), said, pairs(_computed(info).items()))
 
 

@@ -32,6 +32,9 @@ from .fit import refuse_fit_beside as refuse_fit_beside
 from .fit import same_maximum as same_maximum
 from .fit import settings_of as settings_of
 from .fit import stored_model as stored_model
+from .imputations import degrees_of_freedom as degrees_of_freedom
+from .imputations import of_ratios as of_ratios
+from .imputations import of_several as of_several
 from .labels import entries as entries
 from .labels import entry as entry
 from .marginal_likelihood import MarginalLikelihood as MarginalLikelihood
@@ -78,6 +81,7 @@ __all__ = [
     "coefficients",
     "compare",
     "decomposition",
+    "degrees_of_freedom",
     "diagnosed",
     "effect_table",
     "entered",
@@ -89,6 +93,8 @@ __all__ = [
     "model_and_fit",
     "model_probabilities",
     "odds_ratios",
+    "of_ratios",
+    "of_several",
     "plain_coords",
     "ratio_of",
     "read_tree",

@@ -48,12 +48,17 @@ class ClassTables:
         if "joint_entropy" not in self.table:
             return self.class_entropy(self._several[0]) if len(self._several) == 1 else float("nan")
         x = self.table["joint_entropy"]
-        weight = self.table["weight"].values if "row" in x.dims else np.ones(len(x))
+        weight = self._weight("row" in x.dims, len(x))
         kept = ~np.isnan(x.values)
         if not kept.any():
             return float("nan")
         combinations = sum(np.log(self.table.sizes[k]) for k in self._several)
         return float(1 - np.average(x.values[kept], weights=weight[kept]) / combinations)
+
+    def _weight(self, of_rows: bool, n: int) -> NDArray:
+        """How often each row, or each cluster, counts."""
+        name = "weight" if of_rows else "cluster_weight"
+        return self.table[name].values if name in self.table.coords else np.ones(n)
 
     @property
     def _several(self) -> list[str]:
@@ -112,7 +117,7 @@ class ClassTables:
         _, x = self._posterior(name)
         p = x.values
         kept = ~np.isnan(p).any(axis=1)
-        weight = self.table["weight"].values if "row" in x.dims else np.ones(len(p))
+        weight = self._weight("row" in x.dims, len(p))
         return p[kept], weight[kept], x[x.dims[1]].values
 
     def class_probabilities(self, name: str | None = None) -> pd.DataFrame:

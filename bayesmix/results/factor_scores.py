@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from bayesmix.data import as_frame
+from bayesmix.data import as_frame, frame_weights, weight_columns
 from bayesmix.results.estimates import Estimates
 from bayesmix.results.fit import Fit
 from bayesmix.typing import Array
@@ -62,7 +62,7 @@ def factor_names(fit: Fit) -> list[str]:
 
 
 def score_weights(fit: Fit, df: pd.DataFrame | None) -> Array:
-    """Count the persons that each row of `df`, the data of `fit`, stands for.
+    """Count the persons that each row of `df`, the data of `fit`, stands for; by the weights of a survey.
 
     Raises
     ------
@@ -71,12 +71,13 @@ def score_weights(fit: Fit, df: pd.DataFrame | None) -> Array:
     """
     names = factor_names(fit)
     n = fit.effect_scores[names[0]].sizes["row"]
-    if fit.model.freq is None:
+    columns = weight_columns(fit.model)
+    if not columns:
         return np.ones(n)
     df = None if df is None else as_frame(df)
-    if df is None or fit.model.freq not in df or len(df) != n:
+    if df is None or any(c not in df for c in columns) or len(df) != n:
         raise ValueError(f"The rows stand for several persons each: give the data of the fit, {n} rows, df=.")
-    return df[fit.model.freq].to_numpy(dtype=float)
+    return frame_weights(fit.model, df)
 
 
 def _moments(fit: Fit, name: str, weight: Array) -> list[float]:

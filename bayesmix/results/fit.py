@@ -11,14 +11,15 @@ from typing import Any, Literal, cast
 import numpy as np
 import pandas as pd
 import xarray as xr
-from scipy import special
+from scipy import special, stats
 
 from bayesmix.files import as_path, written
 from bayesmix.results.class_tables import ClassTables, memberships_of, plain_coords
+from bayesmix.results.imputations import pooling_table
 from bayesmix.results.labels import entries
 from bayesmix.results.on_demand import made_on_demand
 from bayesmix.results.uncertainty import Errors, Uncertainty
-from bayesmix.spec import IDENTITY, Model, Nodes, check_model, decode, encode, from_text, takes_level
+from bayesmix.spec import IDENTITY, Model, Nodes, check_model, decode, encode, from_text, interval_level, takes_level
 
 FORMAT = 2
 """Of saved results: those of format 1 did not hold their model."""
@@ -156,6 +157,30 @@ class Fit:
     def adjusted_bic(self) -> float:
         """The sample-size-adjusted BIC: n individuals replaced by (n + 2) / 24."""
         return self.adjusted_bic_of("individuals")
+
+    @property
+    def design_df(self) -> int | None:
+        """Degrees of freedom of the design of a survey: primary sampling units less strata.
+
+        Of replicate weights their rank less one. None without strata, primary sampling units and replicate weights.
+        """
+        return self.info.get("survey", {}).get("df")
+
+    @property
+    def pooling(self) -> pd.DataFrame:
+        """Of a fit that :func:`bayesmix.pool` made: what imputations add to the errors of each free parameter.
+
+        Columns `within`, `between` and `total` (variances), `df`, `missing information`, `relative efficiency`.
+
+        Raises
+        ------
+        ValueError
+            The fit is none of several imputations.
+        """
+        if not (pooled := self.info.get("pooled")):
+            raise ValueError("The fit is of one data set: fits of several imputations are pooled by bm.pool([...]).")
+        kind = self.info.get("standard_errors", "robust")
+        return pooling_table(self.uncertainty, self.uncertainty[kind].values, pooled)
 
     def sample_size(self, n: SampleSize = "individuals") -> int:
         """The n of information criteria.
@@ -335,13 +360,19 @@ class Fit:
         ratio = out["estimate"] / out["se"].where(out["se"] > 0)
         out["ratio"], out["p"] = ratio, 2 * special.ndtr(-np.abs(ratio))
         out["lower"], out["upper"] = IDENTITY.interval(out["estimate"], out["se"])
+        if self.info.get("pooled"):
+            df = self.pooling["df"].reindex(out.index).fillna(np.inf)
+            apart = stats.t.ppf(0.5 + interval_level() / 2, df) * out["se"]
+            out["p"] = 2 * stats.t.sf(np.abs(ratio), df)
+            out["lower"], out["upper"] = out["estimate"] - apart, out["estimate"] + apart
         return out[["estimate", "se", "ratio", "p", "lower", "upper", "free"]]
 
     def __repr__(self) -> str:
         entropy = "" if np.isnan(self.entropy) else f"entropy {self.entropy:.3f}, "
+        several = f"mean of {self.info['pooled']['m']} imputations, " if self.info.get("pooled") else ""
         return (
-            f"<Fit {self.info.get('model', '')}: log-likelihood {self.loglik:.3f}, {self.n_parameters} parameters, "
-            f"BIC {self.bic:.2f}, {entropy}best value reached {self.replicated} times>"
+            f"<Fit {self.info.get('model', '')}: {several}log-likelihood {self.loglik:.3f}, "
+            f"{self.n_parameters} parameters, BIC {self.bic:.2f}, {entropy}best value reached {self.replicated} times>"
         )
 
     def _repr_html_(self) -> str:

@@ -58,6 +58,7 @@ def covariate_means(result: Fit | xr.DataTree, df: pd.DataFrame) -> dict[str, xr
     data, out = prepare(model, df, sampled=sampled, collapse=False, coding=coding), {}
     for c in model.covariates:
         x = data.user_columns[c.name].values
-        weight = data.counts if c.level == "individual" else np.ones(len(x))
+        rows = data.rows
+        weight = rows.shares[rows.seen] if c.level == "individual" else rows.cluster_weights
         out[c.name] = xr.DataArray(np.average(x, axis=0, weights=weight), dims=c.name)
     return out

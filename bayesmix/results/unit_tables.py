@@ -42,9 +42,9 @@ def class_table(data: Problem, theta: Array) -> xr.Dataset:
         out[key] = _of_units(data, level, Named((level, name), p))
     ds = xr.Dataset(out | _path_table(data, found) | _joint_entropy(data, found))
     if "row" in ds.dims:
-        ds = ds.assign_coords(row_coords(data.index) | {"weight": ("row", data.rows.freq)})
+        ds = ds.assign_coords(row_coords(data.index) | {"weight": ("row", data.rows.shares)})
     if data.clusters is not None and "cluster" in ds.dims:
-        ds = ds.assign_coords(cluster=data.clusters)
+        ds = ds.assign_coords(cluster=data.clusters, cluster_weight=("cluster", data.rows.cluster_weights))
     return ds.assign_coords({c.name: list(data.coords[c.name]) for c in data.model.classes if c.name in ds.dims})
 
 
@@ -68,8 +68,14 @@ def _path_table(data: Problem, of: ClassPosteriors) -> dict[str, Any]:
     for name, x in (("path_probability", found.probability), ("stayed_probability", found.stayed)):
         out[name] = _of_units(data, "individual", Named(("individual",), x))
     if found.joint is not None:
-        out["path_counts"] = xr.DataArray(np.tensordot(data.counts, found.joint, 1), dims=names)
+        out["path_counts"] = xr.DataArray(np.tensordot(_shares(data), found.joint, 1), dims=names)
     return out
+
+
+def _shares(data: Problem) -> Array:
+    """How often each pattern counts in the population."""
+    seen = data.pattern_of >= 0
+    return np.bincount(data.pattern_of[seen], data.rows.shares[seen], len(data.counts))
 
 
 def _joint_entropy(data: Problem, of: ClassPosteriors) -> dict[str, Any]:

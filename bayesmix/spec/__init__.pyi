@@ -44,6 +44,7 @@ from .model import check_model as check_model
 from .model import constrain as constrain
 from .model import model_and_params as model_and_params
 from .model import structure as structure
+from .model import survey as survey
 from .model import terms as terms
 from .parameters import POINT as POINT
 from .parameters import Fixed as Fixed
@@ -64,6 +65,9 @@ from .quadrature import count_nodes as count_nodes
 from .quadrature import from_text as from_text
 from .quadrature import gauss_hermite as gauss_hermite
 from .quadrature import root as root
+from .sampling_design import NO_POSTERIOR as NO_POSTERIOR
+from .sampling_design import Survey as Survey
+from .sampling_design import refuse_survey as refuse_survey
 from .scales import FISHER_Z as FISHER_Z
 from .scales import IDENTITY as IDENTITY
 from .scales import LOG as LOG
@@ -98,6 +102,7 @@ __all__ = [
     "MAX_ENTRIES",
     "MAX_PRODUCT",
     "MODERATE_SD",
+    "NO_POSTERIOR",
     "POINT",
     "RANDOM",
     "SCALES",
@@ -132,6 +137,7 @@ __all__ = [
     "Scale",
     "Solution",
     "Support",
+    "Survey",
     "Term",
     "Trapezoid",
     "add",
@@ -166,12 +172,14 @@ __all__ = [
     "plain",
     "probability_tables",
     "read_constraints",
+    "refuse_survey",
     "roles",
     "root",
     "same_items",
     "shown",
     "square",
     "structure",
+    "survey",
     "tails",
     "takes_level",
     "terms",

@@ -12,7 +12,7 @@ depends on a class, and a transition on the class before.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Iterator, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from numbers import Integral
 from typing import Any, Literal, Protocol
@@ -20,6 +20,7 @@ from typing import Any, Literal, Protocol
 from bayesmix.spec.constraints import Constraints, Equal, Fix, check_names, read_constraints, with_constraints
 from bayesmix.spec.families import Family, check_family
 from bayesmix.spec.parameters import DATA, Parameter
+from bayesmix.spec.sampling_design import Survey, read_survey, settings_of_survey
 
 Level = Literal["individual", "cluster"]
 ClassLevel = Literal["item", "individual", "cluster"]
@@ -231,6 +232,8 @@ class Model:
         Column of frequency weights: the number of identical rows that a row stands for.
     constraints : Constraints
         Entries of parameters that are fixed or held equal, beyond what the parameters themselves say.
+    survey : Survey
+        How the rows were drawn: weights, strata, primary sampling units.
 
     Examples
     --------
@@ -245,6 +248,7 @@ class Model:
     cluster: str | None = field(default=None, metadata=DATA)
     freq: str | None = field(default=None, metadata=DATA)
     constraints: Constraints = field(default=Constraints(), metadata=DATA)
+    survey: Survey = field(default=Survey(), metadata=DATA)
 
     def __post_init__(self) -> None:
         _check(self)
@@ -311,6 +315,11 @@ class Model:
         """Whether the likelihood is a product over clusters."""
         return self.cluster is not None
 
+    @property
+    def varies_between(self) -> bool:
+        """Whether something latent lives in clusters: weights of their rows are then within an integral."""
+        return bool(self.effects_at("cluster") or self.classes_at("cluster"))
+
 
 def check_model(model: object) -> None:
     """Refuse what is no declared model.
@@ -376,6 +385,106 @@ def constrain(model: Model, *, fix: Fix = None, equal: Equal = None) -> Model:
     """
     check_model(model)
     return replace(model, constraints=with_constraints(model.constraints, read_constraints(fix, equal)))
+
+
+def survey(
+    model: Model,
+    *,
+    weights: str | None = None,
+    strata: str | None = None,
+    psu: str | None = None,
+    fpc: str | None = None,
+    cluster_weights: str | None = None,
+    scaling: Literal["sample", "cluster", "effective", "unscaled"] | None = None,
+    cluster_scaling: Literal["sample", "unscaled"] = "sample",
+    lonely: Literal["refuse", "certainty", "average", "adjust"] = "refuse",
+    replicate_weights: Sequence[str] | str | None = None,
+    method: Literal["BRR", "Fay", "JK1", "JK2", "JKn", "bootstrap"] | None = None,
+    rho: float | None = None,
+    scale: float | None = None,
+    rscales: Sequence[float] | None = None,
+) -> Model:
+    r"""Declare how the rows were drawn from a population: pseudo maximum likelihood, and errors of the design.
+
+    The estimates maximise sum_i w_i log f(y_i), Skinner (1989); of a model with something latent in clusters, with
+    weights w_i|j of rows within and W_j of clusters (Asparouhov, 2006; Rabe-Hesketh and Skrondal, 2006),
+
+        sum_j W_j log int prod_i f(y_ij | u_j)^{w_i|j} f(u_j) du_j.
+
+    Their covariance matrix is H^-1 M H^-1 with, h a stratum and p one of its n_h primary sampling units (Binder, 1983),
+
+        M = sum_h (1 - f_h) n_h / (n_h - 1) sum_p (s_hp - mean_h)(s_hp - mean_h)',    s_hp = sum_{i in p} w_i s_i.
+
+    Without strata and psu M = sum_i w_i^2 s_i s_i', over the clusters of ``cluster=`` where there are some.
+    With replicate weights it is scale * sum_r rscales_r (theta_r - theta)(theta_r - theta)'.
+
+    Parameters
+    ----------
+    model : Model
+        Of any template, or of one's own.
+    weights : str, optional
+        Column of sampling weights: how many of the population a row stands for; of a model with something latent in
+        clusters those of rows within clusters, one over the probability of the row given its cluster. Rows of weight
+        zero are outside of the subpopulation: they take no part but as primary sampling units of the design.
+    strata : str, optional
+        Column of strata.
+    psu : str, optional
+        Column of primary sampling units; labels are read within strata. Left out, the model's clusters, or else rows.
+    fpc : str, optional
+        Column of finite population corrections, one value a stratum: the share f_h of its primary sampling units that
+        were drawn (up to 1), or their number in the population (above 1).
+    cluster_weights : str, optional
+        Column of weights of clusters, equal within each: one over the probability of the cluster. Where nothing is
+        latent in clusters, each row has the product of both weights.
+    scaling : {"sample", "cluster", "effective", "unscaled"}, optional
+        Of the weights. "sample": they sum to the number of rows, taken where nothing is latent in clusters. Otherwise
+        "cluster": they sum to the number of the cluster's rows; taken if left out. "effective": to
+        (sum w)^2 / sum w^2. "unscaled": as they are. In Mplus WTSCALE is CLUSTER, ECLUSTER, UNSCALED.
+    cluster_scaling : {"sample", "unscaled"}
+        Of the weights of clusters. "sample": products of both weights sum to the number of rows (BWTSCALE).
+    lonely : {"refuse", "certainty", "average", "adjust"}
+        A stratum with one primary sampling unit has no variance to be seen. It is refused; or counts for nothing; or
+        for the average of the other strata; or for its distance from the mean of all, as ``survey.lonely.psu`` of R.
+    replicate_weights : sequence of str or str, optional
+        Columns of replicate weights, or what their names begin with before a number. The full weight is part of them.
+    method : {"BRR", "Fay", "JK1", "JK2", "JKn", "bootstrap"}, optional
+        How they were made, which says `scale`: 1/R; 1/(R (1 - rho)^2); (R - 1)/R; 1; 1; 1/R, of R replicates.
+    rho : float, optional
+        Fay's factor.
+    scale : float, optional
+        Instead of that of the method.
+    rscales : sequence of float, optional
+        A factor for each replicate; 1 if left out.
+
+    Returns
+    -------
+    Model
+        With this design in the place of one that it had. :func:`bayesmix.fit` takes `weights`, `strata`, `psu` and
+        `cluster_weights` as well.
+
+    Raises
+    ------
+    TypeError, ValueError
+        No column name; settings that do not belong together. With the data: missing, negative, infinite weights,
+        text; clusters in several primary sampling units; a stratum with one of them.
+
+    Examples
+    --------
+    >>> drawn = bm.survey(model, weights="w")
+    >>> heavy = df.assign(w=[1.0, 3.0] * 100)
+    >>> found = bm.fit(drawn, heavy, starts=2, rounds=1, progress=False)
+    >>> found.info["survey"]["scaling"], found.n_individuals
+    ('sample', 200)
+    """
+    check_model(model)
+    given = {
+        "weights": weights, "strata": strata, "psu": psu, "fpc": fpc, "cluster_weights": cluster_weights,
+        "scaling": scaling, "cluster_scaling": cluster_scaling, "lonely": lonely,
+        "replicate_weights": replicate_weights, "method": method, "rho": rho, "scale": scale, "rscales": rscales,
+    }  # fmt: skip
+    held = read_survey(settings_of_survey(given))
+    _check_survey(model, held)
+    return replace(model, survey=held)
 
 
 class Solution(Protocol):
@@ -458,6 +567,24 @@ def _check(model: Model) -> None:
         )
     _check_order(model)
     check_names(model.constraints, by_name)
+
+
+def _check_survey(model: Model, held: Survey) -> None:
+    if held.scaling in ("cluster", "effective") and not model.varies_between:
+        raise ValueError(
+            f"scaling came as '{held.scaling}', but the model has nothing latent in clusters, within which weights "
+            "could be scaled: give 'sample' or 'unscaled'."
+        )
+    if held.scaling == "sample" and model.varies_between:
+        raise ValueError(
+            "scaling came as 'sample' for a model with something latent in clusters, where weights stand within an "
+            "integral: give 'cluster', 'effective' or 'unscaled'."
+        )
+    if held.replicate_weights and model.varies_between:
+        raise ValueError(
+            "Replicate weights came for a model with something latent in clusters: they are of rows, and say nothing "
+            "of weights within clusters and of clusters; give weights=, cluster_weights=, strata= and psu= instead."
+        )
 
 
 def _check_order(model: Model) -> None:

@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 
 import bayesmix.spec.model as declaration
-from bayesmix.spec import families, parameters
+from bayesmix.spec import families, parameters, sampling_design
 from bayesmix.spec.model import Model
 
-MODULES: tuple[ModuleType, ...] = (declaration, parameters, families)
+MODULES: tuple[ModuleType, ...] = (declaration, parameters, families, sampling_design)
 """Where the classes of a declaration are found by their bare names."""
 
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from bayesmix.data import Coding, Dataset
+from bayesmix.data import Coding, Dataset, Units
 from bayesmix.ml import Target
-from bayesmix.spec import Model, Packing
+from bayesmix.spec import Model, Packing, Survey
 from bayesmix.three_steps.by_assignment import Assigned, loadings
 from bayesmix.three_steps.declared import measurement, third_model, two_step_model
 from bayesmix.three_steps.inputs import check_within
@@ -113,11 +113,11 @@ class Held:
 
     def robust(self, top: Maximum) -> Array:
         """The sandwich of rows, or of clusters where these are the units of the likelihood."""
-        data, scores, groups = top.data, top.curvature.scores, self.plan.groups
-        if data.clusters is not None:
-            return top.robust(scores, top.curvature.weight, None)
-        freq = self.units.step.data.rows.freq[self.rows]
-        return top.robust(scores[data.pattern_of], freq, None if groups is None else groups[self.rows])
+        data, scores, plan = top.data, top.curvature.scores, self.plan
+        if data.clusters is None:
+            return top.robust(scores[data.pattern_of], data.rows.weights, plan.groups_of(self.rows))
+        units = plan.groups_of(self.rows[data.rows.unit_rows]) if isinstance(plan.groups, Units) else None
+        return top.robust(scores, top.curvature.weight, units)
 
     def moved_to(self, top: Maximum) -> Array:
         """Class probabilities of the units in step two."""
@@ -185,10 +185,12 @@ def _rows(plan: Plan, step: StepOne) -> NDArray[np.int64]:
 
 def _model(plan: Plan, step: StepOne, shared: Mapping[str, float], theta: Array, held: bool = True) -> Model:
     """The model of step two, its measurement held at a point of step one (or free, for derivatives)."""
-    return two_step_model(
+    model = two_step_model(
         step.source.model, step.variable.name, step.data.natural(theta), plan.covariates, plan.outcomes, plan.variance,
         step.variable.level, shared=shared, held=held,
     )  # fmt: skip
+    drawn = model.survey  # of a part of the rows: their weights alone
+    return replace(model, survey=Survey(drawn.weights, cluster_weights=drawn.cluster_weights, scaling=drawn.scaling))
 
 
 def _target(plan: Plan, step: StepOne, rows: NDArray[np.int64], model: Model) -> Target:

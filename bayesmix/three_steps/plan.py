@@ -11,7 +11,7 @@ import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
-from bayesmix.data import as_frame
+from bayesmix.data import Units, as_frame
 from bayesmix.results import Fit
 from bayesmix.three_steps import by_assignment, by_measurement
 from bayesmix.three_steps.declared import Outcome
@@ -25,6 +25,7 @@ from bayesmix.three_steps.inputs import (
     outcomes_of,
 )
 from bayesmix.three_steps.result import ThreeStep
+from bayesmix.three_steps.sandwich import Groups
 from bayesmix.three_steps.step_one import StepOne, said_of_covariates
 from bayesmix.three_steps.transitions import check, owner_of
 from bayesmix.typing import Array
@@ -46,7 +47,7 @@ class Plan:
         Which of these have all covariates.
     covariates : str, optional
     outcomes : tuple of Outcome
-    groups : array of int (row of the data,), optional
+    groups : array of int (row of the data,) or Units, optional
         What standard errors are robust against beyond units.
     owner : int
         The place of the step whose classes outcomes follow from.
@@ -61,7 +62,7 @@ class Plan:
     kept: NDArray[np.bool_]
     covariates: str | None
     outcomes: tuple[Outcome, ...]
-    groups: NDArray[np.int64] | None
+    groups: Groups
     owner: int
     method: str
     assignment: str
@@ -121,6 +122,7 @@ class Plan:
                 f"The fits of the occasions came with different frequency columns ({', '.join(map(str, freqs))}): a "
                 "row stands for so many units at all of them; fit them with the same freq=."
             )
+        _check_design(steps, cluster)
         found, notes = outcomes_of(outcomes, outcome_covariates, slopes, df)
         predictors = formula_columns(covariates)
         used = [*predictors, *(c for o in found for c in formula_columns(o.formula))]
@@ -159,9 +161,15 @@ class Plan:
         return self.df.iloc[self.rows[self.kept]].reset_index(drop=True)
 
     @property
-    def row_groups(self) -> NDArray[np.int64] | None:
+    def row_groups(self) -> Groups:
         """The groups of these rows."""
-        return None if self.groups is None else self.groups[self.rows[self.kept]]
+        return self.groups_of(self.rows[self.kept])
+
+    def groups_of(self, rows: NDArray[np.int64]) -> Groups:
+        """The groups of some rows of the data."""
+        if self.groups is None or isinstance(self.groups, Units):
+            return None if self.groups is None else self.groups.take(rows)
+        return self.groups[rows]
 
     @property
     def numbers(self) -> list[str]:
@@ -191,6 +199,7 @@ class Plan:
         """What standard errors have in them."""
         model = self.steps[0].source.model
         by = "robust" if self.groups is None else "robust against clusters"
+        by = "of the design of the survey" if isinstance(self.groups, Units) else by
         if self.of_draws:
             return f"{by}, between draws of the posterior too"
         alone = self.groups is None and model.cluster is not None and not self.steps[0].of_clusters
@@ -212,10 +221,41 @@ class Plan:
     def freq(self) -> Array:
         """Units that each row of the last step stands for."""
         first = self.steps[0]
-        return first.freq[self.kept] if len(self.steps) == 1 else first.data.rows.freq[self.rows[self.kept]]
+        return first.freq[self.kept] if len(self.steps) == 1 else first.data.rows.weights[self.rows[self.kept]]
 
 
-def _groups(first: StepOne, df: pd.DataFrame, cluster: str | None) -> tuple[NDArray[np.int64] | None, list[str]]:
+def _check_design(steps: Sequence[StepOne], cluster: str | None) -> None:
+    """Refuse designs of a survey that three steps cannot carry on.
+
+    Raises
+    ------
+    ValueError
+        Weights within clusters, frequencies beside weights, replicate weights, several designs, other clusters.
+    """
+    models = [s.source.model for s in steps]
+    if len({m.survey for m in models}) > 1:
+        raise ValueError("The fits of the occasions have different designs of a survey: give all the same.")
+    if not (held := models[0].survey):
+        return
+    if models[0].varies_between:
+        raise ValueError(
+            "Three steps came for a model with the design of a survey and something latent in clusters: weights within "
+            "clusters have no part in a model of the last step; give covariates= to the model itself."
+        )
+    if held.replicate_weights:
+        raise ValueError(
+            "Three steps came for a fit with replicate weights, under each of which all steps would have to be made: "
+            "fit step one with strata= and psu= where the data have them."
+        )
+    if models[0].freq:
+        raise ValueError("Three steps came for a fit with weights and frequencies: repeat the rows, or leave one out.")
+    if cluster is not None:
+        raise ValueError(
+            f"cluster came as {cluster!r}, but the design of the survey says what errors are: leave it out."
+        )
+
+
+def _groups(first: StepOne, df: pd.DataFrame, cluster: str | None) -> tuple[Groups, list[str]]:
     """Codes of the clusters of all rows of the data; None where units stand for themselves.
 
     Raises
@@ -223,6 +263,12 @@ def _groups(first: StepOne, df: pd.DataFrame, cluster: str | None) -> tuple[NDAr
     ValueError
         No such column, or missing labels.
     """
+    if (sampling := first.data.rows.sampling) is not None:
+        said = [
+            f"the design of the survey ({first.source.model.survey.words}) is carried on: weights in all steps, errors "
+            "between its primary sampling units; tests are chi-squares, without its degrees of freedom"
+        ]
+        return sampling.units, said
     own = first.source.model.cluster
     name = cluster or (None if first.of_clusters else own)
     if name is None:

@@ -8,13 +8,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from bayesmix.data import Units
 from bayesmix.typing import Array
 
 if TYPE_CHECKING:
     from bayesmix.three_steps.step_one import StepOne
 
+Groups = NDArray[np.int64] | Units | None
+"""What scores are summed over: codes of rows, or the primary sampling units of a survey; None for units themselves."""
 
-def outer(scores: Array, freq: Array, groups: NDArray[np.int64] | None) -> Array:
+
+def outer(scores: Array, freq: Array, groups: Groups) -> Array:
     """The sum over units (or groups of them) of the outer products of their scores.
 
     Parameters
@@ -23,8 +27,11 @@ def outer(scores: Array, freq: Array, groups: NDArray[np.int64] | None) -> Array
         Of one unit of each row.
     freq : array (row,)
         Units that a row stands for: independent of each other, unless they are of one group.
-    groups : array of int (row,), optional
+    groups : array of int (row,) or Units, optional
+        With the design of a survey the variance is that of the total under it, and `freq` are weights.
     """
+    if isinstance(groups, Units):
+        return groups.variance(scores * freq[:, None])
     if groups is None:
         return (scores * freq[:, None]).T @ scores
     codes = np.unique(groups, return_inverse=True)[1]
@@ -33,9 +40,7 @@ def outer(scores: Array, freq: Array, groups: NDArray[np.int64] | None) -> Array
     return out.T @ out
 
 
-def carried(
-    inverse: Array, slopes: Sequence[Array], steps: Sequence[StepOne], groups: NDArray[np.int64] | None
-) -> Array:
+def carried(inverse: Array, slopes: Sequence[Array], steps: Sequence[StepOne], groups: Groups) -> Array:
     """The variance that estimates owe to earlier steps: H^-1 C V_1 C' H^-1, Bakk, Oberski and Vermunt (2014).
 
     V_1 is the robust covariance matrix of the parameters of step one; of several occasions, whose units are the same,
@@ -48,7 +53,7 @@ def carried(
     slopes : sequence of array (parameter, earlier parameter)
         C of each earlier step: how the score of the later one moves with its parameters.
     steps : sequence of StepOne
-    groups : array of int (row of the data,), optional
+    groups : array of int (row of the data,) or Units, optional
     """
     influences = [s.influence for s in steps]
     moved = sum(x @ c.T for (x, _), c in zip(influences, slopes, strict=True))

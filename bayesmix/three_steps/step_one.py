@@ -110,8 +110,8 @@ class StepOne:
 
     @cached_property
     def freq(self) -> Array:
-        """Units that each of :attr:`rows` stands for."""
-        return np.ones(len(self.rows)) if self.of_clusters else self.data.rows.freq[self.rows]
+        """Units that each of :attr:`rows` stands for; by the weights of a survey."""
+        return np.ones(len(self.rows)) if self.of_clusters else self.data.rows.weights[self.rows]
 
     def posterior(self, theta: Array) -> Array:
         """P(X = t | all answers) of each of :attr:`rows` at a point of theta, (row, class)."""
@@ -140,7 +140,7 @@ class StepOne:
         by_unit = c.scores @ inverse_information(c)[0]
         out, freq = np.zeros((len(self.data.pattern_of), len(self.theta))), np.zeros(len(self.data.pattern_of))
         if self.data.clusters is None:
-            out[seen], freq[seen] = by_unit[self.data.pattern_of[seen]], self.data.rows.freq[seen]
+            out[seen], freq[seen] = by_unit[self.data.pattern_of[seen]], self.data.rows.weights[seen]
         else:
             owner, first = np.unique(np.asarray(self.data.cluster_of_row)[seen], return_index=True)
             out[seen[first]], freq[seen[first]] = by_unit[owner], c.weight[owner]

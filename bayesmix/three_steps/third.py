@@ -19,7 +19,7 @@ from bayesmix.ml.newton import Curvature, inverse_information, newton
 from bayesmix.ml.search import LONG, SHORT, Start, Task, run_start
 from bayesmix.parallel import one_blas_thread
 from bayesmix.spec import Model, Packing
-from bayesmix.three_steps.sandwich import outer
+from bayesmix.three_steps.sandwich import Groups, outer
 from bayesmix.typing import Array
 
 STEP = 1e-4
@@ -170,7 +170,7 @@ class Maximum:
         """Which entries of theta lie in a flat direction."""
         return inverse_information(self.curvature)[1]
 
-    def robust(self, scores: Array, freq: Array, groups: NDArray[np.int64] | None) -> Array:
+    def robust(self, scores: Array, freq: Array, groups: Groups) -> Array:
         """The sandwich of scores (row, parameter) of rows that stand for `freq` units, summed over each group."""
         return self.inverse @ outer(scores, freq, groups) @ self.inverse
 
