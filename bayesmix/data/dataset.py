@@ -220,7 +220,8 @@ def _check_frame(model: Model, df: pd.DataFrame) -> None:
             "The columns of the data are a MultiIndex, expected one name each: "
             "df.columns = ['_'.join(map(str, c)) for c in df.columns]."
         )
-    wanted = [*model.items, *(c for c in (model.cluster, model.freq) if c)]
+    beside = list(dict.fromkeys(r.family.column for r in model.responses if r.family.column))
+    wanted = [*model.items, *beside, *(c for c in (model.cluster, model.freq) if c)]
     for column in wanted:
         if column not in df.columns:
             raise ValueError(missing_column(column, df))
@@ -228,7 +229,11 @@ def _check_frame(model: Model, df: pd.DataFrame) -> None:
     covariates = [column for c in model.covariates for column in columns_of(c)]
     if hit := [c for c in (*wanted, *covariates) if c in twice]:
         raise ValueError(f"The data have more than one column named '{hit[0]}': rename or drop one of them.")
-    roles = [("an item", c) for c in model.items] + [("the cluster column", model.cluster), ("freq", model.freq)]
+    roles = (
+        [("an item", c) for c in model.items]
+        + [("the column of trials", c) for c in beside]
+        + [("the cluster column", model.cluster), ("freq", model.freq)]
+    )
     for k, (role, column) in enumerate(roles):
         if other := [r for r, c in roles[:k] if c == column and column is not None]:
             raise ValueError(f"'{column}' came both as {other[0]} and as {role}: take it out of one of them.")

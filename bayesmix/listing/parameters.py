@@ -12,7 +12,18 @@ import xarray as xr
 
 from bayesmix.layout import WIDTH, Section, Table, make_table, number, p_value, percent, probability
 from bayesmix.results import Estimates, Fit, entries, entry, occasions, odds_ratios, ratio_of
-from bayesmix.spec import SCALES, TINY, Effect, LatentClass, Quantity, Response, Term, canonical, plain, shown
+from bayesmix.spec import (
+    SCALES,
+    TINY,
+    Effect,
+    LatentClass,
+    Quantity,
+    Response,
+    Term,
+    canonical,
+    plain,
+    shown,
+)
 
 SHOWN_PATHS = 12
 
@@ -315,6 +326,13 @@ def _part_table(table: pd.DataFrame, head: str, shown: Callable[[float], str]):
         for (variable, k, part), row in zip(table.index, table.to_numpy(), strict=True)
     ]
     return make_table(("class", head, "estimate", "SE", "95% lower", "upper"), rows, left=2)
+
+
+def expected(fit: Fit) -> Section | None:
+    """Means of inflated counts, probabilities of successes: what families make of intercepts and further parameters."""
+    rows = [row for q in Estimates.of(fit).of_kind("expected") for row in _derived_rows(fit, q, 0)]
+    head = ("", "estimate", "SE", "95% lower", "upper", "")
+    return Section("Expected answers", [make_table(head, rows)]) if rows else None
 
 
 # probability scale and odds ratios ----------------------------------------------------------------
