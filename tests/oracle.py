@@ -61,6 +61,16 @@ def density(family, y, eta, auxiliary, n_categories: int) -> float:
     if name == "Ordinal":
         below = CDF[family.link](auxiliary[0][: n_categories - 1] - eta)
         return float(np.diff(np.concatenate([[0.0], below, [1.0]]))[int(y)])
+    if name == "Normal":
+        return _normal(
+            y, float(eta), math.sqrt(sum(map(float, auxiliary))) if len(auxiliary) > 1 else float(auxiliary[0])
+        )
+    if name == "Poisson":
+        return _poisson(y, math.exp(eta))
+    return _further(name, family, y, eta, auxiliary, n_categories)
+
+
+def _further(name: str, family, y, eta, auxiliary, n_categories: int) -> float:
     if name == "PartialCredit":
         steps = np.concatenate([[0.0], np.cumsum(eta - auxiliary[0][: n_categories - 1])])
         return float(softmax(steps)[int(y)])
@@ -70,14 +80,8 @@ def density(family, y, eta, auxiliary, n_categories: int) -> float:
         return _censored(y, float(eta), float(auxiliary[0]), family)
     if name == "ZeroInflatedPoisson":
         return _zero_inflated(y, float(auxiliary[0]), stats.poisson(math.exp(eta)))
-    if name in ("NegativeBinomial", "ZeroInflatedNegativeBinomial"):
-        alpha, inflation = float(auxiliary[0]), float(auxiliary[1]) if len(auxiliary) > 1 else 0.0
-        return _zero_inflated(y, inflation, stats.nbinom(1 / alpha, 1 / (1 + alpha * math.exp(eta))))
-    if name == "Normal":
-        return _normal(
-            y, float(eta), math.sqrt(sum(map(float, auxiliary))) if len(auxiliary) > 1 else float(auxiliary[0])
-        )
-    return _poisson(y, math.exp(eta))
+    alpha, inflation = float(auxiliary[0]), float(auxiliary[1]) if len(auxiliary) > 1 else 0.0
+    return _zero_inflated(y, inflation, stats.nbinom(1 / alpha, 1 / (1 + alpha * math.exp(eta))))
 
 
 def design(c, df: pd.DataFrame) -> np.ndarray:

@@ -171,6 +171,8 @@ class Patterns:
         ValueError
             A parameter is missing, has another shape, or lies outside its support.
         """
+        if not lead:
+            values = self.packing.with_fixed(values)
         theta = self.packing.pack(values, lead)
         if self.recoding.is_identity:
             return theta

@@ -17,6 +17,7 @@ from bayesmix.spec import (
     TINY,
     Effect,
     LatentClass,
+    Model,
     Quantity,
     Response,
     Term,
@@ -39,7 +40,7 @@ def results(fit: Fit) -> list[Section]:
     parts = [*sorted(latent, key=lambda part: part.level == "cluster"), *model.responses]
     rows, out, listed = Rows(fit), [], set()
     for part in parts:
-        names = [n for n in dict.fromkeys(t.parameter.name for t in part.terms) if n not in listed]
+        names = [n for n in dict.fromkeys(t.parameter.name for t in part.terms) if n not in listed | model.offsets]
         listed.update(names)
         if names and isinstance(part, Response):
             out.append(Section(_items_title(fit, part), [*_by_class(fit, part, names, rows), *_note(fit, part, names)]))
@@ -63,6 +64,12 @@ def _latent_title(part: LatentClass | Effect) -> str:
 def row_of(table: pd.DataFrame, label: str) -> dict[str, Any]:
     """One row of a table, in plain values."""
     return {str(k): v for k, v in table.loc[label].items()}
+
+
+def covariates(model: Model) -> dict[str, str]:
+    """What is said of covariates and of offsets, each formula once."""
+    found = {"Covariates": False, "Offset": True}
+    return {k: "; ".join(dict.fromkeys(c.formula for c in model.covariates if c.offset == v)) for k, v in found.items()}
 
 
 class Rows:

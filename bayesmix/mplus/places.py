@@ -110,6 +110,11 @@ def check(model: Model) -> None:
     if model.classes_at("item"):
         raise refusal("a class for every response", "memberships of single responses need data with a row a response")
     for t in (t for part in (*model.classes, *model.effects, *model.responses) for t in part.terms):
+        if t.covariates and t.covariates.offset:
+            raise refusal(
+                f"the offset '{t.covariates.formula}'",
+                "Mplus has none; fix the slope of a covariate at 1: fix={'coefficient[..., x]': 1}",
+            )
         if t.covariates and (odd := [x for x in parse_formula(t.covariates.formula) if not _is_column(t, x)]):
             raise refusal(f"the formula '{t.covariates.formula}'", f"make '{odd[0]}' a column of its own")
         if t.covariates and t.covariates.times:
