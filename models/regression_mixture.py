@@ -68,7 +68,8 @@ def regression_mixture(
         Distribution of the outcome, `normal()` if left out; any but `nominal()`.
     variance : str
         Residual variance of a normal outcome: ``"equal"``, ``"class"`` (one for each class), or the formula of
-        covariates on which it depends linearly R(17), of individuals or of groups.
+        covariates on which it depends linearly R(17), of individuals or of groups. Of counts ``"class"`` is a
+        dispersion and an inflation for each class; inflations are told apart by covariates of the classes alone.
     by_class, by_cluster_class : str, optional
         Coefficients that vary over the classes C, D, e.g. ``"1 + female"``; all of them if left out.
     random : str

@@ -381,7 +381,7 @@ class Packing:
         return theta
 
     def with_fixed(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        """Values with those of parameters that have no free entry, such as an offset's one, where these are left out."""
+        """Values with those of parameters without a free entry, such as an offset's one, where these are left out."""
         whole = {p.name for p in self.parameters if p.name not in values and (self.index[p.name] < 0).all()}
         return {**values, **{k: self.held[k] for k in whole if not np.isnan(self.held[k]).any()}}
 

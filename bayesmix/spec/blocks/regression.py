@@ -55,7 +55,8 @@ class Regression:
             raise ValueError(
                 "A nominal outcome came: a regression takes normal, bernoulli, ordinal or poisson outcomes."
             )
-        if variance != "equal" and family.kind != "real":
+        spread = family.kind == "real" or (variance == "class" and family.kind == "count" and family.auxiliary)
+        if variance != "equal" and not spread:
             raise ValueError(f"variance={variance!r} came for an outcome that is not normal: leave it out.")
         if variance not in ("equal", "class") and not family.gaussian:
             raise ValueError(

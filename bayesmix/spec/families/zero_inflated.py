@@ -113,8 +113,12 @@ class ZeroInflated:
         return (*self.counts.item_auxiliary(place), inflation)
 
     def outcome_auxiliary(self, by: tuple[str, ...], spread_by: tuple[str, ...]) -> tuple[Parameter, ...]:
-        """Those of `counts`; the inflation of an outcome, by the classes that its intercept has."""
-        inflation = Parameter("outcome_inflation", by, "probability", INFLATION)
+        """Those of `counts`; the inflation of an outcome.
+
+        It is common to the classes unless more is asked for: the zeros of those who never count look the same in all
+        of them, so that one outcome tells their share, and nothing of its parts, where no covariates tell classes.
+        """
+        inflation = Parameter("outcome_inflation", spread_by, "probability", INFLATION)
         return (*self.counts.outcome_auxiliary(by, spread_by), inflation)
 
 
