@@ -68,6 +68,11 @@ CASES = {
 """The model, the truth, and the sizes of the data."""
 
 
+def kept(name: str) -> Path:
+    """Where the table of a case is kept."""
+    return FOLDER / f"outcomes_{name}.csv"
+
+
 def run(name: str, replications: int = 100) -> pd.DataFrame:
     """The table of one case, kept in `studies/`."""
     model, truth, sizes = CASES[name]
@@ -76,7 +81,7 @@ def run(name: str, replications: int = 100) -> pd.DataFrame:
         **sizes,
     )  # fmt: skip
     out = done.summary().round(4)
-    out.to_csv(FOLDER / f"outcomes_{name}.csv", index_label="entry")
+    out.to_csv(kept(name), index_label="entry")
     return out
 
 

@@ -394,3 +394,12 @@ def test_seizures_are_those_of_flexmix():
     fit = bm.fit(model, read("seizure"))
     assert fit.loglik == pytest.approx(-376.1762, abs=1e-3)
     assert fit.n_parameters == 9
+
+
+@pytest.mark.parametrize(("family", "loglik"), [(bm.ordinal(), -1608.870), (bm.partial_credit(), -1612.683)])
+def test_attitudes_to_science_are_those_of_mirt(family, loglik):
+    """The data Science of R's mirt: graded responses and generalised partial credit, as its manual prints them."""
+    if not (Path(FOLDER) / "science.csv").exists():
+        pytest.skip("the folder of real data has no science.csv")
+    df = read("science")
+    assert bm.fit(fma(list(df), 1, family=family), df).loglik == pytest.approx(loglik, abs=2e-3)

@@ -37,6 +37,13 @@ GUESSING = Form(
 )
 
 
+INFLATION = Form(
+    lambda w: float(np.log(w) - np.log1p(-w)) if 0 < w < 1 else (-np.inf if w <= 0 else np.inf),
+    lambda m: float(1 / (1 + np.exp(-m))),
+    lambda m: float(np.exp(-abs(m)) / (1 + np.exp(-abs(m))) ** 2),
+)
+
+
 @dataclass(frozen=True)
 class Place:
     """A parameter of Mplus.
@@ -220,6 +227,8 @@ def _auxiliary(
         yield Place("Variances", "", y, ((1.0, here(**at)),), scope, form=VARIANCE)
     elif role == "dispersion":
         yield Place("Dispersion", "", y, ((1.0, here(**at)),), scope)
+    elif role == "inflation":
+        yield Place("Means", "", f"{y}#1", ((1.0, here(**at)),), scope, form=INFLATION)
     elif role == "guessing":
         yield Place("Thresholds", "", f"{y}$2", ((1.0, here(**at)),), scope, form=GUESSING)
     else:

@@ -22,6 +22,7 @@ def df() -> pd.DataFrame:
     out["o"], out["n3"] = rng.integers(1, 5, n), rng.choice(["a", "b", "c"], n)
     out["y"], out["z"], out["k"] = rng.normal(size=n), rng.normal(size=n), rng.poisson(2.0, n)
     out["x"], out["g"] = rng.normal(size=n), np.repeat([f"school {j}" for j in range(20)], 6)
+    out["t"] = out["y"].clip(lower=0.0)
     return out.assign(w=np.repeat(rng.normal(size=20), 6), times=rng.integers(1, 4, n), sex=rng.choice(["m", "f"], n))
 
 
@@ -45,6 +46,11 @@ SAME = {
     ),
     "equal variances": lambda: bm.models.lca(["y", "z"], 2, family=bm.normal()),
     "dispersion": lambda: bm.models.lca(["k", "o"], 2, family=bm.negative_binomial()),
+    "inflated": lambda: bm.models.lca(["k", "o"], 2, family=bm.zero_inflated_poisson()),
+    "inflated and dispersed": lambda: bm.models.lca(["k", "o"], 2, family=bm.zero_inflated_negative_binomial()),
+    "censored": lambda: bm.models.lca(
+        ["t", "z"], 2, family={"t": bm.censored_normal(lower=0.0), "z": bm.normal()}, variance="class"
+    ),
     "probit": lambda: bm.models.lca(FALL, 2, family=bm.bernoulli("probit")),
     "invariant": lambda: bm.models.lta([FALL, SPRING], 3, "x", "x", family=bm.bernoulli()),
     "free": lambda: bm.models.lta([FALL, SPRING], 2, measurement="free", family=bm.bernoulli()),
