@@ -57,7 +57,15 @@ The mixture is not chosen where there is none:""",
 def page() -> str:
     """Write the whole page in MyST markdown."""
     values = read_published()
-    parts = [_introduction(values), _not_met(values), _data_sets(values), _studies(), _outcomes(), _calibration(), _sizes()]
+    parts = [
+        _introduction(values),
+        _not_met(values),
+        _data_sets(values),
+        _studies(),
+        _outcomes(),
+        _calibration(),
+        _sizes(),
+    ]
     return "\n\n".join(["# Validated against", *(text for part in parts for text in part)]) + "\n"
 
 

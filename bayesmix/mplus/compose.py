@@ -27,7 +27,8 @@ MISSING = (9999, -9999, 99999, -99999, 999999, -999999)
 WORDS = frozenset({"ALL", "ARE", "BY", "IS", "ON", "PON", "PWITH", "WITH", "XWITH"})
 """Of the language itself, which no variable can be named by."""
 COUNTS = {
-    "poisson": "", "negative_binomial": "(NB)", "zero_inflated_poisson": "(I)", "zero_inflated_negative_binomial": "(NBI)"
+    "poisson": "", "negative_binomial": "(NB)", "zero_inflated_poisson": "(I)",
+    "zero_inflated_negative_binomial": "(NBI)",
 }  # fmt: skip
 """What follows the name of a count."""
 LEFT_OF = {"Means": "[{}]", "Thresholds": "[{}]"}

@@ -310,3 +310,30 @@ def test_words_of_the_language_name_no_variable(tmp_path, df):
     data = df.rename(columns={"lies": "on", "yells": "All"})
     names = bm.mplus.write(bm.models.lca(["on", "All", FALL[0]], 2), data, tmp_path / "run.inp")
     assert (names["on"], names["All"]) == ("ON2", "ALL2")
+
+
+@pytest.mark.parametrize(
+    ("declare", "words"),
+    [
+        (
+            lambda: bm.models.lca(["k", "z"], 2, family={"k": bm.binomial(20), "z": bm.normal()}),
+            "the item 'k' of .*Bin",
+        ),
+        (
+            lambda: bm.models.lca(["o", "lies"], 2, family=bm.partial_credit()),
+            "the item 'o' of the family PartialCredit",
+        ),
+        (
+            lambda: bm.models.lca(["t", "z"], 2, family={"t": bm.censored_normal(0, 9), "z": bm.normal()}),
+            "two limits of",
+        ),
+        (
+            lambda: bm.models.lca(["t", "z"], 2, family={"t": bm.censored_normal(-1), "z": bm.normal()}),
+            "limit -1 of 't', which no answer reaches",
+        ),
+        (lambda: bm.models.lca(["k", "z"], 2, family=bm.normal(), offset={"k": "x"}), "the offset 'x'"),
+    ],
+)
+def test_outcomes_that_mplus_has_not_are_refused_by_name(df, tmp_path, declare, words):
+    with pytest.raises(ValueError, match=words):
+        bm.mplus.write(declare(), df, tmp_path / "run.inp")

@@ -67,7 +67,9 @@ def test_the_gradient_is_that_of_differences(df, model, values, by_row):
         family = model.responses[0].family
         model = regression_mixture("a ~ x", 2, family=family, variance="class")
         values = {"class_logit": [0.3, 0.0], "intercept": [0.1, 2.0], "coefficient": [[0.2], [-0.1]]}
-        values |= {"outcome_inflation": [0.0, 0.3]} | ({"outcome_dispersion": [0.6, 0.3]} if family.counts.auxiliary else {})
+        values |= {"outcome_inflation": [0.0, 0.3]} | (
+            {"outcome_dispersion": [0.6, 0.3]} if family.counts.auxiliary else {}
+        )
     else:
         values = values | {"item_inflation": np.array([[0.0, 0.2], [0.9, 0.3]])}
     graph = LogLikelihood(problem := bm.prepare(model, df))
