@@ -312,25 +312,17 @@ def test_words_of_the_language_name_no_variable(tmp_path, df):
     assert (names["on"], names["All"]) == ("ON2", "ALL2")
 
 
+def _two(item, family):
+    return bm.models.lca([item, "z"], 2, family={item: family, "z": bm.normal()})
+
+
 @pytest.mark.parametrize(
     ("declare", "words"),
     [
-        (
-            lambda: bm.models.lca(["k", "z"], 2, family={"k": bm.binomial(20), "z": bm.normal()}),
-            "the item 'k' of .*Bin",
-        ),
-        (
-            lambda: bm.models.lca(["o", "lies"], 2, family=bm.partial_credit()),
-            "the item 'o' of the family PartialCredit",
-        ),
-        (
-            lambda: bm.models.lca(["t", "z"], 2, family={"t": bm.censored_normal(0, 9), "z": bm.normal()}),
-            "two limits of",
-        ),
-        (
-            lambda: bm.models.lca(["t", "z"], 2, family={"t": bm.censored_normal(-1), "z": bm.normal()}),
-            "limit -1 of 't', which no answer reaches",
-        ),
+        (lambda: _two("k", bm.binomial(20)), "the item 'k' of the family Binomial"),
+        (lambda: _two("o", bm.partial_credit()), "the item 'o' of the family PartialCredit"),
+        (lambda: _two("t", bm.censored_normal(0, 9)), "two limits of 't'"),
+        (lambda: _two("t", bm.censored_normal(-1)), "limit -1 of 't', which no answer reaches"),
         (lambda: bm.models.lca(["k", "z"], 2, family=bm.normal(), offset={"k": "x"}), "the offset 'x'"),
     ],
 )

@@ -131,7 +131,7 @@ def test_new_rows_are_predicted_with_their_trials(df):
 
 
 def test_a_factor_of_successes_is_integrated(df):
-    model = fma(ITEMS + ["c"], 1, family=bm.binomial(11))
+    model = fma([*ITEMS, "c"], 1, family=bm.binomial(11))
     some = df.dropna().assign(c=lambda d: d["b"])[[*ITEMS, "c"]].head(60)
     values = {"class_logit": [0.0], "item_intercept": [[-0.2, 0.3, 0.1]], "loading": [0.5, 0.8, 0.7]}
     z, w = np.polynomial.hermite_e.hermegauss(61)
@@ -199,5 +199,5 @@ def test_trials_may_be_missing_where_no_answer_is(df):
 
 @pytest.mark.parametrize("trials", [0, -3, 2.5, True, None, ""])
 def test_what_is_no_number_of_trials_is_refused(trials):
-    with pytest.raises(ValueError, match="The trials came as .*, expected a whole number of at least 1, or the name"):
+    with pytest.raises(ValueError, match=r"The trials came as .*, expected a whole number of at least 1, or the name"):
         bm.binomial(trials)

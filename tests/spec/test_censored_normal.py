@@ -215,12 +215,12 @@ def test_what_are_no_limits_is_refused(limits, words):
 
 def test_answers_beyond_a_limit_are_refused():
     df = drawn(0.0, None)
-    with pytest.raises(ValueError, match="Item 'a' came with .*, expected at least 1, the limit .*: correct it"):
+    with pytest.raises(ValueError, match=r"Item 'a' came with .*, expected at least 1, the limit .*: correct it"):
         bm.prepare(model_of(1.0, None), df)
     with pytest.raises(ValueError, match="expected at most 2, the limit"):
         bm.prepare(model_of(None, 2.0), df)
 
 
 def test_a_linear_variance_is_refused():
-    with pytest.raises(ValueError, match="variance='x' came for .*censored"):
+    with pytest.raises(ValueError, match=r"variance='x' came for .*censored"):
         regression_mixture("y ~ x", family=bm.censored_normal(0), variance="x")

@@ -137,8 +137,8 @@ def test_curves_and_information_are_those_of_the_formula(fit):
         assert float(one["information"]) == pytest.approx(a**2 * variance, rel=1e-3)
     bm.plots.item_curves(fit)
     bm.plots.information(fit)
-    bm.plots.profile(bm.fit(lca(ITEMS, 1, family=bm.partial_credit()), pd.DataFrame(np.arange(60).reshape(20, 3) % 4,
-                                                                                       columns=ITEMS), **QUICK))  # fmt: skip
+    some = pd.DataFrame(np.arange(60).reshape(20, 3) % 4, columns=ITEMS)
+    bm.plots.profile(bm.fit(lca(ITEMS, 1, family=bm.partial_credit()), some, **QUICK))
 
 
 def test_kinds_of_items_stand_in_one_test(df):
