@@ -67,11 +67,16 @@ from .results.occasions import transitions as transitions
 from .results.regression import coefficients as coefficients
 from .spec.families import Family as Family
 from .spec.families import bernoulli as bernoulli
+from .spec.families import binomial as binomial
+from .spec.families import censored_normal as censored_normal
 from .spec.families import negative_binomial as negative_binomial
 from .spec.families import nominal as nominal
 from .spec.families import normal as normal
 from .spec.families import ordinal as ordinal
+from .spec.families import partial_credit as partial_credit
 from .spec.families import poisson as poisson
+from .spec.families import zero_inflated_negative_binomial as zero_inflated_negative_binomial
+from .spec.families import zero_inflated_poisson as zero_inflated_poisson
 from .spec.model import Covariates as Covariates
 from .spec.model import Effect as Effect
 from .spec.model import LatentClass as LatentClass
@@ -131,8 +136,10 @@ __all__ = [
     "adaptive",
     "at",
     "bernoulli",
+    "binomial",
     "bootstrap",
     "build",
+    "censored_normal",
     "class_counts",
     "class_curves",
     "class_draws",
@@ -170,6 +177,7 @@ __all__ = [
     "odds_ratios",
     "of_item",
     "ordinal",
+    "partial_credit",
     "paths",
     "plots",
     "poisson",
@@ -192,4 +200,6 @@ __all__ = [
     "transitions",
     "trapezoid",
     "vuong_test",
+    "zero_inflated_negative_binomial",
+    "zero_inflated_poisson",
 ]

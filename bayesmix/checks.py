@@ -13,6 +13,11 @@ def is_whole(value: object, least: int) -> bool:
     return isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= least
 
 
+def is_number(value: object) -> bool:
+    """Whether a value is a real number, NumPy's too; True and False are none."""
+    return isinstance(value, Real) and not isinstance(value, bool)
+
+
 def whole(name: str, value: Any, least: int = 1, more: str = "") -> int:
     """Take a whole number.
 

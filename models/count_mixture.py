@@ -18,7 +18,7 @@ from bayesmix.models.lca import lca
 from bayesmix import Model, constrain
 from bayesmix.checks import one_of
 from bayesmix.spec import Equal, Fix
-from bayesmix.spec.blocks import Formula, Items
+from bayesmix.spec.blocks import Formula, Items, Offset
 from bayesmix.spec.families.negative_binomial import NegativeBinomial
 
 
@@ -32,6 +32,7 @@ def count_mixture(
     cluster: str | None = None,
     effects: str | None = None,
     cluster_covariates: Formula = None,
+    offset: Offset = None,
     fix: Fix = None,
     equal: Equal = None,
 ) -> Model:
@@ -41,7 +42,7 @@ def count_mixture(
     ----------
     items : sequence of str
         Columns of counts 0, 1, 2, ...
-    classes, covariates, freq, cluster, effects, cluster_covariates
+    classes, covariates, freq, cluster, effects, cluster_covariates, offset
         As in :func:`bayesmix.models.lca`.
     dispersion : {"equal", "class"}
         alpha: the same in all classes, or one for each.
@@ -66,6 +67,6 @@ def count_mixture(
     counts = NegativeBinomial()
     declared = lca(
         items, classes, covariates, counts, dispersion, freq,
-        cluster=cluster, effects=effects, cluster_covariates=cluster_covariates,
+        cluster=cluster, effects=effects, cluster_covariates=cluster_covariates, offset=offset,
     )  # fmt: skip
     return constrain(replace(declared, name="count_mixture"), fix=fix, equal=equal)

@@ -21,11 +21,13 @@ from bayesmix.spec.blocks import (
     Families,
     Formula,
     Items,
+    Offset,
     class_logits,
     class_number,
     cluster_class,
     item_responses,
     random_class_logits,
+    with_offset,
 )  # fmt: skip
 
 
@@ -44,6 +46,7 @@ def lca(
     cluster_class_covariates: Formula = None,
     effects_by_cluster_class: bool = False,
     items_by_cluster_class: bool = False,
+    offset: Offset = None,
     fix: Fix = None,
     equal: Equal = None,
 ) -> Model:
@@ -73,6 +76,9 @@ def lca(
         Number of classes M of clusters, D, at least 2; the class logits depend on D (24). None at 0.
     effects_by_cluster_class, items_by_cluster_class : bool
         Whether the covariance of the random effects (18), (25), the parameters of items (22), depend on D.
+    offset : str or mapping of item to str, optional
+        What is added to the predictor of all items, or of each, with the coefficient one: a column, such as the log of
+        an exposure, or an expression of formulas, ``"log(hours)"``. New rows need it as they need covariates.
     fix, equal
         Entries that are fixed, held equal or related by equations: as in :func:`bayesmix.constrain`.
 
@@ -96,7 +102,7 @@ def lca(
     effects = effects or ("unrestricted" if cluster and not cluster_classes else "none")
     d = cluster_class(cluster_classes, cluster_class_covariates)
     by_d = tuple(k.name for k in d)
-    responses = item_responses(items, family, (*by_d * items_by_cluster_class, "C"), variance)
+    responses = with_offset(item_responses(items, family, (*by_d * items_by_cluster_class, "C"), variance), offset)
     logits = class_logits("C", "class", by_d, individual=covariates, cluster=cluster_covariates)
     u, loadings = random_class_logits("C", classes, "cluster", effects, by_d * effects_by_cluster_class)
     needs_clusters(cluster, effects=effects, cluster_covariates=cluster_covariates, cluster_classes=cluster_classes)

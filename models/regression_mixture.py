@@ -48,6 +48,7 @@ def regression_mixture(
     effects_by_cluster_class: bool = False,
     cluster_covariates_by_cluster_class: Terms = (),
     logits_by_cluster_class: bool = False,
+    offset: str | None = None,
     fix: Fix = None,
     equal: Equal = None,
 ) -> Model:
@@ -67,7 +68,8 @@ def regression_mixture(
         Distribution of the outcome, `normal()` if left out; any but `nominal()`.
     variance : str
         Residual variance of a normal outcome: ``"equal"``, ``"class"`` (one for each class), or the formula of
-        covariates on which it depends linearly R(17), of individuals or of groups.
+        covariates on which it depends linearly R(17), of individuals or of groups. Of counts ``"class"`` is a
+        dispersion and an inflation for each class; inflations are told apart by covariates of the classes alone.
     by_class, by_cluster_class : str, optional
         Coefficients that vary over the classes C, D, e.g. ``"1 + female"``; all of them if left out.
     random : str
@@ -88,6 +90,9 @@ def regression_mixture(
     effects_by_cluster_class, logits_by_cluster_class : bool
         Whether the covariance matrix of the random coefficients depends on D, (18) (for class logits without random
         parts); whether the logits of C do, (24).
+    offset : str, optional
+        What is added to the linear predictor with the coefficient one: a column, such as the log of an exposure, or an
+        expression of formulas, ``"log(hours)"``. New rows need it as they need covariates.
     fix, equal
         Entries that are fixed, held equal or related by equations: as in :func:`bayesmix.constrain`.
 
@@ -133,6 +138,6 @@ def regression_mixture(
     parents = ("D",) * logits_by_cluster_class
     a = class_logits("C", "class", parents, individual=covariates, cluster=between.get("class"))
     c = (LatentClass("C", classes, "individual", (*a, *loadings)),) if classes > 1 else ()
-    outcome = regression.response(eta, varying, classes, cluster_classes)
+    (outcome,) = blocks.with_offset([regression.response(eta, varying, classes, cluster_classes)], offset)
     declared = Model("regression_mixture", (outcome,), (*d, *c), (*u, *f), cluster, freq)
     return constrain(declared, fix=fix, equal=equal)

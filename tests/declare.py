@@ -25,7 +25,15 @@ FAMILY = {
     "oprobit": bm.ordinal("probit"),
     "normal": bm.normal(),
     "count": bm.poisson(),
+    "partial": bm.partial_credit(),
+    "overdispersed": bm.negative_binomial(),
+    "zip": bm.zero_inflated_poisson(),
+    "zinb": bm.zero_inflated_negative_binomial(),
+    "trials": bm.binomial("m"),
+    "of_nine": bm.binomial(9, "probit"),
+    "tobit": bm.censored_normal(0.0, 4.0),
 }
+"""Those after the count are no part of random models, whose draws would change."""
 ITEMS = {
     "binary": ("b1", "b2"),
     "probit": ("b3", "b4"),
@@ -34,6 +42,13 @@ ITEMS = {
     "oprobit": ("o2", "o5"),
     "normal": ("y1", "y2"),
     "count": ("k1", "k2"),
+    "partial": ("o3", "o4"),
+    "overdispersed": ("k1", "k2"),
+    "zip": ("k1", "k2"),
+    "zinb": ("k1", "k2"),
+    "trials": ("k1", "k2"),
+    "of_nine": ("k1", "k2"),
+    "tobit": ("t1", "t2"),
 }
 LEVELS = {"n3": 3, "n2": 2, "o3": 3, "o4": 4, "o2": 2, "o5": 4, "p3": 3, "p4": 4} | {f"b{i}": 2 for i in range(1, 5)}
 X = Covariates("x", "x + s")
@@ -55,6 +70,9 @@ def frame(seed: int = 0, clusters: int = 4, rows: int = 4, missing: float = 0.15
     df["s"] = df["s"].map({0: "low", 1: "mid", 2: "top"})
     df["w"] = np.repeat(rng.normal(size=clusters).round(1), rows)
     df["v"] = np.repeat(np.array(["in", "out"])[np.arange(clusters) % 2], rows)
+    for i in (1, 2):
+        df[f"t{i}"] = df[f"y{i}"].clip(0.0, 4.0)
+    df["m"] = df[["k1", "k2"]].max(axis=1).fillna(0.0) + np.arange(n) % 3
     df["g"], df["f"] = np.repeat(np.arange(clusters) + 7, rows), rng.integers(1, 4, n)
     return df.sample(frac=1, random_state=seed).reset_index(drop=True)
 
@@ -87,7 +105,7 @@ def measure(kind: str, *classes: str, covariates=None, effects: tuple = (), sd_b
     dims, fixed = (item, *classes), ()
     if kind == "nominal":
         dims, fixed = (*dims, category), (bm.at(0.0, **{category: 0}),)
-    terms = () if kind in ("ordinal", "oprobit") else (Term(Parameter(f"nu_{kind}", dims, fixed=fixed)),)
+    terms = () if kind in ("ordinal", "oprobit", "partial") else (Term(Parameter(f"nu_{kind}", dims, fixed=fixed)),)
     if covariates:
         terms += (Term(Parameter(f"slope_{kind}", (covariates.name, *dims), fixed=fixed), covariates),)
     if effects:
@@ -96,6 +114,14 @@ def measure(kind: str, *classes: str, covariates=None, effects: tuple = (), sd_b
     auxiliary = ()
     if kind in ("ordinal", "oprobit"):
         auxiliary = (Term(Parameter(f"tau_{kind}", (item, *classes, threshold), "ordered")),)
+    if kind == "partial":
+        auxiliary = (Term(Parameter("tau_partial", (item, *classes, threshold))),)
+    if kind in ("overdispersed", "zinb"):
+        auxiliary = (Term(Parameter(f"alpha_{kind}", (item,), "positive")),)
+    if kind in ("zip", "zinb"):
+        auxiliary += (Term(Parameter(f"inflation_{kind}", (item, *classes), "probability")),)
+    if kind == "tobit":
+        auxiliary = (Term(Parameter("sigma_tobit", (item, *sd_by), "positive")),)
     if kind == "normal":
         auxiliary = (Term(Parameter("sigma", (item, *sd_by), "positive")),)
     return Response(kind, ITEMS[kind][:items], FAMILY[kind], terms, auxiliary, item, category, threshold)

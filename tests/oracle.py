@@ -34,13 +34,24 @@ def _bernoulli(y: float, p: float) -> float:
     return float(stats.bernoulli.pmf(y, p))
 
 
+def _zero_inflated(y: float, inflation: float, p) -> float:
+    return inflation * (y == 0) + (1 - inflation) * float(p.pmf(y))
+
+
+def _censored(y: float, mean: float, sigma: float, family) -> float:
+    p = stats.norm(mean, sigma)
+    if y == family.lower:
+        return float(p.cdf(y))
+    return float(p.sf(y) if y == family.upper else p.pdf(y))
+
+
 def softmax(x):
     """Probabilities from logits."""
     return np.exp(x) / np.exp(x).sum()
 
 
 def density(family, y, eta, auxiliary, n_categories: int) -> float:
-    """Probability (density) of the coded answer `y`."""
+    """Probability (density) of the coded answer `y`; of successes `n_categories` is the number of trials."""
     name = type(family).__name__
     if name == "Bernoulli":
         guess = float(auxiliary[0]) if family.guessing else 0.0
@@ -54,7 +65,23 @@ def density(family, y, eta, auxiliary, n_categories: int) -> float:
         return _normal(
             y, float(eta), math.sqrt(sum(map(float, auxiliary))) if len(auxiliary) > 1 else float(auxiliary[0])
         )
-    return _poisson(y, math.exp(eta))
+    if name == "Poisson":
+        return _poisson(y, math.exp(eta))
+    return _further(name, family, y, eta, auxiliary, n_categories)
+
+
+def _further(name: str, family, y, eta, auxiliary, n_categories: int) -> float:
+    if name == "PartialCredit":
+        steps = np.concatenate([[0.0], np.cumsum(eta - auxiliary[0][: n_categories - 1])])
+        return float(softmax(steps)[int(y)])
+    if name == "Binomial":
+        return float(stats.binom.pmf(y, n_categories, CDF[family.link](eta)))
+    if name == "CensoredNormal":
+        return _censored(y, float(eta), float(auxiliary[0]), family)
+    if name == "ZeroInflatedPoisson":
+        return _zero_inflated(y, float(auxiliary[0]), stats.poisson(math.exp(eta)))
+    alpha, inflation = float(auxiliary[0]), float(auxiliary[1]) if len(auxiliary) > 1 else 0.0
+    return _zero_inflated(y, inflation, stats.nbinom(1 / alpha, 1 / (1 + alpha * math.exp(eta))))
 
 
 def design(c, df: pd.DataFrame) -> np.ndarray:
@@ -116,7 +143,7 @@ class Oracle:
         for r in self.model.responses:
             for item in r.items:
                 y = self.df[item].to_numpy(float)
-                if type(r.family).__name__ in ("Normal", "Poisson"):
+                if r.family.kind != "categorical":
                     out[item] = (y, 0)
                 else:
                     labels = self.categories.get(item, sorted(set(y[~np.isnan(y)])))
@@ -208,6 +235,8 @@ class Oracle:
         codes, n = self.coded[item]
         if np.isnan(codes[row]):
             return 1.0
+        if type(r.family).__name__ == "Binomial":
+            n = self.df[r.family.trials].iloc[row] if isinstance(r.family.trials, str) else r.family.trials
         total, at = 0.0, at | {r.item_dim: r.items.index(item)}
         for here, _, p in self.states("item", at, effects, row):
             eta = self.predict(r.predictor, here, effects, row)

@@ -384,3 +384,22 @@ def test_the_entropy_of_transitions_is_that_of_all_classes_together():
     )
     assert fit.entropy == pytest.approx(0.592, abs=0.002)
     assert fit.class_entropy("C1") == pytest.approx(0.639, abs=0.002)
+
+
+def test_seizures_are_those_of_flexmix():
+    """The data of Wang et al. (1996) in R's flexmix: a Poisson mixture with hours of observation as exposure."""
+    if not (Path(FOLDER) / "seizure.csv").exists():
+        pytest.skip("the folder of real data has no seizure.csv")
+    model = regression_mixture("Seizures ~ Treatment * log(Day)", 2, family=bm.poisson(), offset="log(Hours)")
+    fit = bm.fit(model, read("seizure"))
+    assert fit.loglik == pytest.approx(-376.1762, abs=1e-3)
+    assert fit.n_parameters == 9
+
+
+@pytest.mark.parametrize(("family", "loglik"), [(bm.ordinal(), -1608.870), (bm.partial_credit(), -1612.683)])
+def test_attitudes_to_science_are_those_of_mirt(family, loglik):
+    """The data Science of R's mirt: graded responses and generalised partial credit, as its manual prints them."""
+    if not (Path(FOLDER) / "science.csv").exists():
+        pytest.skip("the folder of real data has no science.csv")
+    df = read("science")
+    assert bm.fit(fma(list(df), 1, family=family), df).loglik == pytest.approx(loglik, abs=2e-3)

@@ -62,6 +62,7 @@ def page() -> str:
         _not_met(values),
         _data_sets(values),
         _studies(),
+        _outcomes(),
         _calibration(),
         _sizes(),
         _three_steps(),
@@ -191,6 +192,26 @@ def _calibration() -> Iterator[str]:
         rows.append((name.replace("_", " "), int(found["n"].min()), len(found), f"{found['p'].min():.3f}", means))
     middle = calibration.DRAWS / 2
     yield markdown(rows, ("model", "replications", "entries", "smallest p", f"mean ranks ({middle:g} expected)"))
+
+
+def _outcomes() -> Iterator[str]:
+    """Say how often intervals hold the true values, for inflated counts, trials, limits, offsets, partial credit."""
+    sys.path.insert(0, str(ROOT / "data"))
+    import outcomes
+
+    yield "## Coverage: other outcomes"
+    yield (
+        "Data are drawn from each model and fitted by it; a 95% interval holds the true value in 95% of the data sets. "
+        "The last column has average standard errors over SDs of the estimates, which is 1. `data/outcomes.py` makes "
+        "the tables, `data/studies/` keeps them."
+    )
+    rows = []
+    for name in outcomes.CASES:
+        found = pd.read_csv(outcomes.kept(name), index_col="entry").query("sd > 0 and cover == cover")
+        cover, ratio = found["cover"], found["average_se"] / found["sd"]
+        middle = f"{cover.mean():.3f} ({cover.min():.2f} to {cover.max():.2f})"
+        rows.append((name.replace("_", " "), int(found["n"].max()), len(found), middle, f"{ratio.mean():.2f}"))
+    yield markdown(rows, ("model", "data sets", "entries", "coverage (of entries)", "SE / SD"))
 
 
 def _sizes() -> Iterator[str]:

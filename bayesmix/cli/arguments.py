@@ -39,7 +39,7 @@ def template(name: str) -> Callable:
 
 
 def family_of(wanted: Sequence[str], items: Sequence[str], names: Sequence[str]) -> Any:
-    """Read a family, or item to family, of ``ordinal``, ``bernoulli:probit``, ``A-C=normal``.
+    """Read a family, or item to family, of ``ordinal``, ``bernoulli:probit``, ``binomial:n``, ``A-C=normal``.
 
     Parameters
     ----------
@@ -58,10 +58,10 @@ def family_of(wanted: Sequence[str], items: Sequence[str], names: Sequence[str])
     from bayesmix.spec.families import FAMILIES
 
     def one(word: str) -> Any:
-        name, _, link = word.strip().partition(":")
+        name, *words = word.strip().split(":")
         if name not in FAMILIES:
             raise ValueError(f"The family came as '{word}': give one of {', '.join(FAMILIES)}, or item=family.")
-        return FAMILIES[name](link) if link else FAMILIES[name]()
+        return FAMILIES[name].of_words(tuple(words))
 
     words = [w for text in wanted for w in text.split(",") if w.strip()]
     bare = [w for w in words if "=" not in w]

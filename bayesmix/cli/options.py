@@ -31,7 +31,8 @@ class ModelOptions:
     covariates: str | None = None
     """Formula of the class logits: 'age + sex'."""
     family: Texts = field(default_factory=list)
-    """nominal, bernoulli, ordinal, normal, poisson, negative_binomial, or A-C=normal."""
+    """nominal, bernoulli, ordinal, partial_credit, normal, censored_normal:LOWER:UPPER, poisson, negative_binomial,
+    zero_inflated_poisson, zero_inflated_negative_binomial, binomial:TRIALS (a number or a column), or A-C=normal."""
     freq: str | None = None
     """Column of frequency weights."""
     cluster: str | None = None

@@ -375,7 +375,7 @@ def _recoded(
         if any(t.effects for _, t in terms):
             turns += [(c, t) for _, t in terms]
             continue
-        if not all(plan.may_scale(t) for _, t in terms):
+        if not c.offset and not all(plan.may_scale(t) for _, t in terms):
             continue
         each = [plan.absorbers(where, t, columns) for where, t in terms]
         common = set.intersection(*({b.covariates for b in some or ()} for some in each)) if each else set()
@@ -389,7 +389,7 @@ def _recoded(
                 shifted_by += [(where.name, t)] * bool(made.beside)
             elif kept := _not_yet(t, kept, absorbed):
                 absorbed.append(Absorbed(t, kept))
-    slopes = tuple({t.parameter.name: t for c in columns for _, t in uses[c]}.values())
+    slopes = tuple({t.parameter.name: t for c in columns for _, t in uses[c] if not _is_offset(t)}.values())
     chained, loadings = plan.shifted({name for name, _ in shifted_by}, columns)
     inside = {k: _inside(k, columns, matrices, owner) for k in matrices}
     recoding = Recoding(columns, tuple(absorbed), chained, loadings, None, slopes)
@@ -461,7 +461,8 @@ class _Plan:
             number = len(t.dims) == 1 and self._reaches(where.name)
             return (Absorber(t.parameter, t.dims),) if number else ()
         rest = tuple(d for d in t.dims if d != t.covariates.name)
-        possible = self._free(t.parameter).any(axis=t.parameter.dims.index(t.covariates.name))
+        nonzero = self._free(t.parameter) | (self.packing.fixed[t.parameter.name] != 0)  # of an offset: fixed at one
+        possible = nonzero.any(axis=t.parameter.dims.index(t.covariates.name))
         out = []
         if (by := self._intercept(where, rest, possible, self._shared(t))) is not None:
             out.append(by)
@@ -569,6 +570,11 @@ class _Plan:
         return names, loadings
 
 
+def _is_offset(t: Term) -> bool:
+    """Whether a term is an offset."""
+    return t.covariates is not None and t.covariates.offset
+
+
 class _Stuck(Exception):
     """A shift that nothing can take over."""
 
@@ -584,6 +590,8 @@ def _columns(
     x, w = matrices[c.name].values, weights[c.level]
     if not x.size or not (w > 0).any():
         return None
+    if c.offset:  # moved, never scaled: its coefficient is one
+        return Columns(np.eye(x.shape[1]), {CONSTANT: (w @ x / w.sum())[None, :]}) if CONSTANT in beside else None
     share = np.sqrt(w / w.sum())[:, None]
     others = [CONSTANT, *sorted(beside - {CONSTANT})] if CONSTANT in beside else []
     taken: dict[str, Array] = {}

@@ -272,7 +272,8 @@ def _check_frame(model: Model, df: pd.DataFrame) -> None:
             "df.columns = ['_'.join(map(str, c)) for c in df.columns]."
         )
     single = [c for c in (model.cluster, model.freq) if c]
-    wanted = [*model.items, *single, *model.survey.columns]
+    beside = list(dict.fromkeys(r.family.column for r in model.responses if r.family.column))
+    wanted = [*model.items, *beside, *single, *model.survey.columns]
     for column in wanted:
         if column not in df.columns:
             raise ValueError(missing_column(column, df))
@@ -280,7 +281,8 @@ def _check_frame(model: Model, df: pd.DataFrame) -> None:
     covariates = [column for c in model.covariates for column in columns_of(c)]
     if hit := [c for c in (*wanted, *covariates) if c in twice]:
         raise ValueError(f"The data have more than one column named '{hit[0]}': rename or drop one of them.")
-    roles = [("an item", c) for c in model.items] + [("the cluster column", model.cluster), ("freq", model.freq)]
+    roles = [("an item", c) for c in model.items] + [("the column of trials", c) for c in beside]
+    roles += [("the cluster column", model.cluster), ("freq", model.freq)]
     roles += [(ROLES[k], getattr(model.survey, k)) for k in ("weights", "cluster_weights")]
     for role, column in ((ROLES[k], getattr(model.survey, k)) for k in ("strata", "psu", "fpc")):
         if column is not None and column in model.items:

@@ -76,7 +76,9 @@ def design(
     used = np.flatnonzero(needed)
     made = _between(c, frame[list(own)], cast(Any, cluster)) if between else frame[list(own)].iloc[used]
     wide, spec, state = _matrix(c.formula, made, (coding or {}).get("state"))
-    if check:
+    if c.offset:
+        _check_offset(c, wide, levels)
+    elif check:
         _check_columns(c, wide)
     taken = _taken(c, wide, spec)
     x, names = taken.to_numpy(dtype=float), [str(k) for k in taken.columns]
@@ -133,21 +135,21 @@ def _frame(
     check: bool,
 ) -> tuple[pd.DataFrame, dict[str, list]]:
     """Numbers and Categoricals of a formula, and the levels of the latter."""
-    out, found = {}, {}
+    out, found, kind = {}, {}, "Offset" if c.offset else "Covariate"
     for column in uses:
         if column not in df.columns:
             raise ValueError(f"The formula '{c.formula}' names a missing column. {missing_column(column, df)}")
         values = df[column]
         if _is_number(values, uses[column]):
-            out[column] = numbers(f"Covariate '{column}'", values, seen)
+            out[column] = numbers(f"{kind} '{column}'", values, seen)
             missing = np.isnan(out[column])
         else:
             out[column] = _categories(column, values, uses[column], seen, needed, (levels or {}).get(column), check)
             found[column] = [plain(v) for v in out[column].categories]
             missing = out[column].codes < 0
-        _check_present(column, values.index, missing, needed)
+        _check_present(kind, column, values.index, missing, needed)
         if column not in found and np.isinf(out[column]).any():
-            raise ValueError(f"Covariate '{column}' has infinite values: correct them or drop the rows.")
+            raise ValueError(f"{kind} '{column}' has infinite values: correct them or drop the rows.")
         if levels is not None and (column in levels) != (column in found):
             raise ValueError(
                 f"Covariate '{column}' has {'numbers' if column in levels else 'text'} here, and had "
@@ -207,11 +209,11 @@ def _check_levels(column: str, found: Any, levels: list) -> None:
         )
 
 
-def _check_present(column: str, index: pd.Index, missing: Rows, needed: Rows) -> None:
+def _check_present(kind: str, column: str, index: pd.Index, missing: Rows, needed: Rows) -> None:
     if n := int((missing & needed).sum()):
         raise ValueError(
-            f"Covariate '{column}' has {n} missing values (first in row {index[missing & needed][0]}): responses may "
-            f"be missing, covariates may not. Impute, or drop the rows: df.dropna(subset=['{column}'])."
+            f"{kind} '{column}' has {n} missing values (first in row {index[missing & needed][0]}): responses may "
+            f"be missing, {kind.lower()}s may not. Impute, or drop the rows: df.dropna(subset=['{column}'])."
         )
 
 
@@ -264,6 +266,17 @@ def _check_finite(formula: str, wide: pd.DataFrame, frame: pd.DataFrame) -> None
         raise ValueError(
             f"'{wide.columns[k]}' of the formula '{formula}' is no finite number in row {frame.index[row]} ({here}): "
             "a logarithm takes positive values, a root those of at least 0; correct them, or change the formula."
+        )
+
+
+def _check_offset(c: Covariates, wide: pd.DataFrame, levels: Mapping[str, list]) -> None:
+    """Refuse an offset of several columns, or of categories."""
+    columns = [str(k) for k in wide.columns if k != "Intercept"]
+    if len(columns) != 1 or levels:
+        raise ValueError(
+            f"The offset came as '{c.formula}', which is {'of categories' if levels else f'{len(columns)} columns'} "
+            f"({', '.join(columns) or 'none'}), expected one number a row: name a column, or write 'log(hours)' or "
+            "'I(a + b)'."
         )
 
 

@@ -45,6 +45,8 @@ class Coded:
         The most categories that an item of the same dim has.
     center, scale : array (item,)
         Mean and SD of numbers.
+    column : array (row,), optional
+        The column that the family reads beside the items: numbers of trials.
     """
 
     items: tuple[str, ...]
@@ -53,6 +55,7 @@ class Coded:
     width: int
     center: Array
     scale: Array
+    column: Array | None = None
 
 
 def coded_items(
@@ -92,6 +95,8 @@ def coded_items(
             _check_varies(group, y)
     _say_pairs(said)
     out = {r.name: _coded(r, y, categories, beside) for r in model.responses}
+    for r in (r for r in model.responses if r.family.column):
+        out[r.name] = replace(out[r.name], column=_trials(r, out[r.name], df, used))
     return _same_width(model, out)
 
 
@@ -120,9 +125,37 @@ def _checked_numbers(what: str, y: Array, r: Response) -> Array:
     seen, name = y[~np.isnan(y)], r.family.name
     if np.isinf(seen).any():
         raise ValueError(f"{what} has infinite values: set them to missing (NaN) or drop the rows.")
-    if r.family.kind == "count" and (bad := seen[(seen < 0) | (seen % 1 != 0)]).size:
+    if words := r.family.refused(seen):
+        raise ValueError(f"{what} {words}: correct it, or set it to missing (NaN).")
+    if r.family.kind in ("count", "trials") and (bad := seen[(seen < 0) | (seen % 1 != 0)]).size:
         raise ValueError(f"{what} came with {bad[0]:g}, expected counts 0, 1, 2, ... for the family {name}.")
     return y
+
+
+def _trials(r: Response, coded: Coded, df: pd.DataFrame, used: NDArray[np.bool_]) -> Array:
+    """The column of trials of a response: whole numbers, no smaller than the successes, there where an answer is."""
+    column = str(r.family.column)
+    what = f"The column of trials '{column}'"
+    n = numbers(what, df[column], used)
+    seen = n[~np.isnan(n) & used]
+    if (bad := seen[(seen < 0) | (seen % 1 != 0) | np.isinf(seen)]).size:
+        raise ValueError(f"{what} came with {bad[0]:g}, expected whole numbers 0, 1, 2, ...: correct it.")
+    for k, item in enumerate(r.items):
+        y = coded.y[:, k]
+        there = used & ~np.isnan(y)
+        if (gone := there & np.isnan(n)).any():
+            raise ValueError(
+                f"{what} is missing in row {df.index[gone][0]}, where '{item}' has an answer: give the number of "
+                "trials, or set the answer to missing (NaN)."
+            )
+        with np.errstate(invalid="ignore"):
+            over = there & (y > n)
+        if over.any():
+            raise ValueError(
+                f"Item '{item}' came with {y[over][0]:g} successes of {n[over][0]:g} trials (column '{column}') in row "
+                f"{df.index[over][0]}: there are no more successes than trials; correct one of them."
+            )
+    return n
 
 
 def _seen(x: Labels | Array) -> list:

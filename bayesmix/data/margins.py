@@ -72,7 +72,7 @@ def _of_response(r: Response, data: Patterns, scale: Mapping[str, float]) -> Ite
 def item_margins(data: Patterns, r: Response) -> tuple[Array, Array]:
     """Centre and SD of each item of a response; 0 and 1 where the family has no scale of its own."""
     y = data.responses[r.name]
-    if r.family.kind == "categorical":
+    if r.family.kind in ("categorical", "trials"):
         return np.zeros(y.shape[1]), np.ones(y.shape[1])
     weight = np.where(np.isnan(y), 0.0, data.counts[:, None])
     total = np.maximum(weight.sum(axis=0), 1.0)

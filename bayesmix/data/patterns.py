@@ -105,6 +105,7 @@ class Patterns:
         varies = cluster is not None and (by_cluster or _by_cluster(model))
         keys = [c.y for c in coded.values()]
         keys += [d.values for c, d in zip(model.covariates, designs.values(), strict=True) if c.level == "individual"]
+        keys += [c.column[:, None] for c in coded.values() if c.column is not None]
         keys += [cluster[:, None].astype(float)] if cluster is not None else []
         first, pattern_of = _patterns(keys, seen, collapse)
         merging = cluster is not None and collapse
@@ -119,7 +120,9 @@ class Patterns:
         responses = {name: np.where((counts > 0)[:, None], e.y[first], np.nan) for name, e in coded.items()}
         arrays: dict[str, Named] = {}
         for r in model.responses:
-            arrays |= _response_arrays(r, coded[r.name], responses[r.name], _is_plain(model, r))
+            own = coded[r.name].column
+            beside = None if own is None else own[first]
+            arrays |= _response_arrays(r, coded[r.name], responses[r.name], _is_plain(model, r), beside)
         for c in model.covariates:
             d = designs[c.name].values
             arrays[c.name] = Named((c.level, c.name), d[first] if c.level == "individual" else d)
@@ -168,6 +171,8 @@ class Patterns:
         ValueError
             A parameter is missing, has another shape, or lies outside its support.
         """
+        if not lead:
+            values = self.packing.with_fixed(values)
         theta = self.packing.pack(values, lead)
         if self.recoding.is_identity:
             return theta
@@ -211,6 +216,14 @@ class Patterns:
         first = np.zeros(which.max() + 1, dtype=np.int64)
         first[which] = np.arange(len(which))
         return y[first], which
+
+    def outcomes(self, r: Response, item: str) -> float:
+        """How many outcomes an item has: its categories; of trials by row one more than their mean; else none."""
+        if r.family.column is None:
+            return len(self.categories.get(item, ()))
+        n, y = self.arrays[f"{r.name}:trials"].values[:, r.items.index(item)], self.responses[r.name]
+        weight = np.where(np.isnan(y[:, r.items.index(item)]), 0.0, self.counts)
+        return 1.0 + float((weight * np.nan_to_num(n)).sum() / max(weight.sum(), 1e-300))
 
     def keep[T](self, name: Hashable, made_of: tuple, make: Callable[[], T]) -> T:
         """What `make` makes, made once for all problems with these very arrays, wherever their nodes are."""
@@ -296,29 +309,38 @@ def _is_plain(model: Model, r: Response) -> bool:
     return not any(t.covariates or t.effects or of_items & {*t.dims} for t in r.terms)
 
 
-def _response_arrays(r: Response, coded: Coded, y: Array, plain: bool) -> dict[str, Named]:
+def _response_arrays(r: Response, coded: Coded, y: Array, plain: bool, beside: Array | None = None) -> dict[str, Named]:
     """Make the features of a response's items and what its family needs to know of them.
 
     Those of a response with one table for all are kept once for each different row of answers, where these are few,
     beside the row that each individual has.
     """
+    columns = y if beside is None else np.column_stack([y, beside])
+    wide = {} if beside is None else _beside(r, y, beside)
     if not plain:
-        return _features(r, coded, y, "individual")
-    at, which = equal_rows(y.T)
+        return wide | _features(r, coded, columns, "individual")
+    at, which = equal_rows(columns.T)
     if len(at) * WORTH_ANSWERS > len(y):
-        return _features(r, coded, y, "individual")
+        return wide | _features(r, coded, columns, "individual")
     rows = {f"{r.name}:answers": Named(("individual",), which)}
-    return rows | _features(r, coded, y[at], f"answers_{r.name}")
+    return wide | rows | _features(r, coded, columns[at], f"answers_{r.name}")
 
 
-def _features(r: Response, coded: Coded, y: Array, dim: str) -> dict[str, Named]:
-    """Features of rows of answers along `dim`, and the constants of the family."""
+def _beside(r: Response, y: Array, beside: Array) -> dict[str, Named]:
+    """The column of trials for each answer, as simulators and means take it."""
+    return {f"{r.name}:trials": Named(("individual", r.item_dim), np.repeat(beside[:, None], y.shape[1], axis=1))}
+
+
+def _features(r: Response, coded: Coded, columns: Array, dim: str) -> dict[str, Named]:
+    """Features of rows of answers along `dim`, trials last where there are some, and the constants of the family."""
+    y, beside = columns[:, : len(r.items)], columns[:, len(r.items) :]
     x, out = y, {}
     if r.family.standardised:
         x = (y - coded.center) / coded.scale
         out = {"center": Named((r.item_dim,), coded.center), "scale": Named((r.item_dim,), coded.scale)}
     n_categories = np.array([len(c) for c in coded.categories])
-    features = np.moveaxis(r.family.features(x, coded.width), 0, -1)  # individuals last: sums run along memory
+    made = r.family.features_beside(x, beside) if beside.size else r.family.features(x, coded.width)
+    features = np.moveaxis(made, 0, -1)  # individuals last: sums run along memory
     out |= family_constants(r, x, n_categories, coded.width)
     return {f"{r.name}:features": Named((r.item_dim, "feature", dim), features)} | {
         f"{r.name}:{k}": v for k, v in out.items()

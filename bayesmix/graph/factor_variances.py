@@ -25,7 +25,7 @@ def item_response(model: Model, values: Tensors) -> Iterator[tuple[Quantity, Ten
     """
     for r in model.responses:
         on = [t for t in r.predictor if t.effects]
-        if not r.family.cumulative or len(on) != 1 or not _is_loading(model, on[0]):
+        if not r.family.difficulties or len(on) != 1 or not _is_loading(model, on[0]):
             continue
         tau = [-values[t.parameter.name] for t in r.predictor if not (t.effects or t.covariates)]
         tau += [values[t.parameter.name] for t in r.auxiliary] if r.family.ordered else []

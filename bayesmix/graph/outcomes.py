@@ -79,7 +79,9 @@ def given_states(r: Response, made: Mapping[str, Named], data: Problem, square: 
     named, constants = made[f"response:{r.name}"], constants_of(data, r.name)
     x = xr.DataArray(named.values, dims=named.dims)
     x = x if r.item_dim in x.dims else x.expand_dims({r.item_dim: len(r.items)})
-    x = x.transpose(..., r.item_dim, "feature")
+    if np.ndim(constants.get("trials", 0.0)) and "individual" not in x.dims:  # they differ by row, and so do means
+        x = x.expand_dims({"individual": len(data.counts)})
+    x = x.transpose(..., "individual", r.item_dim, "feature", missing_dims="ignore")
     mean = r.family.mean(x.values, constants)
     if square and not r.family.finite:
         mean = mean**2 + r.family.variance(x.values, constants)

@@ -60,6 +60,7 @@ def quantities(model: Model, values: Tensors, data: Tensors) -> dict[Quantity, T
         _explained(model, values, made, data),
         of_factors(model, values, data),
         item_response(model, values),
+        _expected(model, values),
     ]
     return _by_name(pair for some in each for pair in some)
 
@@ -121,6 +122,19 @@ def _tables(model: Model, made: Tensors, data: Tensors) -> Quantities:
         x = made[f"response:{r.name}"]
         if (shown := item_probability(model, r, x.dims)) is not None:
             yield shown[0], average(px.math.exp(x), data).rename(shown[1])
+
+
+def _expected(model: Model, values: Tensors) -> Quantities:
+    """What the families of items without covariates and factors make of their parameters: means of inflated counts."""
+    for r in model.distinct_responses:
+        if any(t.covariates or t.effects for t in r.terms) or not r.predictor:
+            continue
+        each = [values[t.parameter.name] for t in r.predictor]
+        extra = {k: values[t.parameter.name] for k, t in zip(r.family.auxiliary, r.auxiliary, strict=True)}
+        if (x := r.family.expected(sum(each[1:], each[0]), **extra)) is not None:
+            words = r.family.expected_words
+            name = f"{r.item_dim if not model.is_regression else r.name}_{words}"
+            yield Quantity(name, "expected", r.name, words, r.family.expected_scale), x
 
 
 # random parts of class logits ---------------------------------------------------------------------

@@ -29,6 +29,8 @@ from bayesmix.listing.classes import classification, counts, whose
 from bayesmix.listing.factors import factors, item_response
 from bayesmix.listing.parameters import (
     constraints,
+    covariates,
+    expected,
     explained,
     odds,
     probability_scale,
@@ -131,8 +133,8 @@ def _sections(fit: Fit, post: xr.DataTree | None) -> list[Section]:
         _model(fit), survey(fit), _starts(fit), _fit(fit),
         counts(fit.class_tables, shown), classification(fit.class_tables, shown),
         *(equations(fit) if fit.model.is_regression else [*results(fit), *item_response(fit), factors(fit)]),
-        constraints(fit), random_parts(fit), transitions(fit), explained(fit), probability_scale(fit), odds(fit),
-        _quality(fit), _posterior(fit, post), _saved(fit),
+        constraints(fit), random_parts(fit), transitions(fit), explained(fit), expected(fit), probability_scale(fit),
+        odds(fit), _quality(fit), _posterior(fit, post), _saved(fit),
     ]  # fmt: skip
     return [s for s in found if s is not None and s.body]
 
@@ -154,7 +156,7 @@ def _model(fit: Fit) -> Section:
         "Regression of": outcome(fit.model) if regression else None,
         "Items": None if regression else f"{len(info.get('items', []))}: {', '.join(map(str, info.get('items', [])))}",
         "Families": ", ".join(dict.fromkeys(family(f) for f in info.get("families", {}).values())),
-        "Covariates": "; ".join(dict.fromkeys(info.get("covariates", {}).values())),
+        **covariates(fit.model),
         "Cluster column": info.get("cluster"),
         "Frequency column": info.get("freq"),
         "Estimator": f"{'pseudo ' if info.get('survey') else ''}maximum likelihood, {errors} standard errors",

@@ -12,7 +12,19 @@ import xarray as xr
 
 from bayesmix.layout import WIDTH, Section, Table, make_table, number, p_value, percent, probability
 from bayesmix.results import Estimates, Fit, entries, entry, occasions, odds_ratios, ratio_of
-from bayesmix.spec import SCALES, TINY, Effect, LatentClass, Quantity, Response, Term, canonical, plain, shown
+from bayesmix.spec import (
+    SCALES,
+    TINY,
+    Effect,
+    LatentClass,
+    Model,
+    Quantity,
+    Response,
+    Term,
+    canonical,
+    plain,
+    shown,
+)
 
 SHOWN_PATHS = 12
 
@@ -28,7 +40,7 @@ def results(fit: Fit) -> list[Section]:
     parts = [*sorted(latent, key=lambda part: part.level == "cluster"), *model.responses]
     rows, out, listed = Rows(fit), [], set()
     for part in parts:
-        names = [n for n in dict.fromkeys(t.parameter.name for t in part.terms) if n not in listed]
+        names = [n for n in dict.fromkeys(t.parameter.name for t in part.terms) if n not in listed | model.offsets]
         listed.update(names)
         if names and isinstance(part, Response):
             out.append(Section(_items_title(fit, part), [*_by_class(fit, part, names, rows), *_note(fit, part, names)]))
@@ -52,6 +64,12 @@ def _latent_title(part: LatentClass | Effect) -> str:
 def row_of(table: pd.DataFrame, label: str) -> dict[str, Any]:
     """One row of a table, in plain values."""
     return {str(k): v for k, v in table.loc[label].items()}
+
+
+def covariates(model: Model) -> dict[str, str]:
+    """What is said of covariates and of offsets, each formula once."""
+    found = {"Covariates": False, "Offset": True}
+    return {k: "; ".join(dict.fromkeys(c.formula for c in model.covariates if c.offset == v)) for k, v in found.items()}
 
 
 class Rows:
@@ -321,6 +339,13 @@ def _part_table(table: pd.DataFrame, head: str, shown: Callable[[float], str]):
         for (variable, k, part), row in zip(table.index, table.to_numpy(), strict=True)
     ]
     return make_table(("class", head, "estimate", "SE", "95% lower", "upper"), rows, left=2)
+
+
+def expected(fit: Fit) -> Section | None:
+    """Means of inflated counts, probabilities of successes: what families make of intercepts and further parameters."""
+    rows = [row for q in Estimates.of(fit).of_kind("expected") for row in _derived_rows(fit, q, 0)]
+    head = ("", "estimate", "SE", "95% lower", "upper", "")
+    return Section("Expected answers", [make_table(head, rows)]) if rows else None
 
 
 # probability scale and odds ratios ----------------------------------------------------------------

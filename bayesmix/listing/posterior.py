@@ -7,6 +7,7 @@ import xarray as xr
 
 from bayesmix.layout import Section, family, make_table, method, number, pairs
 from bayesmix.listing.classes import classification, counts
+from bayesmix.listing.parameters import covariates
 from bayesmix.results import Estimates, compare, rows, sampler, tables_of
 
 COLUMNS = {
@@ -64,7 +65,7 @@ def _about(post: xr.DataTree):
             "Class variables": ", ".join(f"{k} ({n} classes)" for k, n in d.get("classes", {}).items() if n > 1),
             "Items": ", ".join(map(str, d.get("items", []))),
             "Families": ", ".join(dict.fromkeys(map(family, d.get("families", {}).values()))),
-            "Covariates": "; ".join(dict.fromkeys(d.get("covariates", {}).values())),
+            **covariates(Estimates.of(post).model),
             "Cluster column": d.get("cluster"),
             "Individuals": d.get("n_individuals"),
             "Clusters": d.get("n_clusters"),

@@ -36,7 +36,7 @@ def outcome(model: Model) -> str:
 def _formulas(r: Response) -> list[str]:
     """List the formulas of the regression of `r` on covariates of individuals."""
     found = [t.covariates for t in r.predictor if t.covariates and not t.effects]
-    return [c.formula for c in found if c.level == "individual" and c.times is None]
+    return [c.formula for c in found if c.level == "individual" and c.times is None and not c.offset]
 
 
 # the regression -----------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from bayesmix.graph import LogLikelihood
 from bayesmix.ml.objective import Objective, Target
 from bayesmix.ml.starts import Ranges, ranges
 from bayesmix.parallel import one_blas_thread
+from bayesmix.spec import TINY
 from bayesmix.typing import Array
 
 STEP = 1e-4
@@ -133,12 +134,15 @@ def _backtrack(evaluate, limits: Ranges, theta: Array, value: float, step: Array
 
 
 def at_zero(data: Target, theta: Array) -> NDArray[np.bool_]:
-    """Which entries of theta are SDs of effects that have run to zero, their boundary."""
+    """Which entries of theta have run to their boundary: SDs of effects to zero, probabilities to zero or one."""
     small, out = np.abs(theta) < ZERO * ranges(data).unit, np.zeros(len(theta), dtype=bool)
     for p in data.model.parameters:
         i = data.packing.index[p.name]
         if p.domain.is_effect_sd:
             out[i[i >= 0]] = small[i[i >= 0]]
+        elif p.domain.bounds == (0.0, 1.0):
+            at = theta[i[i >= 0]]
+            out[i[i >= 0]] = np.minimum(at, 1.0 - at) < TINY
     return out
 
 

@@ -234,7 +234,7 @@ def _filled(
                 position[k] = v
             if item_axis is not None:
                 position[item_axis] = i
-            n = len(data.categories.get(r.items[i], ()))
+            n = data.outcomes(r, r.items[i])
             width = shape[-1] if role == "threshold" or r.category_dim in dims else None
             out[tuple(position)] = _margin(r, role, y, w, n, width, narrowest)
     return out
@@ -249,7 +249,7 @@ def _answers(data: Target, r: Response, t: Term, at: Sequence[int], parts, known
     return _Answers(rows, w if which is None else np.bincount(which, weights=w, minlength=len(rows)))
 
 
-def _margin(r: Response, role: str, y: Array, w: Array, n: int, width: int | None, narrowest: float):
+def _margin(r: Response, role: str, y: Array, w: Array, n: float, width: int | None, narrowest: float):
     if role == "sigma":
         w = w * ~np.isnan(y)
         mean = np.nansum(w * np.nan_to_num(y)) / w.sum()

@@ -228,7 +228,7 @@ def _answers(r: Response, data: Target) -> tuple[Array, Array]:
 def _response_ranges(r: Response, data: Target, raw: dict[str, list]) -> None:
     """Intercepts, thresholds and SDs at the margins of the items."""
     y, counts = _answers(r, data)
-    n_categories = [len(data.categories.get(i, ())) for i in r.items]
+    n_categories = [data.outcomes(r, i) for i in r.items]
     margins = [r.family.baseline(y[:, k], counts, n) for k, n in enumerate(n_categories)]
     sd = np.array([np.nanstd(y[:, k]) for k in range(len(r.items))])
     alone = len(r.items) == 1
@@ -236,7 +236,7 @@ def _response_ranges(r: Response, data: Target, raw: dict[str, list]) -> None:
         if t.covariates is None and not t.effects and (alone or r.item_dim in t.parameter.dims):
             shape = data.packing.shape(t.parameter)
             raw[t.parameter.name][0] = _spread_over(margins, t.parameter.dims, shape, r.item_dim, r.category_dim)
-            if r.family.kind != "categorical":
+            if r.family.kind in ("real", "count"):
                 each = sd if r.family.kind == "real" else np.array([_dispersion(y[:, k]) for k in range(len(r.items))])
                 raw[t.parameter.name][1] = _over_items(each, t.parameter.dims, shape, r.item_dim)
             raw[t.parameter.name][2] = 1.0

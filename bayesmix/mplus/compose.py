@@ -26,6 +26,11 @@ LIMIT = 15.0
 MISSING = (9999, -9999, 99999, -99999, 999999, -999999)
 WORDS = frozenset({"ALL", "ARE", "BY", "IS", "ON", "PON", "PWITH", "WITH", "XWITH"})
 """Of the language itself, which no variable can be named by."""
+COUNTS = {
+    "poisson": "", "negative_binomial": "(NB)", "zero_inflated_poisson": "(I)",
+    "zero_inflated_negative_binomial": "(NBI)",
+}  # fmt: skip
+"""What follows the name of a count."""
 LEFT_OF = {"Means": "[{}]", "Thresholds": "[{}]"}
 
 
@@ -92,6 +97,7 @@ def write(
     )
     held = restrictions(table, Patterns.of(data).packing if declared.constraints else None)
     rows = _data(declared, df, data, words)
+    _check_limits(declared, rows, words)
     code = next((c for c in MISSING if not (rows == c).any(axis=None)), None)
     if code is None:
         raise ValueError(f"The data have every missing-value code among {MISSING}: recode one of these values.")
@@ -133,6 +139,22 @@ def _check_same(fit: Fit, words: Words) -> None:
                 f"'{item}' has {words.categories.get(item)} categories in these data and {len(categories)} in those of "
                 "the fit: give the data of the fit."
             )
+
+
+def _check_limits(model: Model, rows: pd.DataFrame, words: Words) -> None:
+    """Refuse censored items with two limits, and with one that is not where Mplus looks for it: the outermost value."""
+    for r in (r for r in model.responses if r.family.name == "censored_normal"):
+        lower, upper = getattr(r.family, "lower", None), getattr(r.family, "upper", None)
+        for item in r.items:
+            y = rows[words.names[item]]
+            if lower is not None and upper is not None:
+                raise refusal(f"two limits of '{item}' ({lower:g} and {upper:g})", "Mplus has one, from above or below")
+            limit, there = (lower, y.min()) if upper is None else (upper, y.max())
+            if limit != there:
+                raise refusal(
+                    f"the limit {limit:g} of '{item}', which no answer reaches ({there:g} is the outermost)",
+                    "Mplus takes the outermost answer for the limit; take normal() for this item",
+                )
 
 
 # names and data -----------------------------------------------------------------------------------
@@ -237,7 +259,7 @@ def _variables(model: Model, words: Words, names: list[str], code: int) -> list[
     kinds: dict[str, list[str]] = {}
     for r in model.responses:
         for item in r.items:
-            option, mark = _kind(r.family, words.categories.get(item, 0))
+            option, mark = _kind(r.family, words.categories.get(item, 0), item)
             kinds.setdefault(option, []).append(words.names[item] + mark)
     out = [("NAMES", " ".join(names)), ("USEVARIABLES", " ".join(n for n in names if n not in aside))]
     out += [("MISSING", f"ALL ({code})")]
@@ -292,7 +314,7 @@ def _levels(model: Model) -> dict[str, list[str]]:
     return out
 
 
-def _kind(family, categories: int) -> tuple[str, str]:
+def _kind(family, categories: int, item: str) -> tuple[str, str]:
     """Name the option of VARIABLE that a family's items stand under, and what follows their names."""
     if getattr(family, "guessing", False):
         return "CATEGORICAL", "(3PL)"
@@ -300,11 +322,13 @@ def _kind(family, categories: int) -> tuple[str, str]:
         return "NOMINAL", ""
     if family.name in ("bernoulli", "ordinal", "nominal"):
         return "CATEGORICAL", ""
-    if family.kind == "count":
-        return "COUNT", "(NB)" if family.auxiliary else ""
+    if family.name in COUNTS:
+        return "COUNT", COUNTS[family.name]
+    if family.name == "censored_normal":
+        return "CENSORED", "(B)" if family.upper is None else "(A)"
     if family.name == "normal":
         return "", ""
-    raise refusal(f"items of the family {family!r}")
+    raise refusal(f"the item '{item}' of the family {family}", "leave it out, or give it another family")
 
 
 def _analysis(model: Model, starts: int, begun: bool) -> list[tuple[str, str]]:

@@ -14,9 +14,20 @@ from bayesmix.mplus.language import Input, expand
 from bayesmix.mplus.output import Output
 from bayesmix.mplus.text import read_text
 from bayesmix.spec import Model
-from bayesmix.spec.families import bernoulli, negative_binomial, nominal, normal, ordinal, poisson
+from bayesmix.spec.families import (
+    Family,
+    bernoulli,
+    censored_normal,
+    negative_binomial,
+    nominal,
+    normal,
+    ordinal,
+    poisson,
+    zero_inflated_negative_binomial,
+    zero_inflated_poisson,
+)
 
-OTHER = ("KNOWNCLASS", "TRAINING", "SUBPOPULATION", "CENSORED", "SURVIVAL", "WEIGHT", "STRATIFICATION", "GROUPING",
+OTHER = ("KNOWNCLASS", "TRAINING", "SUBPOPULATION", "SURVIVAL", "WEIGHT", "STRATIFICATION", "GROUPING",
          "CONSTRAINT", "PATTERN")  # fmt: skip
 RELATION = re.compile(r"^(.+?)\s+(ON|BY|WITH|XWITH|PON|\|)\s+(.+)$")
 LABELS = re.compile(r"\(([^)]*)\)")
@@ -387,6 +398,29 @@ def _order(said: Input, later: Mapping[str, set[str]]) -> int:
     return longest
 
 
+KINDS = {
+    "P": poisson, "NB": negative_binomial, "I": zero_inflated_poisson, "PI": zero_inflated_poisson,
+    "NBI": zero_inflated_negative_binomial,
+}  # fmt: skip
+"""Families of counts by what follows their names."""
+
+
+def _censored(said: Input, items: Sequence[str], df: pd.DataFrame | None) -> dict[str, Family]:
+    """Find the censored items: the limit of each is its outermost answer, from below (b) or above (a)."""
+    kinds = re.findall(r"([\w -]+?)\s*\((\w+)\)", (said.option("VARIABLE", "CENSORED") or "").upper())
+    by_item = {v: k for names, k in kinds for word in names.split() for v in expand(word, said.used)}
+    if odd := [k for k in by_item.values() if k not in ("A", "B")]:
+        raise _refuse(f"censored items of the kind ({odd[0].lower()})")
+    if by_item and df is None:
+        raise _refuse("censored items without data: their limits are the outermost answers; give df=")
+    assert df is not None or not by_item
+    found = {i: df[i] for i in items if i in by_item} if df is not None else {}
+    return {
+        i: censored_normal(lower=float(y.min())) if by_item[i] == "B" else censored_normal(upper=float(y.max()))
+        for i, y in found.items()
+    }
+
+
 def _families(said: Input, items: Sequence[str], df: pd.DataFrame | None, out: Output | None) -> dict:
     """Find the family of each item."""
     probit = (said.option("ANALYSIS", "LINK") or "").upper() == "PROBIT"
@@ -394,8 +428,9 @@ def _families(said: Input, items: Sequence[str], df: pd.DataFrame | None, out: O
     counts = (said.option("VARIABLE", "COUNT") or "").upper()
     kinds = dict(re.findall(r"([\w-]+)\s*\((\w+)\)", counts))
     by_item = {v: k for names, k in kinds.items() for v in expand(names, said.used)}
-    if odd := [k for k in by_item.values() if k not in ("P", "NB")]:
+    if odd := [k for k in by_item.values() if k not in KINDS]:
         raise _refuse(f"counts of the kind ({odd[0].lower()})")
+    censored = _censored(said, items, df)
     deep = set()
     if out is not None and len(out.results):
         deep = {v.partition("$")[0] for v in out.results["variable"] if re.search(r"\$(?!1$)\d+$", v)}
@@ -411,7 +446,7 @@ def _families(said: Input, items: Sequence[str], df: pd.DataFrame | None, out: O
         if item in said.nominal:
             return nominal()
         if item in said.count:
-            return negative_binomial() if by_item.get(item) == "NB" else poisson()
-        return normal()
+            return KINDS[by_item.get(item, "P")]()
+        return censored[item] if item in censored else normal()
 
     return {item: family(item) for item in items}

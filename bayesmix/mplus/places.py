@@ -37,6 +37,13 @@ GUESSING = Form(
 )
 
 
+INFLATION = Form(
+    lambda w: float(np.log(w) - np.log1p(-w)) if 0 < w < 1 else (-np.inf if w <= 0 else np.inf),
+    lambda m: float(1 / (1 + np.exp(-m))),
+    lambda m: float(np.exp(-abs(m)) / (1 + np.exp(-abs(m))) ** 2),
+)
+
+
 @dataclass(frozen=True)
 class Place:
     """A parameter of Mplus.
@@ -110,6 +117,11 @@ def check(model: Model) -> None:
     if model.classes_at("item"):
         raise refusal("a class for every response", "memberships of single responses need data with a row a response")
     for t in (t for part in (*model.classes, *model.effects, *model.responses) for t in part.terms):
+        if t.covariates and t.covariates.offset:
+            raise refusal(
+                f"the offset '{t.covariates.formula}'",
+                "Mplus has none; fix the slope of a covariate at 1: fix={'coefficient[..., x]': 1}",
+            )
         if t.covariates and (odd := [x for x in parse_formula(t.covariates.formula) if not _is_column(t, x)]):
             raise refusal(f"the formula '{t.covariates.formula}'", f"make '{odd[0]}' a column of its own")
         if t.covariates and t.covariates.times:
@@ -215,6 +227,8 @@ def _auxiliary(
         yield Place("Variances", "", y, ((1.0, here(**at)),), scope, form=VARIANCE)
     elif role == "dispersion":
         yield Place("Dispersion", "", y, ((1.0, here(**at)),), scope)
+    elif role == "inflation":
+        yield Place("Means", "", f"{y}#1", ((1.0, here(**at)),), scope, form=INFLATION)
     elif role == "guessing":
         yield Place("Thresholds", "", f"{y}$2", ((1.0, here(**at)),), scope, form=GUESSING)
     else:

@@ -115,7 +115,7 @@ def _response_curves(estimates: Estimates, r: Response) -> list[_Curves]:
 
 
 def _mean_curves(estimates: Estimates, r: Response) -> list[_Curves]:
-    """Gather means of normal items, or rates of counts: the intercepts of the predictor of `r`."""
+    """Gather means of numbers, rates of counts, probabilities of successes: intercepts of the predictor of `r`."""
     names = [t.parameter.name for t in r.predictor if not (t.covariates or t.effects)]
     intercepts = [estimates[n] for n in names if n in estimates and r.item_dim in estimates[n].value.dims]
     if len(intercepts) != 1:
@@ -125,10 +125,9 @@ def _mean_curves(estimates: Estimates, r: Response) -> list[_Curves]:
         return []
     table = intercepts[0].map(lambda x: stacked(x, classes, r.item_dim))
     ends = [x.values for x in (table.value, table.lower, table.upper)]
-    counts = r.family.kind == "count"
-    ends = [np.exp(x) for x in ends] if counts else ends
+    ends = [r.family.shown_location(x) for x in ends]
     items, labels = ([str(i) for i in table.value[d].values] for d in table.value.dims)
-    return [_Curves(r.name, "rate" if counts else "mean", items, labels, *ends, None, "".join(classes))]
+    return [_Curves(r.name, r.family.location_axis, items, labels, *ends, None, "".join(classes))]
 
 
 def _grid(panels: int, items: int, classes: int) -> NDArray[Any]:

@@ -75,6 +75,8 @@ def _coefficients(model: Model) -> dict[str, _Coefficient]:
     out: dict[str, _Coefficient] = {}
     for t in (*r.predictor, *(a for a in r.auxiliary if r.threshold_dim in a.parameter.dims)):
         c, by = t.covariates, [d for d in t.parameter.dims if d in classes]
+        if c is not None and c.offset:
+            continue
         if t.effects:
             for k, e in zip(c.only or () if c else ("1",), t.effects, strict=False):
                 out.setdefault(k, _Coefficient(k)).effect = e

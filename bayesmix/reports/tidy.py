@@ -21,7 +21,7 @@ Reported = Fit | xr.DataTree | Enumeration | Study | ThreeStep
 """What tables and pages are made of."""
 DERIVED: tuple[Kind, ...] = (
     "sd", "variance", "icc", "correlation", "correlation matrix", "covariance matrix", "logit contrast",
-    "discrimination", "difficulty",
+    "discrimination", "difficulty", "expected",
 )  # fmt: skip
 """What follows from parameters, but for transitions and shares, which have tables of their own."""
 
@@ -186,7 +186,8 @@ def _pairs(fit: Fit, name: str) -> pd.DataFrame:
 def _parameters(fit: Fit) -> pd.DataFrame:
     """Every entry of the parameters that exists, with what it is of."""
     cells = Rows(fit)
-    found = [(name, at, label) for name in map(str, fit.params) for at, label in cells.entries(name)]
+    names = [str(k) for k in fit.params if k not in fit.model.offsets]
+    found = [(name, at, label) for name in names for at, label in cells.entries(name)]
     labels = [label for *_, label in found]
     out = cells.summary.loc[labels].drop(columns="free")
     status = np.where(cells.summary.loc[labels, "free"], "free", "fixed")

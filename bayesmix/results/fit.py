@@ -345,7 +345,7 @@ class Fit:
             No number between 0 and 1.
         """
         frames = []
-        for name, x in self.params.data_vars.items():
+        for name, x in ((k, x) for k, x in self.params.data_vars.items() if k not in self.model.offsets):
             rows = pd.DataFrame(
                 {
                     "estimate": x.values.ravel(),

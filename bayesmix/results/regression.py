@@ -165,7 +165,7 @@ class _Regression:
             yield "1", x
         elif t.covariates.name in self.between:
             yield t.covariates.times or "1", (x * self.between[t.covariates.name]).sum(t.covariates.name)
-        else:
+        elif not t.covariates.offset:
             for k, column in enumerate(self.data.coords[t.covariates.name]):
                 yield str(column), x.isel({t.covariates.name: k}, drop=True)
 

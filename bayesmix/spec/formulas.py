@@ -85,8 +85,8 @@ def _check_words(formula: str) -> None:
     """Refuse what would be read as something else, by the formula's text."""
     if "offset(" in formula.replace(" ", ""):
         raise ValueError(
-            f"The formula '{formula}' has an offset, which these models do not take: give the covariate a slope, or "
-            "subtract the offset from a normal outcome."
+            f"The formula '{formula}' has an offset: it stands beside the formula, as offset='log(hours)', where the "
+            "model takes one; or give the covariate a slope."
         )
     if "~" in formula or "|" in formula:
         raise ValueError(f"The formula '{formula}' has '~' or '|': write covariates alone, as 'age + sex'.")

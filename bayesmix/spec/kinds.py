@@ -24,6 +24,7 @@ SMALLEST = 1e-100
 Kind = Literal[
     "parameter", "class size", "transition", "item probability", "sd", "variance", "icc", "correlation",
     "correlation matrix", "covariance matrix", "logit contrast", "share", "path effect", "discrimination", "difficulty",
+    "expected",
 ]  # fmt: skip
 Group = Literal["parameter", "probability", "derived"]
 TABLES: tuple[Kind, ...] = ("class size", "transition", "item probability")

@@ -45,6 +45,8 @@ class Covariates:
         A covariate of individuals; the columns, then of clusters, are multiplied by it.
     single : bool
         Whether each term must be one column: a random slope belongs to one.
+    offset : bool
+        Whether it is an offset: one column of numbers with the coefficient one, which may be constant.
 
     Examples
     --------
@@ -58,6 +60,7 @@ class Covariates:
     only: tuple[str, ...] | None = field(default=None, metadata=DATA)
     times: str | None = field(default=None, metadata=DATA)
     single: bool = field(default=False, metadata=DATA)
+    offset: bool = field(default=False, metadata=DATA)
 
 
 @dataclass(frozen=True)
@@ -262,6 +265,11 @@ class Model:
     def covariates(self) -> tuple[Covariates, ...]:
         """Every design matrix once."""
         return tuple({t.covariates.name: t.covariates for t in terms(self) if t.covariates}.values())
+
+    @property
+    def offsets(self) -> frozenset[str]:
+        """Names of the coefficients of offsets, which are one: no parameters to anybody."""
+        return frozenset(t.parameter.name for t in terms(self) if t.covariates and t.covariates.offset)
 
     @property
     def items(self) -> tuple[str, ...]:

@@ -472,6 +472,7 @@ class Packing:
             A parameter is missing or unknown, has another shape, lies outside its support, or has another value at
             a fixed entry.
         """
+        values = self.with_fixed(values)
         self._check_names(values)
         theta = np.zeros((*lead, self.size))
         for p in self.parameters:
@@ -495,6 +496,11 @@ class Packing:
             self._check_absent(p, value, raw)
         self._check_equal(values)
         return theta
+
+    def with_fixed(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Values with those of parameters without a free entry, such as an offset's one, where these are left out."""
+        whole = {p.name for p in self.parameters if p.name not in values and (self.index[p.name] < 0).all()}
+        return {**values, **{k: self.held[k] for k in whole if not np.isnan(self.held[k]).any()}}
 
     def near(self, values: Mapping[str, Array]) -> dict[str, Array]:
         """Natural values as the constraints have them: the nearest ones, by least squares.

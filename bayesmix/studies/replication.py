@@ -63,15 +63,18 @@ class Plan:
         given = self.truth.get(name)
         model, values = (self.population, self.params) if given is None else (self.models[name], given)
         data = prepare(model, df).on_user_scale()
+        values = data.packing.with_fixed(values)
         used = [p for p in model.parameters if p.name in values]
         out = {p.name: label(Named(p.dims, np.asarray(values[p.name], dtype=float)), data) for p in used}
-        return out if len(used) < len(model.parameters) else out | tables(data, data.packing.pack(values))
+        shown = {k: x for k, x in out.items() if k not in model.offsets}
+        return shown if len(used) < len(model.parameters) else shown | tables(data, data.packing.pack(values))
 
     def true_parameters(self, rows: Dataset, known: Mapping[str, xr.DataArray]) -> tuple[dict[str, Array], bool]:
         """The parameters of a model of encoded rows of which the values are known, and whether these are all."""
         data = Problem.of(rows, self.fit.get("nodes"))
         shapes = {p.name: label(Named(p.dims, np.zeros(data.packing.shape(p))), data) for p in rows.model.parameters}
         out = {k: known[k].values for k, x in shapes.items() if k in known and same_entries(known[k], x)}
+        out = data.packing.with_fixed(out)
         return out, len(out) == len(shapes)
 
 

@@ -55,6 +55,11 @@ def outcomes_of(
         family, note = (given_family, []) if given_family is not None else _by_values(name, df[name])
         notes += note
         check_family(family)
+        if family.column is not None:
+            raise ValueError(
+                f"The outcome '{name}' came with trials by row (column '{family.column}'), which step three does not "
+                "read: give a whole number, bm.binomial(10), or take the outcome into the model itself."
+            )
         if family.kind != "categorical":
             y = numbers(f"The outcome '{name}'", df[name], np.ones(len(df), dtype=bool))
             if np.isinf(y).any():

@@ -233,12 +233,71 @@ def unequal_widths():
     return model([measure("nominal", "C"), second], [logits("C")])
 
 
+def inflated_counts():
+    """Zeros that nobody counted, by class; factors and covariates in the counts."""
+    r = [measure("zip", "C", effects=("f",)), replace(measure("count", "C"), items=("p3", "p4"))]
+    return model(r, [logits("C")], [effect("f", "individual")])
+
+
+def inflated_dispersed_counts():
+    """The same with a dispersion, and with covariates: a table for each individual."""
+    return model([measure("zinb", "C", covariates=X), measure("normal", "C")], [logits("C")], freq=True)
+
+
+def inflated_plain():
+    """One table for all, in clusters with classes."""
+    return model([measure("zinb", "D", "C")], [logits("D", level="cluster"), logits("C", "D")], two_level=True)
+
+
+def overdispersed_counts():
+    """Negative binomial counts with an effect of clusters."""
+    return model([measure("overdispersed", "C", effects=("u",))], [logits("C")], [effect("u")], two_level=True)
+
+
+def successes():
+    """Binomial answers with trials by row, and with classes of items."""
+    return model([measure("trials", "C")], [logits("C", level="item")])
+
+
+def successes_of_nine():
+    """Nine trials in all rows; a probit with random slopes."""
+    return model([measure("of_nine", "C", covariates=X, effects=("u",))], [logits("C")], [effect("u")], two_level=True)
+
+
+def successes_plain():
+    """Trials by row and one table for all."""
+    return model([measure("trials", "C")], [logits("C")], freq=True)
+
+
+def within_limits():
+    """Censored answers with an SD by class and a factor."""
+    return model([measure("tobit", "C", effects=("f",), sd_by=("C",))], [logits("C")], [effect("f", "individual")])
+
+
+def within_limits_plain():
+    """Censored answers in clusters, covariates of the class alone."""
+    c = logits("C", more=(on_logits("C", covariates=X),))
+    return model([measure("tobit", "C", sd_by=("C",)), measure("trials", "C")], [c], two_level=True)
+
+
+def partial_credit():
+    """Adjacent categories with a factor, items of other numbers of categories."""
+    r = [measure("partial", "C", effects=("f",)), measure("binary", "C", effects=("f",))]
+    return model(r, [logits("C")], [effect("f", "individual")])
+
+
+def partial_credit_with_covariates():
+    return model([measure("partial", "C", covariates=X)], [logits("C")], freq=True)
+
+
 DECLARED = [
     lca_ragged, lca_covariates, one_class, factor_model, gom, gom_not_finite, gom_two_level, factor_mixture, fma_gom,
     irt_3pl, lta, lta_two_level, triangular_loadings, between_class, within_and_between, regression_mixture,
     random_slopes, effects_of_both_levels, cluster_covariates_of_individuals, cluster_covariates_of_factor,
     between_chain, class_logits_on_factor, between_class_on_effect, shared_by_items, item_chain, waves_of_ordinal,
-    unequal_waves, unequal_widths,
+    unequal_waves, unequal_widths, inflated_counts, inflated_dispersed_counts, inflated_plain, overdispersed_counts,
+    successes, successes_of_nine, successes_plain, within_limits, within_limits_plain, partial_credit,
+    partial_credit_with_covariates,
 ]  # fmt: skip
 
 

@@ -22,6 +22,7 @@ def df() -> pd.DataFrame:
     out["o"], out["n3"] = rng.integers(1, 5, n), rng.choice(["a", "b", "c"], n)
     out["y"], out["z"], out["k"] = rng.normal(size=n), rng.normal(size=n), rng.poisson(2.0, n)
     out["x"], out["g"] = rng.normal(size=n), np.repeat([f"school {j}" for j in range(20)], 6)
+    out["t"] = out["y"].clip(lower=0.0)
     return out.assign(w=np.repeat(rng.normal(size=20), 6), times=rng.integers(1, 4, n), sex=rng.choice(["m", "f"], n))
 
 
@@ -45,6 +46,11 @@ SAME = {
     ),
     "equal variances": lambda: bm.models.lca(["y", "z"], 2, family=bm.normal()),
     "dispersion": lambda: bm.models.lca(["k", "o"], 2, family=bm.negative_binomial()),
+    "inflated": lambda: bm.models.lca(["k", "o"], 2, family=bm.zero_inflated_poisson()),
+    "inflated and dispersed": lambda: bm.models.lca(["k", "o"], 2, family=bm.zero_inflated_negative_binomial()),
+    "censored": lambda: bm.models.lca(
+        ["t", "z"], 2, family={"t": bm.censored_normal(lower=0.0), "z": bm.normal()}, variance="class"
+    ),
     "probit": lambda: bm.models.lca(FALL, 2, family=bm.bernoulli("probit")),
     "invariant": lambda: bm.models.lta([FALL, SPRING], 3, "x", "x", family=bm.bernoulli()),
     "free": lambda: bm.models.lta([FALL, SPRING], 2, measurement="free", family=bm.bernoulli()),
@@ -304,3 +310,22 @@ def test_words_of_the_language_name_no_variable(tmp_path, df):
     data = df.rename(columns={"lies": "on", "yells": "All"})
     names = bm.mplus.write(bm.models.lca(["on", "All", FALL[0]], 2), data, tmp_path / "run.inp")
     assert (names["on"], names["All"]) == ("ON2", "ALL2")
+
+
+def _two(item, family):
+    return bm.models.lca([item, "z"], 2, family={item: family, "z": bm.normal()})
+
+
+@pytest.mark.parametrize(
+    ("declare", "words"),
+    [
+        (lambda: _two("k", bm.binomial(20)), "the item 'k' of the family Binomial"),
+        (lambda: _two("o", bm.partial_credit()), "the item 'o' of the family PartialCredit"),
+        (lambda: _two("t", bm.censored_normal(0, 9)), "two limits of 't'"),
+        (lambda: _two("t", bm.censored_normal(-1)), "limit -1 of 't', which no answer reaches"),
+        (lambda: bm.models.lca(["k", "z"], 2, family=bm.normal(), offset={"k": "x"}), "the offset 'x'"),
+    ],
+)
+def test_outcomes_that_mplus_has_not_are_refused_by_name(df, tmp_path, declare, words):
+    with pytest.raises(ValueError, match=words):
+        bm.mplus.write(declare(), df, tmp_path / "run.inp")

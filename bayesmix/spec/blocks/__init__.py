@@ -19,10 +19,12 @@ from bayesmix.spec.blocks.measurement import (
     Families,
     Formula,
     Items,
+    Offset,
     item_responses,
     items_on_factors,
     listed,
     loading_on,
+    with_offset,
 )
 from bayesmix.spec.blocks.occasions import Occasions
 from bayesmix.spec.blocks.priors import LOADING
@@ -35,6 +37,7 @@ __all__ = [
     "Formula",
     "Items",
     "Occasions",
+    "Offset",
     "Regression",
     "class_logits",
     "class_number",
@@ -55,4 +58,5 @@ __all__ = [
     "random_class_logits_of_regression",
     "random_coefficients",
     "random_names",
+    "with_offset",
 ]

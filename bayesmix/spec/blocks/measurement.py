@@ -8,6 +8,7 @@ from dataclasses import replace
 from bayesmix.checks import one_of
 from bayesmix.spec.blocks.priors import DATA_SD, ITEM_LOADING, SLOPE
 from bayesmix.spec.families import Family, Place, bernoulli, check_family, nominal
+from bayesmix.spec.formulas import parse_formula
 from bayesmix.spec.model import Covariates, Response, Term
 from bayesmix.spec.parameters import Parameter, at
 
@@ -114,6 +115,57 @@ def _with_covariates(r: Response, covariates: Mapping[str, str]) -> Response:
         slope = Parameter(name, (r.item_dim, *nominal_dims, dim), prior=SLOPE, fixed=(*without, *reference))
         terms.append(Term(slope, Covariates(dim, formula)))
     return replace(r, predictor=(*r.predictor, *terms))
+
+
+Offset = str | Mapping[str, str] | None
+"""An offset of all items, a column or an expression such as ``"log(hours)"``; or of each by its name."""
+
+
+def with_offset(responses: Iterable[Response], offset: Offset) -> tuple[Response, ...]:
+    """Responses with an offset in their predictors: a column on their scale whose coefficient is one.
+
+    Parameters
+    ----------
+    responses : iterable of Response
+    offset : str or mapping of item to str, optional
+        A column, or an expression of formulas, for all items or by item; items that are not in a mapping have none.
+
+    Raises
+    ------
+    ValueError
+        An offset for no item, an empty one, or one of nominal items.
+    """
+    responses = tuple(responses)
+    if offset is None:
+        return responses
+    items = [i for r in responses for i in r.items]
+    given = dict(offset) if isinstance(offset, Mapping) else dict.fromkeys(items, offset)
+    if unknown := [i for i in given if i not in items]:
+        raise ValueError(f"An offset came for '{unknown[0]}', which is not among the items: {', '.join(items)}.")
+    formulas = list(dict.fromkeys(given.values()))
+    for formula in formulas:
+        if not isinstance(formula, str) or not formula.strip():
+            raise ValueError(f"The offset came as {formula!r}: give a column, or an expression such as 'log(hours)'.")
+        parse_formula(formula)
+    out = []
+    for r in responses:
+        terms = []
+        for k, formula in enumerate(formulas, start=1):
+            without = [i for i, item in enumerate(r.items) if given.get(item) != formula]
+            if len(without) == len(r.items):
+                continue
+            if r.family.by_category:
+                raise ValueError(
+                    f"The offset '{formula}' came for nominal items ({', '.join(r.items)}), which have a predictor for "
+                    "each category: give item_covariates, or leave it out."
+                )
+            name = "offset" if len(formulas) == 1 else f"offset_{k}"
+            by_item = (r.item_dim,) if without else ()
+            ones = (at(1.0), *(at(0.0, **{r.item_dim: i}) for i in without))
+            one = Parameter(f"{name}{r.suffix if by_item else ''}_coefficient", (*by_item, name), fixed=ones)
+            terms.append(Term(one, Covariates(name, formula, offset=True)))
+        out.append(replace(r, predictor=(*r.predictor, *terms)))
+    return tuple(out)
 
 
 def items_on_factors(

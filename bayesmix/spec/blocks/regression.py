@@ -55,8 +55,14 @@ class Regression:
             raise ValueError(
                 "A nominal outcome came: a regression takes normal, bernoulli, ordinal or poisson outcomes."
             )
-        if variance != "equal" and family.kind != "real":
+        spread = family.kind == "real" or (variance == "class" and family.kind == "count" and family.auxiliary)
+        if variance != "equal" and not spread:
             raise ValueError(f"variance={variance!r} came for an outcome that is not normal: leave it out.")
+        if variance not in ("equal", "class") and not family.gaussian:
+            raise ValueError(
+                f"variance={variance!r} came for a {family.name.replace('_', ' ')} outcome: a variance that depends on "
+                "covariates is one of a normal outcome; give 'equal' or 'class'."
+            )
         family = normal(linear_variance=True) if variance not in ("equal", "class") else family
         return cls(formula, outcome, tuple(terms), family, variance)
 

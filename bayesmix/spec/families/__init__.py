@@ -5,12 +5,16 @@ import pkgutil
 
 from bayesmix.spec.families.base import Family, Place, check_family
 from bayesmix.spec.families.bernoulli import GUESS, Bernoulli
+from bayesmix.spec.families.binomial import Binomial
+from bayesmix.spec.families.censored_normal import CensoredNormal
 from bayesmix.spec.families.negative_binomial import NegativeBinomial
 from bayesmix.spec.families.nominal import Nominal
 from bayesmix.spec.families.normal import LEAST_VARIANCE, Normal
 from bayesmix.spec.families.numerics import TINY, Array, Link, Tensor, log_softmax, logsumexp, one_hot, stop_gradient
 from bayesmix.spec.families.ordinal import Ordinal
+from bayesmix.spec.families.partial_credit import PartialCredit
 from bayesmix.spec.families.poisson import Poisson
+from bayesmix.spec.families.zero_inflated import ZeroInflatedNegativeBinomial, ZeroInflatedPoisson
 
 __all__ = [
     "FAMILIES",
@@ -19,16 +23,23 @@ __all__ = [
     "TINY",
     "Array",
     "Bernoulli",
+    "Binomial",
+    "CensoredNormal",
     "Family",
     "Link",
     "NegativeBinomial",
     "Nominal",
     "Normal",
     "Ordinal",
+    "PartialCredit",
     "Place",
     "Poisson",
     "Tensor",
+    "ZeroInflatedNegativeBinomial",
+    "ZeroInflatedPoisson",
     "bernoulli",
+    "binomial",
+    "censored_normal",
     "check_family",
     "log_softmax",
     "logsumexp",
@@ -37,8 +48,11 @@ __all__ = [
     "normal",
     "one_hot",
     "ordinal",
+    "partial_credit",
     "poisson",
     "stop_gradient",
+    "zero_inflated_negative_binomial",
+    "zero_inflated_poisson",
 ]
 
 for _module in pkgutil.iter_modules(__path__):
@@ -112,3 +126,58 @@ def negative_binomial() -> NegativeBinomial:
     ('dispersion',)
     """
     return NegativeBinomial()
+
+
+def zero_inflated_poisson() -> ZeroInflatedPoisson:
+    """Counts of which more are zero: P(y = 0) = w + (1 - w) exp(-mu); `inflation` is w, by item and class.
+
+    Examples
+    --------
+    >>> bm.zero_inflated_poisson().auxiliary
+    ('inflation',)
+    """
+    return ZeroInflatedPoisson()
+
+
+def zero_inflated_negative_binomial() -> ZeroInflatedNegativeBinomial:
+    """Counts that vary more, and of which more are zero; `dispersion` and `inflation` are their alpha and w.
+
+    Examples
+    --------
+    >>> bm.zero_inflated_negative_binomial().auxiliary
+    ('dispersion', 'inflation')
+    """
+    return ZeroInflatedNegativeBinomial()
+
+
+def binomial(trials: int | str, link: Link = "logit") -> Binomial:
+    """Successes among `trials`, a whole number or the column that has it for each row; "logit" or "probit".
+
+    Examples
+    --------
+    >>> print(bm.binomial("n"))
+    Binomial(trials='n')
+    """
+    return Binomial(trials, link)
+
+
+def censored_normal(lower: float | None = None, upper: float | None = None) -> CensoredNormal:
+    """Continuous items that are seen within limits (tobit): what is beyond one has its value.
+
+    Examples
+    --------
+    >>> print(bm.censored_normal(lower=0))
+    CensoredNormal(lower=0)
+    """
+    return CensoredNormal(lower, upper)
+
+
+def partial_credit() -> PartialCredit:
+    """Ordered categories by adjacent logits: with loadings the generalised partial credit model.
+
+    Examples
+    --------
+    >>> bm.partial_credit().auxiliary
+    ('threshold',)
+    """
+    return PartialCredit()

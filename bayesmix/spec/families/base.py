@@ -45,14 +45,14 @@ class Family:
 
     Attributes
     ----------
-    kind : {"categorical", "real", "count"}
-        What its responses are.
+    kind : {"categorical", "real", "count", "trials"}
+        What its responses are; "trials" are successes among several.
     finite : bool
         Whether the table lists all outcomes.
     directed, ordered : bool
         Whether two categories have a direction; whether categories have an order.
-    cumulative : bool
-        Whether P(y > k) = F(eta - threshold): discriminations and difficulties are defined, (42), (49)-(50).
+    difficulties : bool
+        Whether eta stands beside a threshold: discriminations and difficulties are defined, (42), (49)-(50).
     gaussian, standardised : bool
         Whether effects integrate in closed form; whether responses enter the graph centred and scaled.
     by_category, is_outcome : bool
@@ -60,6 +60,10 @@ class Family:
     most_categories : int, optional
     intercept_prior, sd_prior, slope_prior : Prior
         Of intercepts of items, of SDs of random coefficients and slopes of regressions.
+    location_axis : str
+        What :meth:`shown_location` makes of an intercept, for pictures.
+    expected_words, expected_scale : str
+        What :meth:`expected` is; where its interval is symmetric.
 
     Examples
     --------
@@ -71,7 +75,7 @@ class Family:
     finite: ClassVar[bool] = False
     directed: ClassVar[bool] = False
     ordered: ClassVar[bool] = False
-    cumulative: ClassVar[bool] = False
+    difficulties: ClassVar[bool] = False
     gaussian: ClassVar[bool] = False
     standardised: ClassVar[bool] = False
     by_category: ClassVar[bool] = False
@@ -80,6 +84,29 @@ class Family:
     intercept_prior: ClassVar[Prior] = Prior("Normal", mu=0, sigma=2)
     sd_prior: ClassVar[Prior] = Prior("DataHalfNormal", sigma=1.5)
     slope_prior: ClassVar[Prior] = Prior("DataNormal", sigma=1.5)
+    location_axis: ClassVar[str] = "mean"
+    expected_words: ClassVar[str] = "mean"
+    expected_scale: ClassVar[str] = "log"
+
+    @classmethod
+    def of_words(cls, words: tuple[str, ...]) -> Family:
+        """The family of words of the command line, those behind its name: the arguments of the class, if left so.
+
+        Raises
+        ------
+        ValueError
+            Too many of them, or what the family refuses.
+        """
+        try:
+            return cls(*words)
+        except TypeError:
+            name = cls.__new__(cls).name
+            raise ValueError(f"The family {name} came as '{':'.join([name, *words])}': give {name} alone.") from None
+
+    @property
+    def column(self) -> str | None:
+        """A column of the data that the family reads beside its items; :meth:`features_beside` is then called."""
+        return None
 
     @property
     def auxiliary(self) -> tuple[str, ...]:
@@ -113,9 +140,17 @@ class Family:
 
     # what it makes of data ------------------------------------------------------------------------
 
+    def refused(self, y: Array) -> str:
+        """Say what is wrong with responses, none of them missing: "came with ..., expected ..."; empty if nothing."""
+        return ""
+
     def features(self, y: Array, n_categories: int) -> Array:
         """Features of responses (..., feature); of a missing one all zero."""
         raise NotImplementedError(f"The family {self.name} declares no features.")
+
+    def features_beside(self, y: Array, column: Array) -> Array:
+        """Features of responses (individual, item) of a family that reads a `column` (individual, 1) beside them."""
+        raise NotImplementedError(f"The family {self.name} declares no features beside a column.")
 
     def constants(self, y: Array | None, n_categories: NDArray[np.int64], width: int) -> Constants:
         """What the table needs to know of the items.
@@ -139,6 +174,14 @@ class Family:
         return None
 
     # its density and simulator --------------------------------------------------------------------
+
+    def log_zero(self, eta: Tensor, **auxiliary: Tensor) -> Tensor:
+        """log P(y = 0) of a count: what zero inflation needs."""
+        raise NotImplementedError(f"The family {self.name} declares no log_zero.")
+
+    def expected(self, eta: Tensor, **auxiliary: Tensor) -> Tensor | None:
+        """What eta and the further parameters make that is reported, such as a mean; None for nothing."""
+        return None
 
     def table(self, eta: Tensor, constants: Mapping[str, Tensor], **auxiliary: Tensor) -> Tensor:
         """The table of the contraction over the dim `feature`."""
@@ -176,6 +219,10 @@ class Family:
     def draw(self, table: Array, rng: np.random.Generator, constants: Mapping[str, Any]) -> Array:
         """Responses from tables (..., feature)."""
         raise NotImplementedError(f"The family {self.name} declares no simulator.")
+
+    def shown_location(self, x: Array) -> Array:
+        """What pictures show of an intercept, in the words of `location_axis`."""
+        return x
 
     # its parameters in templates ------------------------------------------------------------------
 

@@ -40,7 +40,7 @@ class Bernoulli(Family):
     kind: ClassVar[str] = "categorical"
     finite: ClassVar[bool] = True
     directed: ClassVar[bool] = True
-    cumulative: ClassVar[bool] = True
+    difficulties: ClassVar[bool] = True
     most_categories: ClassVar[int | None] = 2
 
     def __post_init__(self) -> None:

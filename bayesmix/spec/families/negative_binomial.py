@@ -40,6 +40,7 @@ class NegativeBinomial(Family):
     """
 
     kind: ClassVar[str] = "count"
+    location_axis: ClassVar[str] = "rate"
     auxiliary: ClassVar[tuple[str, ...]] = ("dispersion",)  # pyright: ignore[reportIncompatibleMethodOverride]
     intercept_prior: ClassVar[Prior] = Prior("DataNormal", sigma=3.0)
 
@@ -71,6 +72,11 @@ class NegativeBinomial(Family):
         rest = _integral(dispersion, constants["end"]) - _integral(dispersion, px.as_xtensor(float(TERMS)))
         return -scaled / dispersion, eta - scaled, first + rest - constants["log_factorial"]
 
+    def log_zero(self, eta: Tensor, **auxiliary: Tensor) -> Tensor:
+        """log P(y = 0) = -log(1 + alpha mu) / alpha: the coefficient of 1."""
+        alpha = auxiliary["dispersion"]
+        return -px.math.log1p(alpha * px.math.exp(eta)) / alpha
+
     def table(self, eta: Tensor, constants: Mapping[str, Tensor], **auxiliary: Tensor) -> Tensor:
         """The coefficients over the dim `feature`."""
         alpha = auxiliary["dispersion"]
@@ -87,6 +93,10 @@ class NegativeBinomial(Family):
             + y * features.isel(feature=1)
             + (each * features.isel(feature=slice(3, None))).sum("feature")
         )
+
+    def shown_location(self, x: Array) -> Array:
+        """The mean at an intercept."""
+        return np.exp(x)
 
     def mean(self, table: Array, constants: Mapping[str, Any]) -> Array:
         """The mean from the coefficients (..., item, feature): of 1 there is -log(1 + alpha mu) / alpha."""

@@ -39,7 +39,7 @@ class Ordinal(Family):
     finite: ClassVar[bool] = True
     directed: ClassVar[bool] = True
     ordered: ClassVar[bool] = True
-    cumulative: ClassVar[bool] = True
+    difficulties: ClassVar[bool] = True
     auxiliary: ClassVar[tuple[str, ...]] = ("threshold",)
 
     def __post_init__(self) -> None:

@@ -24,6 +24,7 @@ class Poisson(Family):
     """Count: y ~ Poisson(exp(eta))."""
 
     kind: ClassVar[str] = "count"
+    location_axis: ClassVar[str] = "rate"
     finite: ClassVar[bool] = False
     intercept_prior: ClassVar[Prior] = Prior("DataNormal", sigma=3)
     auxiliary: ClassVar[tuple[str, ...]] = ()
@@ -34,11 +35,19 @@ class Poisson(Family):
 
     def coefficients(self, eta, constants, **auxiliary):
         """Coefficients of 1, y and log y! in the Poisson log density."""
-        return -px.math.exp(eta), eta, px.full_like(eta, -1.0)
+        return self.log_zero(eta), eta, px.full_like(eta, -1.0)
+
+    def log_zero(self, eta, **auxiliary):
+        """log P(y = 0): the coefficient of 1."""
+        return -px.math.exp(eta)
 
     def table(self, eta, constants, **auxiliary):
         """The coefficients over the dim `feature`."""
         return stack(self.coefficients(eta, constants, **auxiliary))
+
+    def shown_location(self, x: Array) -> Array:
+        """The mean at an intercept."""
+        return np.exp(x)
 
     def mean(self, table: Array, constants) -> Array:
         """The mean from the coefficients (..., item, feature)."""
