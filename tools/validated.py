@@ -66,6 +66,7 @@ def page() -> str:
         _calibration(),
         _sizes(),
         _three_steps(),
+        _weights(),
     ]
     return "\n\n".join(["# Validated against", *(text for part in parts for text in part)]) + "\n"
 
@@ -260,6 +261,26 @@ def _three_steps() -> Iterator[str]:
         ))  # fmt: skip
     head = ("program", "method", "data sets", "largest bias of slopes", "of means", "95% intervals cover", "SE / SD")
     yield markdown(rows, (*head, "from ours: slopes, means"))
+
+
+def _weights() -> Iterator[str]:
+    """Say what estimates of informative samples are without weights and with them."""
+    yield "## Weights of a survey"
+    yield (
+        "Samples whose rows, or clusters and rows, were drawn by what they answered, and estimates without weights and "
+        "by each way of scaling them. `data/survey_weights.py` makes the numbers, `data/studies/` keeps them."
+    )
+    rows = [
+        (
+            r["design"],
+            r["way"],
+            f"`{r['parameter']}`",
+            *(f"{r[k]:.3f}" for k in ("truth", "mean", "sd", "se", "coverage")),
+        )
+        for _, r in pd.read_csv(ROOT / "data" / "studies" / "survey_weights.csv").iterrows()
+    ]
+    head = ("sample of", "weights", "parameter", "truth", "mean", "SD", "mean SE", "95% intervals cover")
+    yield markdown(rows, head)
 
 
 def _cell(x: float) -> str:

@@ -168,7 +168,7 @@ def test_every_table_of_the_studies_is_on_the_page():
         {k for k in kept if k.startswith(name)} for name in ("calibration_", "sizes_", "outcomes_")
     )
     assert len(outcomes) == len([*validated._outcomes()][-1].splitlines()) - 2
-    assert kept - {*validated.STUDY_TABLES, "three_steps"} - calibrated - sizes - outcomes == {
+    assert kept - {*validated.STUDY_TABLES, "three_steps", "survey_weights"} - calibrated - sizes - outcomes == {
         "reverse_fig_3"
     }  # a mixture where there is none
     assert len(calibrated) == len([*validated._calibration()][-1].splitlines()) - 2
