@@ -42,6 +42,7 @@ from .model import constrain as constrain
 from .model import model_and_params as model_and_params
 from .model import structure as structure
 from .model import terms as terms
+from .names import in_common as in_common
 from .parameters import POINT as POINT
 from .parameters import Fixed as Fixed
 from .parameters import Named as Named

@@ -24,7 +24,7 @@ from bayesmix.spec.blocks.measurement import (
     listed,
     loading_on,
 )
-from bayesmix.spec.blocks.occasions import Occasions
+from bayesmix.spec.blocks.occasions import Occasions, check_chain_identified
 from bayesmix.spec.blocks.priors import LOADING
 from bayesmix.spec.blocks.regression import Regression, random_class_logits_of_regression, random_names
 
@@ -36,6 +36,7 @@ __all__ = [
     "Items",
     "Occasions",
     "Regression",
+    "check_chain_identified",
     "class_logits",
     "class_number",
     "class_on_factors",
