@@ -109,6 +109,8 @@ def check(model: Model) -> None:
     """
     if model.classes_at("item"):
         raise refusal("a class for every response", "memberships of single responses need data with a row a response")
+    if model.lasting:
+        raise refusal("classes of chains", "a class variable above those of the occasions is put in by hand")
     for t in (t for part in (*model.classes, *model.effects, *model.responses) for t in part.terms):
         if t.covariates and (odd := [x for x in parse_formula(t.covariates.formula) if not _is_column(t, x)]):
             raise refusal(f"the formula '{t.covariates.formula}'", f"make '{odd[0]}' a column of its own")
@@ -308,7 +310,13 @@ def _class(model: Model, c: LatentClass, words: Words) -> Iterator[Place]:
                 yield Place("Means", "", f"{name}#{k + 1}", ((1.0, here(**{c.name: k})),), None, model.two_level)
         else:
             last = sizes[parent] - 1
+            main = fixed_value(t.parameter, here(**{c.name: 0, parent: last})[1], sizes) is not None
             for k in free:
+                if main:  # of a class before the last one: its last class is the reference
+                    for p in range(last):
+                        mine = ((1.0, here(**{c.name: k, parent: p})),)
+                        yield Place("ON", f"{name}#{k + 1}", f"{words.names[parent]}#{p + 1}", mine, None, between)
+                    continue
                 base = here(**{c.name: k, parent: last})
                 yield Place("Means", "", f"{name}#{k + 1}", ((1.0, base),), None, between)
                 for p in range(last):

@@ -124,7 +124,7 @@ def _boxes(model: Model, shown: Shown) -> Iterator[str]:
         yield from (f"    {line}" for line in some)
         if model.two_level:
             yield "  }"
-    if len(order := [c.name for c in model.classes_at("individual")]) > 1:
+    if len(order := [c.name for c in model.occasions]) > 1:
         yield f"  {{ rank=same; {'; '.join(map(quoted, order))} }}"
     if len(same := [e.name for e in model.effects_at("individual") if e.standard]) > 1:
         yield f"  {{ rank=same; {'; '.join(map(quoted, same))} }}"
@@ -193,6 +193,8 @@ def _arrows(model: Model, shown: Shown) -> Iterator[str]:
         yield from (_correlated(one, e.name, shown) for t in residual for one in t.effects)
     for c in model.classes:
         yield from _into(c.name, c.predictor, [k for k in classes if k != c.name], shown)
+        if c.stays and not any(c.stays[1] in t.dims for t in c.predictor):
+            yield arrow(c.stays[1], c.name, "stay")
     for r in model.responses:
         for name, _, none in _groups(model, r):
             terms = r.terms

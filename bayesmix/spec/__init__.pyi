@@ -27,6 +27,7 @@ from .kinds import parameter as parameter
 from .kinds import probability_tables as probability_tables
 from .kinds import same_items as same_items
 from .kinds import shown as shown
+from .kinds import size_by as size_by
 from .kinds import transition as transition
 from .model import RANDOM as RANDOM
 from .model import Covariates as Covariates

@@ -301,6 +301,11 @@ class Model:
         return tuple(c for c in self.classes_at("individual") if not c.lasting)
 
     @property
+    def lasting(self) -> tuple[LatentClass, ...]:
+        """Classes of individuals at all occasions."""
+        return tuple(c for c in self.classes_at("individual") if c.lasting)
+
+    @property
     def factors(self) -> tuple[Effect, ...]:
         """Effects of individuals that responses load on."""
         loaded = {name for r in self.responses for t in r.terms for name in t.effects}
