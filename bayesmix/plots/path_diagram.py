@@ -111,10 +111,10 @@ def _boxes(model: Model, shown: Shown) -> Iterator[str]:
     """What there is, the levels of a two-level model in frames of their own."""
     above = [_effect(e, shown) for e in model.effects if e.level == "cluster"]
     above += [_class(c, shown) for c in model.classes if c.level == "cluster"]
-    above += [_covariate(c.name, c.formula) for c in model.covariates if c.level == "cluster"]
+    above += [_covariate(c.key, c.formula) for c in model.covariates if c.level == "cluster"]
     below = [_effect(e, shown) for e in model.effects if e.level == "individual"]
     below += [_class(c, shown) for c in model.classes if c.level != "cluster" and c.size > 1]
-    below += [_covariate(c.name, c.formula) for c in model.covariates if c.level == "individual"]
+    below += [_covariate(c.key, c.formula) for c in model.covariates if c.level == "individual"]
     below += [_box(name, items) for r in model.responses for name, items, _ in _groups(model, r)]
     for k, (title, some) in enumerate((("between", above), ("within", below))):
         if not some:
@@ -166,7 +166,7 @@ def _unmoved(r: Response, items: list[str]) -> list[str]:
     out = []
     for t in (t for t in r.predictor if t.covariates and not t.effects):
         zero = [dict(f.positions) for f in t.parameter.fixed if f.value == 0.0]
-        out += [t.covariates.name] if t.covariates and all(at in zero for at in here) else []
+        out += [t.covariates.key] if t.covariates and all(at in zero for at in here) else []
     return out
 
 
@@ -222,6 +222,6 @@ def _into(
                 arrows.setdefault(d, shown.coefficient(f"{to}_on_{d}") if numbers else "")
         for k, e in ((k, e) for k, e in enumerate(t.effects) if e not in none):
             arrows[e] = shown.coefficient(t.parameter.name, {t.effect_dim: k}) if numbers else ""
-        if t.covariates and not t.effects and t.covariates.name not in none:
-            arrows[t.covariates.name] = shown.coefficient(t.parameter.name) if numbers else ""
+        if t.covariates and not t.effects and t.covariates.key not in none:
+            arrows[t.covariates.key] = shown.coefficient(t.parameter.name) if numbers else ""
     yield from (arrow(start, to, label) for start, label in arrows.items())

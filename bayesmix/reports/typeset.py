@@ -11,8 +11,8 @@ import pandas as pd
 
 from bayesmix.layout import number, p_value
 from bayesmix.reports.tidy import Reported
-from bayesmix.results.occasions import COLUMNS as OF_TRANSITIONS
 from bayesmix.results import Fit
+from bayesmix.results.occasions import COLUMNS as OF_TRANSITIONS
 from bayesmix.spec import level_words
 from bayesmix.studies import Study
 

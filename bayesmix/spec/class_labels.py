@@ -23,8 +23,8 @@ from bayesmix.typing import Array
 def groups(model: Model) -> list[tuple[str, ...]]:
     """Class dims that must be permuted together: classes that share a measurement (an LTA's occasions).
 
-    None of classes that fixed values tell apart, or of two of which the last stays. The dim under which a shared parameter is declared is in the
-    group too.
+    None of classes that fixed values tell apart, or of two of which the last stays. The dim under which a shared
+    parameter is declared is in the group too.
     """
     out: list[set[str]] = [{c.name} for c in model.classes]
     names = {c.name for c in model.classes}
@@ -53,8 +53,9 @@ def _told_apart(p: Parameter, group: set[str]) -> bool:
 def exchangeable(model: Model, dims: tuple[str, ...]) -> NDArray[np.int64]:
     """Number the classes of `dims`, one of :func:`groups`: those with the same number may change places.
 
-    All of them, but for a last class of those who stay and for what constraints tell apart: two classes may change places where every constraint is one
-    again, as with slopes that are equal in all classes, or zero in all but the reference.
+    All of them, but for a last class of those who stay and for what constraints tell apart: two classes may change
+    places where every constraint is one again, as with slopes that are equal in all classes, or zero in all but the
+    reference.
     """
     size = next(c.size for c in model.classes if c.name in dims)
     touched = [p for p in model.parameters if p.name in model.constraints.parameters and {*p.dims} & {*dims}]

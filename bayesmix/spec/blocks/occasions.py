@@ -14,13 +14,13 @@ from bayesmix.spec.blocks.classes import COVARIANCES, class_logits
 from bayesmix.spec.blocks.effects import random_class_logits_at_occasion
 from bayesmix.spec.blocks.measurement import Families, item_responses, listed, loading_on
 from bayesmix.spec.blocks.priors import CLASS_LOGIT
+from bayesmix.spec.model import Effect, LatentClass, Model, Predictor, Response, Term
 from bayesmix.spec.names import in_common
-from bayesmix.spec.model import Effect, LatentClass, Predictor, Response, Term
 from bayesmix.spec.parameters import Parameter, at
 
 REGRESSIONS = ("first-order", "all", "none")
-BETWEEN = " | "
-"""Between the formulas of several occasions."""
+BETWEEN = "\x1f"
+"""Between the formulas of several occasions, while they are one: no text that a formula may have."""
 CHAIN = "G"
 """The class variable above the chain."""
 
@@ -197,6 +197,11 @@ class Occasions:
             another number of formulas than of transitions.
         """
         whole("order", order, 0, ", the classes that one depends on")
+        if order > max(1, len(self.sizes) - 1):
+            raise ValueError(
+                f"order came as {order} for {len(self.sizes)} occasions: a class depends on "
+                f"{max(1, len(self.sizes) - 1)} before it at most."
+            )
         if additive and order < 2:
             raise ValueError(
                 f"additive=True came with order={order}: main effects of earlier classes are those of two at least; "
@@ -240,9 +245,7 @@ class Occasions:
         before = [f"C{s}" for s in range(max(1, t - order), t)]
         if not stationary:
             last = before[-1:] if additive else before
-            logits = class_logits(
-                f"C{t}", f"C{t}", [*by, *last], slopes_by=before[-1:] * by_origin, individual=formula
-            )
+            logits = class_logits(f"C{t}", f"C{t}", [*by, *last], slopes_by=before[-1:] * by_origin, individual=formula)
             return (*logits, *(self._main_effect(t, lag, by) for lag in range(2, len(before) + 1) if additive))
         names = (("from", before[-1]), ("to", f"C{t}"))
         return tuple(
