@@ -147,10 +147,10 @@ def class_posteriors(data: Problem, theta: Array, mode=None) -> dict[str, Array]
 
 
 def paths(data: Problem, theta: Array, mode=None) -> Paths | None:
-    """Posterior probabilities of the paths through the classes of individuals; None for one class variable.
+    """Posterior probabilities of the paths through the classes of occasions; None for one class variable.
 
     Where there are too many paths, the best one by the posterior transitions of each occasion (Viterbi's
-    algorithm): the same for a first-order model without random effects.
+    algorithm): the same for a first-order model without random effects and classes of chains.
     """
     return _paths(data, Averages.of(data, theta, mode, *_path_dims(data)).mean)
 
