@@ -4,7 +4,8 @@
     python data/change.py stayers --replications 50
 
 Data are drawn from each model at the values below and it is fitted to them. Bias, spread, standard errors and the cover
-of 95% intervals are kept in `studies/`, in `change_<model>.csv`.
+of 95% intervals are kept in `studies/`, in `change_<model>.csv`; each replication, as it ends, in `build/change`, from
+where what was stopped goes on.
 """
 
 import argparse
@@ -68,18 +69,18 @@ def kept(name: str) -> Path:
     return FOLDER / f"change_{name}.csv"
 
 
-def run(name: str, replications: int, seed: int = SEED) -> pd.DataFrame:
+def run(name: str, replications: int, seed: int = SEED, folder: Path | None = None) -> pd.DataFrame:
     """Averages over the replications: a row a free parameter."""
     model, truth = MODELS[name]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         study = bm.study(
             model, truth, n=None if model.covariates else N, df=covariates if model.covariates else None,
-            replications=replications, seed=seed, fit=SEARCH, executor=SerialExecutor(), progress=False,
+            replications=replications, seed=seed, fit=SEARCH, executor=SerialExecutor(), progress=False, folder=folder,
         )  # fmt: skip
     table = study.summary()
     own = [str(k).partition("[")[0] in {p.name for p in model.parameters} for k in table.index]
-    return table[own].dropna(subset=["cover"] if "cover" in table else None)
+    return table[own].dropna(subset=["cover"])
 
 
 def main() -> None:
@@ -89,7 +90,7 @@ def main() -> None:
     parser.add_argument("--replications", type=int, default=100)
     given = parser.parse_args()
     for name in given.models or list(MODELS):
-        found = run(name, given.replications)
+        found = run(name, given.replications, folder=FOLDER.parents[1] / "build" / "change" / name)
         found.round(5).to_csv(kept(name))
         print(f"{name}\n{found.round(3)}", flush=True)
 

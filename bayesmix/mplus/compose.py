@@ -35,7 +35,8 @@ def write(
     """Write a model as an Mplus input and its data beside it, so that the same model runs in Mplus.
 
     Written are latent class and profile models (with covariates, frequencies, random effects, factors or classes of
-    clusters), transition models (with a random intercept, but no classes of chains), regression mixtures with a random intercept at most, factor mixtures, the 1PL to 3PL.
+    clusters), transition models (with a random intercept, but no classes of chains), regression mixtures with a random
+    intercept at most, factor mixtures, the 1PL to 3PL.
 
     Parameters
     ----------
