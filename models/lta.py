@@ -11,19 +11,36 @@ For item p of individual i in cluster j at occasion t = 1..T,
 
 so that gamma_dc of (9) is nu_tcd - nu_tKd, and lambda_t1 = 1: with two classes alpha_tj is the random
 logit of the first. With more, it is a factor of the logits (35), or one alpha_tcj stands for each
-class. On all earlier classes instead of the last: nu_t has a dim for each of them. Without a cluster
-column there are no j, w and alpha.
+class. On all earlier classes instead of the last: nu_t has a dim for each of them; with their main effects alone,
+
+    eta_tcd = nu_tcd + sum_(l = 2..order) delta_tl,C_t-l,d + ...,        delta_tlK = 0,
+
+and on none of them (order 0) nu_t has none. Without a cluster column there are no j, w and alpha.
+
+Three kinds of individuals' differences that last over all occasions. A random intercept f of the items (Muthen &
+Asparouhov 2022), whose loadings are the same in all classes and at all occasions, so that moves are those of a person,
+
+    eta_tpi (of the item, given c) = tau_pc + lambda_p f_i,        f_i ~ N(0, 1);
+
+classes of chains, G = 1..M (mixture latent Markov), on which the first class, the transitions and, if asked for, the
+items depend,
+
+    P(G_i = g) = exp(kappa_g + phi_g x_i) / sum_s exp(kappa_s + phi_s x_i),        kappa_M = phi_M = 0,
+    nu_1, nu_t, delta_t (and pi) with a further dim for G;
+
+and movers and stayers, where in the last of these classes P(C_t = d | C_t-1 = c, G = M) is 1 for d = c and 0 else.
+Covariates of an occasion with direct effects on its items add beta_p x_ti, the same in all classes, to the item's eta.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated
 
 from bayesmix import Model, constrain
 from bayesmix.checks import needs_clusters
 from bayesmix.spec import Equal, Fix
-from bayesmix.spec.blocks import Families, Formula, Occasions, class_logits
+from bayesmix.spec.blocks import Families, Formula, Occasions, check_chain_identified, class_logits
 
 
 def lta(
@@ -39,7 +56,15 @@ def lta(
     measurement: str | Sequence[str] = "invariant",
     stationary: bool = False,
     order: int = 1,
+    additive: bool = False,
     covariates_by_origin: bool = False,
+    random_intercept: str | None = None,
+    chain_classes: int | None = None,
+    stayers: bool = False,
+    chain_covariates: Formula = None,
+    initial_by_chain: bool = True,
+    items_by_chain: bool = False,
+    item_covariates: Mapping[str, str | Sequence[str]] | None = None,
     cluster: str | None = None,
     effects: str | None = None,
     regressions: str = "first-order",
@@ -48,6 +73,8 @@ def lta(
     equal: Equal = None,
 ) -> Model:
     """Declare a latent transition model, single-level or two-level: classes C1, C2, ..., effects alpha1, alpha2, ...
+
+    Beside them, if asked for: a factor `f` of the individual at all occasions, and a class G of its chain.
 
     Parameters
     ----------
@@ -66,7 +93,22 @@ def lta(
     stationary, covariates_by_origin : bool
         Whether all transitions have the same probabilities and slopes; whether slopes differ by the class left.
     order : int
-        On how many classes before it a class depends; T - 1 for all of them.
+        On how many classes before it a class depends; T - 1 for all of them, 0 for none (no transitions).
+    additive : bool
+        Whether the classes before the last one have main effects on the logits alone, instead of a full table.
+    random_intercept : {"item", "one"}, optional
+        A factor of the individual in the items of all occasions, with a loading for each item or one for all.
+    chain_classes : int, optional
+        Number M of classes of chains, G, of which first classes and transitions are apart; 1 if left out.
+    stayers : bool
+        Whether members of the last class of chains never move: movers and stayers, with 2 of them if left out.
+    chain_covariates : str, optional
+        Formula of the logits of G.
+    initial_by_chain, items_by_chain : bool
+        Whether the logits of the first class, the parameters of the items, depend on G.
+    item_covariates : mapping of item to formula or formulas, optional
+        Covariates with a direct effect on an item, one formula or one for each occasion; equal in all classes, and over
+        time where the item's parameters are.
     effects : {"factor", "unrestricted", "none"}, optional
         Random effects of clusters on the class logits: one an occasion, one for each class but the
         last (the same for two classes), or none. Left out: one, in a two-level model.
@@ -84,7 +126,8 @@ def lta(
     Raises
     ------
     ValueError
-        Occasions, numbers of classes and items that do not fit each other; an unknown or contradictory setting.
+        Occasions, numbers of classes and items that do not fit each other; an unknown or contradictory setting; classes
+        of chains that the classes of the occasions cannot tell apart.
 
     Examples
     --------
@@ -94,10 +137,20 @@ def lta(
     """
     occasions = Occasions.of(waves, classes, names, measurement)
     effects = effects or ("factor" if cluster else "none")
-    responses = occasions.responses(family, variance)  # (6), (11)
-    first = class_logits("C1", "C1", individual=covariates)  # (8), (12)
-    later = occasions.transitions(transition_covariates, order, stationary, covariates_by_origin)  # (9), (13)
+    chain = occasions.chain_class(chain_classes, stayers, chain_covariates, items_by_chain=items_by_chain)
+    f = occasions.random_intercept(random_intercept)
+    by_items, by_first = chain.names * items_by_chain, chain.names * initial_by_chain
+    responses = occasions.responses(family, variance, by_items, item_covariates, random_intercept)  # (6), (11)
+    first = class_logits("C1", "C1", by_first, individual=covariates)  # (8), (12)
+    later = [
+        chain.of_movers(logits)
+        for logits in occasions.transitions(
+            transition_covariates, order, stationary, covariates_by_origin, additive, chain.movers
+        )
+    ]  # (9), (13)
     alphas, loadings = occasions.random_class_logits(effects, regressions, cluster_covariates)  # (10), (15)
     needs_clusters(cluster, effects=effects)
-    declared = Model("lta", responses, occasions.classes(first, later, loadings), alphas, cluster, freq)
+    c = occasions.classes(first, later, loadings, chain.stayers)
+    declared = Model("lta", responses, (*chain.classes, *c), (*alphas, *f), cluster, freq)
+    check_chain_identified(declared)
     return constrain(declared, fix=fix, equal=equal)

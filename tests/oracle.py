@@ -129,7 +129,7 @@ class Oracle:
 
     def __post_init__(self):
         m, df = self.model, self.df
-        self.x = {c.name: design(c, df) for c in m.covariates}
+        self.x = {(c.name, c.occasion): design(c, df) for c in m.covariates}
         self.freq = df[m.freq].to_numpy(float) if m.freq else np.ones(len(df))
         self.rows = {}
         if m.cluster:
@@ -171,7 +171,7 @@ class Oracle:
 
     def _multipliers(self, t, effects: dict, row: int):
         if t.covariates:
-            yield t.covariates.name, self.x[t.covariates.name][row]
+            yield t.covariates.name, self.x[t.covariates.name, t.covariates.occasion][row]
         if t.effects:
             yield t.effect_dim, np.array([effects[e] for e in t.effects])
 
@@ -223,8 +223,14 @@ class Oracle:
             return {f"node_{level}": node}
         return {f"node_{level}_{k + 1}": int(i) for k, i in enumerate(np.unravel_index(node, [points] * n))}
 
+    def size(self, name: str) -> int:
+        """How many classes a class variable has."""
+        return next(c.size for c in self.model.classes if c.name == name)
+
     def class_probability(self, c, at: dict, effects: dict, row: int) -> float:
         """P(the class that stands in `at` | its parents there)."""
+        if c.stays and at[c.stays[1]] == self.size(c.stays[1]) - 1:
+            return float(at[c.name] == at[c.stays[0]])
         parents = {k: v for k, v in at.items() if k != c.name}
         return softmax(self.predict(c.predictor, parents, effects, row))[at[c.name]]
 

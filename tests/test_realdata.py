@@ -234,6 +234,38 @@ def test_transitions_of_lsay_meet_the_published_loglikelihoods(measurement, logl
     assert fit.replicated >= 2
 
 
+def test_a_random_intercept_lta_of_the_lsay_meets_the_published_loglikelihood():
+    """Muthen and Asparouhov (2022); the default search finds a higher maximum, with two thresholds at infinity."""
+    df = read("lsay_ri_lta")
+    waves = [list(df.columns[:5]), list(df.columns[5:])]
+    model = lta(waves, 4, family=bm.bernoulli(), names=list("abcde"), random_intercept="item")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # the highest maximum is seldom reached
+        fit = bm.fit(model, df)
+    assert fit.n_parameters == 40
+    assert fit.n_individuals == 3061
+    assert -14442.018 - 1e-3 < fit.loglik < -14441.978
+    assert fit.loglik > bm.fit(lta(waves, 4, family=bm.bernoulli(), names=list("abcde")), df).loglik + 15
+
+
+def test_classes_of_the_lsay_without_transitions_are_those_of_each_grade():
+    """Order 0 with free measurement: the sum of two published log-likelihoods."""
+    fit = bm.fit(lta([GRADE7, GRADE10], 4, order=0, measurement="free"), read("lsay_2wave"))
+    assert fit.loglik == pytest.approx(-8664.090 - 5964.447, abs=2e-3)
+    assert fit.n_parameters == 2 * 23
+
+
+def test_movers_and_stayers_in_five_waves_of_drug_use():
+    """Between the homogeneous and the time-varying chain; a mixture of two chains has the stayers as a special case."""
+    df = read("drug")
+    waves = [[f"V{t}"] for t in range(1, 6)]
+    same = {"freq": "V6", "names": ["use"], "stationary": True}
+    one, stayers, two = (bm.fit(lta(waves, 3, **same, **k), df) for k in ({}, {"stayers": True}, {"chain_classes": 2}))
+    assert one.loglik == pytest.approx(-658.592, abs=2e-3)
+    assert one.loglik < stayers.loglik < two.loglik
+    assert [f.n_parameters for f in (one, stayers, two)] == [14, 17, 23]
+
+
 @pytest.mark.parametrize(("stationary", "loglik"), [(False, -646.894), (True, -658.592)])
 def test_five_waves_of_drug_use_meet_the_recomputed_loglikelihoods(stationary, loglik):
     """Three ordered categories, three states, measurement invariant over time."""

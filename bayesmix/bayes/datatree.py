@@ -393,9 +393,9 @@ def _data_groups(data: Problem) -> dict[str, xr.Dataset]:
     pattern = data.pattern_of[rows]
     observed = xr.Dataset({RESPONSES: (dims_of(data), responses(data))}, coords=coords_of(data))
     constant = {
-        c.name + "_values": (
+        c.key + "_values": (
             (("row" if c.level == "individual" else "cluster"), c.name),
-            data.arrays[c.name].values[pattern] if c.level == "individual" else data.arrays[c.name].values,
+            data.arrays[c.key].values[pattern] if c.level == "individual" else data.arrays[c.key].values,
         )
         for c in data.model.covariates
     }

@@ -197,7 +197,8 @@ def read_as(hint: Any, key: str, text: str, names: Sequence[str]) -> Any:
     """Read `text`, which was set for the argument `key`, as its annotation `hint` says.
 
     Of several types, text is the last resort; where text is one of them, a mapping needs an ``=`` and a sequence a
-    ``;``. A sequence of text holds columns, of those with `names`; where it is annotated as :data:`WORDS`, these.
+    ``;``. A mapping to text or several has a ``|`` between these. A sequence of text holds columns, of those with
+    `names`; where it is annotated as :data:`WORDS`, these.
 
     Raises
     ------
@@ -207,6 +208,9 @@ def read_as(hint: Any, key: str, text: str, names: Sequence[str]) -> Any:
     kinds = _kinds(hint)
     is_text = bool({str, Literal, Any} & kinds.keys())
     to = _kinds(get_args(kinds[Mapping])[1]) if Mapping in kinds else {}
+    if {str, Sequence} <= to.keys() and "=" in text:  # one formula, or one for each occasion
+        each = _mapping(False, key, text, names)
+        return {k: [part.strip() for part in v.split("|")] if "|" in v else v for k, v in each.items()}
     if (Sequence in to or str in to) and ("=" in text or not is_text):
         return _mapping(Sequence in to, key, text, names)
     if Annotated in kinds and WORDS & {*kinds[Annotated].__metadata__}:

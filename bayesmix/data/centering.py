@@ -367,7 +367,8 @@ def _recoded(
     uses, plan = _uses(model), _Plan(model, packing)
     columns: dict[str, Columns] = {}
     absorbed, shifted_by, turns = [], [], []
-    ordered = sorted(model.covariates, key=lambda c: c.times is None)
+    # slopes that matrices of several occasions share have one unit: these stay as they are
+    ordered = sorted((c for c in model.covariates if not c.occasion), key=lambda c: c.times is None)
     for c in ordered:
         terms = uses[c.name]
         if not terms:
@@ -427,11 +428,11 @@ def _predictors(model: Model) -> Iterator[tuple[_Where, Predictor]]:
 
 
 def _uses(model: Model) -> dict[str, list[tuple[_Where, Term]]]:
-    out: dict[str, list[tuple[_Where, Term]]] = {c.name: [] for c in model.covariates}
+    out: dict[str, list[tuple[_Where, Term]]] = {c.key: [] for c in model.covariates}
     for where, predictor in _predictors(model):
         for t in predictor:
             if t.covariates is not None:
-                out[t.covariates.name].append((where, t))
+                out[t.covariates.key].append((where, t))
     return out
 
 

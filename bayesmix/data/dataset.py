@@ -173,7 +173,7 @@ class Dataset:
         """
         if not self.reads(model):
             raise ValueError(f"The rows were encoded for other columns than those of the model '{model.name}'.")
-        names = [r.name for r in model.responses], [c.name for c in model.covariates]
+        names = [r.name for r in model.responses], [c.key for c in model.covariates]
         coded, designs = {k: self.coded[k] for k in names[0]}, {k: self.designs[k] for k in names[1]}
         out = replace(self, model=model, coded=coded, designs=designs)
         if self.sampling is None or model.varies_between == self.model.varies_between:
@@ -234,8 +234,8 @@ def _designs(
 ) -> dict[str, Design]:
     known = coding.designs if coding else {}
     return {
-        c.name: design(
-            c, df, seen, cluster, _needed(model, c, coded) | unanswered, known.get(c.name), check=coding is None
+        c.key: design(
+            c, df, seen, cluster, _needed(model, c, coded) | unanswered, known.get(c.key), check=coding is None
         )
         for c in model.covariates
     }

@@ -87,7 +87,7 @@ def _coded(data: Patterns, covariates: bool = True) -> tuple[Any, ...]:
         named = sorted(zip(data.model.items, columns, strict=True), key=lambda pair: pair[0])
         columns = [column for _, column in named]
     for c in data.model.covariates if covariates else ():
-        x = plain.arrays[c.name].values
+        x = plain.arrays[c.key].values
         columns += [(x[:, k], at if c.level == "individual" else cluster) for k in range(x.shape[1])]
     columns = [(cluster.astype(float), slice(None)), *columns]
     first, which = equal_rows((_rounded(x[here]) for x, here in columns), by_number)  # one column in hand at a time

@@ -108,7 +108,7 @@ def _slope(t: Term, data: Patterns) -> Factor:
     """Slopes at the means of their covariates."""
     assert t.covariates is not None
     name = t.covariates.name
-    return Factor(t.parameter.name, t.dims, name, means=tuple(column_means(data, name).tolist()))
+    return Factor(t.parameter.name, t.dims, name, means=tuple(column_means(data, t.covariates.key).tolist()))
 
 
 def _loaded(t: Term, paths: Mapping[str, list[Path]]) -> Iterator[Path]:

@@ -39,7 +39,7 @@ def _of_term(t: Term, data: Patterns, unit: Array, scale: Mapping[str, float], p
     p, shape = t.parameter, data.packing.shape(t.parameter)
     out = np.broadcast_to(unit**power, shape).astype(float)
     if t.covariates is not None:
-        out = out / _along(column_sds(data, t.covariates.name), t.covariates.name, p.dims)
+        out = out / _along(column_sds(data, t.covariates.key), t.covariates.name, p.dims)
     if t.effects and t.effect_dim in p.dims:
         out = out / _along(np.array([scale[e] for e in t.effects]), t.effect_dim, p.dims)
     elif t.effects:
@@ -103,8 +103,8 @@ def _coefficient_units(data: Patterns, t: Term) -> Array:
     """Units of the coefficients of columns, for a response of SD 1; of the constant as above."""
     if t.covariates is None:
         return np.ones(1)
-    x, _ = _columns(data, t.covariates.name)
-    mean, sd = column_means(data, t.covariates.name), column_sds(data, t.covariates.name)
+    x, _ = _columns(data, t.covariates.key)
+    mean, sd = column_means(data, t.covariates.key), column_sds(data, t.covariates.key)
     constant = (x == 1.0).all(axis=0)
     return np.where(constant, np.sqrt(1.0 + ((mean / sd)[~constant] ** 2).sum()), 1.0 / sd)
 

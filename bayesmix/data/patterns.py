@@ -21,13 +21,15 @@ from bayesmix.data.dataset import Dataset
 from bayesmix.data.design import Design
 from bayesmix.data.items import Coded
 from bayesmix.data.row_ranks import by_number, equal_rows
-from bayesmix.spec import Model, Named, Packing, Response, terms
+from bayesmix.spec import Covariates, Model, Named, Packing, Response, in_common, terms
 from bayesmix.typing import Array
 
 WORTH_MERGING = 1.5
 """How many more patterns there are by cluster, from which they are merged over clusters where that is possible."""
 WORTH_ANSWERS = 4
 """How many individuals a different row of answers has, from which the graph meets each row of answers once."""
+NEVER = -1000.0
+"""The logarithm of a probability of 0: exactly 0 exponentiated, and no infinity, whose product with 0 is no number."""
 WORTH_SLOTS = 2.0
 """How many slots a pattern there may be for clusters of different sizes."""
 
@@ -124,8 +126,8 @@ class Patterns:
             beside = None if own is None else own[first]
             arrays |= _response_arrays(r, coded[r.name], responses[r.name], _is_plain(model, r), beside)
         for c in model.covariates:
-            d = designs[c.name].values
-            arrays[c.name] = Named((c.level, c.name), d[first] if c.level == "individual" else d)
+            d = designs[c.key].values
+            arrays[c.key] = Named((c.level, c.name), d[first] if c.level == "individual" else d)
         if cluster is None or labels is None:
             arrays["weight"] = Named(("individual",), counts)
         elif varies:
@@ -134,8 +136,9 @@ class Patterns:
             merged_to = _in_cells if not model.effects_at("cluster") else _in_table
             arrays |= merged_to(cluster[seen], pattern_of[seen], freq[seen], rows.cluster_weights, len(first))
         coords = _coords(model, coded, designs)
+        arrays |= _staying(model)
         packing = Packing(model.parameters, coords, _absent(model, coded, coords), model.constraints)
-        columns = {c.name: arrays[c.name] for c in model.covariates}
+        columns = {c.key: arrays[c.key] for c in model.covariates}
         weights = {"individual": counts, "cluster": rows.cluster_weights}
         owner = arrays["cluster_of"].values if "cluster_of" in arrays else None
         inside, recoding = recoded(model, columns, weights, packing, owner)
@@ -433,15 +436,44 @@ def _coords(model: Model, coded: Mapping[str, Coded], designs: Mapping[str, Desi
             if len(labels) > len(coords.get(r.category_dim, [])):
                 coords[r.category_dim] = labels
                 coords[r.threshold_dim] = list(range(1, len(labels)))
+    for name in dict.fromkeys(c.name for c in model.covariates):
+        coords[name] = _columns([(c, designs[c.key].columns) for c in model.covariates if c.name == name])
     for t in terms(model):
-        if t.covariates:
-            coords[t.covariates.name] = designs[t.covariates.name].columns
         if t.effects and t.effect_dim in t.parameter.dims:
             coords[t.effect_dim] = list(t.effects)
         for shared, here in t.rename:
             if here in coords:
                 coords.setdefault(shared, coords[here])
     return coords
+
+
+def _columns(matrices: Sequence[tuple[Covariates, list[str]]]) -> list[str]:
+    """Labels of the columns of a design matrix; of those of several occasions what these have in common.
+
+    Raises
+    ------
+    ValueError
+        Other numbers of columns at the occasions.
+    """
+    (c, first), each = matrices[0], [columns for _, columns in matrices]
+    for other, columns in matrices[1:]:
+        if len(columns) != len(first):
+            raise ValueError(
+                f"The formulas '{c.formula}' and '{other.formula}' of one covariate at several occasions make "
+                f"{len(first)} and {len(columns)} columns: give formulas of the same terms."
+            )
+    return first if len(each) == 1 else in_common(each)
+
+
+def _staying(model: Model) -> dict[str, Named]:
+    """Log probabilities of classes that are those of the occasion before: 0, and what is exactly 0 exponentiated."""
+    out, sizes = {}, {c.name: c.size for c in model.classes}
+    for c in (c for c in model.classes if c.stays):
+        before, by = c.stays
+        last = (np.arange(sizes[by]) == sizes[by] - 1).astype(float)
+        out[f"moves:{c.name}"] = Named((by,), 1.0 - last)
+        out[f"stays:{c.name}"] = Named((by, before, c.name), last[:, None, None] * NEVER * (1.0 - np.eye(c.size)))
+    return out
 
 
 def _absent(model: Model, coded: Mapping[str, Coded], coords) -> dict[str, NDArray[np.bool_]]:

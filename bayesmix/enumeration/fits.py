@@ -215,6 +215,11 @@ def with_classes(model: Model, name: str, size: int) -> Model:
             f"'{bound}' holds a random effect for each class of '{name}': give a function of the number of "
             "classes instead of the model, e.g. lambda k: bm.models.lca(items, k, cluster='school')."
         )
+    if any(c.stays and name == c.stays[1] for c in model.classes):
+        raise ValueError(
+            f"Members of the last class of '{name}' stay in theirs, which another number of classes does not keep: "
+            "give a function of the number of classes, lambda k: bm.models.lta(waves, 2, chain_classes=k, ...)."
+        )
     out = replace(model, classes=tuple(replace(c, size=size) if c.name == name else c for c in model.classes))
     return _without_random_logits(out, name) if size == 1 else out
 

@@ -43,7 +43,7 @@ class Cells:
         columns, owner = [], data.rows.cluster_of_row
         for c in data.model.covariates:
             at = owner[row] if c.level == "cluster" and owner is not None else row
-            columns += list(data.rows.designs[c.name].values[at].T)
+            columns += list(data.rows.designs[c.key].values[at].T)
         if not columns:
             return row[:1], np.zeros(len(row), dtype=np.int64)
         first, which = equal_rows(columns)

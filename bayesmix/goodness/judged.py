@@ -227,9 +227,9 @@ def answered_rows(rows: Dataset, at: NDArray[np.int64], y: Array, apart: Sequenc
     for c in rows.model.covariates:
         of_cluster = c.level == "cluster"
         if not of_cluster:
-            designs[c.name] = replace(designs[c.name], values=designs[c.name].values[at])
+            designs[c.key] = replace(designs[c.key], values=designs[c.key].values[at])
         elif apart is not None and owner is not None:
-            designs[c.name] = replace(designs[c.name], values=designs[c.name].values[owner[at]])
+            designs[c.key] = replace(designs[c.key], values=designs[c.key].values[owner[at]])
     if owner is not None:
         owner, labels = (owner[at], labels) if apart is None else (np.arange(len(at)), list(apart))
     return Dataset(

@@ -39,7 +39,7 @@ def term(t: Term, values: Tensors, data: Tensors, effects: Tensors) -> Tensor:
     else:
         out = parameter_of(t, values)
     if t.covariates is not None:
-        out = contract(data[t.covariates.name], out, (t.covariates.name,))
+        out = contract(data[t.covariates.key], out, (t.covariates.name,))
     return out
 
 
@@ -131,7 +131,8 @@ def _at_level(terms: Predictor, effects: Tensors, data: Tensors) -> Tensors:
 
 def class_log_probability(c: LatentClass, values: Tensors, data: Tensors, effects: Tensors) -> Tensor:
     """log P(C = c | parents, effects, covariates): (4), (8)-(9), (17), (24), (26), (30), (34)."""
-    return log_softmax(predictor(c.predictor, values, data, effects), c.name)
+    out = log_softmax(predictor(c.predictor, values, data, effects), c.name)
+    return out * data[f"moves:{c.name}"] + data[f"stays:{c.name}"] if c.stays else out
 
 
 def class_factors(c: LatentClass, values: Tensors, data: Tensors, effects: Tensors) -> list[Tensor]:
@@ -144,7 +145,7 @@ def class_factors(c: LatentClass, values: Tensors, data: Tensors, effects: Tenso
     each = [term(t, values, data, effects) for t in c.predictor]
     own, common = ([x for x in each if bool({"individual", "slot"} & {*x.dims}) == within] for within in (True, False))
     varies = any(d == "cluster" or is_node(d) for x in common for d in x.dims)
-    if not (own and varies) or any(is_node(d) for x in own for d in x.dims):
+    if c.stays or not (own and varies) or any(is_node(d) for x in own for d in x.dims):
         return [class_log_probability(c, values, data, effects)]
     parts = [sum(some[1:], some[0]) for some in (own, common)]
     parts = [px.math.maximum(x - stop_gradient(x.max(c.name)), LOG_CUTOFF) for x in parts]
@@ -253,13 +254,28 @@ def sum_out(parts: list[Tensor], classes: list[str], data: Tensors) -> list[Tens
     tops = [stop_gradient(f.max([c for c in classes if c in f.dims])) for f in own]
     own = [px.math.exp(f - top) for f, top in zip(own, tops, strict=True)]
     varies = any(set(f.dims) - {*classes, POINT} for f in common)
-    for some in [classes] if varies and len(classes) <= TOGETHER else [[c] for c in classes]:
+    together, left = varies and len(classes) <= TOGETHER, list(classes)
+    while left:
+        some = left if together else [_next(left, [*own, *common])]
+        left = [c for c in left if c not in some]
         mine, shared = ([f for f in each if {*some} & {*f.dims}] for each in (own, common))
         own, common = ([f for f in each if not {*some} & {*f.dims}] for each in (own, common))
         (own if mine else common).append(_sum_of_products(mine, shared, some, data))
     total = _product([*own, *(_beside(f, data) for f in common)])
     rest = [f for f in parts if not {*classes} & {*f.dims}]
     return [*rest, *tops, px.math.log(total + TINY)]
+
+
+def _next(left: list[str], parts: list[Tensor]) -> str:
+    """The class to be summed out next: the first of those whose sum carries the fewest other classes.
+
+    A class that others depend on at many occasions comes last; in the order given it would leave a table of all paths.
+    """
+
+    def carried(c: str) -> int:
+        return len({d for f in parts if c in f.dims for d in f.dims} & {*left})
+
+    return min(left, key=carried)
 
 
 def _together(parts: list[Tensor]) -> list[Tensor]:

@@ -43,6 +43,7 @@ from bayesmix.spec import (
     item_probability,
     model_and_params,
     parameter,
+    size_by,
     transition,
 )
 from bayesmix.spec import class_labels as labels
@@ -352,8 +353,9 @@ def probability_table(key: str, dims: tuple[str, ...], data: Problem) -> tuple[Q
     kind, _, what = key.partition(":")
     if kind == "class":
         (c,) = [c for c in data.model.classes if c.name == what]
-        beside = {k.name for k in data.model.classes_at(c.level)} - {what}
-        return (transition if beside & set(dims) else class_size)(c), dims
+        beside = {k.name for k in data.model.classes_at(c.level)} & ({*dims} - {what})
+        above = [g.name for g in data.model.lasting if g.name in beside]
+        return (transition(c) if {*above} < beside else size_by(c, above[0]) if above else class_size(c)), dims
     (r,) = [r for r in data.model.responses if r.name == what] or (None,)
     shown = None if kind != "response" or r is None else item_probability(data.model, r, dims)
     return None if shown is None else (shown[0], tuple(shown[1].get(d, d) for d in dims))

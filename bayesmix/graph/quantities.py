@@ -27,6 +27,7 @@ from bayesmix.spec import (
     item_probability,
     parameter,
     plain,
+    size_by,
     square,
     transition,
 )
@@ -117,7 +118,12 @@ def _tables(model: Model, made: Tensors, data: Tensors) -> Quantities:
             continue
         joint = average(px.math.exp(_joint(model, c.name, [*before, c.name], made, data)), data, c.level)
         yield class_size(c), joint.sum(tuple(before))
-        yield transition(c), joint / joint.sum(c.name)
+        above = [g.name for g in model.lasting if g.name in before]
+        for g in above:
+            own = joint.sum(tuple(k for k in before if k != g))
+            yield size_by(c, g), own / own.sum(c.name)
+        if len(above) < len(before):
+            yield transition(c), joint / joint.sum(c.name)
     for r in model.responses:
         x = made[f"response:{r.name}"]
         if (shown := item_probability(model, r, x.dims)) is not None:

@@ -147,10 +147,10 @@ def class_posteriors(data: Problem, theta: Array, mode=None) -> dict[str, Array]
 
 
 def paths(data: Problem, theta: Array, mode=None) -> Paths | None:
-    """Posterior probabilities of the paths through the classes of individuals; None for one class variable.
+    """Posterior probabilities of the paths through the classes of occasions; None for one class variable.
 
     Where there are too many paths, the best one by the posterior transitions of each occasion (Viterbi's
-    algorithm): the same for a first-order model without random effects.
+    algorithm): the same for a first-order model without random effects and classes of chains.
     """
     return _paths(data, Averages.of(data, theta, mode, *_path_dims(data)).mean)
 
@@ -169,7 +169,7 @@ def joint_entropy(data: Problem, theta: Array, mode=None) -> tuple[str, Array] |
 
 def _path_dims(data: Problem) -> list[Dims]:
     """The tables that paths are read off: one of all of them, or of each step."""
-    names = [c.name for c in data.model.classes_at("individual")]
+    names = [c.name for c in data.model.occasions]
     if len(names) < 2:
         return []
     size = np.prod([len(data.coords[n]) for n in names]) * len(data.counts)
@@ -177,7 +177,7 @@ def _path_dims(data: Problem) -> list[Dims]:
 
 
 def _paths(data: Problem, found: Tables) -> Paths | None:
-    names = [c.name for c in data.model.classes_at("individual")]
+    names = [c.name for c in data.model.occasions]
     if not (dims := _path_dims(data)):
         return None
     if dims[0] != ("individual", *names):

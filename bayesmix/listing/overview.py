@@ -196,7 +196,12 @@ def _origins(fit: Fit) -> str:
 def _variables(model: Model) -> list[str]:
     """``C (2 classes)``; ``C (2 classes of individuals)`` where there are others."""
     several = any(c.level != "individual" for c in model.classes)
-    return [f"{c.name} ({c.size} classes{f' of {c.level}s' if several else ''})" for c in model.classes]
+    stayed = {c.stays[1] for c in model.classes if c.stays}
+    out = []
+    for c in model.classes:
+        whose = " of chains" if c.lasting else f" of {c.level}s" if several else ""
+        out.append(f"{c.name} ({c.size} classes{whose}{', the last of stayers' if c.name in stayed else ''})")
+    return out
 
 
 def _starts(fit: Fit) -> Section:

@@ -119,8 +119,11 @@ def constraints(fit: Fit) -> Section | None:
 
 
 def _absent(fit: Fit, x: xr.DataArray) -> np.ndarray:
-    """Entries of categories and thresholds that an item does not have."""
+    """Entries of categories and thresholds that an item does not have; logits of those who stay, which are not used."""
     out = xr.zeros_like(x, dtype=bool)
+    for c in (c for c in fit.model.classes if c.stays and c.stays[1] in x.dims):
+        if x.name in [t.parameter.name for t in c.predictor]:
+            out = out | (xr.DataArray(np.arange(x.sizes[c.stays[1]]), dims=c.stays[1]) == x.sizes[c.stays[1]] - 1)
     categories = Estimates.of(fit).categories
     for r in fit.model.responses:
         for dim, less in ((r.category_dim, 0), (r.threshold_dim, 1)):
@@ -276,19 +279,34 @@ def transitions(fit: Fit) -> Section | None:
     if not names:
         return None
     table, body = occasions.transitions(fit), []
+    above = [g.name for g in fit.model.lasting]
     for to in names:
-        body.append(_transition_table(to, pd.DataFrame(table.xs(to, level="class variable"))))
+        own = pd.DataFrame(table.xs(to, level="class variable"))
+        if not above:
+            body.append(_transition_table(to, own))
+            continue
+        for k, cells in own.groupby(level=above[0], sort=False):
+            title = f"{above[0]} = {k}" + (", who stay" if _stays(fit, to, k) else "")
+            body.append(_transition_table(to, cells.droplevel(above[0]), title))
     body.append(_paths(fit))
     note = "Averages over the population; 95% intervals by the delta method on the logit scale."
     return Section("Transitions: from the class in the rows to the class in the columns", [*body, note])
 
 
-def _transition_table(to: str, table: pd.DataFrame):
+def _stays(fit: Fit, name: str, k: Any) -> bool:
+    """Whether members of the class `k` of chains stay in the class they are in."""
+    c = next(c for c in fit.model.classes if c.name == name)
+    return bool(c.stays) and k == next(g.size for g in fit.model.classes if g.name == c.stays[1])
+
+
+def _transition_table(to: str, table: pd.DataFrame, title: str = ""):
     """A row a class (or combination of classes) left; the interval stands beneath the probability."""
     wide = {left: rows.droplevel("from") for left, rows in table.groupby(level="from", sort=False)}
     rows = []
     for left, cells in wide.items():
         rows.append((_left(left), *(probability(p) for p in cells["value"])))
+        if cells["lower"].isna().all():  # known, as of those who stay
+            continue
         rows.append(
             (
                 "",
@@ -296,7 +314,7 @@ def _transition_table(to: str, table: pd.DataFrame):
             )
         )
     columns = [str(k) for k in next(iter(wide.values())).index]
-    return make_table(("", *(f"{to} = {k}" for k in columns)), rows)
+    return make_table(("", *(f"{to} = {k}" for k in columns)), rows, title=title)
 
 
 def _left(left: Any) -> str:

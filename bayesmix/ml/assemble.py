@@ -303,7 +303,7 @@ def _info(data: Target, search: Search, replicates: Mapping[str, int] | None) ->
         "model": model.name,
         "items": list(model.items),
         "classes": {c.name: c.size for c in model.classes},
-        "covariates": {c.name: c.formula for c in model.covariates},
+        "covariates": {c.key: c.formula for c in model.covariates},
         "families": {r.name: str(r.family) for r in model.responses},
         "identity": identity(data),
         "cluster": model.cluster,

@@ -44,7 +44,7 @@ class Target(Problem):
 
     def once[T](self, make: Callable[..., T], *more: Hashable) -> T:
         """What `make` makes of the data, wherever their nodes are, and of `more`; made once."""
-        covariates = [self.arrays[c.name].values for c in self.model.covariates]
+        covariates = [self.arrays[c.key].values for c in self.model.covariates]
         own = (self.model, self.packing, self.counts, self.responses, self.priors, self.smallest_sd, *covariates)
         return self.keep((make, *more), own, lambda: make(self, *more))
 

@@ -288,7 +288,7 @@ def _linear_variance(data: Target, theta: Array) -> str:
     for r in data.model.responses:
         if "variance_slope" in r.family.auxiliary:
             level, slope = (t.parameter.name for t in r.auxiliary)
-            x = data.arrays[cast(Covariates, r.auxiliary[1].covariates).name]
+            x = data.arrays[cast(Covariates, r.auxiliary[1].covariates).key]
             values, scale = data.inside(theta), data.arrays[f"{r.name}:scale"].values[0]
             each = (values[level] + x.values @ values[slope]) / scale**2
             used = each[data.counts > 0] if x.dims[0] == "individual" else each

@@ -179,7 +179,7 @@ def _of_classes(model: Model) -> Iterator[Parameter]:
 
 def _covariate_sds(t: Term, data: Target) -> Array:
     """SDs of a term's covariates, in the shape of its parameter; 1 for a constant."""
-    x = data.arrays[t.covariates.name].values if t.covariates else np.ones((1, 1))
+    x = data.arrays[t.covariates.key].values if t.covariates else np.ones((1, 1))
     sd = x.std(axis=0)
     axis = t.parameter.dims.index(t.covariates.name) if t.covariates else 0
     return np.where(sd > 1e-12, sd, 1.0).reshape([-1 if i == axis else 1 for i in range(len(t.parameter.dims))])

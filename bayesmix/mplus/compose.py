@@ -40,7 +40,8 @@ def write(
     """Write a model as an Mplus input and its data beside it, so that the same model runs in Mplus.
 
     Written are latent class and profile models (with covariates, frequencies, random effects, factors or classes of
-    clusters), transition models, regression mixtures with a random intercept at most, factor mixtures, the 1PL to 3PL.
+    clusters), transition models (with a random intercept, but no classes of chains), regression mixtures with a random
+    intercept at most, factor mixtures, the 1PL to 3PL.
     Constraints (``fix=``, ``equal=``) are written in Mplus's parameters, in which the threshold of a binary item is
     minus its logit: as fixed values, labels and equations of MODEL CONSTRAINT.
 

@@ -86,7 +86,7 @@ def model(said: Input | Output, df: pd.DataFrame | None = None) -> Model:
     return templates.lta(
         waves, same, varying[0], varying[1:] if any(varying[1:]) else None, names=_item_names(waves),
         family={n: family[i] for n, i in zip(_item_names(waves), waves[0], strict=True)}, measurement=measurement,
-        order=order, **given,
+        order=order, additive=order > 1, **given,
     )  # fmt: skip
 
 
@@ -383,8 +383,10 @@ def _item_names(waves: Sequence[Sequence[str]]) -> list[str]:
 
 
 def _order(said: Input, later: Mapping[str, set[str]]) -> int:
-    """Find on how many classes before it each class depends."""
+    """Find on how many classes before it each class depends; on none where there is no regression of one on another."""
     names = list(said.classes)
+    if not any(later.values()):
+        return 0
     orders = set()
     for t, name in enumerate(names[1:], start=1):
         before = later[name]

@@ -116,6 +116,8 @@ def check(model: Model) -> None:
     """
     if model.classes_at("item"):
         raise refusal("a class for every response", "memberships of single responses need data with a row a response")
+    if model.lasting:
+        raise refusal("classes of chains", "a class variable above those of the occasions is put in by hand")
     for t in (t for part in (*model.classes, *model.effects, *model.responses) for t in part.terms):
         if t.covariates and t.covariates.offset:
             raise refusal(
@@ -321,13 +323,24 @@ def _class(model: Model, c: LatentClass, words: Words) -> Iterator[Place]:
             for k in free:
                 yield Place("Means", "", f"{name}#{k + 1}", ((1.0, here(**{c.name: k})),), None, model.two_level)
         else:
-            last = sizes[parent] - 1
-            for k in free:
-                base = here(**{c.name: k, parent: last})
-                yield Place("Means", "", f"{name}#{k + 1}", ((1.0, base),), None, between)
-                for p in range(last):
-                    mine = ((1.0, here(**{c.name: k, parent: p})), (-1.0, base))
-                    yield Place("ON", f"{name}#{k + 1}", f"{words.names[parent]}#{p + 1}", mine, None, between)
+            yield from _on_parent(model, c, t, parent, words)
+
+
+def _on_parent(model: Model, c: LatentClass, t: Term, parent: str, words: Words) -> Iterator[Place]:
+    """A class variable regressed on another: its means are the logits in the last class of that one.
+
+    Of a class before the last one (main effects alone) the last class is the reference: its logits are no parameters.
+    """
+    here, name, sizes = _Index(t), words.names[c.name], {o.name: o.size for o in model.classes}
+    last, between = sizes[parent] - 1, c.level == "cluster" or _level(model, parent) == "cluster"
+    for k in range(c.size - 1):
+        base = here(**{c.name: k, parent: last})
+        fixed = fixed_value(t.parameter, base[1], sizes) is not None
+        if not fixed:
+            yield Place("Means", "", f"{name}#{k + 1}", ((1.0, base),), None, between)
+        for p in range(last):
+            mine = ((1.0, here(**{c.name: k, parent: p})), *(() if fixed else ((-1.0, base),)))
+            yield Place("ON", f"{name}#{k + 1}", f"{words.names[parent]}#{p + 1}", mine, None, between)
 
 
 def _level(model: Model, name: str) -> str:

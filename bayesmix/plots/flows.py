@@ -19,13 +19,15 @@ BAR = 0.16
 """Half the width of an occasion's bar; occasions are 1 apart."""
 
 
-def transitions(result: Fit | xr.DataTree) -> Axes:
+def transitions(result: Fit | xr.DataTree, *, chain_class: int | None = None) -> Axes:
     """Who moves: bars of class sizes at each occasion, bands as wide as the share that takes each transition.
 
     Parameters
     ----------
     result : Fit or xarray.DataTree
         Of a latent transition model.
+    chain_class : int, optional
+        Of a model with classes of chains, the one whose members are drawn; everybody if left out.
 
     Returns
     -------
@@ -36,7 +38,7 @@ def transitions(result: Fit | xr.DataTree) -> Axes:
     Raises
     ------
     ValueError
-        The model has no transitions.
+        The model has no transitions, or no such class of chains.
 
     Examples
     --------
@@ -44,7 +46,7 @@ def transitions(result: Fit | xr.DataTree) -> Axes:
     """
     import matplotlib.pyplot as plt
 
-    steps = list(_steps(Estimates.of(result)))
+    steps = list(_steps(Estimates.of(result), chain_class))
     if not steps:
         raise ValueError("There is nothing to draw: no class variable of the model depends on another one beside it.")
     n = len(steps) + 1
@@ -64,20 +66,37 @@ def transitions(result: Fit | xr.DataTree) -> Axes:
     return ax
 
 
-def _steps(estimates: Estimates) -> Iterator[xr.DataArray]:
+def _steps(estimates: Estimates, chain_class: int | None) -> Iterator[xr.DataArray]:
     """P(C_t-1, C_t) of each pair of occasions, from the sizes of the first and the transitions."""
     joint = None
     with_transitions = entered(estimates)
-    for before, name in pairwise(c.name for c in estimates.model.classes):
+    for before, name in pairwise(c.name for c in estimates.model.occasions):
         if name not in with_transitions:
             continue
         move = estimates[f"{name}_transition"].value
         if joint is None:
-            joint = estimates[f"{before}_probability"].value
+            joint = _first(estimates, before, chain_class)
         if before not in move.dims:
             continue
         joint = joint.sum([d for d in joint.dims if d not in move.dims]) * move
         yield joint.sum([d for d in joint.dims if d not in (before, name)]).transpose(before, name)
+
+
+def _first(estimates: Estimates, name: str, chain_class: int | None) -> xr.DataArray:
+    """P(G, C_1), or of one class of chains P(C_1 | G) and zero in the others."""
+    size, above = estimates[f"{name}_probability"].value, estimates.model.lasting
+    if not above:
+        if chain_class is not None:
+            raise ValueError(f"chain_class={chain_class!r} came, but the model has no classes of chains: leave it out.")
+        return size
+    g = above[0].name
+    share = estimates[f"{g}_probability"].value
+    if chain_class is not None:
+        if chain_class not in share[g].values:
+            known = ", ".join(map(str, share[g].values))
+            raise ValueError(f"chain_class came as {chain_class!r}: give one of {known}, or leave it out.")
+        share = xr.where(share[g] == chain_class, 1.0, 0.0)
+    return share * (estimates[by].value if (by := f"{name}_by_{g}") in estimates else size)
 
 
 def _bar(ax: Axes, t: int, size: xr.DataArray) -> None:

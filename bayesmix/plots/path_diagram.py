@@ -111,10 +111,10 @@ def _boxes(model: Model, shown: Shown) -> Iterator[str]:
     """What there is, the levels of a two-level model in frames of their own."""
     above = [_effect(e, shown) for e in model.effects if e.level == "cluster"]
     above += [_class(c, shown) for c in model.classes if c.level == "cluster"]
-    above += [_covariate(c.name, c.formula) for c in model.covariates if c.level == "cluster"]
+    above += [_covariate(c.key, c.formula) for c in model.covariates if c.level == "cluster"]
     below = [_effect(e, shown) for e in model.effects if e.level == "individual"]
     below += [_class(c, shown) for c in model.classes if c.level != "cluster" and c.size > 1]
-    below += [_covariate(c.name, c.formula) for c in model.covariates if c.level == "individual"]
+    below += [_covariate(c.key, c.formula) for c in model.covariates if c.level == "individual"]
     below += [_box(name, items) for r in model.responses for name, items, _ in _groups(model, r)]
     for k, (title, some) in enumerate((("between", above), ("within", below))):
         if not some:
@@ -124,7 +124,7 @@ def _boxes(model: Model, shown: Shown) -> Iterator[str]:
         yield from (f"    {line}" for line in some)
         if model.two_level:
             yield "  }"
-    if len(order := [c.name for c in model.classes_at("individual")]) > 1:
+    if len(order := [c.name for c in model.occasions]) > 1:
         yield f"  {{ rank=same; {'; '.join(map(quoted, order))} }}"
     if len(same := [e.name for e in model.effects_at("individual") if e.standard]) > 1:
         yield f"  {{ rank=same; {'; '.join(map(quoted, same))} }}"
@@ -166,7 +166,7 @@ def _unmoved(r: Response, items: list[str]) -> list[str]:
     out = []
     for t in (t for t in r.predictor if t.covariates and not t.effects):
         zero = [dict(f.positions) for f in t.parameter.fixed if f.value == 0.0]
-        out += [t.covariates.name] if t.covariates and all(at in zero for at in here) else []
+        out += [t.covariates.key] if t.covariates and all(at in zero for at in here) else []
     return out
 
 
@@ -193,6 +193,8 @@ def _arrows(model: Model, shown: Shown) -> Iterator[str]:
         yield from (_correlated(one, e.name, shown) for t in residual for one in t.effects)
     for c in model.classes:
         yield from _into(c.name, c.predictor, [k for k in classes if k != c.name], shown)
+        if c.stays and not any(c.stays[1] in t.dims for t in c.predictor):
+            yield arrow(c.stays[1], c.name, "stay")
     for r in model.responses:
         for name, _, none in _groups(model, r):
             terms = r.terms
@@ -220,6 +222,6 @@ def _into(
                 arrows.setdefault(d, shown.coefficient(f"{to}_on_{d}") if numbers else "")
         for k, e in ((k, e) for k, e in enumerate(t.effects) if e not in none):
             arrows[e] = shown.coefficient(t.parameter.name, {t.effect_dim: k}) if numbers else ""
-        if t.covariates and not t.effects and t.covariates.name not in none:
-            arrows[t.covariates.name] = shown.coefficient(t.parameter.name) if numbers else ""
+        if t.covariates and not t.effects and t.covariates.key not in none:
+            arrows[t.covariates.key] = shown.coefficient(t.parameter.name) if numbers else ""
     yield from (arrow(start, to, label) for start, label in arrows.items())

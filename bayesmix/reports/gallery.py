@@ -71,8 +71,9 @@ def pictures(result: Fit | xr.DataTree, df: pd.DataFrame | None = None) -> Itera
                        lambda: plots.residuals(residuals(result, df)))  # fmt: skip
     if isinstance(result, Fit) and any(str(k).endswith("_membership") for k in result.effect_scores):
         yield from _of_memberships(result, df)
-    if "path" in result.classes if isinstance(result, Fit) else entered(estimates):
+    if entered(estimates):
         yield _picture("transitions", "Transitions", TRANSITIONS, lambda: plots.transitions(result))
+        yield from (_of_chain(result, g.name, k) for g in model.lasting for k in range(1, g.size + 1))
     if any(c.effects for k in model.classes_at("individual") for c in k.predictor):
         yield _picture("class_curves", "Class probabilities over the random effects", CLASS_CURVES,
                        lambda: plots.class_curves(result, df=df)[0])  # fmt: skip
@@ -141,6 +142,12 @@ def _of_memberships(fit: Fit, df: pd.DataFrame | None) -> Iterator[Picture]:
     freq = frame_weights(fit.model, df).tolist() if columns and df is not None else None
     caption = "How many persons have which grade of membership in each class (posterior means)."
     yield _picture("memberships", "Grades of membership", caption, lambda: plots.memberships(fit, freq=freq)[0])
+
+
+def _of_chain(result: Fit | xr.DataTree, name: str, k: int) -> Picture:
+    """Picture the transitions in one class of chains."""
+    return _picture(f"transitions_{name}{k}", f"Transitions, {name} = {k}", TRANSITIONS,
+                    lambda: plots.transitions(result, chain_class=k))  # fmt: skip
 
 
 def _has_curves(model: Model) -> bool:

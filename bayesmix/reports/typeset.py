@@ -12,6 +12,7 @@ import pandas as pd
 from bayesmix.layout import number, p_value
 from bayesmix.reports.tidy import Reported
 from bayesmix.results import Fit
+from bayesmix.results.occasions import COLUMNS as OF_TRANSITIONS
 from bayesmix.spec import level_words
 from bayesmix.studies import Study
 from bayesmix.three_steps import ThreeStep
@@ -188,6 +189,12 @@ def _left_class(row: Mapping[str, Any], digits: int) -> str:
     return ", ".join(map(str, left)) if isinstance(left, tuple) else str(left)
 
 
+def _entered_class(row: Mapping[str, Any], digits: int) -> str:
+    """The class variable that is entered, and the class of the chain."""
+    above = [f"{k} = {v}" for k, v in row.items() if k not in ("class variable", "from", "to", *OF_TRANSITIONS)]
+    return ", ".join([str(row["class variable"]), *above])
+
+
 # layouts ------------------------------------------------------------------------------------------
 
 ESTIMATE = {"Estimate": _number("estimate"), "SE": _number("se"), "95% CI": _interval("lower", "upper")}
@@ -258,7 +265,7 @@ PLANS: dict[str, _Plan] = {
         "Transition probabilities",
         {"From": _left_class, "To": _text("to")},
         VALUE,
-        _text("class variable"),
+        _entered_class,
         (f"Averages over the population. {WIDTHS['logit']}",),
     ),
     "decomposition": _Plan(

@@ -24,7 +24,7 @@ def transitions(result: Fit | xr.DataTree, *, level: float | None = None) -> pd.
     """Transition probabilities P(C_t = d | C_t-1 = c) in the population, with intervals: (9), (13).
 
     Averaged over individuals (covariates) and clusters (random effects); of a higher order, a row for
-    each combination of the classes before.
+    each combination of the classes before. With classes of chains they are those of each of these.
 
     Parameters
     ----------
@@ -36,8 +36,8 @@ def transitions(result: Fit | xr.DataTree, *, level: float | None = None) -> pd.
     Returns
     -------
     pandas.DataFrame
-        Rows by class variable, classes left (`from`) and class entered (`to`); `value`, `se` (standard
-        error or posterior SD), `lower`, `upper`.
+        Rows by class variable, class of the chain (`G`, where there are such), classes left (`from`) and class entered
+        (`to`); `value`, `se` (standard error or posterior SD), `lower`, `upper`. Those of stayers, 0 and 1, are known.
 
     Raises
     ------
@@ -53,9 +53,8 @@ def transitions(result: Fit | xr.DataTree, *, level: float | None = None) -> pd.
     rows = [row for name in entered(estimates) for row in _transition_rows(estimates, name)]
     if not rows:
         raise ValueError("There are no transitions: no class variable of the model depends on another one beside it.")
-    return pd.DataFrame(rows, columns=["class variable", "from", "to", *COLUMNS]).set_index(
-        ["class variable", "from", "to"]
-    )
+    index = ["class variable", *(g.name for g in estimates.model.lasting), "from", "to"]
+    return pd.DataFrame(rows, columns=[*index, *COLUMNS]).set_index(index)
 
 
 def entered(estimates: Estimates) -> list[str]:
@@ -66,8 +65,10 @@ def entered(estimates: Estimates) -> list[str]:
 def _transition_rows(estimates: Estimates, to: str) -> Iterator[tuple]:
     """Make the rows of the class variable `to`: classes left, class entered, cells."""
     for labels, cells in _cells(estimates[f"{to}_transition"]):
-        left = [labels[d] for d in labels if d != to]
-        yield (to, left[0] if len(left) == 1 else tuple(left), labels[to], *cells)
+        above = [g.name for g in estimates.model.lasting]
+        left = [labels[d] for d in labels if d not in (to, *above)]
+        of_chain = (labels.get(g, "all") for g in above)
+        yield (to, *of_chain, left[0] if len(left) == 1 else tuple(left), labels[to], *cells)
 
 
 def _cells(x: Estimate) -> Iterator[tuple[dict[str, Any], list[float]]]:

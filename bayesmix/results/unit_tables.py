@@ -60,7 +60,7 @@ def _path_table(data: Problem, of: ClassPosteriors) -> dict[str, Any]:
     """The most likely path of each row, its probability, that of no move, and how many go each path."""
     if (found := of.paths) is None:
         return {}
-    names = [c.name for c in data.model.classes_at("individual")]
+    names = [c.name for c in data.model.occasions]
     rows, seen = data.pattern_of, data.pattern_of >= 0
     labels = np.stack([np.asarray(data.coords[n])[found.path[:, k]] for k, n in enumerate(names)], axis=1)
     path = xr.DataArray(np.where(seen[:, None], labels[rows], 0), dims=("row", "occasion"), coords={"occasion": names})

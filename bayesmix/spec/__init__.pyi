@@ -30,6 +30,7 @@ from .kinds import parameter as parameter
 from .kinds import probability_tables as probability_tables
 from .kinds import same_items as same_items
 from .kinds import shown as shown
+from .kinds import size_by as size_by
 from .kinds import transition as transition
 from .model import RANDOM as RANDOM
 from .model import Covariates as Covariates
@@ -46,6 +47,7 @@ from .model import model_and_params as model_and_params
 from .model import structure as structure
 from .model import survey as survey
 from .model import terms as terms
+from .names import in_common as in_common
 from .parameters import POINT as POINT
 from .parameters import Fixed as Fixed
 from .parameters import Named as Named

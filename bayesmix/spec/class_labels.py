@@ -24,8 +24,8 @@ from bayesmix.typing import Array
 def groups(model: Model) -> list[tuple[str, ...]]:
     """Class dims that must be permuted together: classes that share a measurement (an LTA's occasions).
 
-    None of classes that fixed values tell apart. The dim under which a shared parameter is declared is in the
-    group too.
+    None of classes that fixed values tell apart, or of two of which the last stays. The dim under which a shared
+    parameter is declared is in the group too.
     """
     out: list[set[str]] = [{c.name} for c in model.classes]
     names = {c.name for c in model.classes}
@@ -34,7 +34,13 @@ def groups(model: Model) -> list[tuple[str, ...]]:
             if here in names:
                 joined = {shared, here}.union(*(g for g in out if g & {shared, here}))
                 out = [g for g in out if not g & joined] + [joined]
-    return [tuple(sorted(g)) for g in out if not any(_told_apart(p, g) for p in model.parameters)]
+    told = {c.name for c in model.classes if c.name in _with_stayers(model) and c.size == 2}
+    return [tuple(sorted(g)) for g in out if not (g & told or any(_told_apart(p, g) for p in model.parameters))]
+
+
+def _with_stayers(model: Model) -> set[str]:
+    """The class variables in whose last class others stay."""
+    return {c.stays[1] for c in model.classes if c.stays}
 
 
 def _told_apart(p: Parameter, group: set[str]) -> bool:
@@ -48,20 +54,21 @@ def _told_apart(p: Parameter, group: set[str]) -> bool:
 def exchangeable(model: Model, dims: tuple[str, ...]) -> NDArray[np.int64]:
     """Number the classes of `dims`, one of :func:`groups`: those with the same number may change places.
 
-    All of them, but for what constraints tell apart: two classes may change places where every constraint is one
-    again, as with slopes that are equal in all classes, or zero in all but the reference.
+    All of them, but for a last class of those who stay and for what constraints tell apart: two classes may change
+    places where every constraint is one again, as with slopes that are equal in all classes, or zero in all but the
+    reference.
     """
     size = next(c.size for c in model.classes if c.name in dims)
     touched = [p for p in model.parameters if p.name in model.constraints.parameters and {*p.dims} & {*dims}]
-    scaled = _on_scale_of_last(model, dims)
-    if not touched and not scaled:
+    last_stays = bool({*dims} & _with_stayers(model)) or _on_scale_of_last(model, dims)
+    if not touched and not last_stays:
         return np.zeros(size, dtype=np.int64)
     out = np.arange(size)
     if any(p.domain.is_triangular or p.domain.is_identity or p.domain.is_effect_sd for p in touched):
         return out  # effects come with these classes: another order makes other effects
     for a in range(size):
-        for b in range(a):
-            if out[a] != out[b] and not (scaled and a == size - 1) and _unmoved(model, touched, dims, (a, b)):
+        for b in range(0 if last_stays and a == size - 1 else a):
+            if out[a] != out[b] and _unmoved(model, touched, dims, (a, b)):
                 out[out == out[a]] = out[b]
     return out
 
@@ -143,6 +150,10 @@ def permute(model: Model, values: Mapping[str, Array], dims: tuple[str, ...], or
         for axis, dim in enumerate(p.dims, start=-len(p.dims)):
             if dim in dims:
                 x = np.take(x, order, axis=axis)
+        out[p.name] = x
+    out |= _with_main_effects(model, out, dims)
+    for p in model.parameters:
+        x = out[p.name]
         for fixed in p.fixed:
             for dim, position in fixed.positions:
                 if dim in dims and fixed.value == 0.0 and len(fixed.positions) == 1:
@@ -150,6 +161,30 @@ def permute(model: Model, values: Mapping[str, Array], dims: tuple[str, ...], or
                     x = x - np.take(x, [position], axis=axis)
         out[p.name] = p.domain.canonical(x) if set(p.dims) & set(dims) else x
     return _with_effects(model, out, dims)
+
+
+def _with_main_effects(model: Model, values: Mapping[str, Array], dims: tuple[str, ...]) -> dict[str, Array]:
+    """Main effects of earlier classes on the logits of a class, against another reference among these classes.
+
+    With nu_cd + delta_c'd and delta_K'd = 0, what delta has at the new reference goes into nu.
+    """
+    out = dict(values)
+    for c in model.classes:
+        plain = [t for t in c.predictor if not (t.covariates or t.effects)]
+        for t in plain:
+            for before in [d for d in _references(t.parameter, dims) if d != c.name and not t.rename]:
+                rest = [d for d in t.parameter.dims if d != before]
+                wide = [s for s in plain if s is not t and {*rest} <= {*s.parameter.dims}]
+                if not wide:
+                    continue
+                axis, p = t.parameter.dims.index(before) - len(t.parameter.dims), wide[0].parameter
+                at = np.take(out[t.parameter.name], -1, axis=axis)
+                lead = at.ndim - len(rest)
+                at = at.transpose([*range(lead), *(lead + rest.index(d) for d in p.dims if d in rest)])
+                more = tuple(k - len(p.dims) for k, d in enumerate(p.dims) if d not in rest)
+                out[p.name] = out[p.name] + np.expand_dims(at, more)
+                out[t.parameter.name] = out[t.parameter.name] - np.take(out[t.parameter.name], [-1], axis=axis)
+    return out
 
 
 def _with_effects(model: Model, values: dict[str, Array], dims: tuple[str, ...]) -> dict[str, Array]:

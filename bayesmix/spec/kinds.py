@@ -114,6 +114,11 @@ def class_size(c: LatentClass) -> Quantity:
     return Quantity(f"{c.name}_probability", "class size", c.name)
 
 
+def size_by(c: LatentClass, by: str) -> Quantity:
+    """Say what the probabilities of the class variable `c` are in each class of `by`, one of all occasions."""
+    return Quantity(f"{c.name}_by_{by}", "class size", c.name, by)
+
+
 def transition(c: LatentClass) -> Quantity:
     """Say what the probabilities of the class variable `c` given the one before are."""
     return Quantity(f"{c.name}_transition", "transition", c.name)
@@ -122,7 +127,9 @@ def transition(c: LatentClass) -> Quantity:
 def probability_tables(model: Model) -> list[Quantity]:
     """List the tables of probabilities that `model` may have."""
     responses = [table for r in model.responses if (table := item_probability(model, r, ()))]
-    return [*(what(c) for c in model.classes for what in (class_size, transition)), *(q for q, _ in responses)]
+    sizes = [what(c) for c in model.classes for what in (class_size, transition)]
+    by = [size_by(c, g.name) for g in model.lasting for c in model.occasions]
+    return [*sizes, *by, *(q for q, _ in responses)]
 
 
 def item_probability(model: Model, r: Response, dims: tuple[str, ...]) -> tuple[Quantity, dict[str, str]] | None:

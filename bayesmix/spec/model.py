@@ -24,6 +24,8 @@ from bayesmix.spec.sampling_design import Survey, read_survey, settings_of_surve
 
 Level = Literal["individual", "cluster"]
 ClassLevel = Literal["item", "individual", "cluster"]
+LATER = {"later": True}
+"""Metadata of a field that came later: a model that has its default has the structure, and identity, it always had."""
 RANDOM = "random_part"
 """The dim of random coefficients and class logits in what follows from the parameters."""
 
@@ -47,6 +49,9 @@ class Covariates:
         Whether each term must be one column: a random slope belongs to one.
     offset : bool
         Whether it is an offset: one column of numbers with the coefficient one, which may be constant.
+    occasion : str
+        Of several matrices with the same columns, those of several occasions, the one that it is: they share the dim
+        `name`, and a parameter over it.
 
     Examples
     --------
@@ -61,6 +66,12 @@ class Covariates:
     times: str | None = field(default=None, metadata=DATA)
     single: bool = field(default=False, metadata=DATA)
     offset: bool = field(default=False, metadata=DATA)
+    occasion: str = field(default="", metadata=LATER)
+
+    @property
+    def key(self) -> str:
+        """The name of the matrix: that of its columns, and its occasion."""
+        return f"{self.name}_t{self.occasion}" if self.occasion else self.name
 
 
 @dataclass(frozen=True)
@@ -168,6 +179,16 @@ class LatentClass:
     Its predictor gives logits over `name`, equations (4), (9), (17), (24), (26), (34); the
     reference class is fixed in the parameters. A parent class is a dim of a parameter.
 
+    Attributes
+    ----------
+    name, size, level, predictor
+        As above.
+    stays : tuple of str
+        Two class variables declared before it, `before` and `by`: in the last class of `by` the class is that of
+        `before`, with probability exactly 1, and the logits are those of the other classes of `by`.
+    lasting : bool
+        Whether it is a class of the individual at all occasions, above those that depend on it: no step of their paths.
+
     Examples
     --------
     >>> bm.LatentClass("C", 3).level
@@ -178,6 +199,8 @@ class LatentClass:
     size: int = field(metadata=DATA)
     level: ClassLevel = "individual"
     predictor: Predictor = ()
+    stays: tuple[str, ...] = field(default=(), metadata=LATER)
+    lasting: bool = field(default=False, metadata=LATER)
 
     def __post_init__(self) -> None:
         """Take NumPy's whole numbers as Python's."""
@@ -264,7 +287,7 @@ class Model:
     @property
     def covariates(self) -> tuple[Covariates, ...]:
         """Every design matrix once."""
-        return tuple({t.covariates.name: t.covariates for t in terms(self) if t.covariates}.values())
+        return tuple({t.covariates.key: t.covariates for t in terms(self) if t.covariates}.values())
 
     @property
     def offsets(self) -> frozenset[str]:
@@ -283,6 +306,16 @@ class Model:
     def classes_at(self, level: str) -> tuple[LatentClass, ...]:
         """Classes that live at `level`."""
         return tuple(c for c in self.classes if c.level == level)
+
+    @property
+    def occasions(self) -> tuple[LatentClass, ...]:
+        """Classes of individuals in their order, but for those that last over all occasions: what has paths."""
+        return tuple(c for c in self.classes_at("individual") if not c.lasting)
+
+    @property
+    def lasting(self) -> tuple[LatentClass, ...]:
+        """Classes of individuals at all occasions."""
+        return tuple(c for c in self.classes_at("individual") if c.lasting)
 
     @property
     def factors(self) -> tuple[Effect, ...]:
@@ -536,6 +569,7 @@ def structure(value: Any) -> Any:
     """What the compiled graph depends on: the model without sizes, column names, formulas, priors."""
     if is_dataclass(value) and not isinstance(value, type):
         kept = (f for f in fields(value) if not f.metadata.get("data"))
+        kept = (f for f in kept if not f.metadata.get("later") or getattr(value, f.name) != f.default)
         return (type(value).__name__, *((f.name, structure(getattr(value, f.name))) for f in kept))
     if isinstance(value, tuple):
         return tuple(structure(v) for v in value)
@@ -573,6 +607,7 @@ def _check(model: Model) -> None:
             f"'{lives_in_cluster[0].name}' lives at the cluster level, but the model has no cluster "
             "column: give cluster='the name of the column of cluster labels'."
         )
+    _check_stays(model)
     _check_order(model)
     check_names(model.constraints, by_name)
 
@@ -593,6 +628,24 @@ def _check_survey(model: Model, held: Survey) -> None:
             "Replicate weights came for a model with something latent in clusters: they are of rows, and say nothing "
             "of weights within clusters and of clusters; give weights=, cluster_weights=, strata= and psu= instead."
         )
+
+
+def _check_stays(model: Model) -> None:
+    """Refuse to stay in a class that is not there, or was not there before."""
+    known: dict[str, LatentClass] = {}
+    for c in model.classes:
+        if c.stays:
+            if len(c.stays) != 2 or any(k not in known or known[k].level != c.level for k in c.stays):
+                raise ValueError(
+                    f"Class '{c.name}' stays by {c.stays!r}: give two class variables of its level that are declared "
+                    "before it, the one whose class is kept and the one in whose last class it is."
+                )
+            if known[c.stays[0]].size != c.size:
+                raise ValueError(
+                    f"Class '{c.name}' has {c.size} classes and '{c.stays[0]}' has {known[c.stays[0]].size}: one that "
+                    "stays has as many."
+                )
+        known[c.name] = c
 
 
 def _check_order(model: Model) -> None:

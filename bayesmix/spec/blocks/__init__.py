@@ -26,7 +26,7 @@ from bayesmix.spec.blocks.measurement import (
     loading_on,
     with_offset,
 )
-from bayesmix.spec.blocks.occasions import Occasions
+from bayesmix.spec.blocks.occasions import Occasions, check_chain_identified
 from bayesmix.spec.blocks.priors import LOADING
 from bayesmix.spec.blocks.regression import Regression, random_class_logits_of_regression, random_names
 
@@ -39,6 +39,7 @@ __all__ = [
     "Occasions",
     "Offset",
     "Regression",
+    "check_chain_identified",
     "class_logits",
     "class_number",
     "class_on_factors",

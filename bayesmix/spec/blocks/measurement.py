@@ -207,8 +207,18 @@ def loading_on(
         Class variables that the loadings depend on.
     one : bool
         One positive loading for all items.
+
+    Raises
+    ------
+    ValueError
+        One loading for nominal items, of which each category has one.
     """
     several, names = len(factors) > 1, tuple(factors)
+    if one and r.family.by_category:
+        raise ValueError(
+            f"One loading for all items came with nominal items ({', '.join(map(str, r.items[:3]))}), whose categories "
+            "have one each: give family=bm.bernoulli() for items with two categories, or a loading for each item."
+        )
     if one:
         loading = Parameter("loading", tuple(by), "sd", DATA_SD)
         return replace(r, predictor=(*r.predictor, Term(loading, effects=names)))
