@@ -127,7 +127,7 @@ def _predictor(terms: Predictor, values: Arrays, means: Arrays, effects: Arrays)
         if t.effects:
             x = sum((b * effects[e] for e, b in by_effect(t, values)), xr.DataArray(0.0))
         if t.covariates is not None:
-            x = (x * means.get(t.covariates.name, 0.0)).sum(t.covariates.name)
+            x = (x * means.get(t.covariates.key, 0.0)).sum(t.covariates.name)
         out = out + x
     return out
 

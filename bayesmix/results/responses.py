@@ -57,8 +57,8 @@ def covariate_means(result: Fit | xr.DataTree, df: pd.DataFrame) -> dict[str, xr
     sampled = tuple({e.level for e in model.effects})  # no nodes are made that nobody looks at
     data, out = prepare(model, df, sampled=sampled, collapse=False, coding=coding), {}
     for c in model.covariates:
-        x = data.user_columns[c.name].values
+        x = data.user_columns[c.key].values
         rows = data.rows
         weight = rows.shares[rows.seen] if c.level == "individual" else rows.cluster_weights
-        out[c.name] = xr.DataArray(np.average(x, axis=0, weights=weight), dims=c.name)
+        out[c.key] = xr.DataArray(np.average(x, axis=0, weights=weight), dims=c.name)
     return out
