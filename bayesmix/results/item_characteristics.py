@@ -190,8 +190,8 @@ class _Tables:
         out: dict[str, Any] = {}
         for c, t in ((t.covariates, t) for t in r.terms if t.covariates):
             name, p = c.name, _draws(self.result, t.parameter.name, t.parameter.dims)
-            x = self.means[name].values if name in self.means else np.zeros(p.sizes[name])
-            out[name] = px.as_xtensor(x, dims=(name,))
+            x = self.means[c.key].values if c.key in self.means else np.zeros(p.sizes[name])
+            out[c.key] = px.as_xtensor(x, dims=(name,))
         responses = self.estimates.model.responses
         n = {s.name: [len(self.answers(s, k)) for k in range(len(s.items))] for s in responses}
         width = max(max(n[s.name]) for s in responses if s.category_dim == r.category_dim)
