@@ -11,7 +11,10 @@ from .design import missing_column as missing_column
 from .frames import as_frame as as_frame
 from .identity import check_same as check_same
 from .items import PAIRS as PAIRS
+from .margins import of_sums as of_sums
+from .margins import on_sums as on_sums
 from .margins import units as units
+from .margins import with_parts as with_parts
 from .patterns import Patterns as Patterns
 from .patterns import family_constants as family_constants
 from .priors import AT_MEANS as AT_MEANS
@@ -49,9 +52,12 @@ __all__ = [
     "log_density",
     "missing_column",
     "n_categories",
+    "of_sums",
+    "on_sums",
     "plain",
     "stated",
     "texts",
     "unheld",
     "units",
+    "with_parts",
 ]

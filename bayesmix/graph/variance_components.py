@@ -40,7 +40,8 @@ def of_effects(model: Model, values: Tensors, data: Tensors) -> dict[str, Coeffi
         mine: Coefficients = {}
         for parent, b in (pair for t in filter(plain, mean) for pair in by_effect(t, values)):
             add(mine, out[parent], b)
-        add(mine, residual, cast(Any, 1.0) if e.sd is None else term(e.sd, values, data, {}))
+        if e.residual:
+            add(mine, residual, cast(Any, 1.0) if e.sd is None else term(e.sd, values, data, {}))
         out[e.name] = mine
     return out
 

@@ -139,7 +139,8 @@ def rescale_factors_to_class(
     """
     out, factors = {k: np.asarray(x) for k, x in values.items()}, {e.name for e in model.effects if e.standard}
     for e in model.effects:
-        means = [t for t in e.mean if not t.effects and not t.covariates and set(t.parameter.dims) & set(dims)]
+        own = [t for t in e.mean if not t.effects and not t.covariates and t.parameter.fixed]  # free ones move nothing
+        means = [t for t in own if set(t.parameter.dims) & set(dims)]
         by_class = e.sd is not None and bool(set(e.sd.parameter.dims) & set(dims)) and bool(e.sd.parameter.fixed)
         if not (means or by_class) or e.level != "individual":
             continue

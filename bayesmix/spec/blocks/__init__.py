@@ -14,6 +14,19 @@ from bayesmix.spec.blocks.effects import (
     parts_by_response_class,
     random_coefficients,
 )
+from bayesmix.spec.blocks.growth import (
+    check_growth_variances,
+    distal_responses,
+    growth_factors,
+    growth_family,
+    growth_loadings,
+    growth_parts,
+    growth_residuals,
+    random_growth,
+    repeated_measures,
+    with_thresholds_from_zero,
+    with_time_covariates,
+)
 from bayesmix.spec.blocks.item_response import CERTAIN, guessing_logit, item_response, item_response_classes
 from bayesmix.spec.blocks.measurement import (
     Families,
@@ -36,11 +49,18 @@ __all__ = [
     "Items",
     "Occasions",
     "Regression",
+    "check_growth_variances",
     "class_logits",
     "class_number",
     "class_on_factors",
     "cluster_class",
+    "distal_responses",
     "factor_effects",
+    "growth_factors",
+    "growth_family",
+    "growth_loadings",
+    "growth_parts",
+    "growth_residuals",
     "guessing_logit",
     "item_response",
     "item_response_classes",
@@ -54,5 +74,9 @@ __all__ = [
     "random_class_logits",
     "random_class_logits_of_regression",
     "random_coefficients",
+    "random_growth",
     "random_names",
+    "repeated_measures",
+    "with_thresholds_from_zero",
+    "with_time_covariates",
 ]
