@@ -27,6 +27,7 @@ from .priors import chosen as chosen
 from .priors import is_within as is_within
 from .priors import log_density as log_density
 from .priors import stated as stated
+from .reshaping import wide as wide
 from .row_ranks import equal_rows as equal_rows
 
 __all__ = [
@@ -59,5 +60,6 @@ __all__ = [
     "texts",
     "unheld",
     "units",
+    "wide",
     "with_parts",
 ]

@@ -32,6 +32,7 @@ from .fit import refuse_fit_beside as refuse_fit_beside
 from .fit import same_maximum as same_maximum
 from .fit import settings_of as settings_of
 from .fit import stored_model as stored_model
+from .growth_curves import trajectories as trajectories
 from .labels import entries as entries
 from .labels import entry as entry
 from .marginal_likelihood import MarginalLikelihood as MarginalLikelihood
@@ -104,6 +105,7 @@ __all__ = [
     "stacked",
     "stored_model",
     "tables_of",
+    "trajectories",
     "transitions",
     "uncertainty_table",
     "unmerged",
