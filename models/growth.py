@@ -150,8 +150,9 @@ def growth(
         if id is None:
             raise ValueError("A formula came without id: give the column of persons, id='person'.")
         declared = _long(
-            formula, classes, covariates, family, variance, freq, random, by_class, covariance, factor_covariates, id,
-            factors,
+            Regression.parse(formula, blocks.growth_family(family), _of_long(variance)), classes, covariates,
+            random=random, by_class=by_class, covariance=covariance, factor_covariates=factor_covariates, person=id,
+            factors=factors, freq=freq,
         )  # fmt: skip
         return constrain(declared, fix=fix, equal=equal)
     _refuse("wide data (items=)", id=id, factors=factors)
@@ -181,13 +182,17 @@ def growth(
     return constrain(declared, fix=fix, equal=[*same, *(equal or [])] or None)
 
 
+def _of_long(variance: str) -> str:
+    """Take what residual variances of the long form differ by."""
+    one_of("The variance of the long form", variance, ("equal", "class"))
+    return variance
+
+
 def _long(
-    formula: str, classes: int, covariates, family, variance: str, freq, random, by_class: str, covariance: str,
-    factor_covariates, person: str, factors,
+    regression: Regression, classes: int, covariates: Formula, *, random: Formula, by_class: str, covariance: str,
+    factor_covariates: Formula, person: str, factors: Formula, freq: str | None,
 ) -> Model:  # fmt: skip
     """Growth as a regression with coefficients of persons, whose class is D."""
-    one_of("The variance of the long form", variance, ("equal", "class"))
-    regression = Regression.parse(formula, blocks.growth_family(family), variance)
     growing = regression.terms_in(factors)
     varies = tuple(t for t in growing if t in regression.terms_in(None if random is None else random))
     parts = blocks.growth_parts(by_class, classes, varies)
@@ -212,5 +217,5 @@ def _long(
 
 def _refuse(form: str, **given: object) -> None:
     """Refuse what goes with the other form of the data."""
-    if came := [f"{k}={v!r}" for k, v in given.items() if v is not None and v != () and v != []]:
+    if came := [f"{k}={v!r}" for k, v in given.items() if v is not None and v not in ((), [])]:
         raise ValueError(f"{came[0]} came with {form}, where it has no place: leave it out.")

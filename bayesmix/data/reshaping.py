@@ -45,19 +45,21 @@ def wide(df: pd.DataFrame, id: str, time: str, values: str | Sequence[str]) -> p
         if column not in df.columns:
             raise ValueError(missing_column(column, df))
     if not names or {id, time} & {*names} or len({*names}) < len(names):
-        raise ValueError(f"values came as {values!r}: give the columns that are measured, each once, without id and time.")
+        raise ValueError(
+            f"values came as {values!r}: give the columns that are measured, each once, without id and time."
+        )
     for column in (id, time):
         if n := int(df[column].isna().sum()):
             raise ValueError(f"The column '{column}' has {n} missing values: every row needs one; drop or label them.")
     if (twice := df.duplicated([id, time])).any():
         row = df[twice].iloc[0]
         raise ValueError(
-            f"{id} {row[id]!r} has several rows at {time} = {row[time]!r}: give one row a person and time, such as their "
-            "mean."
+            f"{id} {row[id]!r} has several rows at {time} = {row[time]!r}: give one row a person and time, such as "
+            "their mean."
         )
     others = [c for c in df.columns if c not in (id, time, *names)]
     by = df.groupby(id, sort=True, observed=True)
-    constant = [c for c in others if (by[c].nunique(dropna=False) <= 1).all()]
+    constant = [c for c in others if len(df[[id, c]].drop_duplicates()) == by.ngroups]
     table = df.pivot(index=id, columns=time, values=names)  # noqa: PD010
     table = table.reindex(columns=[(v, t) for v in names for t in sorted(df[time].unique())])
     table.columns = [f"{v}_{_label(t)}" for v, t in table.columns]

@@ -111,7 +111,9 @@ def of_sums(model: Model, values: Tensors, data: Tensors) -> Iterator[tuple[Quan
 
     Within classes (given covariates and clusters) and between clusters. Zero for a sum without a part at the level.
     """
-    loaded = next((t for r in model.responses for t in r.predictor if {*t.effects} & {e.name for e in model.sums}), None)
+    loaded = next(
+        (t for r in model.responses for t in r.predictor if {*t.effects} & {e.name for e in model.sums}), None
+    )
     if loaded is None:
         return
     effects, dim = of_effects(model, values, data), loaded.effect_dim

@@ -26,7 +26,9 @@ def growth(fit: Fit) -> Section | None:
         for t in (t for t in e.mean if not t.effects):
             x = fit.params[t.parameter.name]
             for at, label in rows.entries(t.parameter.name):
-                column = "" if t.covariates is None else x[t.covariates.name].values[at[x.dims.index(t.covariates.name)]]
+                column = (
+                    "" if t.covariates is None else x[t.covariates.name].values[at[x.dims.index(t.covariates.name)]]
+                )
                 word = f"{e.name} ON {column}" if t.covariates else f"mean of {e.name}"
                 means.setdefault(class_names(fit, x, at), []).append((word, *rows.cells(label)))
     body: list[Any] = [make_table(("", *rows.head), some, title=_title(k, means)) for k, some in means.items()]
@@ -57,11 +59,15 @@ def _entries(fit: Fit, q: Quantity, names: list[str]) -> Iterator[tuple[str, ...
     declared = {e.name for e in fit.model.effects}
     se = np.where(se > TINY * np.abs(x.values), se, np.nan)
     ends = SCALES[q.scale].interval(x.values, se)
-    order = sorted(np.ndindex(x.shape), key=lambda at: [at[x.dims.index(d)] for d in ("growth", "growth_") if d in x.dims])
+    order = sorted(
+        np.ndindex(x.shape), key=lambda at: [at[x.dims.index(d)] for d in ("growth", "growth_") if d in x.dims]
+    )
     for at in order:
         k = at[x.dims.index("growth")]
         m = at[x.dims.index("growth_")] if "growth_" in x.dims else None
-        if (m is not None and m >= k) or any(f"{level}_{names[i]}" not in declared for i in (k, *([m] if m is not None else []))):
+        if (m is not None and m >= k) or any(
+            f"{level}_{names[i]}" not in declared for i in (k, *([m] if m is not None else []))
+        ):
             continue
         word = f"variance of {names[k]}" if m is None else f"{names[k]} WITH {names[m]}"
         word += ", correlation" if q.kind == "correlation matrix" else ""
@@ -80,7 +86,9 @@ def _note(fit: Fit) -> str:
             + ("; the first threshold is zero, so that I has a mean in every class." if r.family.ordered else ".")
         )
     marked = [q for q in Estimates.of(fit).of_kind("variance") if "growth" in fit.derived[q.name].dims]
-    if any((fit.derived[q.name] == 0.0).any() and fit.model.has_random_effects for q in marked) and fit.quality.get("boundary"):
+    if any((fit.derived[q.name] == 0.0).any() and fit.model.has_random_effects for q in marked) and fit.quality.get(
+        "boundary"
+    ):
         words.append(
             "A variance at its boundary, zero, is no failure: within classes this growth factor does not vary. Its "
             "covariances are zero then, and have no standard errors."

@@ -274,7 +274,10 @@ def _filled(
         for i in range(len(r.items) if item_axis is not None else 1):
             y = np.concatenate([a.y[:, i] for a in each])
             if item_axis is None and len(r.items) > 1:  # one parameter of all items
-                y, w = np.concatenate([a.y.T.ravel() for a in each]), np.concatenate([np.tile(a.weights, len(r.items)) for a in each])
+                y, w = (
+                    np.concatenate([a.y.T.ravel() for a in each]),
+                    np.concatenate([np.tile(a.weights, len(r.items)) for a in each]),
+                )
             position: list = [slice(None)] * len(dims)
             for k, v in zip(of_class, at, strict=True):
                 position[k] = v

@@ -60,7 +60,7 @@ def trajectories(
     import matplotlib.pyplot as plt
 
     table, model = table_of(result, df, time=time), Estimates.of(result).model
-    figure, ax = plt.subplots(figsize=(6.2, 4.0), layout="constrained")
+    _, ax = plt.subplots(figsize=(6.2, 4.0), layout="constrained")
     classes = list(dict.fromkeys(table.index.get_level_values("class")))
     if df is not None and lines and isinstance(result, Fit):
         _persons(ax, result, model, as_frame(df), lines, table)
@@ -120,7 +120,12 @@ def _persons(ax: Axes, fit: Fit, model: Model, df: pd.DataFrame, lines: int, tab
 
 def _codes(df: pd.DataFrame, r: Any) -> Array:
     """Answers as numbers, those of text by the order of their categories."""
-    columns = [df[i] if pd.api.types.is_numeric_dtype(df[i]) else pd.Series(pd.Categorical(df[i]).codes, df.index).replace(-1, np.nan) for i in r.items]
+    columns = [
+        df[i]
+        if pd.api.types.is_numeric_dtype(df[i])
+        else pd.Series(pd.Categorical(df[i]).codes, df.index).replace(-1, np.nan)
+        for i in r.items
+    ]
     return np.stack([np.asarray(c, dtype=float) for c in columns], axis=1)
 
 

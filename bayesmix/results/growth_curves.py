@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,7 +20,21 @@ from bayesmix.results.fit import Fit
 from bayesmix.results.labels import entries
 from bayesmix.results.responses import covariate_means
 from bayesmix.results.uncertainty import Uncertainty
-from bayesmix.spec import IDENTITY, LOG, LOGIT, Covariates, Model, Response, Scale, gauss_hermite, lower, parse_formula, tails, takes_level
+from bayesmix.spec import (
+    IDENTITY,
+    LOG,
+    LOGIT,
+    Covariates,
+    Model,
+    Named,
+    Response,
+    Scale,
+    gauss_hermite,
+    lower,
+    parse_formula,
+    tails,
+    takes_level,
+)
 from bayesmix.typing import Array
 
 POINTS = 41
@@ -89,7 +102,9 @@ def trajectories(
     if points < 2:
         raise ValueError(f"points came as {points!r}: give a whole number of at least 2.")
     r, points_of = model.responses[0], _Points.of(result, estimates)
-    line = _wide_line(result, df, r, points_of, points) if model.sums else _long_line(result, df, time, points_of, points)
+    line = (
+        _wide_line(result, df, r, points_of, points) if model.sums else _long_line(result, df, time, points_of, points)
+    )
     expected = _expected(line.eta, r, points_of, estimates)
     return _table(expected, points_of, line, _scale(r))
 
@@ -127,7 +142,9 @@ class _Points:
         known = Uncertainty.of(result)
         errors = np.sqrt(np.maximum(np.nan_to_num(np.diagonal(known.covariance)), 0.0))
         steps = np.where((errors > 0) & ~known.boundary, STEP * errors, 1e-6)
-        moves = np.concatenate([np.zeros((1, len(known.values))), steps[:, None] * known.slopes, -steps[:, None] * known.slopes])
+        moves = np.concatenate(
+            [np.zeros((1, len(known.values))), steps[:, None] * known.slopes, -steps[:, None] * known.slopes]
+        )
         out = {}
         for name, x in held.items():
             at = known.positions(entries(name, x))
@@ -147,7 +164,9 @@ def _wide_line(result: Fit | xr.DataTree, df: pd.DataFrame | None, r: Response, 
     (loading, *more) = r.predictor
     scores, values = of.values[loading.parameter.name].isel(draw=0), of.values
     degree = scores.sizes[loading.effect_dim] - 1
-    measured = scores.isel({loading.effect_dim: min(degree, 1)}).values if degree else np.arange(len(r.items), dtype=float)
+    measured = (
+        scores.isel({loading.effect_dim: min(degree, 1)}).values if degree else np.arange(len(r.items), dtype=float)
+    )
     free = isinstance(result, Fit) and bool(result.free[loading.parameter.name].any())
     free = free or bool((of.values[loading.parameter.name].std("draw") > 0).any())
     if free or more or not degree:
@@ -161,9 +180,7 @@ def _wide_line(result: Fit | xr.DataTree, df: pd.DataFrame | None, r: Response, 
     return _Line(eta, times, [names.get(float(t), "") for t in times])
 
 
-def _long_line(
-    result: Fit | xr.DataTree, df: pd.DataFrame | None, time: str | None, of: _Points, points: int
-) -> _Line:
+def _long_line(result: Fit | xr.DataTree, df: pd.DataFrame | None, time: str | None, of: _Points, points: int) -> _Line:
     """Coefficients times the columns that the formula makes of times."""
     if df is None:
         raise ValueError("The trajectories of the long form came without data: give df=, which has the times.")
@@ -174,7 +191,9 @@ def _long_line(
         raise ValueError("The formula has no covariate that could be time: there is no trajectory.")
     time = time or first[0]
     if time not in df or not pd.api.types.is_numeric_dtype(df[time]):
-        raise ValueError(f"time came as {time!r}: give a numeric column of the data, one of {', '.join(dict.fromkeys(first))}.")
+        raise ValueError(
+            f"time came as {time!r}: give a numeric column of the data, one of {', '.join(dict.fromkeys(first))}."
+        )
     times = np.linspace(float(df[time].min()), float(df[time].max()), points)
     columns = _columns_at(model, df, time, times, result)
     effects = linear_effects(model, of.values, columns)
@@ -193,7 +212,9 @@ def _columns_at(model: Model, df: pd.DataFrame, time: str, times: Array, result:
     grid[model.cluster] = df[model.cluster].iloc[0]
     if model.freq:
         grid[model.freq] = 1
-    coding = coding_of(model, result.params, df) if isinstance(result, Fit) else Problem.of(Dataset.encode(model, df)).coding
+    coding = (
+        coding_of(model, result.params, df) if isinstance(result, Fit) else Problem.of(Dataset.encode(model, df)).coding
+    )
     encoded = Dataset.encode(model, grid, coding, unanswered=True)
     data = Problem.of(encoded, sampled=("individual", "cluster"), collapse=False)
     out = {}
@@ -242,8 +263,8 @@ def _mean(eta: xr.DataArray, r: Response, of: _Points, estimates: Estimates) -> 
         further[name] = px.as_xtensor(x.values, dims=[str(d) for d in x.dims])
     answers = estimates.categories.get(str(r.items[0]), [])
     width = max(len(answers), 2)
-    constants = {k: px.as_xtensor(v.values[0], dims=v.dims[1:]) if v.dims[:1] == (r.item_dim,) else px.as_xtensor(v.values, dims=v.dims)
-                 for k, v in family_constants(r, None, np.full(len(r.items), width), width).items()}  # fmt: skip
+    made = family_constants(r, None, np.full(len(r.items), width), width)
+    constants = {k: _alike(x, r.item_dim) for k, x in made.items()}
     symbolic = r.family.table(shown, constants, **further)
     with COMPILING, config.change_flags(cxx=""):
         numeric = np.asarray(lower(symbolic.values).eval(mode=pytensor_mode("NUMPY")))
@@ -254,8 +275,14 @@ def _mean(eta: xr.DataArray, r: Response, of: _Points, estimates: Estimates) -> 
     return xr.DataArray(found, dims=eta.dims, coords=eta.coords)
 
 
+def _alike(x: Named, item_dim: str) -> Any:
+    """What a family knows of its items, where all of them are the same measure: of the first."""
+    of_items = x.dims[:1] == (item_dim,)
+    return px.as_xtensor(x.values[0] if of_items else x.values, dims=x.dims[1:] if of_items else x.dims)
+
+
 def _codes(answers: list[str], r: Response) -> Array:
-    """Numbers of the categories: 0 and 1 of a binary measure, of an ordinal one those that it came with, or 1, 2, ..."""
+    """Numbers of the categories: 0 and 1 of a binary measure; of an ordinal one those that came, or 1, 2, ..."""
     if not r.family.ordered:
         return np.array([0.0, 1.0])
     try:
@@ -292,7 +319,8 @@ def _table(expected: xr.DataArray, of: _Points, line: _Line, scale: Scale) -> pd
 
 def _delta(x: Array, of: _Points) -> Array:
     """Standard errors by the delta method; NaN of what depends on a parameter at its boundary."""
-    assert of.known is not None and of.covariance is not None
+    assert of.known is not None
+    assert of.covariance is not None
     n = len(of.steps)
     slopes = (x[1 : n + 1] - x[n + 1 :]) / (2 * of.steps[:, None, None])
     flat = slopes.reshape(n, -1)

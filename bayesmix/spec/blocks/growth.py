@@ -271,9 +271,7 @@ def repeated_measures(items: Sequence[str], family: Family, loadings: Term, vari
     auxiliary = family.outcome_auxiliary((), tuple(spread))
     if variance != "equal" and not any(p.domain.bounds == (0.0, None) for p in auxiliary):
         raise ValueError(f"variance={variance!r} came for the family {family}, which has none: leave it out.")
-    return with_thresholds_from_zero(
-        Response("growth", tuple(items), family, (loadings,), tuple(map(Term, auxiliary)))
-    )
+    return with_thresholds_from_zero(Response("growth", tuple(items), family, (loadings,), tuple(map(Term, auxiliary))))
 
 
 def with_thresholds_from_zero(r: Response) -> Response:
@@ -362,7 +360,9 @@ def distal_responses(given: Any) -> tuple[Response, ...]:
     """
     if given is None:
         return ()
-    outcomes = dict(given) if isinstance(given, Mapping) else dict.fromkeys([given] if isinstance(given, str) else given)
+    outcomes = (
+        dict(given) if isinstance(given, Mapping) else dict.fromkeys([given] if isinstance(given, str) else given)
+    )
     return item_responses(tuple(outcomes), {k: _family(f) for k, f in outcomes.items()}, ("C",), beside="distal")
 
 
