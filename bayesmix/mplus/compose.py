@@ -84,6 +84,7 @@ def write(
             f"The model has constraints ({declared.constraints.words[0]}), which are not written for Mplus: write the "
             "model without fix= and equal=, and put them into the input by hand (@ and labels in brackets)."
         )
+    _refuse_growth(declared)
     data = Dataset.encode(declared, df)
     words = Words(_names(declared), {i: len(c) for i, c in data.categories.items() if c})
     if fit is not None:
@@ -107,6 +108,21 @@ def write(
         with written(file) as aside:
             aside.write_text(text, encoding="utf-8")
     return dict(words.names)
+
+
+def _refuse_growth(model: Model) -> None:
+    """Refuse growth factors, whose line in Mplus is given for the input that is written by hand."""
+    loading = next((t for r in model.responses for t in r.predictor if {*t.effects} & {e.name for e in model.sums}), None)
+    if loading is None:
+        return
+    fixed = {f.positions: f.value for f in loading.parameter.fixed}
+    items = model.responses[0].items
+    scores = [fixed.get((("growth", 1), ("item", i)), None if len(loading.effects) > 1 else 0) for i in range(len(items))]
+    line = " ".join(f"{item}@{t:g}" if t is not None else f"{item}*" for item, t in zip(items, scores, strict=True))
+    raise ValueError(
+        f"Mplus cannot be told the growth factors {', '.join(loading.effects)} by this function. By hand their line is "
+        f"'{' '.join(loading.effects)} | {line};', and their means by class '[{' '.join(loading.effects)}];'."
+    )
 
 
 def _check_same(fit: Fit, words: Words) -> None:

@@ -238,6 +238,7 @@ def long(df: pd.DataFrame) -> pd.DataFrame:
     return out.assign(t=out["t"].map(dict(zip(ITEMS, TIMES, strict=True)))).dropna(subset=["y"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "more",
     [
@@ -264,6 +265,7 @@ def test_both_forms_of_the_data_are_one_model(more):
     )
 
 
+@pytest.mark.slow
 def test_an_ordinal_measure_in_both_forms():
     df = frame(150, seed=5, kind="ordinal")
     df = df[df[ITEMS].notna().any(axis=1)]
@@ -271,6 +273,21 @@ def test_an_ordinal_measure_in_both_forms():
     rows = bm.fit(growth("y ~ t", 2, id="id", random="0", family=bm.ordinal()), long(df), **QUICK)
     assert rows.loglik == pytest.approx(wide.loglik, abs=1e-6)
     assert_allclose(rows.params["intercept"], wide.params["I_mean"], atol=1e-3)
+
+
+@pytest.mark.parametrize("more", [{}, {"random": "0"}, {"by_class": "means + covariances", "variance": "class"}])
+def test_both_forms_have_one_likelihood(more):
+    df = frame(40, seed=5)
+    df = df[df[ITEMS].notna().any(axis=1)]
+    wide, rows = growth(ITEMS, 2, times=TIMES, **more), growth("y ~ t", 2, id="id", **more)
+    v = random_parameters(wide, df)
+    here = {
+        "cluster_class_logit": v["class_logit"], "intercept": v["I_mean"], "coefficient": v["S_mean"][:, None],
+        "residual_sd": v["residual_sd"], "u_intercept_sd": v.get("u_I_sd"), "u_t_sd": v.get("u_S_sd"),
+        "u_t_on_u_intercept": v.get("u_S_on_u_I"), "random": np.eye(2),
+    }  # fmt: skip
+    found = bm.log_likelihood(rows, long(df), {p.name: here[p.name] for p in rows.parameters})
+    assert found == pytest.approx(bm.log_likelihood(wide, df, v), rel=1e-9)
 
 
 def test_the_long_form_is_the_regression_of_persons():
@@ -609,6 +626,12 @@ def test_trajectories_of_the_long_form_need_the_data():
 def test_bad_input_is_refused(given, words):
     with pytest.raises((ValueError, TypeError), match=re.escape(words)):
         growth(**({"items": ITEMS, "classes": 2} | given))
+
+
+def test_mplus_is_told_by_hand(tmp_path):
+    line = re.escape("'I S | y1@0 y2@1 y3* y4@4;'")
+    with pytest.raises(ValueError, match=line):
+        bm.mplus.write(growth(ITEMS, 2, times=TIMES, free_times=["y3"]), frame(), tmp_path / "run.inp")
 
 
 def test_growth_factors_have_the_gradients_of_their_likelihood():
