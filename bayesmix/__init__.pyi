@@ -7,6 +7,7 @@ from .bayes.pymc_model import build as build
 from .bayes.pymc_model import prior_table as prior_table
 from .bayes.sampling import sample as sample
 from .data.dataset import Dataset as Dataset
+from .data.reshaping import wide as wide
 from .enumeration.bootstrap_test import BootstrapTest as BootstrapTest
 from .enumeration.bootstrap_test import lr_test as lr_test
 from .enumeration.fits import Enumeration as Enumeration
@@ -58,6 +59,7 @@ from .results.comparison import Comparison as Comparison
 from .results.comparison import compare as compare
 from .results.factor_scores import reliability as reliability
 from .results.fit import Fit as Fit
+from .results.growth_curves import trajectories as trajectories
 from .results.item_characteristics import item_curves as item_curves
 from .results.marginal_likelihood import MarginalLikelihood as MarginalLikelihood
 from .results.marginal_likelihood import log_marginal_likelihood as log_marginal_likelihood
@@ -197,6 +199,7 @@ __all__ = [
     "test",
     "three_step",
     "to_html",
+    "trajectories",
     "transitions",
     "trapezoid",
     "vuong_test",

@@ -4,6 +4,7 @@ from bayesmix.models.count_mixture import count_mixture
 from bayesmix.models.fma import fma
 from bayesmix.models.fma_gom import fma_gom
 from bayesmix.models.gom import gom
+from bayesmix.models.growth import growth
 from bayesmix.models.irt_3pl import guessing_as_membership, irt_3pl
 from bayesmix.models.lca import lca
 from bayesmix.models.lta import lta
@@ -15,6 +16,7 @@ __all__ = [
     "fma",
     "fma_gom",
     "gom",
+    "growth",
     "guessing_as_membership",
     "irt_3pl",
     "lca",

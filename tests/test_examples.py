@@ -29,6 +29,8 @@ def names(tmp_path_factory):
     df = pd.DataFrame({k: (rng.random(200) < np.where(c, 0.8, 0.2)).astype(int) for k in "abcd"})
     tests = {k: (rng.random(200) < 1 / (1 + np.exp(-1.5 * f))).astype(int) for k in ("i1", "i2", "i3", "i4")}
     df = df.assign(**tests, g=g, x=rng.normal(size=200))
+    times = np.arange(4)
+    df[[f"t{k}" for k in times]] = 2.0 * c[:, None] + 0.5 * f[:, None] * times + rng.normal(size=(200, 4))
     df["y"] = rng.normal(size=20)[g] + (0.5 + 0.5 * rng.normal(size=20)[g]) * df["x"] + rng.normal(size=200)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -37,6 +39,7 @@ def names(tmp_path_factory):
             "two_level": bm.models.lca(list("abcd"), 2, cluster="g"),
             "regression": bm.models.regression_mixture("y ~ x", cluster="g"),
             "slopes": bm.models.regression_mixture("y ~ x", cluster="g", random="1 + x"),
+            "growing": bm.models.growth(["t0", "t1", "t2", "t3"], 2),
             "item_response": bm.models.irt_3pl(["i1", "i2", "i3", "i4"], "none"),
             "transitions_fit": bm.models.lta([["a", "b"], ["c", "d"]], 2, names=["one", "other"], cluster="g"),
         }

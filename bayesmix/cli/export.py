@@ -47,6 +47,10 @@ def write_fit(run: Run, inputs: Inputs, fit: Fit) -> None:
     _write_classes(run, inputs, fit)
     _write_effects(run, inputs, fit)
     _write_occasions(run, inputs, fit)
+    if fit.model.name == "growth":
+        from bayesmix.results import trajectories
+
+        run.write("trajectories.csv", trajectories(fit, inputs.df).to_csv)
     if run.settings["plots"]:
         _draw_fit(run, inputs, fit)
 

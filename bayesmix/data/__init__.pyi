@@ -11,7 +11,10 @@ from .design import missing_column as missing_column
 from .frames import as_frame as as_frame
 from .identity import check_same as check_same
 from .items import PAIRS as PAIRS
+from .margins import of_sums as of_sums
+from .margins import on_sums as on_sums
 from .margins import units as units
+from .margins import with_parts as with_parts
 from .patterns import Patterns as Patterns
 from .patterns import family_constants as family_constants
 from .priors import AT_MEANS as AT_MEANS
@@ -24,6 +27,7 @@ from .priors import chosen as chosen
 from .priors import is_within as is_within
 from .priors import log_density as log_density
 from .priors import stated as stated
+from .reshaping import wide as wide
 from .row_ranks import equal_rows as equal_rows
 from .sampling import Units as Units
 from .sampling import frame_weights as frame_weights
@@ -54,10 +58,14 @@ __all__ = [
     "log_density",
     "missing_column",
     "n_categories",
+    "of_sums",
+    "on_sums",
     "plain",
     "stated",
     "texts",
     "unheld",
     "units",
     "weight_columns",
+    "wide",
+    "with_parts",
 ]

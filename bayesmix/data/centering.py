@@ -386,7 +386,7 @@ def _recoded(
         columns[c.name] = made
         for (where, t), some in zip(terms, each, strict=True):
             kept = tuple(b for b in some or () if b.covariates in made.beside)
-            if where.kind == "effect":
+            if where.kind == "effect" and not any(b.parameter != t.parameter for b in kept):
                 shifted_by += [(where.name, t)] * bool(made.beside)
             elif kept := _not_yet(t, kept, absorbed):
                 absorbed.append(Absorbed(t, kept))
@@ -458,12 +458,14 @@ class _Plan:
     def absorbers(self, where: _Where, t: Term, known: Mapping[str, Columns]) -> tuple[Absorber, ...]:
         """The parameters that can take over what is taken out of the columns of a term; none where there is none."""
         assert t.covariates is not None
-        if where.kind == "effect":  # slopes by class would shift the effect in each class by another number
-            number = len(t.dims) == 1 and self._reaches(where.name)
-            return (Absorber(t.parameter, t.dims),) if number else ()
         rest = tuple(d for d in t.dims if d != t.covariates.name)
         nonzero = self._free(t.parameter) | (self.packing.fixed[t.parameter.name] != 0)  # of an offset: fixed at one
         possible = nonzero.any(axis=t.parameter.dims.index(t.covariates.name))
+        if where.kind == "effect":  # slopes by class would shift the effect in each class by another number
+            if (own := self._intercept(where, rest, possible, self._shared(t))) is not None:
+                return (own,)
+            number = len(t.dims) == 1 and self._reaches(where.name)
+            return (Absorber(t.parameter, t.dims),) if number else ()
         out = []
         if (by := self._intercept(where, rest, possible, self._shared(t))) is not None:
             out.append(by)

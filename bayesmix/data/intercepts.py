@@ -123,7 +123,7 @@ def _paths_of_effects(data: Patterns) -> dict[str, list[Path]]:
     """From covariates to each effect; factors are regressed on each other's residuals, which have none."""
     out: dict[str, list[Path]] = {}
     for level in ("cluster", "individual"):
-        for e in data.model.effects_at(level):
+        for e in (e for e in data.model.effects if e.level == level):
             out[e.name] = [Path((_slope(t, data),)) for t in e.mean if t.covariates and not t.effects]
             between = [t for t in e.mean if t.effects and not t.covariates and not e.standard]
             out[e.name] += [path for t in between for path in _loaded(t, out)]

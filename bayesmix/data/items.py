@@ -103,12 +103,19 @@ def coded_items(
 def sharing(model: Model) -> dict[str, tuple[str, ...]]:
     """The items that have parameters in common with each item, itself among them."""
     out = {item: (item,) for item in model.items}
+    for r in (r for r in model.responses if r.family.kind == "categorical" and not _of_items(r)):
+        out |= dict.fromkeys(r.items, r.items)
     for p in model.parameters:
         rs = [r for r in model.responses if _by_item(r, p)]
         for items in zip(*(r.items for r in rs), strict=False) if len(rs) > 1 else ():
             together = tuple(dict.fromkeys(i for item in items for i in out[item]))
             out |= dict.fromkeys(together, together)
     return out
+
+
+def _of_items(r: Response) -> bool:
+    """Whether intercepts or thresholds belong to items, or nothing does: those of repeated measures are common."""
+    return any(r.item_dim in t.dims for t in r.terms if not (t.effects or t.covariates))
 
 
 def _by_item(r: Response, p: Parameter) -> bool:

@@ -25,9 +25,14 @@ def units(data: Patterns) -> dict[str, tuple[Array, Array]]:
     for c in data.model.classes:
         for t in c.predictor:
             found[t.parameter.name].append(_of_term(t, data, np.ones(()), scale))
+    centres = {name: centre for name, (centre, _) in of_sums(data).items()}
     for e in data.model.effects:
         for t in (*e.mean, *((e.sd,) if e.sd else ())):
-            found[t.parameter.name].append(_of_term(t, data, np.asarray(scale[e.name]), scale))
+            inside = e.standard and bool(t.effects)  # a regression of residuals, which have SD 1
+            centre, unit = _of_term(t, data, np.asarray(1.0 if inside else scale[e.name]), {} if inside else scale)
+            if not t.covariates and not t.effects and t is not e.sd:
+                centre = centre + centres.get(e.name, 0.0)
+            found[t.parameter.name].append((centre, unit))
     for r in data.model.responses:
         for name, x in _of_response(r, data, scale):
             found[name].append(x)
@@ -41,9 +46,9 @@ def _of_term(t: Term, data: Patterns, unit: Array, scale: Mapping[str, float], p
     if t.covariates is not None:
         out = out / _along(column_sds(data, t.covariates.key), t.covariates.name, p.dims)
     if t.effects and t.effect_dim in p.dims:
-        out = out / _along(np.array([scale[e] for e in t.effects]), t.effect_dim, p.dims)
+        out = out / _along(np.array([scale.get(e, 1.0) for e in t.effects]), t.effect_dim, p.dims)
     elif t.effects:
-        out = out / scale[t.effects[0]]
+        out = out / scale.get(t.effects[0], 1.0)
     return np.zeros(shape), out
 
 
@@ -96,6 +101,51 @@ def _effect_units(data: Patterns) -> dict[str, float]:
             if t.effects and not data.packing.estimated[t.parameter.name].any():  # u itself, not a loading on it
                 each = _coefficient_units(data, t)
                 out |= {e: sd * float(each[min(k, len(each) - 1)]) for k, e in enumerate(t.effects)}
+    return out | with_parts(data, {name: unit for name, (_, unit) in of_sums(data).items()})
+
+
+# sums of effects, such as growth factors ----------------------------------------------------------
+
+
+def on_sums(data: Patterns) -> Iterator[tuple[Response, Term, Array]]:
+    """Terms by which items load on sums of effects, with the loadings (effect, item): free ones as if linear."""
+    sums = {e.name for e in data.model.sums}
+    for r in data.model.responses:
+        for t in (t for t in r.predictor if t.effects and {*t.effects} <= sums and r.item_dim in t.dims):
+            dims = t.parameter.dims
+            held = data.packing.held[t.parameter.name].transpose(dims.index(t.effect_dim), dims.index(r.item_dim))
+            yield r, t, np.array([_filled_in(row) for row in held])
+
+
+def _filled_in(row: Array) -> Array:
+    """Free entries on the line through those that are fixed."""
+    known, at = ~np.isnan(row), np.arange(len(row))
+    if known.all():
+        return row
+    line = np.polyfit(at[known], row[known], min(int(known.sum()) - 1, 1)) if known.any() else np.zeros(1)
+    return np.where(known, row, np.polyval(line, at))
+
+
+def of_sums(data: Patterns) -> dict[str, tuple[float, float]]:
+    """The centre and the unit of each sum of effects that items load on.
+
+    Centres are the coefficients of the items' means on their loadings; a unit is what moves an item by one of its SDs
+    at the largest loading.
+    """
+    out: dict[str, tuple[float, float]] = {}
+    for r, t, loadings in on_sums(data):
+        mean, sd = item_margins(data, r)
+        centre = np.linalg.lstsq(loadings.T, mean, rcond=None)[0]
+        unit = sd.mean() / np.maximum(np.abs(loadings).max(axis=1), 1e-12)
+        out |= {e: (float(centre[k]), float(unit[k])) for k, e in enumerate(t.effects)}
+    return out
+
+
+def with_parts(data: Patterns, of: Mapping[str, float]) -> dict[str, float]:
+    """Numbers of sums, for the effects that they are sums of too."""
+    out = dict(of)
+    for e in (e for e in data.model.sums if e.name in of):
+        out |= {part: of[e.name] for t in e.mean for part in t.effects}
     return out
 
 

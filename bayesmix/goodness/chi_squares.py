@@ -244,7 +244,7 @@ def _parameters_of_categories(fit: Fit, judged: Judged) -> int | None:
     model, columns = judged.data.model, judged.answers.columns
     if not len(columns.numeric):
         return fit.n_parameters
-    if model.effects:
+    if model.has_random_effects:
         return None
     of_numbers = {t.parameter.name for r in model.responses if r.family.kind != "categorical" for t in r.terms}
     elsewhere = {t.parameter.name for r in model.responses if r.family.kind == "categorical" for t in r.terms}

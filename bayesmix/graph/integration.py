@@ -164,9 +164,11 @@ def _sources(model: Model, level: str) -> dict[str, set[int]]:
     """The standard normal effects of a level that go into each effect."""
     out: dict[str, set[int]] = {}
     for k in ("cluster", "individual"):
-        for i, e in enumerate(model.effects_at(k)):
+        integrated = model.effects_at(k)
+        for e in (e for e in model.effects if e.level == k):
+            own = {integrated.index(e)} if k == level and e.residual else set[int]()
             terms = [*e.mean, *([e.sd] if e.sd else [])]
-            out[e.name] = {i for _ in [0] if k == level}.union(*(out[p] for t in terms for p in t.effects))
+            out[e.name] = own.union(*(out[p] for t in terms for p in t.effects))
     return out
 
 

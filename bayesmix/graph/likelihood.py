@@ -59,7 +59,7 @@ def effect_values(model: Model, values: Tensors, data: Tensors) -> dict[str, Ten
         z = [_standard_normal(level, k, data) for level, k in residual]
         if e.standard:
             z = [x * each for x, each in zip(residual.values(), z, strict=True)]
-        out[e.name] = _effect(replace(e, mean=mean), sum(z[1:], z[0]), values, data, out)
+        out[e.name] = _effect(replace(e, mean=mean), sum(z[1:], z[0]) if z else None, values, data, out)
     return out
 
 
@@ -69,10 +69,11 @@ def _standard_normal(level: str, k: int, data: Tensors) -> Tensor:
     return data[own] if own in data else data[f"z_{level}"].isel({f"effect_{level}": k})
 
 
-def _effect(e: Effect, z: Tensor, values: Tensors, data: Tensors, effects: Tensors) -> Tensor:
+def _effect(e: Effect, z: Tensor | None, values: Tensors, data: Tensors, effects: Tensors) -> Tensor:
     mean = predictor(e.mean, values, data, effects)
-    spread = z if e.sd is None else term(e.sd, values, data, effects) * z
-    out = spread if mean is None else mean + spread
+    spread = z if e.sd is None or z is None else term(e.sd, values, data, effects) * z
+    parts = [x for x in (mean, spread) if x is not None]
+    out = sum(parts[1:], parts[0])
     if "cluster" in out.dims and e.level == "individual":
         return to_individuals(out, data)
     return out

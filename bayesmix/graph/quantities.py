@@ -16,7 +16,7 @@ from pytensor import xtensor as px
 
 from bayesmix.graph.factor_variances import item_response, of_factors
 from bayesmix.graph.likelihood import Tensors, by_cluster, eliminate, factors, to_individuals
-from bayesmix.graph.variance_components import intraclass, of_class, of_effects, random_matrices, simple
+from bayesmix.graph.variance_components import intraclass, of_class, of_effects, of_sums, random_matrices, simple
 from bayesmix.spec import (
     Coefficients,
     LatentClass,
@@ -56,6 +56,7 @@ def quantities(model: Model, values: Tensors, data: Tensors) -> dict[Quantity, T
         _tables(model, made, data),
         _random_parts(model, values, data),
         random_matrices(model, values, data),
+        of_sums(model, values, data),
         intraclass(model, values, data),
         _on_parents(model, values, data),
         _explained(model, values, made, data),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, cast
 
 import numpy as np
@@ -27,7 +27,6 @@ from bayesmix.spec.families import Tensor
 
 ZERO = 1e-8
 """A variance below this, in units of the residual variance (of 1 on a logit), is at its boundary."""
-OTHER = f"{RANDOM}_"
 
 
 def of_effects(model: Model, values: Tensors, data: Tensors) -> dict[str, Coefficients]:
@@ -40,7 +39,8 @@ def of_effects(model: Model, values: Tensors, data: Tensors) -> dict[str, Coeffi
         mine: Coefficients = {}
         for parent, b in (pair for t in filter(plain, mean) for pair in by_effect(t, values)):
             add(mine, out[parent], b)
-        add(mine, residual, cast(Any, 1.0) if e.sd is None else term(e.sd, values, data, {}))
+        if e.residual:
+            add(mine, residual, cast(Any, 1.0) if e.sd is None else term(e.sd, values, data, {}))
         out[e.name] = mine
     return out
 
@@ -83,22 +83,54 @@ def random_matrices(model: Model, values: Tensors, data: Tensors) -> Iterator[tu
     effects = of_effects(model, values, data)
     keys = sorted({k for e in names for k in effects[e]})
     rows = [_stacked([effects[e].get(k) for k in keys], "normal") for e in names]
-    a = _stacked(rows, RANDOM)
-    b, unit = a.rename({RANDOM: OTHER}), _stacked([_unit(model, e, values, data) for e in names], RANDOM)
+    made = _matrices(model, names, _stacked(rows, RANDOM), RANDOM, values, data)
+    yield Quantity("random_variance", "variance"), made[0]
+    if len(names) > 1:
+        yield Quantity("random_covariance", "covariance matrix"), made[1]
+        yield Quantity("random_correlation", "correlation matrix"), made[2]
+
+
+def _matrices(
+    model: Model, names: Sequence[str], a: Tensor, dim: str, values: Tensors, data: Tensors
+) -> tuple[Tensor, ...]:
+    """Variances of effects, and of several their covariances and correlations, of their coefficients (dim, normal)."""
+    other = f"{dim}_"
+    b, unit = a.rename({dim: other}), _stacked([_unit(model, e, values, data) for e in names], dim)
     variance, covariance = (a**2).sum("normal"), (a * b).sum("normal")
     some = px.math.gt(variance, ZERO * unit)
-    both = px.math.and_(some, px.math.gt(variance.rename({RANDOM: OTHER}), ZERO * unit.rename({RANDOM: OTHER})))
-    product = px.math.where(both, variance * variance.rename({RANDOM: OTHER}), 1.0)
-    yield Quantity("random_variance", "variance"), px.math.where(some, variance, 0.0)
-    if len(names) > 1:
-        yield Quantity("random_covariance", "covariance matrix"), px.math.where(both, covariance, 0.0)
-        correlation = px.math.where(both, covariance / px.math.sqrt(product), np.nan)
-        yield Quantity("random_correlation", "correlation matrix"), correlation
+    if len(names) == 1:
+        return (px.math.where(some, variance, 0.0),)
+    both = px.math.and_(some, px.math.gt(variance.rename({dim: other}), ZERO * unit.rename({dim: other})))
+    product = px.math.where(both, variance * variance.rename({dim: other}), 1.0)
+    correlation = px.math.where(both, covariance / px.math.sqrt(product), np.nan)
+    return px.math.where(some, variance, 0.0), px.math.where(both, covariance, 0.0), correlation
+
+
+def of_sums(model: Model, values: Tensors, data: Tensors) -> Iterator[tuple[Quantity, Tensor]]:
+    """Variances, covariances and correlations of sums of effects, such as growth factors, by level and class.
+
+    Within classes (given covariates and clusters) and between clusters. Zero for a sum without a part at the level.
+    """
+    loaded = next(
+        (t for r in model.responses for t in r.predictor if {*t.effects} & {e.name for e in model.sums}), None
+    )
+    if loaded is None:
+        return
+    effects, dim = of_effects(model, values, data), loaded.effect_dim
+    for level, ending in (("individual", ""), ("cluster", "_between")):
+        keys = sorted({k for e in loaded.effects for k in effects[e] if k[0] == level})
+        if not keys:
+            continue
+        rows = [_stacked([effects[e].get(k) for k in keys], "normal") for e in loaded.effects]
+        made = _matrices(model, loaded.effects, _stacked(rows, dim), dim, values, data)
+        for kind, x in zip(("variance", "covariance", "correlation"), made, strict=False):
+            whole = "variance" if kind == "variance" else f"{kind} matrix"
+            yield Quantity(f"{dim}_{kind}{ending}", cast(Any, whole), dim, level), x
 
 
 def _stacked(parts: list[Any], dim: str) -> Tensor:
     """Tensors beside each other in a new last dim; None is zero."""
-    base: Any = sum(0.0 * x for x in parts if x is not None)
+    base: Any = sum((0.0 * x for x in parts if x is not None), px.as_xtensor(0.0))
     return cast(Any, px.concat([(base if x is None else base + x).expand_dims(dim) for x in parts], dim=dim))
 
 

@@ -122,7 +122,7 @@ def _meaning(model: Model) -> str:
 def factors(fit: Fit) -> Section | None:
     """Means, SDs, regressions and correlations of the factors, their ICC, and what is fixed."""
     effects = fit.model.factors
-    if not effects:
+    if not effects or fit.model.sums:
         return None
     rows, names = Rows(fit), [e.name for e in effects]
     parameters = [r for e in effects for r in _parameters(fit, e, rows)]

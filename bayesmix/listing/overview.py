@@ -27,6 +27,7 @@ from bayesmix.layout import (
 )
 from bayesmix.listing.classes import classification, counts, whose
 from bayesmix.listing.factors import factors, item_response
+from bayesmix.listing.growth import growth
 from bayesmix.listing.parameters import (
     constraints,
     covariates,
@@ -131,7 +132,7 @@ def _sections(fit: Fit, post: xr.DataTree | None) -> list[Section]:
     shown = _class_variables(fit)
     found = [
         _model(fit), survey(fit), _starts(fit), _fit(fit),
-        counts(fit.class_tables, shown), classification(fit.class_tables, shown),
+        counts(fit.class_tables, shown), classification(fit.class_tables, shown), growth(fit),
         *(equations(fit) if fit.model.is_regression else [*results(fit), *item_response(fit), factors(fit)]),
         constraints(fit), random_parts(fit), transitions(fit), explained(fit), expected(fit), probability_scale(fit),
         odds(fit), _quality(fit), _posterior(fit, post), _saved(fit),

@@ -35,7 +35,7 @@ SHOWN_PATHS = 12
 def results(fit: Fit) -> list[Section]:
     """Parameters by level and class variable, item parameters by class; factors have a section of their own."""
     model = fit.model
-    effects = [e for e in model.effects if e not in model.factors]
+    effects = [e for e in model.effects if e not in (*model.factors, *model.sums)]
     latent = [*(model.classes if model.is_mixture else ()), *effects]
     parts = [*sorted(latent, key=lambda part: part.level == "cluster"), *model.responses]
     rows, out, listed = Rows(fit), [], set()

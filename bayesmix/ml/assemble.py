@@ -245,7 +245,7 @@ def _distinct(data: Target, found: list[Start]) -> list[Start]:
         near = [k for k in kept if abs(k.loglik - s.loglik) < ALIKE]
         if len(kept) < MOST_SOLUTIONS and not any(same_solution(data, s.theta, k.theta) for k in near):
             kept.append(s)
-    return kept if data.model.classes or data.model.effects else kept[:1]
+    return kept if data.model.classes or data.model.has_random_effects else kept[:1]
 
 
 def _solutions(data: Problem, kept: list[Start]) -> xr.Dataset:

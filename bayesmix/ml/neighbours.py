@@ -116,17 +116,19 @@ def different_ends(found: Sequence[Start]) -> list[Array]:
 def without_effects(model: Model) -> Model | None:
     """The model without random effects and factors; None where that is no mixture any more, or none is simpler."""
     several = [c for c in model.classes if c.size > 1]
-    if not model.effects or not several or any(c.level == "item" for c in model.classes):
+    if not model.has_random_effects or not several or any(c.level == "item" for c in model.classes):
         return None
+    sums = {e.name for e in model.sums}
 
     def kept(predictor: Predictor) -> Predictor:
-        return tuple(t for t in predictor if not t.effects)
+        return tuple(t for t in predictor if {*t.effects} <= sums)
 
     responses = tuple(replace(r, predictor=kept(r.predictor), auxiliary=kept(r.auxiliary)) for r in model.responses)
     if any(len(a.auxiliary) != len(b.auxiliary) for a, b in zip(responses, model.responses, strict=True)):
         return None
     classes = tuple(replace(c, predictor=kept(c.predictor)) for c in model.classes)
-    return replace(model, responses=responses, classes=classes, effects=(), constraints=Constraints())
+    effects = tuple(replace(e, mean=kept(e.mean)) for e in model.sums)
+    return replace(model, responses=responses, classes=classes, effects=effects, constraints=Constraints())
 
 
 def _with_effects(data: Target, solution: Values) -> list[Array]:
@@ -168,10 +170,10 @@ def _groups(model: Model) -> list[tuple[LatentClass, ...]]:
 
 
 def _bound(model: Model, name: str) -> bool:
-    """Whether random effects or their scales come with the classes of a variable."""
+    """Whether random effects or their scales come with the classes of a variable; growth factors of each have none."""
     own = [t for c in model.classes if c.name == name for t in c.predictor if t.effects]
-    scaled = [e for e in model.effects if e.sd is not None and name in e.sd.parameter.dims]
-    return bool(own or scaled or any(name in t.parameter.dims for e in model.effects for t in e.mean))
+    by_class = any(name in t.parameter.dims for e in model.effects for t in e.terms)
+    return bool(own or (by_class and not model.sums))
 
 
 def _resized(model: Model, group: Sequence[LatentClass], by: int) -> Model:

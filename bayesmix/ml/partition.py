@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from bayesmix.data import equal_rows
+from bayesmix.data import equal_rows, on_sums
 from bayesmix.ml.objective import Target
-from bayesmix.ml.starts import Ranges
-from bayesmix.spec import LatentClass, Response, Term
+from bayesmix.ml.starts import Ranges, locations
+from bayesmix.spec import Effect, LatentClass, Response, Term
 from bayesmix.spec.families import one_hot
 from bayesmix.spec.parameters import Parameter
 from bayesmix.typing import Array
@@ -25,6 +25,8 @@ SPREAD_OUT = 0.2
 """The share of everybody's weight that is divided among all parts: no margin is that of a few rows alone."""
 NARROWEST = 0.3
 """The SD with which an item begins in a part, at least, as a share of its own: ties begin no collapse."""
+RIDGE = 0.1
+"""The share of a whole row by which the coefficients of each row are drawn to those of all."""
 NOISE = 0.1
 """Of the entries that a partition sets, as a share of a random start's."""
 
@@ -115,11 +117,20 @@ def _sharing(data: Target) -> list[list[LatentClass]]:
 
 
 def _terms(data: Target, name: str) -> Iterator[tuple[Response, Term]]:
-    """Terms of responses that depend on a class variable and on nothing that varies between individuals."""
+    """Terms of responses that depend on a class variable and on nothing that varies between individuals.
+
+    Loadings on sums of effects, whose means depend on it, are such terms too.
+    """
+    moved = {e.name for e in data.model.sums if any(name in t.dims for t in _means(e))}
     for r in data.model.responses:
         for t in r.terms:
-            if name in t.dims and not (t.covariates or t.effects):
+            if (name in t.dims and not (t.covariates or t.effects)) or moved & {*t.effects}:
                 yield r, t
+
+
+def _means(e: Effect) -> list[Term]:
+    """The terms of an effect's mean that are its own."""
+    return [t for t in e.mean if not (t.covariates or t.effects)]
 
 
 def _features(data: Target, c: LatentClass, rng: np.random.Generator) -> Array | None:
@@ -133,12 +144,29 @@ def _features(data: Target, c: LatentClass, rng: np.random.Generator) -> Array |
 def _columns(data: Target, c: LatentClass) -> list[Array]:
     """Standardised answers to the items that depend on a class; a column a category where there are several."""
     responses, columns = list({r.name: r for r, _ in _terms(data, c.name)}.values()), list[Array]()
+    curves = {r.name: loadings for r, _, loadings in on_sums(data)}
     for r in responses:
+        if r.name in curves:
+            columns += list(_coefficients(data.responses[r.name], curves[r.name]).T[:, :, None])
+            continue
         for k, item in enumerate(r.items):
             y, n = data.responses[r.name][:, k], len(data.categories.get(item, ()))
             several = r.family.by_category and n > 2
             columns.append(np.where(np.isnan(y)[:, None], np.nan, one_hot(y, n)) if several else y[:, None])
     return [_standard(x, data.counts) for x in columns]
+
+
+def _coefficients(y: Array, loadings: Array) -> Array:
+    """Each row's coefficients (row, effect) of its answers on the loadings, drawn a little to those of all rows.
+
+    So much as one more row of everybody's weighs for a share of the items: one answer alone tells no slope.
+    """
+    seen, x = ~np.isnan(y), loadings.T
+    mean = np.linalg.lstsq(x, np.nanmean(y, axis=0), rcond=None)[0]
+    cross = np.einsum("ni,ij,ik->njk", seen.astype(float), x, x) + RIDGE * x.T @ x
+    away = np.nan_to_num(y - x @ mean) @ x
+    found = mean + np.linalg.solve(cross, away[..., None])[..., 0]
+    return np.where(seen.any(axis=1)[:, None], found, np.nan)
 
 
 def _standard(x: Array, counts: Array) -> Array:
@@ -207,12 +235,28 @@ def _margins(data: Target, parts: dict[str, Array], narrowest: float) -> Iterato
             if role in ("location", "threshold", "sigma") and not (t.covariates or t.effects):
                 where.setdefault(t.parameter.name, []).append((r, t, role))
     known = {c.name for c in data.model.classes}
+    yield from _means_of_sums(data, parts, known)
     for uses in where.values():
         r, t, role = uses[0]
         classes = [d for d in t.dims if d in known]
         if not classes or any(d not in parts for _, s, _ in uses for d in s.dims if d in known):
             continue
         yield t.parameter, _filled(data, [(s, q) for s, q, _ in uses], role, parts, known, narrowest)
+
+
+def _means_of_sums(data: Target, parts: dict[str, Array], known: set[str]) -> Iterator[tuple[Parameter, Array]]:
+    """Means of sums of effects in each part: the coefficients of the items' locations there on their loadings."""
+    for r, t, loadings in on_sums(data):
+        own = [(e, m) for e in data.model.sums if e.name in t.effects for m in _means(e) if known & {*m.dims}]
+        for e, m in (pair for pair in own if {*pair[1].dims} <= {*parts}):
+            out = np.full(data.packing.shape(m.parameter), np.nan)
+            for at in np.ndindex(out.shape):
+                w = data.counts
+                for name, k in zip(m.dims, at, strict=True):
+                    w = w * parts[name][:, k]
+                found = np.linalg.lstsq(loadings.T, locations(data, r, w), rcond=None)[0]
+                out[at] = found[t.effects.index(e.name)]
+            yield m.parameter, out
 
 
 def _filled(
@@ -229,6 +273,11 @@ def _filled(
         w = np.concatenate([a.weights for a in each])
         for i in range(len(r.items) if item_axis is not None else 1):
             y = np.concatenate([a.y[:, i] for a in each])
+            if item_axis is None and len(r.items) > 1:  # one parameter of all items
+                y, w = (
+                    np.concatenate([a.y.T.ravel() for a in each]),
+                    np.concatenate([np.tile(a.weights, len(r.items)) for a in each]),
+                )
             position: list = [slice(None)] * len(dims)
             for k, v in zip(of_class, at, strict=True):
                 position[k] = v

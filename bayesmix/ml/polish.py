@@ -138,7 +138,7 @@ def _sizes(name: str, probability: Mapping[str, xr.DataArray]) -> Array:
 
 def _as_likely(data: Target, theta: Array, value: float) -> bool:
     """Whether another order of the classes has the log-likelihood `value`, but for the effects' nodes."""
-    return abs(_value(data, theta) - value) < (SAME_IN_ANY_ORDER if data.model.effects else 1e-6)
+    return abs(_value(data, theta) - value) < (SAME_IN_ANY_ORDER if data.model.has_random_effects else 1e-6)
 
 
 def _value(data: Target, theta: Array) -> float:

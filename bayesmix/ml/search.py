@@ -116,7 +116,7 @@ def run_start(task: Task, alone: bool = False) -> Start:
     try:
         if not alone and climb_together(task.data):
             return next(_run_together([task]))
-        steps = 12 if long or len(task.data.model.effects) < 2 else 3
+        steps = 12 if long or sum(e.residual for e in task.data.model.effects) < 2 else 3
         theta, iterations = start.theta, 0
         dear = len(task.data.counts) * entries(task.data) > DEAR
         if long and dear:  # most of the way costs a fraction on coarse nodes
@@ -390,7 +390,7 @@ class Search:
         self.limits, self.coarse = ranges(self.data), coarser(self.data)
         self.at_once = self._one_maximum()
         """Whether every start goes to convergence: short runs would choose nothing."""
-        few = min(self.settings.starts, 4) if self.data.model.effects else 2
+        few = min(self.settings.starts, 4) if self.data.model.has_random_effects else 2
         asked = (self.settings.starts, self.settings.finals, self.settings.rounds)
         self.n_starts, self.n_finals, self.rounds = (few, few, 1) if self.at_once else asked
 
@@ -432,7 +432,7 @@ class Search:
         """Whether the model is a regression without classes, with normal random coefficients at most."""
         if any(c.size > 1 for c in self.data.model.classes):
             return False
-        return not self.data.model.effects or {type(m) for m in self.data.nodes.values()} == {Exact}
+        return not self.data.model.has_random_effects or {type(m) for m in self.data.nodes.values()} == {Exact}
 
     def again(self, data: Target, found: list[Start]) -> list[Start]:
         """The best starts once more on other nodes; what was reached on the old ones does not compare.

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bayesmix.data import of_sums, on_sums, with_parts
 from bayesmix.ml.objective import SMALLEST_SD, Target
 from bayesmix.spec import Model, Response, Term, same_items, terms
 from bayesmix.spec.families import GUESS
@@ -116,6 +117,7 @@ def _ranges(data: Target) -> Ranges:
                 t.parameter.domain.loadings(data.packing.shape(t.parameter), LOADING)
             )
     _effect_ranges(data, raw)
+    _sum_ranges(data, raw)
     for r in data.model.responses:
         _response_ranges(r, data, raw)
     parts = []
@@ -194,7 +196,9 @@ def _effect_ranges(data: Target, raw: dict[str, list]) -> None:
             first = np.full(data.packing.shape(e.sd.parameter), own if e.name in scales else 0.7)
             raw[e.sd.parameter.name] = [first, first, 0.3]
         for t in e.mean:
-            if not any(k in scales for k in (e.name, *t.effects)):
+            if e.standard and t.effects:  # a regression of residuals, which have SD 1
+                raw[t.parameter.name] = [0.0 * raw[t.parameter.name][1], raw[t.parameter.name][1], 0.3]
+            if e.standard or not any(k in scales for k in (e.name, *t.effects)):
                 continue
             other = np.array([scales.get(k, 1.0) for k in t.effects] or [1.0])
             shape = [-1 if d == t.effect_dim and t.effects else 1 for d in t.parameter.dims]
@@ -213,7 +217,31 @@ def _effect_scales(data: Target) -> dict[str, float]:
             if t.effects and not data.packing.estimated[t.parameter.name].any():  # u itself, not a loading on it
                 each = _covariate_sds(t, data).ravel() if t.covariates else np.ones(1)
                 out |= {e: START_SD * sd / float(each[min(k, len(each) - 1)]) for k, e in enumerate(t.effects)}
-    return out
+    return out | with_parts(data, {name: START_SD * unit for name, (_, unit) in of_sums(data).items()})
+
+
+def _sum_ranges(data: Target, raw: dict[str, list]) -> None:
+    """Means of sums of effects, such as growth factors, where the items' margins put them; loadings on these."""
+    for r, t, loadings in on_sums(data):
+        p = t.parameter
+        rows = np.moveaxis(loadings, 0, p.dims.index(t.effect_dim)) if r.item_dim in p.dims else loadings
+        raw[p.name] = [rows, np.maximum(np.abs(rows), 1.0), 0.05]
+        units, each = of_sums(data), locations(data, r, data.counts)
+        centre = np.linalg.lstsq(loadings.T, each, rcond=None)[0]
+        for e in (e for e in data.model.sums if e.name in t.effects):
+            for own in (own for own in e.mean if not (own.covariates or own.effects)):
+                shape = data.packing.shape(own.parameter)
+                at = float(centre[t.effects.index(e.name)])
+                raw[own.parameter.name] = [np.full(shape, at), np.full(shape, units[e.name][1]), 1.0]
+
+
+def locations(data: Target, r: Response, weights: Array) -> Array:
+    """The location of each item of a response that reproduces its margin, where rows have these weights."""
+    out = []
+    for k, item in enumerate(r.items):
+        found = np.asarray(r.family.baseline(data.responses[r.name][:, k], weights, len(data.categories.get(item, ()))))
+        out.append(float(found) if found.ndim == 0 else -float(found[0]))
+    return np.array(out)
 
 
 def _answers(r: Response, data: Target) -> tuple[Array, Array]:
@@ -251,8 +279,9 @@ def _response_ranges(r: Response, data: Target, raw: dict[str, list]) -> None:
             values = _spread_over(filled, p.dims, shape, r.item_dim, r.threshold_dim)
             noise = np.where(np.arange(shape[-1]) == 0, 1.0, 0.2)
             raw[p.name] = [p.domain.inverse(values), np.ones(shape), np.broadcast_to(noise, shape)]
-        elif name == "sigma" and (alone or r.item_dim in p.dims):
-            raw[p.name] = [np.log(BEGIN * _over_items(sd, p.dims, shape, r.item_dim)), np.ones(shape), 0.1]
+        elif name == "sigma":
+            each = sd if r.item_dim in p.dims else np.array([sd.mean()])
+            raw[p.name] = [np.log(BEGIN * _over_items(each, p.dims, shape, r.item_dim)), np.ones(shape), 0.1]
         elif name == "guessing":
             raw[p.name] = [np.full(shape, GUESS), np.full(shape, 2.0 * GUESS), 0.2]
         elif name == "variance":

@@ -88,6 +88,7 @@ def write(
     if target.suffix.lower() != ".inp":
         raise ValueError(f"The path came as '{target}': give one that ends in .inp, such as '{target.stem}.inp'.")
     _check_design(declared)
+    _refuse_growth(declared)
     data = Dataset.encode(declared, df)
     words = Words(_names(declared), {i: len(c) for i, c in data.categories.items() if c})
     if fit is not None:
@@ -115,6 +116,25 @@ def write(
         with written(file) as aside:
             aside.write_text(text, encoding="utf-8")
     return dict(words.names)
+
+
+def _refuse_growth(model: Model) -> None:
+    """Refuse growth factors, whose line in Mplus is given for the input that is written by hand."""
+    loading = next(
+        (t for r in model.responses for t in r.predictor if {*t.effects} & {e.name for e in model.sums}), None
+    )
+    if loading is None:
+        return
+    fixed = {f.positions: f.value for f in loading.parameter.fixed}
+    items = model.responses[0].items
+    scores = [
+        fixed.get((("growth", 1), ("item", i)), None if len(loading.effects) > 1 else 0) for i in range(len(items))
+    ]
+    line = " ".join(f"{item}@{t:g}" if t is not None else f"{item}*" for item, t in zip(items, scores, strict=True))
+    raise ValueError(
+        f"Mplus cannot be told the growth factors {', '.join(loading.effects)} by this function. By hand their line is "
+        f"'{' '.join(loading.effects)} | {line};', and their means by class '[{' '.join(loading.effects)}];'."
+    )
 
 
 def _check_design(model: Model) -> None:

@@ -3,6 +3,7 @@ from .curves import class_curves as class_curves
 from .factor_scores import scores as scores
 from .flows import transitions as transitions
 from .forest import comparison as comparison
+from .growth import trajectories as trajectories
 from .heat_map import residuals as residuals
 from .item_functions import item_curves as item_curves
 from .item_information import information as information
@@ -33,5 +34,6 @@ __all__ = [
     "residuals",
     "scores",
     "study",
+    "trajectories",
     "transitions",
 ]

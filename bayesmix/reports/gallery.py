@@ -54,14 +54,18 @@ def pictures(result: Fit | xr.DataTree, df: pd.DataFrame | None = None) -> Itera
     if model.is_mixture:
         yield _picture("classes", "Sizes of the classes", f"The share of each class, with {intervals}.",
                        lambda: plots.classes(result)[0])  # fmt: skip
-    if not is_simple_regression(model):
+    if model.name == "growth" and (df is not None or model.sums):
+        with_persons = " over the lines of persons, in the colour of their most likely class" if df is not None else ""
+        yield _picture("trajectories", "Trajectories", TRAJECTORIES.format(intervals, with_persons),
+                       lambda: plots.trajectories(result, df))  # fmt: skip
+    if not (model.sums or is_simple_regression(model)):
         title, caption = OF_CLASSES if model.is_mixture else OF_ITEMS
         yield _picture("profile", title, caption.format(intervals), lambda: plots.profile(result)[0])
-    elif isinstance(result, Fit) and df is not None:
+    elif isinstance(result, Fit) and df is not None and not model.sums:
         yield from _of_regression(result, df)
-    if isinstance(result, Fit) and model.factors:
+    if isinstance(result, Fit) and any(e.name in result.effect_scores for e in model.factors):
         yield _picture("scores", "Factor scores", SCORES, lambda: plots.scores(result, df)[0])
-    if model.factors and _has_curves(model):
+    if model.factors and not model.sums and _has_curves(model):
         at = "their means" if df is not None else "zero"
         given = f" Covariates of items are at {at}." if any(t.covariates for t in _item_terms(model)) else ""
         yield _picture("item_curves", "Item curves", CURVES + given, lambda: plots.item_curves(result, df)[0])
@@ -79,6 +83,7 @@ def pictures(result: Fit | xr.DataTree, df: pd.DataFrame | None = None) -> Itera
                        lambda: plots.class_curves(result, df=df)[0])  # fmt: skip
 
 
+TRAJECTORIES = "The expected trajectory of each class, with {},{}."
 OF_CLASSES = (
     "Profiles of the classes",
     "What each class answers to each item, with {}: the probability of a category, averaged over individuals, or of "

@@ -32,6 +32,7 @@ from .fit import refuse_fit_beside as refuse_fit_beside
 from .fit import same_maximum as same_maximum
 from .fit import settings_of as settings_of
 from .fit import stored_model as stored_model
+from .growth_curves import trajectories as trajectories
 from .imputations import degrees_of_freedom as degrees_of_freedom
 from .imputations import of_ratios as of_ratios
 from .imputations import of_several as of_several
@@ -110,6 +111,7 @@ __all__ = [
     "stacked",
     "stored_model",
     "tables_of",
+    "trajectories",
     "transitions",
     "uncertainty_table",
     "unmerged",

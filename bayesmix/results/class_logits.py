@@ -109,17 +109,23 @@ def _linear(
 
     They are linear there: these values, along the dim `normal`, have their constants and coefficients.
     """
+    effects = linear_effects(model, values, means)
+    return linear_predictor(c.predictor, values, means, effects), effects
+
+
+def linear_effects(model: Model, values: Arrays, means: Arrays) -> dict[str, xr.DataArray]:
+    """Evaluate the effects at the origin of the standard normal effects and at 1 of each, along the dim `normal`."""
     keys = [(level, k) for level in ("cluster", "individual") for k, _ in enumerate(model.effects_at(level))]
     z = {key: xr.DataArray(np.eye(len(keys) + 1)[k + 1], dims=NORMAL) for k, key in enumerate(keys)}
     effects: dict[str, xr.DataArray] = {}
     for e, mean, residual in walk(model, values):
         spread = sum((x * z[key] for key, x in residual.items()), xr.DataArray(0.0))
         sd = 1.0 if e.sd is None else parameter_of(e.sd, values)
-        effects[e.name] = _predictor(mean, values, means, effects) + sd * spread
-    return _predictor(c.predictor, values, means, effects), effects
+        effects[e.name] = linear_predictor(mean, values, means, effects) + sd * spread
+    return effects
 
 
-def _predictor(terms: Predictor, values: Arrays, means: Arrays, effects: Arrays) -> xr.DataArray:
+def linear_predictor(terms: Predictor, values: Arrays, means: Arrays, effects: Arrays) -> xr.DataArray:
     """Add up `terms`, covariates at their `means` (zero where there are none)."""
     out = xr.DataArray(0.0)
     for t in terms:

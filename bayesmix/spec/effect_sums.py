@@ -7,6 +7,7 @@ z of its own, (5), (10), (15), R(24): a sum of the z's of all of them.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
+from itertools import count
 from typing import Any
 
 from bayesmix.spec.model import Effect, Model, Predictor, Term
@@ -42,7 +43,7 @@ def add(to: Coefficients, more: Mapping[tuple[str, int], Any], times: Any) -> No
 def square(c: Coefficients) -> Any:
     """The variance of a sum of standard normal effects."""
     each = [x**2 for x in c.values()]
-    return sum(each[1:], each[0])
+    return sum(each[1:], each[0]) if each else 0.0
 
 
 def on_residuals(e: Effect, t: Term, factors: Collection[str]) -> bool:
@@ -70,12 +71,13 @@ def walk(model: Model, values: Mapping[str, Any]) -> Iterator[tuple[Effect, Pred
         The terms of its mean, without the regression of a factor's residual on those of others.
     residual : dict
         The residual, of variance 1, as a sum of standard normal effects: its own, and those of the factors with
-        which it is correlated.
+        which it is correlated. Empty where there is none.
     """
     residuals: dict[str, Coefficients] = {}
     for level in ("cluster", "individual"):
-        for k, e in enumerate(model.effects_at(level)):
-            residual: Coefficients = {(level, k): 1.0}
+        number = count()
+        for e in (e for e in model.effects if e.level == level):
+            residual: Coefficients = {(level, next(number)): 1.0} if e.residual else {}
             regression = [t for t in e.mean if on_residuals(e, t, residuals)]
             for parent, b in (pair for t in regression for pair in by_effect(t, values)):
                 add(residual, residuals[parent], b)

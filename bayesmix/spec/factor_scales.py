@@ -159,7 +159,8 @@ def rescale_factors_to_class(
 def _by_class(model: Model, dims: tuple[str, ...]) -> Iterator[tuple[Effect, list[Term], bool]]:
     """Effects whose mean or SD varies over the classes of `dims`: the terms of the mean, and whether the SD does."""
     for e in model.effects:
-        means = [t for t in e.mean if not t.effects and not t.covariates and set(t.parameter.dims) & set(dims)]
+        own = [t for t in e.mean if not t.effects and not t.covariates and t.parameter.fixed]  # free ones move nothing
+        means = [t for t in own if set(t.parameter.dims) & set(dims)]
         by_class = e.sd is not None and bool(set(e.sd.parameter.dims) & set(dims)) and bool(e.sd.parameter.fixed)
         if (means or by_class) and e.level == "individual":
             yield e, means, by_class

@@ -223,6 +223,8 @@ class Effect:
     have no effects, and r = (sum_k b_k r_k + z) / sqrt(Var(sum_k b_k r_k) + 1) is the residual on those of the
     factors before it, with variance 1.
 
+    Without `residual` it is its mean alone: a sum of parameters and of effects before it, such as a growth factor.
+
     Examples
     --------
     >>> bm.Effect("u", "cluster").level
@@ -234,6 +236,7 @@ class Effect:
     mean: Predictor = ()
     sd: Term | None = None
     standard: bool = False
+    residual: bool = True
 
     @property
     def terms(self) -> Predictor:
@@ -300,8 +303,18 @@ class Model:
         return tuple(item for r in self.responses for item in r.items)
 
     def effects_at(self, level: str) -> tuple[Effect, ...]:
-        """Effects that live at `level`."""
-        return tuple(e for e in self.effects if e.level == level)
+        """Effects that live at `level` and have a residual of their own: what is integrated, or sampled, there."""
+        return tuple(e for e in self.effects if e.level == level and e.residual)
+
+    @property
+    def sums(self) -> tuple[Effect, ...]:
+        """Effects without a residual of their own, such as growth factors: sums of others."""
+        return tuple(e for e in self.effects if not e.residual)
+
+    @property
+    def has_random_effects(self) -> bool:
+        """Whether anything is continuous and latent."""
+        return any(e.residual for e in self.effects)
 
     def classes_at(self, level: str) -> tuple[LatentClass, ...]:
         """Classes that live at `level`."""
@@ -321,7 +334,7 @@ class Model:
     def factors(self) -> tuple[Effect, ...]:
         """Effects of individuals that responses load on."""
         loaded = {name for r in self.responses for t in r.terms for name in t.effects}
-        return tuple(e for e in self.effects_at("individual") if e.name in loaded)
+        return tuple(e for e in self.effects if e.level == "individual" and e.name in loaded)
 
     @property
     def distinct_responses(self) -> tuple[Response, ...]:
@@ -348,7 +361,7 @@ class Model:
             other |= {r.item_dim, r.category_dim, r.threshold_dim}
         for t in terms(self):
             other |= {t.covariates.name} if t.covariates else set()
-            other |= {t.loading_dim} if t.loading_dim else set()
+            other |= {t.loading_dim, f"{t.loading_dim}_"} if t.loading_dim else set()
         return tuple(str(d) for d in dims if d not in other)
 
     @property

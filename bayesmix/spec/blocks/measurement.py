@@ -47,6 +47,7 @@ def item_responses(
     variance: str = "equal",
     covariates: Mapping[str, str] | None = None,
     default: Family | None = None,
+    beside: str = "",
 ) -> tuple[Response, ...]:
     """Items whose parameters depend on `classes`, a response for each family among them.
 
@@ -64,6 +65,8 @@ def item_responses(
         Covariates with an effect on an item that is the same in all classes.
     default : Family, optional
         Of items of which nothing is said: `nominal()` if left out.
+    beside : str
+        A word that the names of responses and parameters end with, where others stand beside them.
 
     Raises
     ------
@@ -84,6 +87,8 @@ def item_responses(
     kinds = [f.response_name for f in by_family]
     names = [f"{kind}_{f.detail}" if kinds.count(kind) > 1 else kind for kind, f in zip(kinds, by_family, strict=True)]
     suffixes = [f"_{name}" if len(names) > 1 else "" for name in names]
+    if beside:
+        names, suffixes = [f"{name}_{beside}" for name in names], [f"{s}_{beside}" for s in suffixes]
     out = (
         _response(f, tuple(i), tuple(classes), variance, name, suffix)
         for (f, i), name, suffix in zip(by_family.items(), names, suffixes, strict=True)

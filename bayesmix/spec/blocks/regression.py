@@ -156,6 +156,12 @@ class Regression:
             out.append(Term(coefficient, Covariates(dim, self.right, only=tuple(terms))))
         return tuple(out)
 
+    def level(self, varying: Mapping[str, Sequence[str]]) -> Predictor:
+        """The intercept of an ordinal outcome whose thresholds begin at zero; that of others is in :meth:`fixed`."""
+        if not self.family.ordered:
+            return ()
+        return (Term(Parameter("intercept", _by(INTERCEPT, varying), prior=Prior("DataNormal", sigma=2.5))),)
+
     def on_clusters(self, between: Mapping[str, str], varying: Mapping[str, Sequence[str]]) -> Predictor:
         """gamma_k1 w_j: regressions of coefficients on covariates of clusters, R(20)-R(22), R(28)-R(30)."""
         out = []

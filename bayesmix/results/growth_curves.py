@@ -1,0 +1,329 @@
+"""Trajectories of the classes of a growth model: the expected measure over time, with intervals."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from pytensor import config
+from pytensor import xtensor as px
+
+from bayesmix.data import Dataset, as_frame, coding_of, family_constants
+from bayesmix.graph import Problem, pytensor_mode
+from bayesmix.parallel import COMPILING
+from bayesmix.results.class_logits import NORMAL, linear_effects, linear_predictor
+from bayesmix.results.estimates import Estimates
+from bayesmix.results.fit import Fit
+from bayesmix.results.labels import entries
+from bayesmix.results.responses import covariate_means
+from bayesmix.results.uncertainty import Uncertainty
+from bayesmix.spec import (
+    IDENTITY,
+    LOG,
+    LOGIT,
+    Covariates,
+    Model,
+    Named,
+    Response,
+    Scale,
+    gauss_hermite,
+    lower,
+    parse_formula,
+    tails,
+    takes_level,
+)
+from bayesmix.typing import Array
+
+POINTS = 41
+"""Times between the first and the last occasion."""
+DRAWS = 400
+"""Draws of a posterior, at most."""
+NODES = 31
+"""Nodes over a linear predictor, for the mean of what is not linear in it."""
+STEP = 1e-2
+"""A step of a derivative, in standard errors."""
+Values = dict[str, xr.DataArray]
+
+
+@takes_level
+def trajectories(
+    result: Fit | xr.DataTree,
+    df: pd.DataFrame | None = None,
+    *,
+    time: str | None = None,
+    points: int = POINTS,
+    level: float | None = None,
+) -> pd.DataFrame:
+    """The expected trajectory of each class: E(y_t | C = c), over the growth factors of its persons.
+
+    Of a normal measure the mean of the linear predictor; of others the mean over the distribution of the linear
+    predictor within the class: the probability of a binary one, the mean category of an ordinal one, the mean count.
+
+    Parameters
+    ----------
+    result : Fit or xarray.DataTree
+        Of `bm.models.growth`. Intervals of a fit are by the delta method, on the logit scale of probabilities and the
+        log scale of counts; those of a posterior are equal-tailed.
+    df : pandas.DataFrame, optional
+        The data: covariates are at their means then, else at zero. The long form needs them.
+    time : str, optional
+        In the long form, the column of time; the first column of the formula if left out. Write powers of it as
+        ``I(time**2)``, so that they move with it.
+    points : int
+        Times between the first and the last, beside the occasions. Where times are free, or occasions have covariates
+        of their own, there are the occasions alone.
+    level : float, optional
+        Of the intervals; 0.95 if left out.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row a class and time: `expected`, `se` (posterior SD), `lower`, `upper`, and `occasion`, the column that was
+        measured at this time, or nothing. NaN for the errors of what depends on a parameter at its boundary.
+
+    Raises
+    ------
+    ValueError
+        The model has no growth; the long form without data.
+
+    Examples
+    --------
+    >>> table = bm.trajectories(growing)
+    >>> table.columns.tolist()
+    ['expected', 'se', 'lower', 'upper', 'occasion']
+    """
+    estimates = Estimates.of(result)
+    model = estimates.model
+    if model.name != "growth":
+        raise ValueError(f"The model came as '{model.name}': trajectories are those of bm.models.growth.")
+    if points < 2:
+        raise ValueError(f"points came as {points!r}: give a whole number of at least 2.")
+    r, points_of = model.responses[0], _Points.of(result, estimates)
+    line = (
+        _wide_line(result, df, r, points_of, points) if model.sums else _long_line(result, df, time, points_of, points)
+    )
+    expected = _expected(line.eta, r, points_of, estimates)
+    return _table(expected, points_of, line, _scale(r))
+
+
+@dataclass(frozen=True)
+class _Line:
+    """Linear predictors over (draw, class, normal, time): at the origin of standard normal effects and at 1 of each."""
+
+    eta: xr.DataArray
+    times: Array
+    occasions: list[str]
+    time: str = "time"
+
+
+@dataclass(frozen=True)
+class _Points:
+    """Parameters at the points at which a trajectory is evaluated: draws, or an estimate and steps away from it."""
+
+    values: Values
+    covariance: Array | None
+    steps: Array
+    known: Uncertainty | None
+
+    @classmethod
+    def of(cls, result: Fit | xr.DataTree, estimates: Estimates) -> _Points:
+        names = [p.name for p in estimates.model.parameters]
+        if not isinstance(result, Fit):
+            drawn = result["posterior"].to_dataset()[names].stack(draw_=("chain", "draw"), create_index=False)  # noqa: PD013
+            some = np.unique(np.linspace(0, drawn.sizes["draw_"] - 1, DRAWS).astype(int))
+            flat = drawn.isel(draw_=some).drop_vars(["chain", "draw"], errors="ignore").rename(draw_="draw")
+            return cls({str(k): x.transpose("draw", ...) for k, x in flat.data_vars.items()}, None, np.zeros(0), None)
+        held = {name: result.params[name] for name in names}
+        if "slopes" not in result.uncertainty:
+            return cls({k: x.expand_dims("draw") for k, x in held.items()}, None, np.zeros(0), None)
+        known = Uncertainty.of(result)
+        errors = np.sqrt(np.maximum(np.nan_to_num(np.diagonal(known.covariance)), 0.0))
+        steps = np.where((errors > 0) & ~known.boundary, STEP * errors, 1e-6)
+        moves = np.concatenate(
+            [np.zeros((1, len(known.values))), steps[:, None] * known.slopes, -steps[:, None] * known.slopes]
+        )
+        out = {}
+        for name, x in held.items():
+            at = known.positions(entries(name, x))
+            numbers = (known.values + moves)[:, at].reshape(len(moves), *x.shape)
+            out[name] = xr.DataArray(numbers, dims=("draw", *x.dims), coords=x.coords)
+        return cls(out, known.covariance, steps, known)
+
+
+# linear predictors --------------------------------------------------------------------------------
+
+
+def _wide_line(result: Fit | xr.DataTree, df: pd.DataFrame | None, r: Response, of: _Points, points: int) -> _Line:
+    """Growth factors times scores, at the occasions and between them."""
+    model = Estimates.of(result).model
+    means = {} if df is None else covariate_means(result, df)
+    effects = linear_effects(model, of.values, means)
+    (loading, *more) = r.predictor
+    scores, values = of.values[loading.parameter.name].isel(draw=0), of.values
+    degree = scores.sizes[loading.effect_dim] - 1
+    measured = (
+        scores.isel({loading.effect_dim: min(degree, 1)}).values if degree else np.arange(len(r.items), dtype=float)
+    )
+    free = isinstance(result, Fit) and bool(result.free[loading.parameter.name].any())
+    free = free or bool((of.values[loading.parameter.name].std("draw") > 0).any())
+    if free or more or not degree:
+        times = np.arange(len(r.items), dtype=float) if free else measured
+        eta = linear_predictor(r.predictor, values, means, effects)
+        return _Line(eta.rename({r.item_dim: "time"}).drop_vars("time", errors="ignore"), times, list(r.items))
+    times = np.unique(np.concatenate([measured, np.linspace(measured.min(), measured.max(), points)]))
+    grid = xr.DataArray([times**k for k in range(degree + 1)], dims=(loading.effect_dim, "time"))
+    eta = linear_predictor((loading,), {**values, loading.parameter.name: grid}, means, effects)
+    names = {float(t): i for t, i in zip(measured, r.items, strict=True)}
+    return _Line(eta, times, [names.get(float(t), "") for t in times])
+
+
+def _long_line(result: Fit | xr.DataTree, df: pd.DataFrame | None, time: str | None, of: _Points, points: int) -> _Line:
+    """Coefficients times the columns that the formula makes of times."""
+    if df is None:
+        raise ValueError("The trajectories of the long form came without data: give df=, which has the times.")
+    estimates, df = Estimates.of(result), as_frame(df)
+    model = estimates.model
+    first = [c for k in model.covariates if k.level == "individual" for c in parse_formula(k.formula)]
+    if not first:
+        raise ValueError("The formula has no covariate that could be time: there is no trajectory.")
+    time = time or first[0]
+    if time not in df or not pd.api.types.is_numeric_dtype(df[time]):
+        raise ValueError(
+            f"time came as {time!r}: give a numeric column of the data, one of {', '.join(dict.fromkeys(first))}."
+        )
+    times = np.linspace(float(df[time].min()), float(df[time].max()), points)
+    columns = _columns_at(model, df, time, times, result)
+    effects = linear_effects(model, of.values, columns)
+    eta = linear_predictor(model.responses[0].predictor, of.values, columns, effects)
+    return _Line(eta if "time" in eta.dims else eta.expand_dims(time=len(times)), times, [""] * len(times), time)
+
+
+def _columns_at(model: Model, df: pd.DataFrame, time: str, times: Array, result: Fit | xr.DataTree) -> Values:
+    """Design columns at the times, other covariates at their means or most frequent levels."""
+    used = dict.fromkeys(c for k in model.covariates for c in _columns_of(k))
+    rows = {c: df[c].mean() if pd.api.types.is_numeric_dtype(df[c]) else df[c].mode().iloc[0] for c in used}
+    grid = pd.DataFrame({**{c: [x] * len(times) for c, x in rows.items()}, time: times})
+    for c in (c for c in used if isinstance(df[c].dtype, pd.CategoricalDtype)):
+        grid[c] = pd.Categorical(grid[c], dtype=df[c].dtype)
+    grid[list(model.items)] = np.nan
+    grid[model.cluster] = df[model.cluster].iloc[0]
+    if model.freq:
+        grid[model.freq] = 1
+    coding = (
+        coding_of(model, result.params, df) if isinstance(result, Fit) else Problem.of(Dataset.encode(model, df)).coding
+    )
+    encoded = Dataset.encode(model, grid, coding, unanswered=True)
+    data = Problem.of(encoded, sampled=("individual", "cluster"), collapse=False)
+    out = {}
+    for c in model.covariates:
+        x = data.user_columns[c.name]
+        over = ("time", c.name) if x.dims[0] == "individual" else (c.name,)
+        out[c.name] = xr.DataArray(x.values if x.dims[0] == "individual" else x.values[0], dims=over)
+    return out
+
+
+def _columns_of(c: Covariates) -> list[str]:
+    return [*parse_formula(c.formula), *(parse_formula(c.times) if c.times else [])]
+
+
+# means --------------------------------------------------------------------------------------------
+
+
+def _expected(eta: xr.DataArray, r: Response, of: _Points, estimates: Estimates) -> xr.DataArray:
+    """The expected measure over (draw, class, time)."""
+    classes = [c.name for c in estimates.model.classes if c.name in eta.dims]
+    if NORMAL not in eta.dims:
+        eta = eta.expand_dims({NORMAL: 1})
+    eta = eta.expand_dims("draw") if "draw" not in eta.dims else eta
+    eta = eta.transpose("draw", *classes, "time", NORMAL)
+    if not classes:
+        eta, classes = eta.expand_dims({"class": [1]}, 1), ["class"]
+    at = eta.isel({NORMAL: 0})
+    if r.family.gaussian:
+        return at
+    sd = ((eta.isel({NORMAL: slice(1, None)}) - at) ** 2).sum(NORMAL) ** 0.5
+    z, log_weights = gauss_hermite(NODES).axis(1)
+    nodes = at + sd * xr.DataArray(z, dims="node")
+    mean = _mean(nodes, r, of, estimates)
+    return (mean * xr.DataArray(np.exp(log_weights), dims="node")).sum("node")
+
+
+def _mean(eta: xr.DataArray, r: Response, of: _Points, estimates: Estimates) -> xr.DataArray:
+    """The family's mean at linear predictors: from the table of the graph."""
+    eta = eta.transpose("draw", ...)
+    shown = px.as_xtensor(eta.values, dims=[str(d) for d in eta.dims])
+    further = {}
+    for name, t in zip(r.family.auxiliary, r.auxiliary, strict=True):
+        x = of.values[t.parameter.name]
+        x = x.mean(r.item_dim) if r.item_dim in x.dims else x  # a mean that depends on it is one of all occasions
+        x = x.expand_dims("draw") if "draw" not in x.dims else x
+        further[name] = px.as_xtensor(x.values, dims=[str(d) for d in x.dims])
+    answers = estimates.categories.get(str(r.items[0]), [])
+    width = max(len(answers), 2)
+    made = family_constants(r, None, np.full(len(r.items), width), width)
+    constants = {k: _alike(x, r.item_dim) for k, x in made.items()}
+    symbolic = r.family.table(shown, constants, **further)
+    with COMPILING, config.change_flags(cxx=""):
+        numeric = np.asarray(lower(symbolic.values).eval(mode=pytensor_mode("NUMPY")))
+    table = xr.DataArray(numeric, dims=symbolic.dims).transpose(*eta.dims, "feature")
+    found = r.family.mean(table.values, {})
+    if r.family.finite:
+        found = found @ _codes(answers, r)
+    return xr.DataArray(found, dims=eta.dims, coords=eta.coords)
+
+
+def _alike(x: Named, item_dim: str) -> Any:
+    """What a family knows of its items, where all of them are the same measure: of the first."""
+    of_items = x.dims[:1] == (item_dim,)
+    return px.as_xtensor(x.values[0] if of_items else x.values, dims=x.dims[1:] if of_items else x.dims)
+
+
+def _codes(answers: list[str], r: Response) -> Array:
+    """Numbers of the categories: 0 and 1 of a binary measure; of an ordinal one those that came, or 1, 2, ..."""
+    if not r.family.ordered:
+        return np.array([0.0, 1.0])
+    try:
+        return np.array([float(a) for a in answers])
+    except ValueError:
+        return np.arange(1.0, len(answers) + 1.0)
+
+
+def _scale(r: Response) -> Scale:
+    """Where the interval of an expected measure is symmetric."""
+    if r.family.kind == "count":
+        return LOG
+    return LOGIT if r.family.finite and not r.family.ordered else IDENTITY
+
+
+def _table(expected: xr.DataArray, of: _Points, line: _Line, scale: Scale) -> pd.DataFrame:
+    """Expected values with errors and intervals, a row a class and time."""
+    x, name = expected.values, str(expected.dims[1])
+    if of.known is None and x.shape[0] > 1:
+        value, se = x.mean(axis=0), x.std(axis=0)
+        ends = np.quantile(x, tails(), axis=0)
+    else:
+        value = x[0]
+        se = _delta(x, of) if of.known is not None else np.full(value.shape, np.nan)
+        ends = scale.interval(value, se)
+    classes = [int(k) for k in expected[name].values] if name in expected.coords else range(1, x.shape[1] + 1)
+    index = pd.MultiIndex.from_product([list(classes), line.times], names=["class", "time"])
+    columns = {"expected": value, "se": se, "lower": ends[0], "upper": ends[1]}
+    table = pd.DataFrame({k: np.ravel(v) for k, v in columns.items()}, index=index)
+    table = table.assign(occasion=line.occasions * x.shape[1])
+    table.attrs["time"] = line.time
+    return table
+
+
+def _delta(x: Array, of: _Points) -> Array:
+    """Standard errors by the delta method; NaN of what depends on a parameter at its boundary."""
+    assert of.known is not None
+    assert of.covariance is not None
+    n = len(of.steps)
+    slopes = (x[1 : n + 1] - x[n + 1 :]) / (2 * of.steps[:, None, None])
+    flat = slopes.reshape(n, -1)
+    variance = np.einsum("ik,ij,jk->k", flat, np.nan_to_num(of.covariance), flat)
+    stuck = np.array([bool(of.known.at_boundary(column[:, None])) for column in flat.T])
+    return np.where(stuck, np.nan, np.sqrt(np.maximum(variance, 0.0))).reshape(x.shape[1:])
