@@ -43,6 +43,9 @@ def names() -> dict[str, Any]:
         "add_at": lambda x, at, y: jnp.asarray(x).at[at].add(y),
         "filled": lambda x, y: jnp.broadcast_to(y, jnp.broadcast_shapes(jnp.shape(x), jnp.shape(y))),
         "split": split,
+        "cholesky": jnp.linalg.cholesky,
+        "inverse": jnp.linalg.inv,
+        "determinant": jnp.linalg.det,
     }
     out = {k: _without_out(getattr(jnp, k)) for k in NUMPY if callable(getattr(jnp, k, None))}
     out |= {k: _without_out(getattr(special, k)) for k in ("expit", "erf", "erfc", "gammaln", "digamma")}

@@ -253,6 +253,10 @@ def _response_ranges(r: Response, data: Target, raw: dict[str, list]) -> None:
             raw[p.name] = [p.domain.inverse(values), np.ones(shape), np.broadcast_to(noise, shape)]
         elif name == "sigma" and (alone or r.item_dim in p.dims):
             raw[p.name] = [np.log(BEGIN * _over_items(sd, p.dims, shape, r.item_dim)), np.ones(shape), 0.1]
+        elif name == "covariance":
+            unit = np.array([sd[a] * sd[b] for a, b in r.pair_places])
+            axis = [-1 if d == r.pair_dim else 1 for d in p.dims]
+            raw[p.name] = [np.zeros(shape), np.broadcast_to(unit.reshape(axis), shape), 0.0]
         elif name == "guessing":
             raw[p.name] = [np.full(shape, GUESS), np.full(shape, 2.0 * GUESS), 0.2]
         elif name == "variance":

@@ -7,6 +7,7 @@ from bayesmix.spec.blocks.classes import (
     cluster_class,
     random_class_logits,
 )
+from bayesmix.spec.blocks.covariances import Covariance, with_covariances
 from bayesmix.spec.blocks.effects import (
     factor_effects,
     named_factors,
@@ -31,6 +32,7 @@ from bayesmix.spec.blocks.regression import Regression, random_class_logits_of_r
 __all__ = [
     "CERTAIN",
     "LOADING",
+    "Covariance",
     "Families",
     "Formula",
     "Items",
@@ -55,4 +57,5 @@ __all__ = [
     "random_class_logits_of_regression",
     "random_coefficients",
     "random_names",
+    "with_covariances",
 ]

@@ -5,6 +5,7 @@ import pkgutil
 
 from bayesmix.spec.families.base import Family, Place, check_family
 from bayesmix.spec.families.bernoulli import GUESS, Bernoulli
+from bayesmix.spec.families.joint_normal import JointNormal
 from bayesmix.spec.families.negative_binomial import NegativeBinomial
 from bayesmix.spec.families.nominal import Nominal
 from bayesmix.spec.families.normal import LEAST_VARIANCE, Normal
@@ -20,6 +21,7 @@ __all__ = [
     "Array",
     "Bernoulli",
     "Family",
+    "JointNormal",
     "Link",
     "NegativeBinomial",
     "Nominal",
