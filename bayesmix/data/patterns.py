@@ -336,6 +336,8 @@ def _joint_features(r: Response, x: Array, constants: dict[str, Named], dim: str
         "features": Named(("feature", dim), r.family.features(x, 0).T),
         "seen": Named((f"missing_{r.name}", r.item_dim), (~np.isnan(x[first])).astype(float)),
         "place": Named((r.item_dim, f"{r.item_dim}_"), place),
+        "left": Named((r.pair_dim,), np.array([a for a, _ in r.pair_places], dtype=np.int64)),
+        "right": Named((r.pair_dim,), np.array([b for _, b in r.pair_places], dtype=np.int64)),
     }
     if len(first) > 1:
         out["missing"] = Named((dim,), which)

@@ -53,6 +53,12 @@ def residual_covariance(r: Response, sigma: Tensor, covariance: Tensor, place: T
     return beside + diagonal * sigma**2
 
 
+def residual_correlations(r: Response, sigma: Tensor, covariance: Tensor, left: Tensor, right: Tensor) -> Tensor:
+    """Correlations of the residuals of the pairs (..., pair), `left` and `right` the positions of their items."""
+    each = [sigma.isel({r.item_dim: px.as_xtensor(x.values, dims=(r.pair_dim,))}) for x in (left, right)]
+    return covariance / (each[0] * each[1])
+
+
 def joint_factor(r: Response, eta: Tensor, known: dict[str, Tensor], sigma: Tensor, covariance: Tensor) -> Tensor:
     """The log factor of a response: a table over `feature`, or the density of each where individuals differ.
 

@@ -20,7 +20,7 @@ Reported = Fit | xr.DataTree | Enumeration | Study
 """What tables and pages are made of."""
 DERIVED: tuple[Kind, ...] = (
     "sd", "variance", "icc", "correlation", "correlation matrix", "covariance matrix", "logit contrast",
-    "discrimination", "difficulty",
+    "discrimination", "difficulty", "residual correlation",
 )  # fmt: skip
 """What follows from parameters, but for transitions and shares, which have tables of their own."""
 
