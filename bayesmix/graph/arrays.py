@@ -187,10 +187,14 @@ def broadcast_to(x: Any, shape: tuple[int, ...]) -> Any:
     return np.full(shape, x) if np.ndim(x) == 0 and math.prod(shape) < SMALL else np.broadcast_to(x, shape)
 
 
+class Sizes(np.ndarray):
+    """A table of sizes: no data, and never traced."""
+
+
 def size(x: Any) -> Any:
     """A size, or several, as numbers of Python: where arrays are traced, sizes are still known."""
     x = np.asarray(x)
-    return x.item() if x.ndim == 0 else tuple(x.tolist()) if x.ndim == 1 else x
+    return x.item() if x.ndim == 0 else tuple(x.tolist()) if x.ndim == 1 else x.view(Sizes)
 
 
 UFUNCS = """

@@ -6,14 +6,15 @@ in whatever direction: a class of a few answers, or of answers on a line, then h
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bayesmix.ml.objective import Target
-from bayesmix.spec import Response
+from bayesmix.spec import Response, Term
+from bayesmix.spec.families import covariance_matrices
 from bayesmix.typing import Array
 
 SHRINKS = (1.0, 0.8, 0.5, 0.2, 0.0)
@@ -28,7 +29,6 @@ class ResidualMatrices:
 
     Attributes
     ----------
-    response : str
     items : tuple of str
     classes : tuple of str
         The class variables over which the matrices vary.
@@ -36,7 +36,7 @@ class ResidualMatrices:
         Entries of theta, -1 where fixed: (classes..., item) and (classes..., pair), of length 1 where they do not vary.
     fixed_sd, fixed_covariance : array
         Fixed values, of SDs the logarithm.
-    pairs : array of int (pair, 2)
+    pairs : list of (int, int)
     total : array (item, item)
         The covariance matrix of the whole sample.
     floor : array (item,)
@@ -45,14 +45,13 @@ class ResidualMatrices:
         Whether matrices vary over classes: a common one does not collapse.
     """
 
-    response: str
     items: tuple[str, ...]
     classes: tuple[str, ...]
     sd: NDArray[np.int64]
     covariance: NDArray[np.int64]
     fixed_sd: Array
     fixed_covariance: Array
-    pairs: NDArray[np.int64]
+    pairs: list[tuple[int, int]]
     total: Array
     floor: Array
     by_class: bool
@@ -62,13 +61,7 @@ class ResidualMatrices:
         padded = np.concatenate([theta, np.zeros((len(theta), 1))], axis=1)
         sd = np.exp(padded[:, self.sd] + self.fixed_sd)
         covariance = padded[:, self.covariance] + self.fixed_covariance
-        lead = np.broadcast_shapes(sd.shape[:-1], covariance.shape[:-1])
-        out = np.zeros((*lead, len(self.items), len(self.items)))
-        a, b = self.pairs.T
-        out[..., a, b] = out[..., b, a] = covariance
-        k = np.arange(len(self.items))
-        out[..., k, k] = sd**2
-        return out
+        return covariance_matrices(sd, covariance, self.pairs)
 
     def conditional(self, theta: Array) -> Array:
         """SDs given the other items (point, classes..., item); zero where a matrix is not positive definite."""
@@ -102,7 +95,7 @@ class ResidualMatrices:
         value = -0.5 * (np.linalg.slogdet(safe)[1] - np.linalg.slogdet(self.total)[1])
         value = np.where(sound, value - 0.5 * np.einsum("...ij,ji->...", inverse, self.total), -np.inf)
         slope = 0.5 * (inverse @ self.total @ inverse - inverse)
-        a, b = self.pairs.T
+        a, b = np.array(self.pairs).T
         k = np.arange(len(self.items))
         of_sd = 2.0 * np.diagonal(slope, axis1=-2, axis2=-1) * sigma[..., k, k]
         gradient = np.zeros((len(theta), theta.shape[1] + 1))
@@ -142,27 +135,22 @@ def sample_covariance(y: Array, weights: Array) -> Array:
     return out if (conditional_sds(out) > 1e-6 * np.sqrt(variances)).all() else np.diag(variances)
 
 
-def residual_matrices(data: Target, floor_of) -> Iterator[ResidualMatrices]:
-    """The residual matrices of each jointly normal response; `floor_of` gives that of an SD, of answers and weights."""
+def residual_matrices(data: Target, floor_of: Callable[[Response, Array], Array]) -> Iterator[ResidualMatrices]:
+    """The residual matrices of each jointly normal response; `floor_of` makes floors of SDs given the other items."""
     known = [c.name for c in data.model.classes if c.size > 1]
     for r in (r for r in data.model.responses if r.family.joint):
         sigma, covariance = r.auxiliary
         classes = tuple(d for d in known if d in sigma.dims or d in covariance.dims)
         total = sample_covariance(data.responses[r.name], data.counts)
+        sd, beside = ((sigma, r.item_dim), (covariance, r.pair_dim))
+        each = [_wide(of, *x, classes) for of in (data.packing.index, data.packing.fixed) for x in (sd, beside)]
+        floor = floor_of(r, conditional_sds(total[None])[0])
         yield ResidualMatrices(
-            r.name,
-            tuple(r.labels or r.items),
-            classes,
-            *(_wide(data, t, classes, last, data.packing.index) for t, last in ((sigma, r.item_dim), (covariance, r.pair_dim))),
-            *(_wide(data, t, classes, last, data.packing.fixed) for t, last in ((sigma, r.item_dim), (covariance, r.pair_dim))),
-            np.array(r.pair_places),
-            total,
-            floor_of(r, conditional_sds(total[None])[0]),
-            bool(classes),
+            tuple(r.labels or r.items), classes, *each, r.pair_places, total, floor, by_class=bool(classes)
         )
 
 
-def _wide(data: Target, t, classes: tuple[str, ...], last: str, of) -> Array:
+def _wide(of: Mapping[str, Array], t: Term, last: str, classes: tuple[str, ...]) -> Array:
     """An array of a parameter over (classes..., last), of length 1 where it does not vary."""
     x, dims = of[t.parameter.name], list(t.dims)
     for d in [d for d in dims if d not in (*classes, last)]:  # a class of one
@@ -170,8 +158,3 @@ def _wide(data: Target, t, classes: tuple[str, ...], last: str, of) -> Array:
     order = [d for d in (*classes, last) if d in dims]
     x = x.transpose([dims.index(d) for d in order])
     return x.reshape([x.shape[order.index(d)] if d in order else 1 for d in (*classes, last)])
-
-
-def response_of(data: Target, name: str) -> Response:
-    """The response of this name."""
-    return next(r for r in data.model.responses if r.name == name)

@@ -5,7 +5,7 @@ import pkgutil
 
 from bayesmix.spec.families.base import Family, Place, check_family
 from bayesmix.spec.families.bernoulli import GUESS, Bernoulli
-from bayesmix.spec.families.joint_normal import JointNormal
+from bayesmix.spec.families.joint_normal import JointNormal, covariance_matrices
 from bayesmix.spec.families.negative_binomial import NegativeBinomial
 from bayesmix.spec.families.nominal import Nominal
 from bayesmix.spec.families.normal import LEAST_VARIANCE, Normal
@@ -32,6 +32,7 @@ __all__ = [
     "Tensor",
     "bernoulli",
     "check_family",
+    "covariance_matrices",
     "log_softmax",
     "logsumexp",
     "negative_binomial",

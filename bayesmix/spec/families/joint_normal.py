@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -48,4 +49,15 @@ class JointNormal(Normal):
 
     def item_covariance(self, by: tuple[str, ...], pair: str, suffix: str) -> Parameter:
         """Residual covariances of pairs of items, by classes."""
-        return Parameter(f"item_covariance{suffix}", (*by, pair), prior=COVARIANCE)
+        return Parameter(f"item_covariance{suffix}", (*by, pair), "covariance", COVARIANCE)
+
+
+def covariance_matrices(sd: Array, covariance: Array, pairs: Sequence[tuple[int, int]]) -> Array:
+    """Make matrices (..., item, item) of SDs (..., item) and covariances (..., pair) of pairs of positions."""
+    lead = np.broadcast_shapes(sd.shape[:-1], covariance.shape[:-1])
+    out = np.zeros((*lead, sd.shape[-1], sd.shape[-1]))
+    for k, (a, b) in enumerate(pairs):
+        out[..., a, b] = out[..., b, a] = covariance[..., k]
+    diagonal = np.arange(sd.shape[-1])
+    out[..., diagonal, diagonal] = sd**2
+    return out
