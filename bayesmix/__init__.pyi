@@ -11,6 +11,8 @@ from .enumeration.bootstrap_test import BootstrapTest as BootstrapTest
 from .enumeration.bootstrap_test import lr_test as lr_test
 from .enumeration.fits import Enumeration as Enumeration
 from .enumeration.fits import enumerate_classes as enumerate_classes
+from .enumeration.structures import Structures as Structures
+from .enumeration.structures import enumerate_structures as enumerate_structures
 from .enumeration.vuong import VuongTest as VuongTest
 from .enumeration.vuong import vuong_test as vuong_test
 from .goodness.chi_squares import GoodnessOfFit as GoodnessOfFit
@@ -60,6 +62,7 @@ from .results.item_characteristics import item_curves as item_curves
 from .results.marginal_likelihood import MarginalLikelihood as MarginalLikelihood
 from .results.marginal_likelihood import log_marginal_likelihood as log_marginal_likelihood
 from .results.marginal_likelihood import model_probabilities as model_probabilities
+from .results.residual_covariances import residual_covariances as residual_covariances
 from .results.occasions import decomposition as decomposition
 from .results.occasions import transitions as transitions
 from .results.regression import coefficients as coefficients
@@ -118,6 +121,7 @@ __all__ = [
     "Problem",
     "Residuals",
     "Response",
+    "Structures",
     "Study",
     "Term",
     "ThreeStep",
@@ -142,6 +146,7 @@ __all__ = [
     "decomposition",
     "entropies",
     "enumerate_classes",
+    "enumerate_structures",
     "exact",
     "export",
     "fit",
@@ -172,6 +177,7 @@ __all__ = [
     "prior_table",
     "reliability",
     "report",
+    "residual_covariances",
     "residuals",
     "response_patterns",
     "sample",
