@@ -62,10 +62,10 @@ from .results.item_characteristics import item_curves as item_curves
 from .results.marginal_likelihood import MarginalLikelihood as MarginalLikelihood
 from .results.marginal_likelihood import log_marginal_likelihood as log_marginal_likelihood
 from .results.marginal_likelihood import model_probabilities as model_probabilities
-from .results.residual_covariances import residual_covariances as residual_covariances
 from .results.occasions import decomposition as decomposition
 from .results.occasions import transitions as transitions
 from .results.regression import coefficients as coefficients
+from .results.residual_covariances import residual_covariances as residual_covariances
 from .spec.families import Family as Family
 from .spec.families import bernoulli as bernoulli
 from .spec.families import negative_binomial as negative_binomial

@@ -11,8 +11,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from bayesmix import Model, normal
 from bayesmix.models.lca import lca
+
+from bayesmix import Model, normal
 from bayesmix.spec.blocks import Items
 
 STRUCTURES = (
@@ -50,7 +51,9 @@ def profile_structures(items: Items, classes: int = 2, **arguments: Any) -> dict
     ['equal, none', 'class, none', 'equal, equal']
     """
     if own := [k for k in ("family", "variance", "covariance", "covariance_by_class") if k in arguments]:
-        raise TypeError(f"{own[0]}= came, which the structures have of their own: declare one model with bm.models.lca.")
+        raise TypeError(
+            f"{own[0]}= came, which the structures have of their own: declare one model with bm.models.lca."
+        )
     return {
         f"{variance}, {covariance}": lca(
             items, classes, family=normal(), variance=variance, covariance=covariance, **arguments

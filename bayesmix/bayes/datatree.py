@@ -22,8 +22,8 @@ from pytensor.graph.replace import vectorize_graph
 from bayesmix.bayes.built import built
 from bayesmix.bayes.class_group import class_group
 from bayesmix.bayes.node_audit import evenly, over_points, some
-from bayesmix.bayes.residual_matrices import has_sound_matrices
 from bayesmix.bayes.observed import NODES, Replicates, coords_of, dims_of, responses, rows_of
+from bayesmix.bayes.residual_matrices import has_sound_matrices
 from bayesmix.data import Dataset, texts, units
 from bayesmix.data.identity import identity
 from bayesmix.graph import LogLikelihood, Problem, distinct, is_adaptive, numpy_mode, posterior

@@ -201,7 +201,9 @@ def _jointly(
     """Normal responses (individual, item) with residual covariances."""
     x = made[f"covariance:{r.name}"]
     states = [d for d in x.dims if d not in (r.item_dim, f"{r.item_dim}_")]
-    values = np.moveaxis(x.values, [x.dims.index(d) for d in (*states, r.item_dim, f"{r.item_dim}_")], range(x.values.ndim))
+    values = np.moveaxis(
+        x.values, [x.dims.index(d) for d in (*states, r.item_dim, f"{r.item_dim}_")], range(x.values.ndim)
+    )
     try:
         root = np.linalg.cholesky(values)
     except np.linalg.LinAlgError:

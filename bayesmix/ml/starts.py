@@ -169,7 +169,9 @@ def _ranges(data: Target) -> Ranges:
         i = data.packing.index[p.name]
         collapsing[i[i >= 0]] = by_class
         lower[i[i >= 0]] = np.log(np.broadcast_to(floor, i.shape))[i >= 0]
-    return Ranges(*parts, classes, lower, upper, collapsing, tuple(residual_matrices(data, partial(_joint_floors, data))))
+    return Ranges(
+        *parts, classes, lower, upper, collapsing, tuple(residual_matrices(data, partial(_joint_floors, data)))
+    )
 
 
 def _joint_floors(data: Target, r: Response, sd: Array) -> Array:

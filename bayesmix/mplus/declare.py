@@ -11,10 +11,10 @@ import numpy as np
 import pandas as pd
 
 from bayesmix.mplus.language import Input, expand
-from bayesmix.mplus.with_statements import covariances, is_covariance, refused
-from bayesmix.mplus.with_statements import says_independence as _independence
 from bayesmix.mplus.output import Output
 from bayesmix.mplus.text import read_text
+from bayesmix.mplus.with_statements import covariances, is_covariance, refused
+from bayesmix.mplus.with_statements import says_independence as _independence
 from bayesmix.spec import Model
 from bayesmix.spec.families import bernoulli, negative_binomial, nominal, normal, ordinal, poisson
 

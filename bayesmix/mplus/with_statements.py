@@ -32,7 +32,11 @@ def says_independence(statement: str) -> bool:
 
 
 def covariances(
-    said: Any, overall: Sequence[str], parts: Sequence[Sequence[str]], items: Sequence[str], family: Mapping[str, Family]
+    said: Any,
+    overall: Sequence[str],
+    parts: Sequence[Sequence[str]],
+    items: Sequence[str],
+    family: Mapping[str, Family],
 ) -> dict[str, Any]:
     """The residual covariances of an input as :func:`bayesmix.models.lca` takes them.
 

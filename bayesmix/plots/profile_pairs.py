@@ -21,9 +21,7 @@ MOST = 8
 """Items whose pairs have room."""
 
 
-def profile_pairs(
-    result: Fit | xr.DataTree, df: pd.DataFrame | None = None, *, share: float = 0.5
-) -> NDArray[Any]:
+def profile_pairs(result: Fit | xr.DataTree, df: pd.DataFrame | None = None, *, share: float = 0.5) -> NDArray[Any]:
     """Draw the classes of normal items as ellipses, for two items at a time.
 
     Parameters

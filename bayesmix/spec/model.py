@@ -311,9 +311,7 @@ class Model:
     @property
     def is_regression(self) -> bool:
         """Whether the parameters of the responses are coefficients: none belongs to an item."""
-        return not any(
-            {r.item_dim, r.pair_dim} & {*t.parameter.dims} for r in self.responses for t in r.terms
-        )
+        return not any({r.item_dim, r.pair_dim} & {*t.parameter.dims} for r in self.responses for t in r.terms)
 
     def class_dims(self, dims: Iterable[Hashable]) -> tuple[str, ...]:
         """Those of `dims` that run over latent classes: all but items, categories, covariates and effects."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from bayesmix.models import fma, lca
 from numpy.testing import assert_allclose
 from scipy import special, stats
 
@@ -12,7 +13,6 @@ import bayesmix as bm
 from bayesmix.graph import LogLikelihood
 from bayesmix.ml.residual_matrices import conditional_sds
 from bayesmix.ml.starts import ranges
-from bayesmix.models import fma, lca
 from bayesmix.spec.families import covariance_matrices
 from declare import target
 
@@ -139,13 +139,15 @@ def test_covariances_of_zero_are_none(profiles):
     plain = lca(ITEMS, 2, family=bm.normal(), variance="class")
     joint = bm.constrain(
         declared("class, class"),
-        fix={f"item_covariance[{c}, {a}, {b}]": 0.0 for c in (1, 2) for a, b in declared("class, class").responses[0].pairs},
+        fix={
+            f"item_covariance[{c}, {a}, {b}]": 0.0
+            for c in (1, 2)
+            for a, b in declared("class, class").responses[0].pairs
+        },
     )
     values = {k: v for k, v in TRUTH.items() if k != "item_covariance"}
     held = values | {"item_covariance": np.zeros((2, 6))}
-    assert_allclose(
-        bm.log_likelihood(joint, profiles, held), bm.log_likelihood(plain, profiles, values), rtol=1e-12
-    )
+    assert_allclose(bm.log_likelihood(joint, profiles, held), bm.log_likelihood(plain, profiles, values), rtol=1e-12)
 
 
 def test_a_factor_with_a_residual_covariance_is_integrated_exactly(profiles):
@@ -187,7 +189,9 @@ def test_normal_items_beside_others_and_in_clusters(profiles):
         "item_intercept_bernoulli": np.array([[0.3], [-0.6]]),
     }  # fmt: skip
     assert {*values} == {*names}
-    sigma = covariance_matrices(values["item_sd_normal"], values["item_covariance_normal"], single.responses[0].pair_places)
+    sigma = covariance_matrices(
+        values["item_sd_normal"], values["item_covariance_normal"], single.responses[0].pair_places
+    )
     log_share = values["class_logit"] - special.logsumexp(values["class_logit"])
     total = 0.0
     for y, u in zip(df[ITEMS].to_numpy(float), df["u"], strict=True):
@@ -219,7 +223,9 @@ def test_one_class_is_the_sample_covariance_matrix():
     correlation = fit.derived["item_correlation"].sel(item_pair="a, c")
     assert_allclose(float(correlation), np.corrcoef(y.T)[0, 2], rtol=1e-5)
     # of a normal sample the SE of a correlation is (1 - r^2) / sqrt(n); robust ones are near
-    assert_allclose(float(fit.derived_se["item_correlation"].sel(item_pair="a, c")), (1 - correlation**2) / 300**0.5, rtol=0.2)
+    assert_allclose(
+        float(fit.derived_se["item_correlation"].sel(item_pair="a, c")), (1 - correlation**2) / 300**0.5, rtol=0.2
+    )
 
 
 def test_classes_are_found_again(solution):
@@ -252,7 +258,9 @@ def test_residuals_know_the_covariances(profiles, solution):
     numbers = bm.residuals(fit, whole).numbers
     # the moments of a maximum with full matrices are those of the sample
     assert_allclose(numbers["expected"], numbers["observed"], atol=2e-3)
-    plain = bm.fit(lca(ITEMS, 2, family=bm.normal(), variance="class"), whole, progress=False, starts=4, rounds=1, budget=0)
+    plain = bm.fit(
+        lca(ITEMS, 2, family=bm.normal(), variance="class"), whole, progress=False, starts=4, rounds=1, budget=0
+    )
     assert (bm.residuals(plain, whole).numbers["z"].abs().max()) > 2
 
 

@@ -11,7 +11,7 @@ from bayesmix.checks import nearest, one_of
 from bayesmix.spec.families import JointNormal, Normal
 from bayesmix.spec.model import Response, Term
 
-Covariance = str | Iterable[Sequence[str]]
+Covariance = str | Sequence[Sequence[str]]
 """``"none"``, ``"equal"`` or ``"class"``, or pairs of items."""
 FORM = "give 'none', 'equal', 'class', or pairs of items such as [('a', 'b')]"
 
