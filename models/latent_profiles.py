@@ -17,7 +17,8 @@ from bayesmix import Model, normal
 from bayesmix.spec.blocks import Items
 
 STRUCTURES = (
-    ("equal", "none"), ("class", "none"), ("equal", "equal"), ("class", "equal"), ("equal", "class"), ("class", "class"),
+    ("equal", "none"), ("class", "none"), ("equal", "equal"),
+    ("class", "equal"), ("equal", "class"), ("class", "class"),
 )  # fmt: skip
 
 

@@ -164,8 +164,8 @@ def _check_matrix(r: Response, y: Mapping[str, Array]) -> None:
     seen = int((~np.isnan(x)).any(axis=1).sum())
     if seen <= len(used):
         raise ValueError(
-            f"Residual covariances of {len(used)} items came with {seen} rows: their matrix is singular. Give more rows "
-            "than items, fewer items, or covariance='none'."
+            f"Residual covariances of {len(used)} items came with {seen} rows: their matrix is singular. Give more "
+            "rows than items, fewer items, or covariance='none'."
         )
     if len(whole) <= len(used):
         return

@@ -93,7 +93,7 @@ class Structures:
         """
         if criterion not in self.table:
             raise ValueError(f"The criterion came as {criterion!r}: give one of {', '.join(self.table)}.")
-        return self.table[criterion].unstack("model")[list(self.enumerations)]
+        return pd.DataFrame({name: e.table[criterion] for name, e in self.enumerations.items()})
 
     @property
     def best(self) -> Fit:

@@ -6,8 +6,9 @@ With s everything latent of an individual (classes C, effects) given u, that of 
     E f_a f_b = sum_u P(u) sum_s P(s | u) E(f_a | s, u) E(f_b | s, u),
 
 where f_a is the indicator of a category of an item, or the number itself, and a and b are of two items: these are
-independent given s and u, but for normal items with residual covariances, which are added. For two members i and k of a cluster it is E_u m_ia(u) m_kb(u), m_ia(u) = sum_s P(s | u)
-E(f_a | s, u). The sums over effects are those over nodes for the population.
+independent given s and u, but for normal items with residual covariances, which are added. For two members i and k of
+a cluster it is E_u m_ia(u) m_kb(u), m_ia(u) = sum_s P(s | u) E(f_a | s, u). The sums over effects are those over
+nodes for the population.
 """
 
 from __future__ import annotations

@@ -99,7 +99,7 @@ def _answers(r: Response, known: dict[str, Tensor]) -> Tensor:
 
 def _base(r: Response, known: dict[str, Tensor], sigma: Tensor, covariance: Tensor) -> tuple[Tensor, Tensor]:
     """The part of the log density without answers and means, and the precision matrix, by patterns of missing ones."""
-    item, other, m = r.item_dim, f"{r.item_dim}_", missing_dim(r)
+    item, other = r.item_dim, f"{r.item_dim}_"
     scale, seen = known["scale"], known["seen"]
     both = seen * seen.rename({item: other})
     unit = px.as_xtensor(pt.eye(scale.values.shape[0]), dims=(item, other)) * (1.0 - seen)

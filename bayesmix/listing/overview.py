@@ -130,7 +130,8 @@ def _sections(fit: Fit, post: xr.DataTree | None) -> list[Section]:
     found = [
         _model(fit), _starts(fit), _fit(fit), counts(fit.class_tables, shown), classification(fit.class_tables, shown),
         *(equations(fit) if fit.model.is_regression else [*results(fit), *item_response(fit), factors(fit)]),
-        constraints(fit), residual_correlations(fit), random_parts(fit), transitions(fit), explained(fit), probability_scale(fit), odds(fit),
+        constraints(fit), residual_correlations(fit), random_parts(fit), transitions(fit), explained(fit),
+        probability_scale(fit), odds(fit),
         _quality(fit), _posterior(fit, post), _saved(fit),
     ]  # fmt: skip
     return [s for s in found if s is not None and s.body]

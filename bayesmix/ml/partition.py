@@ -251,15 +251,13 @@ def _joint_margins(data: Target, parts: dict[str, Array], narrowest: float) -> I
         matrices[..., diagonal, diagonal] = narrow
         a, b = np.array(r.pair_places).T
         sigma, covariance = r.auxiliary
-        for t, last, of in (
-            (sigma, r.item_dim, lambda x: np.sqrt(x[..., diagonal, diagonal])),
-            (covariance, r.pair_dim, lambda x: SHRUNK * x[..., a, b]),
-        ):
+        for t, last in ((sigma, r.item_dim), (covariance, r.pair_dim)):
             over = tuple(k for k, d in enumerate(classes) if d not in t.dims)
             weights = shares[..., None, None]
             pooled = (matrices * weights).sum(axis=over) / weights.sum(axis=over) if over else matrices
             names = [*(d for d in classes if d in t.dims), last]
-            yield t.parameter, of(pooled).transpose([names.index(d) for d in t.dims])
+            own = np.sqrt(pooled[..., diagonal, diagonal]) if t is sigma else SHRUNK * pooled[..., a, b]
+            yield t.parameter, own.transpose([names.index(d) for d in t.dims])
 
 
 def _filled(

@@ -1,7 +1,7 @@
-"""Residual covariance matrices during a search: are they positive definite, and has one of them collapsed?
+"""Residual covariance matrices during a search: whether they are positive definite, and whether one has collapsed.
 
-The SD of an item given the others of a class, 1 / sqrt((Sigma_c^-1)_pp), goes to zero where the matrix becomes singular,
-in whatever direction: a class of a few answers, or of answers on a line, then has an infinite density.
+The SD of an item given the others of a class, 1 / sqrt((Sigma_c^-1)_pp), goes to zero where the matrix becomes
+singular, in whatever direction: a class of a few answers, or of answers on a line, then has an infinite density.
 """
 
 from __future__ import annotations
@@ -124,7 +124,7 @@ def conditional_sds(matrices: Array) -> Array:
 
 
 def sample_covariance(y: Array, weights: Array) -> Array:
-    """The covariance matrix of columns, of those who have both; the variances alone where it is not positive definite."""
+    """The covariance matrix of columns, of those who have both; variances alone where it is not positive definite."""
     seen = (~np.isnan(y)).astype(float)
     w = seen * weights[:, None]
     mean = (w * np.nan_to_num(y)).sum(axis=0) / np.maximum(w.sum(axis=0), 1e-300)

@@ -284,8 +284,21 @@ def _response_ranges(r: Response, data: Target, raw: dict[str, list]) -> None:
             raw[t.parameter.name][1] = raw[t.parameter.name][1] * _over_items(
                 sd, t.parameter.dims, data.packing.shape(t.parameter), r.item_dim
             )
+    if r.family.joint:
+        p = r.auxiliary[1].parameter
+        unit = np.array([sd[a] * sd[b] for a, b in r.pair_places])
+        axis, shape = [-1 if d == r.pair_dim else 1 for d in p.dims], data.packing.shape(p)
+        raw[p.name] = [np.zeros(shape), np.broadcast_to(unit.reshape(axis), shape), 0.0]
+    _auxiliary_ranges(r, data, raw, (y, counts), margins, sd)
+
+
+def _auxiliary_ranges(r: Response, data: Target, raw: dict[str, list], answers, margins: list, sd: Array) -> None:
+    """Thresholds, SDs and other further parameters at the margins of the items."""
+    (y, counts), alone = answers, len(r.items) == 1
     for name, t in zip(r.family.auxiliary, r.auxiliary, strict=True):
         p, shape = t.parameter, data.packing.shape(t.parameter)
+        if name == "covariance":
+            continue
         if name == "threshold":
             filled = [np.concatenate([m, m[-1] + np.arange(1, shape[-1] - len(m) + 1)]) for m in margins]
             values = _spread_over(filled, p.dims, shape, r.item_dim, r.threshold_dim)
@@ -293,10 +306,6 @@ def _response_ranges(r: Response, data: Target, raw: dict[str, list]) -> None:
             raw[p.name] = [p.domain.inverse(values), np.ones(shape), np.broadcast_to(noise, shape)]
         elif name == "sigma" and (alone or r.item_dim in p.dims):
             raw[p.name] = [np.log(BEGIN * _over_items(sd, p.dims, shape, r.item_dim)), np.ones(shape), 0.1]
-        elif name == "covariance":
-            unit = np.array([sd[a] * sd[b] for a, b in r.pair_places])
-            axis = [-1 if d == r.pair_dim else 1 for d in p.dims]
-            raw[p.name] = [np.zeros(shape), np.broadcast_to(unit.reshape(axis), shape), 0.0]
         elif name == "guessing":
             raw[p.name] = [np.full(shape, GUESS), np.full(shape, 2.0 * GUESS), 0.2]
         elif name == "variance":

@@ -67,7 +67,7 @@ def model(said: Input | Output, df: pd.DataFrame | None = None) -> Model:
     if len(read.classes) == 1:
         (name, size), *_ = read.classes.items()
         variance = _variance(read, name, size, items)
-        given |= covariances(read, overall, _class_parts(read, name, size), items, family)
+        given |= covariances(overall, _class_parts(read, name, size), items, family)
         return templates.lca(items, size, _formula(covariates.get(name, ())), family, variance, **given)
     if free := [s for s in overall if is_covariance(s) and not _independence(s)]:
         raise refused(f"'{free[0]}' beside several class variables")

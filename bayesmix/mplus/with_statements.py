@@ -42,7 +42,6 @@ def covariances(
 
     Parameters
     ----------
-    said : Input
     overall : sequence of str
         Statements of %OVERALL%.
     parts : sequence of sequence of str
@@ -109,10 +108,9 @@ def _stated(statements: Sequence[str], items: Sequence[str]) -> Iterator[tuple[P
         pairs = [*_pairs(found[1], found[2], items, statement)]
         named = given if len(given) == len(pairs) else [given[0]] * len(pairs) if len(given) == 1 else [""] * len(pairs)
         for (pair, value), label in zip(pairs, named, strict=True):
-            value = 0.0 if zero else value
-            if value:
+            if value and not zero:
                 raise refused(f"a fixed value, '{statement}'")
-            yield pair, value, label
+            yield pair, 0.0 if zero else value, label
 
 
 def _pairs(left: str, right: str, items: Sequence[str], statement: str) -> Iterator[tuple[Pair, float | None]]:

@@ -92,8 +92,8 @@ OF_ITEMS = (
     "their mean.",
 )
 PAIRS = (
-    "The classes for two items at a time: an ellipse holds half of a class by its residual covariance matrix, the point "
-    "is its mean."
+    "The classes for two items at a time: an ellipse holds half of a class by its residual covariance matrix, the "
+    "point is its mean."
 )
 SCORES = (
     "How the factor scores (EAP) are distributed, with their reliability, and the posterior standard deviation of each "

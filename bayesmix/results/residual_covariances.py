@@ -68,7 +68,7 @@ def has_matrices(r: Response) -> bool:
 
 
 def matrices(estimates: Estimates, r: Response) -> xr.DataArray:
-    """The matrices of a response, (classes..., item, item_), over the classes that any of its parameters varies with."""
+    """The matrices of a response, (classes..., item, item_), over the classes that its parameters vary with."""
     sigma = r.auxiliary[0].parameter
     varying = [t.parameter for t in r.terms if not t.covariates and not t.effects]
     sd = estimates[sigma.name].value

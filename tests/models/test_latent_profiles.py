@@ -121,7 +121,8 @@ def test_a_matrix_that_is_none_has_no_log_likelihood_and_ends_no_evaluation(prof
     values["item_covariance"][0, 0] = 5.0 * values["item_sd"][0, 0] * values["item_sd"][0, 1]
     both = np.stack([good, data.pack(values)])
     value, gradient = LogLikelihood(data).value_and_gradient(both)
-    assert np.isfinite(value[0]) and np.isfinite(gradient[0]).all()
+    assert np.isfinite(value[0])
+    assert np.isfinite(gradient[0]).all()
     assert np.isnan(value[1])
 
 
@@ -232,7 +233,8 @@ def test_classes_are_found_again(solution):
     values = {k: x.values for k, x in solution.params.items()}
     for name in ("item_intercept", "item_sd", "item_covariance"):
         assert (np.abs(values[name] - TRUTH[name]) < 4.5 * solution.se[name].values).all()
-    assert not solution.collapsed and np.isfinite(solution.se["item_covariance"]).all()
+    assert not solution.collapsed
+    assert np.isfinite(solution.se["item_covariance"]).all()
 
 
 def test_more_general_structures_are_no_worse(profiles, solution):
@@ -241,7 +243,8 @@ def test_more_general_structures_are_no_worse(profiles, solution):
     none = bm.fit(lca(ITEMS, 2, family=bm.normal(), variance="class"), profiles, **settings)
     assert none.loglik < equal.loglik < solution.loglik
     test = bm.likelihood_ratio(equal, solution)
-    assert test.df == 6 and test.p < 0.01
+    assert test.df == 6
+    assert test.p < 0.01
 
 
 def test_simulated_rows_have_the_covariances(solution):
@@ -280,7 +283,8 @@ def test_a_saved_fit_and_its_listing_have_the_covariances(solution, tmp_path):
     assert back.model == solution.model
     assert_allclose(back.params["item_covariance"], solution.params["item_covariance"])
     text = bm.report(solution)
-    assert "a WITH b" in text and "CORRELATIONS OF RESIDUALS WITHIN CLASSES" in text
+    assert "a WITH b" in text
+    assert "CORRELATIONS OF RESIDUALS WITHIN CLASSES" in text
     assert solution.summary().loc["item_covariance[1, a, b]", "free"]
 
 
@@ -353,7 +357,8 @@ BAD = {
     "no pair": (lambda: lca(ITEMS, 2, covariance=["ab"], **NORMAL), "which is no pair of items"),
     "nothing": (lambda: lca(ITEMS, 2, covariance=[], **NORMAL), "an empty list"),
     "by class": (
-        lambda: lca(ITEMS, 2, covariance="equal", covariance_by_class=True, **NORMAL), "covariance_by_class came as True"
+        lambda: lca(ITEMS, 2, covariance="equal", covariance_by_class=True, **NORMAL),
+        "covariance_by_class came as True",
     ),
     "linear variance": (
         lambda: lca(ITEMS, 2, covariance="equal", family=bm.normal(linear_variance=True)), "linear variance"
