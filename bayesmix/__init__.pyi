@@ -12,6 +12,8 @@ from .enumeration.bootstrap_test import BootstrapTest as BootstrapTest
 from .enumeration.bootstrap_test import lr_test as lr_test
 from .enumeration.fits import Enumeration as Enumeration
 from .enumeration.fits import enumerate_classes as enumerate_classes
+from .enumeration.structures import Structures as Structures
+from .enumeration.structures import enumerate_structures as enumerate_structures
 from .enumeration.vuong import VuongTest as VuongTest
 from .enumeration.vuong import vuong_test as vuong_test
 from .goodness.chi_squares import GoodnessOfFit as GoodnessOfFit
@@ -67,6 +69,7 @@ from .results.marginal_likelihood import model_probabilities as model_probabilit
 from .results.occasions import decomposition as decomposition
 from .results.occasions import transitions as transitions
 from .results.regression import coefficients as coefficients
+from .results.residual_covariances import residual_covariances as residual_covariances
 from .spec.families import Family as Family
 from .spec.families import bernoulli as bernoulli
 from .spec.families import binomial as binomial
@@ -129,6 +132,7 @@ __all__ = [
     "Problem",
     "Residuals",
     "Response",
+    "Structures",
     "Study",
     "Survey",
     "Term",
@@ -156,6 +160,7 @@ __all__ = [
     "decomposition",
     "entropies",
     "enumerate_classes",
+    "enumerate_structures",
     "exact",
     "export",
     "fit",
@@ -189,6 +194,7 @@ __all__ = [
     "prior_table",
     "reliability",
     "report",
+    "residual_covariances",
     "residuals",
     "response_patterns",
     "sample",

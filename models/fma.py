@@ -43,6 +43,8 @@ def fma(
     effects: str | None = None,
     cluster_covariates: Formula = None,
     factor_clusters: bool = True,
+    covariance: blocks.Covariance = "none",
+    covariance_by_class: bool = False,
     fix: Fix = None,
     equal: Equal = None,
 ) -> Model:
@@ -70,6 +72,9 @@ def fma(
         Covariates with a direct effect on an item, the same in all classes: differential item functioning.
     effects : {"unrestricted", "factor", "none"}, optional
         Random parts of the class logits of clusters; unrestricted, in a two-level model, if left out.
+    covariance, covariance_by_class
+        Residual covariances of chosen pairs of normal items, as in :func:`bayesmix.models.lca`; those of all pairs
+        would leave nothing to the factors.
     fix, equal
         Entries that are fixed, held equal or related by equations: as in :func:`bayesmix.constrain`.
 
@@ -92,6 +97,12 @@ def fma(
     effects = effects or ("unrestricted" if cluster else "none")
     pattern = blocks.named_factors(items, factors, loadings)
     responses = blocks.items_on_factors(items, pattern, varying, loadings, family, variance, item_covariates)
+    if covariance in ("equal", "class"):
+        raise ValueError(
+            f"The covariance came as {covariance!r} beside factors: covariances of all pairs leave nothing to them. "
+            "Name pairs, [('a', 'b')], or take bm.models.lca."
+        )
+    responses = blocks.with_covariances(responses, covariance, covariance_by_class, ("C",))
     eta = blocks.factor_effects(
         tuple(pattern),
         correlated=correlated,

@@ -10,6 +10,10 @@ For item p of individual i in cluster j,
 with pi written by the family: category logits (nominal), an intercept (bernoulli), thresholds
 (ordinal), a mean and SD (normal), a log rate (poisson). Without a cluster column there are no j, D,
 w and z: P(C_i = c) has the logits alpha_c + beta_c x_i.
+
+Normal items may have residual covariances, a latent profile model whose items are dependent within classes:
+
+    y_i | C_i = c ~ N(mu_c, Sigma_c),        Sigma_c = sigma_pc^2 on the diagonal, sigma_pqc beside it.
 """
 
 from __future__ import annotations
@@ -18,6 +22,7 @@ from bayesmix import LatentClass, Model, constrain
 from bayesmix.checks import needs_cluster_classes, needs_clusters
 from bayesmix.spec import Equal, Fix
 from bayesmix.spec.blocks import (
+    Covariance,
     Families,
     Formula,
     Items,
@@ -27,6 +32,7 @@ from bayesmix.spec.blocks import (
     cluster_class,
     item_responses,
     random_class_logits,
+    with_covariances,
     with_offset,
 )  # fmt: skip
 
@@ -47,6 +53,8 @@ def lca(
     effects_by_cluster_class: bool = False,
     items_by_cluster_class: bool = False,
     offset: Offset = None,
+    covariance: Covariance = "none",
+    covariance_by_class: bool = False,
     fix: Fix = None,
     equal: Equal = None,
 ) -> Model:
@@ -79,6 +87,11 @@ def lca(
     offset : str or mapping of item to str, optional
         What is added to the predictor of all items, or of each, with the coefficient one: a column, such as the log of
         an exposure, or an expression of formulas, ``"log(hours)"``. New rows need it as they need covariates.
+    covariance : {"none", "equal", "class"} or sequence of pairs
+        Residual covariances sigma_pqc of normal items: none; of all pairs, the same in all classes, or others in each;
+        or of these pairs of items alone. Covariances are held equal, not correlations.
+    covariance_by_class : bool
+        Whether the covariances of chosen pairs differ by class.
     fix, equal
         Entries that are fixed, held equal or related by equations: as in :func:`bayesmix.constrain`.
 
@@ -90,19 +103,25 @@ def lca(
     ------
     ValueError
         No items, a duplicate item, a number of classes below one (of clusters: below two), a family for no item,
-        unknown `effects`, something of clusters or of their classes without any.
+        unknown `effects`, something of clusters or of their classes without any, a covariance of items that are not
+        normal or not there.
 
     Examples
     --------
     >>> model = bm.models.lca(["a", "b", "c", "d"], 2, "x", cluster="g")
     >>> [p.name for p in model.parameters][:3]
     ['class_logit', 'class_slope', 'cluster_loading']
+    >>> profiles = bm.models.lca(["a", "b"], 2, family=bm.normal(), variance="class", covariance="class")
+    >>> [p.name for p in profiles.parameters]
+    ['class_logit', 'item_intercept', 'item_sd', 'item_covariance']
     """
     classes = class_number(classes)
     effects = effects or ("unrestricted" if cluster and not cluster_classes else "none")
     d = cluster_class(cluster_classes, cluster_class_covariates)
     by_d = tuple(k.name for k in d)
-    responses = with_offset(item_responses(items, family, (*by_d * items_by_cluster_class, "C"), variance), offset)
+    by = (*by_d * items_by_cluster_class, "C")
+    responses = with_offset(item_responses(items, family, by, variance), offset)
+    responses = with_covariances(responses, covariance, covariance_by_class, by)
     logits = class_logits("C", "class", by_d, individual=covariates, cluster=cluster_covariates)
     u, loadings = random_class_logits("C", classes, "cluster", effects, by_d * effects_by_cluster_class)
     needs_clusters(cluster, effects=effects, cluster_covariates=cluster_covariates, cluster_classes=cluster_classes)

@@ -23,6 +23,7 @@ from bayesmix.bayes.built import built
 from bayesmix.bayes.class_group import class_group
 from bayesmix.bayes.node_audit import evenly, over_points, some
 from bayesmix.bayes.observed import NODES, Replicates, coords_of, dims_of, responses, rows_of
+from bayesmix.bayes.residual_matrices import has_sound_matrices
 from bayesmix.data import Dataset, texts, units
 from bayesmix.data.identity import identity
 from bayesmix.graph import LogLikelihood, Problem, distinct, is_adaptive, numpy_mode, posterior
@@ -33,7 +34,7 @@ from bayesmix.spec import class_labels as labels
 from bayesmix.spec.parameters import Parameter
 from bayesmix.typing import Array
 
-PREDICTIVE, PRIOR = 50, 500
+PREDICTIVE, PRIOR, MORE_PRIOR = 50, 500, 8
 """Replicated data sets a chain, and of the prior; draws of the prior."""
 ROOM = 250_000_000
 """The most numbers of a group: two gigabytes."""
@@ -95,7 +96,7 @@ def assemble(
     if marginal is not None and theta is not None:
         groups |= _of_draws(steps, data, marginal, groups["posterior"], theta, drawn, predictive, seed)
     groups |= steps.run("observed and constant data", lambda: _data_groups(data), {})
-    groups |= steps.run("prior", lambda: _prior(made, seed), {})
+    groups |= steps.run("prior", lambda: _prior(made, model, seed), {})
     groups |= steps.run("predictions of the prior", lambda: _prior_predictive(data, groups, seed), {})
     groups |= steps.run("density of the prior", lambda: _log_prior(made, drawn), {})
     groups = steps.run("further observed variables", lambda: _with_observed(groups, made, drawn), groups)
@@ -420,10 +421,33 @@ def _predictive(data: Problem, theta: Array, drawn: xr.Dataset, wanted: int, see
     return xr.Dataset({RESPONSES: (("chain", "draw", *dims_of(data)), out)}, coords=coords)
 
 
-def _prior(made: pm.Model, seed: int) -> dict[str, xr.Dataset]:
+def _drawn_from_prior(shown: list, model: Model, seed: int) -> list:
+    """Draws of variables; of those with residual covariance matrices that are no such ones are drawn again.
+
+    Raises
+    ------
+    ValueError
+        Hardly any draw has positive definite matrices.
+    """
+    if not any(r.family.joint for r in model.responses):
+        return pm.draw(shown, draws=PRIOR, random_seed=seed, mode=numpy_mode())
+    rounds, kept = np.random.SeedSequence(seed).generate_state(MORE_PRIOR).tolist(), []
+    for one in rounds:
+        drawn = pm.draw(shown, draws=PRIOR, random_seed=one, mode=numpy_mode())
+        sound = has_sound_matrices(model, {v.name: x for v, x in zip(shown, drawn, strict=True)})
+        kept.append([np.asarray(x)[sound] for x in drawn])
+        if sum(len(k[0]) for k in kept) >= PRIOR:
+            break
+    out = [np.concatenate(x)[:PRIOR] for x in zip(*kept, strict=True)]
+    if not len(out[0]):
+        raise ValueError(f"none of {MORE_PRIOR * PRIOR} draws has positive definite residual covariance matrices")
+    return out
+
+
+def _prior(made: pm.Model, model: Model, seed: int) -> dict[str, xr.Dataset]:
     """Draws of the prior: parameters, tables of probabilities and what a user added."""
     shown = [v for v in made.unobserved_RVs if v.name not in NODES]
-    drawn = pm.draw(shown, draws=PRIOR, random_seed=seed, mode=numpy_mode())
+    drawn = _drawn_from_prior(shown, model, seed)
     dims = {v.name: made.named_vars_to_dims.get(v.name) for v in shown}
     lead, variables = ("chain", "draw"), {}
     for v, x in zip(shown, drawn, strict=True):
@@ -431,7 +455,7 @@ def _prior(made: pm.Model, seed: int) -> dict[str, xr.Dataset]:
         variables[v.name] = ((*lead, *own), np.asarray(x)[None])
     used = {str(d) for v in variables.values() for d in v[0]}
     coords = {d: list(labels) for d, labels in made.coords.items() if labels is not None and d in used}
-    out = xr.Dataset(variables, coords={**coords, "chain": [0], "draw": np.arange(PRIOR)})
+    out = xr.Dataset(variables, coords={**coords, "chain": [0], "draw": np.arange(len(drawn[0]) if shown else PRIOR)})
     return {"prior": align_dims(out)} if variables else {}
 
 

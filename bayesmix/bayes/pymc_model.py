@@ -278,7 +278,8 @@ def _prior_rows(known: Stated, data: Problem) -> list[tuple[str, str, str, str, 
 
 def _in_words(b: Block) -> list[tuple[tuple, str]]:
     """Positions of a block's entries and their priors in numbers."""
-    cut = b.support.ends_in_words if b.support.is_ordered or not is_within(b.distribution, b.support) else ""
+    beyond = b.support.is_ordered or b.support.is_conditional or not is_within(b.distribution, b.support)
+    cut = b.support.ends_in_words if beyond else ""
     size = int(np.prod(b.shape))
     if b.mixing is not None:
         sd = b.mixing[0, 0] / np.sqrt(2.0) * np.broadcast_to(b.scale, b.shape).ravel()

@@ -20,6 +20,8 @@ from bayesmix.spec.parameters import Parameter
 from bayesmix.typing import Array
 
 MAX_CATEGORIES = 30
+COLLINEAR = 1e-7
+"""Of an item's SD is left, the items before it taken out, if it is a combination of them."""
 PAIRS = (
     ("wrong", "right"), ("incorrect", "correct"), ("false", "true"), ("f", "t"), ("no", "yes"), ("n", "y"),
     ("disagree", "agree"), ("absent", "present"), ("negative", "positive"), ("neg", "pos"), ("-", "+"),
@@ -93,6 +95,9 @@ def coded_items(
             categories |= _categories(group, names[group[0]], r, y, coding, said)
         elif coding is None:
             _check_varies(group, y)
+    for r in model.responses if coding is None else ():
+        if r.family.joint:
+            _check_matrix(r, {i: y[i] for i in r.items})
     _say_pairs(said)
     out = {r.name: _coded(r, y, categories, beside) for r in model.responses}
     for r in (r for r in model.responses if r.family.column):
@@ -177,6 +182,41 @@ def _check_there(group: Sequence[str], y: Mapping[str, Any]) -> None:
 def _check_varies(group: Sequence[str], y: Mapping[str, Any]) -> None:
     if len(values := {v for i in group for v in _seen(y[i])}) == 1:
         raise ValueError(_constant(group, values.pop()))
+
+
+def _check_matrix(r: Response, y: Mapping[str, Array]) -> None:
+    """Refuse jointly normal items of too few rows, and items that others determine.
+
+    Raises
+    ------
+    ValueError
+        The numbers, or the item.
+    """
+    used = [r.items[k] for k in range(len(r.items)) if any(k in pair for pair in r.pair_places)]
+    x = np.column_stack([y[i] for i in used])
+    whole = x[~np.isnan(x).any(axis=1)]
+    pairs = [(a, b) for a, b in r.pairs if a in y and b in y]
+    if alone := [(a, b) for a, b in pairs if not (~np.isnan(y[a]) & ~np.isnan(y[b])).any()]:
+        raise ValueError(
+            f"No row has an answer to both '{alone[0][0]}' and '{alone[0][1]}': their residual covariance cannot be "
+            "estimated. Leave the pair out of covariance=."
+        )
+    seen = int((~np.isnan(x)).any(axis=1).sum())
+    if seen <= len(used):
+        raise ValueError(
+            f"Residual covariances of {len(used)} items came with {seen} rows: their matrix is singular. Give more "
+            "rows than items, fewer items, or covariance='none'."
+        )
+    if len(whole) <= len(used):
+        return
+    away = (whole - whole.mean(axis=0)) / np.maximum(whole.std(axis=0), 1e-300)
+    for k in range(1, len(used)):
+        left = away[:, k] - away[:, :k] @ np.linalg.lstsq(away[:, :k], away[:, k], rcond=None)[0]
+        if left.std() < COLLINEAR:
+            raise ValueError(
+                f"Item '{used[k]}' is a linear combination of {', '.join(used[:k])}: with residual covariances the "
+                "log-likelihood has no maximum. Leave one of them out."
+            )
 
 
 def _plural(group: Sequence[str]) -> str:

@@ -64,6 +64,12 @@ def _of_response(r: Response, data: Patterns, scale: Mapping[str, float]) -> Ite
     pairs = [(t, 1, t.covariates is None and not t.effects) for t in r.predictor]
     of_family = zip(r.family.auxiliary, r.auxiliary, strict=True)
     pairs += [(t, 2 if name in squared else 1, name == "variance") for name, t in of_family]
+    if r.family.joint:
+        unit = _pair_units(r, sd)
+        of_pairs = next(t for t, _, _ in pairs if r.pair_dim in t.dims)
+        pairs = [x for x in pairs if x[0] is not of_pairs]
+        own = _along(unit, r.pair_dim, of_pairs.parameter.dims)
+        yield of_pairs.parameter.name, _of_term(of_pairs, data, own, scale)
     for t, power, centred in pairs:
         inside = r.item_dim in t.parameter.dims
         own = _along(sd, r.item_dim, t.parameter.dims) if inside else np.asarray(sd.mean())
@@ -72,6 +78,11 @@ def _of_response(r: Response, data: Patterns, scale: Mapping[str, float]) -> Ite
             middle = sd**2 if power == 2 else mean
             centre = centre + (_along(middle, r.item_dim, t.parameter.dims) if inside else middle.mean())
         yield t.parameter.name, (centre, unit)
+
+
+def _pair_units(r: Response, sd: Array) -> Array:
+    """The product of the SDs of each pair of items."""
+    return np.array([sd[a] * sd[b] for a, b in r.pair_places])
 
 
 def item_margins(data: Patterns, r: Response) -> tuple[Array, Array]:

@@ -341,6 +341,8 @@ def _features(r: Response, coded: Coded, columns: Array, dim: str) -> dict[str, 
     if r.family.standardised:
         x = (y - coded.center) / coded.scale
         out = {"center": Named((r.item_dim,), coded.center), "scale": Named((r.item_dim,), coded.scale)}
+    if r.family.joint:
+        return _joint_features(r, x, out, dim)
     n_categories = np.array([len(c) for c in coded.categories])
     made = r.family.features_beside(x, beside) if beside.size else r.family.features(x, coded.width)
     features = np.moveaxis(made, 0, -1)  # individuals last: sums run along memory
@@ -348,6 +350,24 @@ def _features(r: Response, coded: Coded, columns: Array, dim: str) -> dict[str, 
     return {f"{r.name}:features": Named((r.item_dim, "feature", dim), features)} | {
         f"{r.name}:{k}": v for k, v in out.items()
     }
+
+
+def _joint_features(r: Response, x: Array, constants: dict[str, Named], dim: str) -> dict[str, Named]:
+    """Features of rows of answers that are dependent, which answers they miss, and the places of pairs of items."""
+    first, which = equal_rows(np.isnan(x).T.astype(np.int64), by_number)
+    place = np.full((len(r.items), len(r.items)), len(r.pairs), dtype=np.int64)
+    for k, (a, b) in enumerate(r.pair_places):
+        place[a, b] = place[b, a] = k
+    out = constants | {
+        "features": Named(("feature", dim), r.family.features(x, 0).T),
+        "seen": Named((f"missing_{r.name}", r.item_dim), (~np.isnan(x[first])).astype(float)),
+        "place": Named((r.item_dim, f"{r.item_dim}_"), place),
+        "left": Named((r.pair_dim,), np.array([a for a, _ in r.pair_places], dtype=np.int64)),
+        "right": Named((r.pair_dim,), np.array([b for _, b in r.pair_places], dtype=np.int64)),
+    }
+    if len(first) > 1:
+        out["missing"] = Named((dim,), which)
+    return {f"{r.name}:{k}": v for k, v in out.items()}
 
 
 def family_constants(r: Response, y: Array | None, n_categories: NDArray[np.int64], width: int) -> dict[str, Named]:
@@ -430,6 +450,9 @@ def _coords(model: Model, coded: Mapping[str, Coded], designs: Mapping[str, Desi
     for r in model.responses:
         e = coded[r.name]
         coords.setdefault(r.item_dim, list(r.labels or r.items))
+        if r.pairs:
+            coords.setdefault(r.pair_dim, r.pair_labels)
+            coords.setdefault(f"{r.item_dim}_", list(r.labels or r.items))
         if r.family.kind == "categorical":
             same = all(c == e.categories[0] for c in e.categories)
             labels = e.categories[0] if same else list(range(1, e.width + 1))

@@ -6,8 +6,9 @@ With s everything latent of an individual (classes C, effects) given u, that of 
     E f_a f_b = sum_u P(u) sum_s P(s | u) E(f_a | s, u) E(f_b | s, u),
 
 where f_a is the indicator of a category of an item, or the number itself, and a and b are of two items: these are
-independent given s and u. For two members i and k of a cluster it is E_u m_ia(u) m_kb(u), m_ia(u) = sum_s P(s | u)
-E(f_a | s, u). The sums over effects are those over nodes for the population.
+independent given s and u, but for normal items with residual covariances, which are added. For two members i and k of
+a cluster it is E_u m_ia(u) m_kb(u), m_ia(u) = sum_s P(s | u) E(f_a | s, u). The sums over effects are those over
+nodes for the population.
 """
 
 from __future__ import annotations
@@ -62,6 +63,8 @@ class Implied:
         P(s | u).
     values, squares : array (individual or 1, u or 1, s or 1, column)
         E(f | s, u) and E(f^2 | s, u).
+    beside : array (1, u or 1, s or 1, column x column)
+        Residual covariances of two items given s and u.
     """
 
     columns: Columns
@@ -69,6 +72,7 @@ class Implied:
     within: Array
     values: Array
     squares: Array
+    beside: Array
 
     @classmethod
     def of(cls, judged: Judged) -> Implied:
@@ -78,15 +82,17 @@ class Implied:
         upper, lower = (_joint(data, made, level) for level in ("cluster", "individual"))
         values, squares = (_columns(data, made, square) for square in (False, True))
         u = [str(d) for d in upper.dims if d != "individual"]
-        every = dict.fromkeys(str(d) for x in (lower, values) for d in x.dims)
-        s = [d for d in every if d not in ("individual", "column", *u)]
-        sizes = {str(d): x.sizes[d] for x in (upper, lower, values) for d in x.dims}
+        beside = _residual_covariances(data, made, Columns.of(data))
+        every = dict.fromkeys(str(d) for x in (lower, values, beside) for d in x.dims)
+        s = [d for d in every if d not in ("individual", "column", "two", *u)]
+        sizes = {str(d): x.sizes[d] for x in (upper, lower, values, beside) for d in x.dims}
         return cls(
             Columns.of(data),
             _shaped(upper, ["individual"], u, sizes=sizes),
             _shaped(lower, ["individual"], u, s, sizes=sizes),
             _shaped(values, ["individual"], u, s, ["column"], sizes=sizes, whole=False),
             _shaped(squares, ["individual"], u, s, ["column"], sizes=sizes, whole=False),
+            _shaped(beside, ["individual"], u, s, ["two"], sizes=sizes, whole=False),
         )
 
     @property
@@ -108,6 +114,8 @@ class Implied:
         m = np.broadcast_to(values, shape).reshape(-1, shape[-1])
         own = w.reshape(-1) @ np.broadcast_to(squares, shape).reshape(-1, shape[-1])
         two = (m * w.reshape(-1, 1)).T @ m
+        over = w.sum(axis=0)
+        two += np.tensordot(over, np.broadcast_to(self.beside[0], (*over.shape, two.size)), 2).reshape(two.shape)
         same = self.columns.item[:, None] == self.columns.item[None, :]
         return w.reshape(-1) @ m, np.where(same, np.diag(own), two)
 
@@ -147,7 +155,7 @@ class Implied:
 
     def only(self, some: NDArray[np.int64]) -> Implied:
         """Of `some` individuals alone."""
-        return Implied(self.columns, *self._of(some)) if self.varies else self
+        return Implied(self.columns, *self._of(some), self.beside) if self.varies else self
 
     def means(self, some: NDArray[np.int64]) -> Array:
         """E f of each of `some` individuals, (individual or 1, column)."""
@@ -197,6 +205,22 @@ def _columns(data: Problem, made: Mapping[str, Named], square: bool) -> xr.DataA
             each.append(own.rename(feature="column"))
     wide: list[xr.DataArray] = [*xr.broadcast(*each, exclude=["column"])]
     return xr.concat(wide, dim="column")
+
+
+def _residual_covariances(data: Problem, made: Mapping[str, Named], columns: Columns) -> xr.DataArray:
+    """Residual covariances of every two columns of different items, over the classes that they depend on."""
+    n, begin = len(columns.item), 0
+    out = xr.DataArray(np.zeros(n * n), dims="two")
+    for r in data.model.responses:
+        if r.family.joint:
+            x, size = made[f"covariance:{r.name}"], len(r.items)
+            states = [d for d in x.dims if d not in (r.item_dim, f"{r.item_dim}_")]
+            own = xr.DataArray(x.values, dims=x.dims).transpose(*states, r.item_dim, f"{r.item_dim}_").values
+            wide = np.zeros((*own.shape[:-2], n, n))
+            wide[..., begin : begin + size, begin : begin + size] = own * (1.0 - np.eye(size))
+            out = out + xr.DataArray(wide.reshape(*own.shape[:-2], -1), dims=(*states, "two"))
+        begin += sum(max(len(data.categories[i]), 1) if r.family.kind == "categorical" else 1 for i in r.items)
+    return out
 
 
 def _shaped(x: xr.DataArray, *groups: Sequence[str], sizes: Mapping[str, int], whole: bool = True) -> Array:

@@ -170,15 +170,31 @@ def split(x: Any, axis: int, sizes: Any) -> list[Any]:
     return out
 
 
+def cholesky(x: Any) -> Any:
+    """The lower triangles of matrices; NaN of one that is not positive definite."""
+    try:
+        return np.linalg.cholesky(x)
+    except np.linalg.LinAlgError:
+        out = np.full(x.shape, np.nan)
+        for at in np.ndindex(*x.shape[:-2]):
+            with contextlib.suppress(np.linalg.LinAlgError):
+                out[at] = np.linalg.cholesky(x[at])
+        return out
+
+
 def broadcast_to(x: Any, shape: tuple[int, ...]) -> Any:
     """`x` in a shape: few equal numbers are written down sooner than NumPy makes a view of one."""
     return np.full(shape, x) if np.ndim(x) == 0 and math.prod(shape) < SMALL else np.broadcast_to(x, shape)
 
 
+class Sizes(np.ndarray):
+    """A table of sizes: no data, and never traced."""
+
+
 def size(x: Any) -> Any:
     """A size, or several, as numbers of Python: where arrays are traced, sizes are still known."""
     x = np.asarray(x)
-    return x.item() if x.ndim == 0 else tuple(x.tolist()) if x.ndim == 1 else x
+    return x.item() if x.ndim == 0 else tuple(x.tolist()) if x.ndim == 1 else x.view(Sizes)
 
 
 UFUNCS = """
@@ -193,7 +209,8 @@ NUMPY: dict[str, Any] = {k: getattr(np, k) for k in (UFUNCS + ARRAYS).split()}
 NUMPY |= {k: getattr(special, k) for k in SPECIAL.split()}
 NUMPY |= {"trigamma": lambda x, out=None: special.polygamma(1, x), "host": np}
 NUMPY |= {f.__name__: f for f in (softplus, add_up, multiply_up, largest, smallest, broadcast_to)}
-NUMPY |= {f.__name__: f for f in (filled, put_at, add_at, split, size)}
+NUMPY |= {f.__name__: f for f in (filled, put_at, add_at, split, size, cholesky)}
+NUMPY |= {"inverse": np.linalg.inv, "determinant": np.linalg.det}
 
 
 @cache

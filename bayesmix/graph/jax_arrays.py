@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from bayesmix.graph.arrays import NUMPY, functions_of
+from bayesmix.graph.arrays import NUMPY, Sizes, functions_of
 
 FAR_OUT = 20.0
 """From here on the asymptotic series of erfcx has all digits."""
@@ -43,6 +43,9 @@ def names() -> dict[str, Any]:
         "add_at": lambda x, at, y: jnp.asarray(x).at[at].add(y),
         "filled": lambda x, y: jnp.broadcast_to(y, jnp.broadcast_shapes(jnp.shape(x), jnp.shape(y))),
         "split": split,
+        "cholesky": jnp.linalg.cholesky,
+        "inverse": jnp.linalg.inv,
+        "determinant": jnp.linalg.det,
     }
     out = {k: _without_out(getattr(jnp, k)) for k in NUMPY if callable(getattr(jnp, k, None))}
     out |= {k: _without_out(getattr(special, k)) for k in ("expit", "erf", "erfc", "gammaln", "digamma")}
@@ -68,16 +71,17 @@ def jitted(text: str, given: Callable) -> Callable:
     def program(arguments: list[Any]) -> Callable[[Any], list[Any]]:
         with np.errstate(all="ignore"):
             held = given(*arguments)
-        moving = [k for k, x in enumerate(held) if isinstance(x, np.ndarray)]
-        rest = tuple((k, x) for k, x in enumerate(held) if k not in moving)
-        if rest not in programs:
+        moving = [k for k, x in enumerate(held) if isinstance(x, np.ndarray) and not isinstance(x, Sizes)]
+        rest = {k: x for k, x in enumerate(held) if k not in moving}
+        key = tuple((k, (x.shape, x.tobytes()) if isinstance(x, Sizes) else x) for k, x in rest.items())
+        if key not in programs:
 
             def traced(theta: Any, *arrays: Any) -> list[Any]:
-                all_of_them = dict(rest) | dict(zip(moving, arrays, strict=True))
+                all_of_them = rest | dict(zip(moving, arrays, strict=True))
                 return at(theta, *(all_of_them[k] for k in range(len(all_of_them))))
 
-            programs[rest] = jax.jit(traced)
-        function, arrays = programs[rest], [jax.device_put(held[k]) for k in moving]
+            programs[key] = jax.jit(traced)
+        function, arrays = programs[key], [jax.device_put(held[k]) for k in moving]
         return lambda theta: [np.asarray(x) for x in function(theta, *arrays)]
 
     return program

@@ -19,6 +19,8 @@ import pytensor.tensor as pt
 from pytensor import xtensor as px
 
 from bayesmix.graph.integration import is_node, is_of_nodes, last_first
+from bayesmix.graph.joint_normal import joint_factor, missing_dim, residual_covariance
+from bayesmix.graph.products import contract, places, read_off
 from bayesmix.spec import POINT, Effect, LatentClass, Model, Predictor, Response, Term, by_effect, parameter_of, walk
 from bayesmix.spec.families import TINY, Tensor, log_softmax, logsumexp, stop_gradient
 
@@ -86,30 +88,14 @@ def to_individuals(x: Tensor, data: Tensors) -> Tensor:
     return x
 
 
-def read_off(x: Tensor, at: Tensor, dim: str) -> Tensor:
-    """Entries along `dim` at given places: of one long vector, which is the quickest way."""
-    rest = [d for d in x.dims if d != dim]
-    values = x.transpose(*rest, dim).values
-    size = [values.shape[k] for k in range(len(rest))]
-    taken = values.flatten()[_places(size, values.shape[-1], at.values)]
-    shape = [*size, *(at.values.shape[k] for k in range(at.values.ndim))]
-    return px.as_xtensor(taken.reshape(shape), dims=(*rest, *at.dims))
-
-
 def add_up(x: Tensor, at: Tensor, dim: str, n: Any) -> Tensor:
     """Sums of the entries that go to the same of `n` places along a new `dim`."""
     (old,), rest = at.dims, [d for d in x.dims if d not in at.dims]
     values = x.transpose(*rest, old).values
     size = [values.shape[k] for k in range(len(rest))]
     zeros = pt.zeros(pt.prod(pt.stack([*size, n])))
-    total = cast(Tensor, pt.inc_subtensor(zeros[_places(size, n, at.values)], values.flatten()))
+    total = cast(Tensor, pt.inc_subtensor(zeros[places(size, n, at.values)], values.flatten()))
     return px.as_xtensor(total.reshape([*size, n]), dims=(*rest, dim))
-
-
-def _places(size: list[Any], n: Any, at: Any) -> Any:
-    """Places in a vector of an array of this size whose last axis has `n` entries, those `at` of it taken."""
-    begin = pt.arange(pt.prod(pt.stack(size))) * n if size else pt.zeros(1, dtype="int64")
-    return (begin[:, None] + at.flatten()[None, :]).flatten()
 
 
 def in_clusters(x: Tensor, data: Tensors) -> Tensor:
@@ -165,6 +151,8 @@ def response_factor(r: Response, values: Tensors, data: Tensors, effects: Tensor
     The latter where a table would differ by individual or cluster and is no list of outcomes.
     """
     eta, known, extra = response_parameters(r, values, data, effects)
+    if r.family.joint:
+        return joint_factor(r, eta, known, **extra)
     varying = {d for x in (eta, *extra.values()) for d in x.dims}
     if r.family.finite or not {"individual", "slot", "cluster"} & varying:
         return r.family.table(eta, known, **extra)
@@ -205,32 +193,15 @@ def factors(model: Model, values: Tensors, data: Tensors) -> dict[str, Tensor]:
     for r in model.responses:
         seen = _at_level(r.terms, effects, data)
         out[f"response:{r.name}"] = response_table(r, values, data, seen)
+        if r.family.joint:
+            out[f"covariance:{r.name}"] = covariance_matrix(r, values, data)
     return out
 
 
-def contract(x: Tensor, y: Tensor, dims: tuple[str, ...]) -> Tensor:
-    """Sum of x * y over dims: a matrix product, for each entry of the further dims that both have."""
-    shared = {*x.dims} & {*y.dims}
-    each = tuple(d for d in y.dims if d in shared and d not in dims)
-    if not shared >= {*dims} or (each and min(len(x.dims), len(y.dims)) == len(shared)):
-        return (x * y).sum(dims)
-    if each:
-        return _contract_each(x, y, each, dims)
-    left, right = [d for d in x.dims if d not in dims], [d for d in y.dims if d not in dims]
-    product = pt.tensordot(y.transpose(*right, *dims).values, x.transpose(*dims, *left).values, axes=len(dims))
-    return px.as_xtensor(product, dims=(*right, *left))
-
-
-def _contract_each(x: Tensor, y: Tensor, each: tuple[str, ...], dims: tuple[str, ...]) -> Tensor:
-    """A matrix product for each entry of the dims `each`."""
-    left, right = ([d for d in z.dims if d not in (*dims, *each)] for z in (x, y))
-    a, b = x.transpose(*each, *left, *dims).values, y.transpose(*each, *dims, *right).values
-    m, n, k = len(each), len(left), len(dims)
-    outer, rows, inner = ([a.shape[i] for i in some] for some in (range(m), range(m, m + n), range(m + n, m + n + k)))
-    columns = [b.shape[m + k + i] for i in range(len(right))]
-    size = [pt.prod(pt.as_tensor(some)) for some in (rows, inner, columns)]
-    product = cast(Tensor, pt.matmul(a.reshape((*outer, size[0], size[1])), b.reshape((*outer, size[1], size[2]))))
-    return px.as_xtensor(product.reshape((*outer, *rows, *columns)), dims=(*each, *left, *right))
+def covariance_matrix(r: Response, values: Tensors, data: Tensors) -> Tensor:
+    """The residual covariance matrix of a jointly normal response, over (classes, item, item_)."""
+    sigma, covariance = (parameter_of(t, values) for t in r.auxiliary)
+    return residual_covariance(r, sigma, covariance, constants(r, data)["place"])
 
 
 def eliminate(factors: list[Tensor], dim: str, how: Callable[[Tensor, str], Tensor] = logsumexp) -> list[Tensor]:
@@ -340,6 +311,8 @@ def climb_items(r: Response, table: Tensor, item_factors: Tensors, data: Tensors
     the data, (28)-(34); else each response's density is formed first.
     """
     y, over = data[f"{r.name}:features"], ("feature",)
+    if r.family.joint and "feature" in table.dims and f"{r.name}:missing" in data:
+        table = read_off(table, data[f"{r.name}:missing"], missing_dim(r))
     present = _needed(item_factors, table.dims)
     if present and not r.family.finite and "feature" in table.dims:
         table = contract(y, table, over)
@@ -348,7 +321,7 @@ def climb_items(r: Response, table: Tensor, item_factors: Tensors, data: Tensors
         parts = eliminate(parts, c)
     table = sum(parts[1:], parts[0])
     if "feature" in table.dims:
-        met = contract(y, table, (r.item_dim, *over))
+        met = contract(y, table, over if r.family.joint else (r.item_dim, *over))
         return read_off(met, data[own], f"answers_{r.name}") if (own := f"{r.name}:answers") in data else met
     return table.sum(r.item_dim) if r.item_dim in table.dims else table
 

@@ -15,7 +15,8 @@ import numpy as np
 from pytensor import xtensor as px
 
 from bayesmix.graph.factor_variances import item_response, of_factors
-from bayesmix.graph.likelihood import Tensors, by_cluster, eliminate, factors, to_individuals
+from bayesmix.graph.joint_normal import residual_correlations
+from bayesmix.graph.likelihood import Tensors, by_cluster, constants, eliminate, factors, to_individuals
 from bayesmix.graph.variance_components import intraclass, of_class, of_effects, of_sums, random_matrices, simple
 from bayesmix.spec import (
     Coefficients,
@@ -63,6 +64,7 @@ def quantities(model: Model, values: Tensors, data: Tensors) -> dict[Quantity, T
         of_factors(model, values, data),
         item_response(model, values),
         _expected(model, values),
+        _residual_correlations(model, values, data),
     ]
     return _by_name(pair for some in each for pair in some)
 
@@ -142,6 +144,14 @@ def _expected(model: Model, values: Tensors) -> Quantities:
             words = r.family.expected_words
             name = f"{r.item_dim if not model.is_regression else r.name}_{words}"
             yield Quantity(name, "expected", r.name, words, r.family.expected_scale), x
+
+
+def _residual_correlations(model: Model, values: Tensors, data: Tensors) -> Quantities:
+    """Correlations of the residuals of pairs of items with a covariance."""
+    for r in (r for r in model.distinct_responses if r.family.joint):
+        known, (sigma, covariance) = constants(r, data), (values[t.parameter.name] for t in r.auxiliary)
+        found = residual_correlations(r, sigma, covariance, known["left"], known["right"])
+        yield Quantity(f"item_correlation{r.suffix}", "residual correlation", r.name), found
 
 
 # random parts of class logits ---------------------------------------------------------------------

@@ -191,7 +191,30 @@ def _responses(
         where[c.name] = _categorical(pick(made[f"class:{c.name}"], where, c.name, shape), rng)
         truth |= {f"{c.name}_{item}": where[c.name][:, k] + 1 for k, item in enumerate(r.items)}
     table = pick(made[f"response:{r.name}"], where, "feature", shape)
+    if r.family.joint:
+        return _jointly(r, made, table, at, data, rng), truth
     return r.family.draw(table, rng, constants_of(data, r.name)), truth
+
+
+def _jointly(
+    r: Response, made: Mapping[str, Named], table: Array, at: Mapping[str, NDArray], data: Problem, rng
+) -> Array:
+    """Normal responses (individual, item) with residual covariances."""
+    x = made[f"covariance:{r.name}"]
+    states = [d for d in x.dims if d not in (r.item_dim, f"{r.item_dim}_")]
+    values = np.moveaxis(
+        x.values, [x.dims.index(d) for d in (*states, r.item_dim, f"{r.item_dim}_")], range(x.values.ndim)
+    )
+    try:
+        root = np.linalg.cholesky(values)
+    except np.linalg.LinAlgError:
+        raise ValueError(
+            f"The residual covariances of {', '.join(r.items)} came with a matrix that is not positive definite: give "
+            "smaller covariances, or larger SDs."
+        ) from None
+    each = root[tuple(at[d] for d in states)] if states else root
+    noise = rng.standard_normal((len(table), len(r.items)))
+    return r.family.mean(table, constants_of(data, r.name)) + (each @ noise[..., None])[..., 0]
 
 
 def pick(x: Named, at: Mapping[str, NDArray], last: str | None, shape: tuple[int, ...]) -> Array:

@@ -35,6 +35,8 @@ UFUNCS = {
 }  # fmt: skip
 """Operations entry by entry, by the name of PyTensor's class: functions that take an array for their result, too."""
 REDUCTIONS = {"Add": "add_up", "Mul": "multiply_up", "Maximum": "largest", "Minimum": "smallest"}
+OF_MATRICES = {"MatrixInverse": "inverse", "Det": "determinant", "Cholesky": "cholesky"}
+"""Functions of matrices along the last two axes."""
 AS_IT_IS = (
     basic.ScalarFromTensor,
     basic.TensorFromScalar,
@@ -360,9 +362,10 @@ class _Writer:
 
     @write.register
     def _(self, op: Blockwise, node: Apply, k: int) -> Iterator[str]:
-        if not isinstance(op.core_op, math.Dot | Dot22):
+        kind = type(op.core_op).__name__
+        if not isinstance(op.core_op, math.Dot | Dot22) and kind not in OF_MATRICES:
             raise Untranslated(str(op))
-        return self._made(node, f"matmul({', '.join(self._all(node.inputs))})")
+        return self._made(node, f"{OF_MATRICES.get(kind, 'matmul')}({', '.join(self._all(node.inputs))})")
 
 
 def _looked_at(node: Apply) -> Variable | None:

@@ -36,6 +36,7 @@ from bayesmix.listing.parameters import (
     odds,
     probability_scale,
     random_parts,
+    residual_correlations,
     results,
     transitions,
 )
@@ -134,8 +135,8 @@ def _sections(fit: Fit, post: xr.DataTree | None) -> list[Section]:
         _model(fit), survey(fit), _starts(fit), _fit(fit),
         counts(fit.class_tables, shown), classification(fit.class_tables, shown), growth(fit),
         *(equations(fit) if fit.model.is_regression else [*results(fit), *item_response(fit), factors(fit)]),
-        constraints(fit), random_parts(fit), transitions(fit), explained(fit), expected(fit), probability_scale(fit),
-        odds(fit), _quality(fit), _posterior(fit, post), _saved(fit),
+        constraints(fit), residual_correlations(fit), random_parts(fit), transitions(fit), explained(fit),
+        expected(fit), probability_scale(fit), odds(fit), _quality(fit), _posterior(fit, post), _saved(fit),
     ]  # fmt: skip
     return [s for s in found if s is not None and s.body]
 

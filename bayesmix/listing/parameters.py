@@ -164,7 +164,9 @@ def _rest(blocks: Mapping[str, Any]) -> str:
 
 
 def _item_position(x: xr.DataArray, r: Response, at: tuple[int, ...]) -> tuple[int, ...]:
-    """Order entries of `x` by the item of `r` first."""
+    """Order entries of `x` by the item of `r` first, those of pairs last."""
+    if r.pair_dim in x.dims:
+        return (len(r.items), *at)
     return (at[x.dims.index(r.item_dim)] if r.item_dim in x.dims else 0, *at)
 
 
@@ -192,6 +194,8 @@ def entry_words(estimates: Estimates, x: xr.DataArray, at: tuple[int, ...]) -> s
             out += f" = {categories[k] if categories and k < len(categories) else label}"
         if r.threshold_dim in where:
             out += f" | {where.pop(r.threshold_dim)}"
+        if r.pair_dim in where:
+            out = where.pop(r.pair_dim).replace(", ", " WITH ")
     for d in model.class_dims(x.dims):
         where.pop(d, None)
     return ", ".join(filter(None, [out, *where.values()]))
@@ -268,6 +272,24 @@ def _derived_rows(fit: Fit, q: Quantity, effects: int) -> list[tuple[str, ...]]:
         for at in np.ndindex(x.shape)
         if rows[at]
     ]
+
+
+def residual_correlations(fit: Fit) -> Section | None:
+    """Correlations of the residuals of items with a covariance."""
+    estimates = Estimates.of(fit)
+    rows = []
+    for q in estimates.of_kind("residual correlation"):
+        x, se = fit.derived[q.name], fit.derived_se[q.name].values
+        columns = (x.values, se, *SCALES[q.scale].interval(x.values, se))
+        for at in np.ndindex(x.shape):
+            words = (class_label(fit, x, at), entry_words(estimates, x, at))
+            rows.append((*words, *(number(float(v[at])) for v in columns)))
+    if not rows:
+        return None
+    classes = len({r[0] for r in rows}) > 1
+    head = ("", "residuals", "correlation", "SE", "95% lower", "upper")
+    table = make_table(head, rows, left=2) if classes else make_table(head[1:], [r[1:] for r in rows])
+    return Section("Correlations of residuals within classes", [table, "Intervals on the scale of Fisher's z."])
 
 
 # several occasions --------------------------------------------------------------------------------

@@ -344,14 +344,14 @@ def _of_starts(out: Fit) -> list[str]:
         gone = out.starts["status"].str.removeprefix("collapsed: ").iloc[0]
         return [
             f"Every start collapsed: {gone} has run down to its floor, where a class of a few equal answers has a "
-            "density as high as the floor lets it, and the log-likelihood means nothing. Take variance='equal', fewer "
+            f"density as high as the floor lets it, and the log-likelihood means nothing. Take {_common(out)}, fewer "
             "classes, or more starts (starts=, budget=)."
         ]
     if q["reached"] < 2 and q["collapsed"] > 0.5 * len(out.starts) and not q["interrupted"]:
         said.append(
             f"The best log-likelihood ({out.loglik:.3f}) was reached by one start only; {q['collapsed']} of "
             f"{len(out.starts)} collapsed: a class of a few equal answers drew them to the floor of a residual SD. "
-            "Take variance='equal' or fewer classes, or ask for more starts (starts=, budget=)."
+            f"Take {_common(out)} or fewer classes, or ask for more starts (starts=, budget=)."
         )
     elif q["reached"] < 2 and not q["interrupted"]:
         said.append(
@@ -365,6 +365,11 @@ def _of_starts(out: Fit) -> list[str]:
             "ended yet: it may be a local maximum. Ask for more starts (starts=, rounds=, budget=)."
         )
     return said
+
+
+def _common(fit: Fit) -> str:
+    """What keeps classes from collapsing, in the words of a declaration."""
+    return "covariance='equal'" if any(r.family.joint for r in fit.model.responses) else "variance='equal'"
 
 
 def doubts(fit: Fit) -> list[str]:

@@ -86,7 +86,7 @@ def _solved(
     """The best points of a short search, and the data for it; where starts collapse, by its own simpler models too."""
     nodes = {k: m for k, m in like.nodes.items() if model.effects_at(k)}
     data = _under(model, like, nodes)
-    collapsing = ranges(data).collapsing.any()
+    collapsing = ranges(data).may_collapse
     given = simpler_starts(data, seed, Split(), executor, progress) if collapsing else []
     settings = Settings(FEW_STARTS, FEW_FINALS, 1, seed, executor=executor, progress=progress, budget=np.inf)
     search = Search(data, settings, given)

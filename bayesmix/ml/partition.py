@@ -15,6 +15,7 @@ from scipy import sparse
 
 from bayesmix.data import equal_rows, on_sums
 from bayesmix.ml.objective import Target
+from bayesmix.ml.residual_matrices import sample_covariance
 from bayesmix.ml.starts import Ranges, locations
 from bayesmix.spec import Effect, LatentClass, Response, Term
 from bayesmix.spec.families import one_hot
@@ -27,6 +28,10 @@ NARROWEST = 0.3
 """The SD with which an item begins in a part, at least, as a share of its own: ties begin no collapse."""
 RIDGE = 0.1
 """The share of a whole row by which the coefficients of each row are drawn to those of all."""
+WHITENED = 0.5
+"""How often the columns of items with residual covariances are made uncorrelated before rows are parted."""
+SHRUNK = 0.9
+"""Of the covariances within a part, with which a start begins."""
 NOISE = 0.1
 """Of the entries that a partition sets, as a share of a random start's."""
 
@@ -70,7 +75,8 @@ def of_memberships(data: Target, limits: Ranges, parts: dict[str, Array]) -> Arr
 def _of_parts(data: Target, parts: dict[str, Array], narrowest: float) -> tuple[NDArray[np.int64], Array]:
     """Which entries of theta the parts determine, and their values."""
     places, found = [np.zeros(0, dtype=np.int64)], [np.zeros(0)]
-    for p, values in (*_margins(data, parts, narrowest), *_sizes(data, parts)):
+    margins = (*_margins(data, parts, narrowest), *_joint_margins(data, parts, narrowest))
+    for p, values in (*margins, *_sizes(data, parts)):
         index = data.packing.index[p.name]
         with np.errstate(all="ignore"):
             raw = p.domain.inverse(values)
@@ -137,8 +143,18 @@ def _features(data: Target, c: LatentClass, rng: np.random.Generator) -> Array |
     """Standardised answers to the items that depend on a class, each weighted at random; NaN where missing."""
     if not (columns := data.once(_columns, c)):
         return None
-    weights = np.random.default_rng(rng.integers(2**32)).exponential(size=len(columns))
+    own = np.random.default_rng(rng.integers(2**32))
+    if any(r.family.joint for r, _ in _terms(data, c.name)) and own.random() < WHITENED:
+        return _white(np.concatenate(columns, axis=1), data.counts)
+    weights = own.exponential(size=len(columns))
     return np.concatenate([np.sqrt(w) * x for w, x in zip(weights, columns, strict=True)], axis=1)
+
+
+def _white(x: Array, counts: Array) -> Array:
+    """Uncorrelated columns of unit variance: where classes are drawn out in one direction, another one parts them."""
+    root = np.linalg.cholesky(sample_covariance(x, counts))
+    filled = np.linalg.solve(root, np.nan_to_num(x).T).T
+    return np.where(np.isnan(x).all(axis=1)[:, None], np.nan, filled)
 
 
 def _columns(data: Target, c: LatentClass) -> list[Array]:
@@ -231,8 +247,10 @@ def _margins(data: Target, parts: dict[str, Array], narrowest: float) -> Iterato
     """Intercepts, thresholds and SDs of the items in each part, on the natural scale."""
     where: dict[str, list[tuple[Response, Term, str]]] = {}
     for r in data.model.responses:
+        # of a jointly normal response all of its matrix is set at once, below
         for role, t in (*(("location", t) for t in r.predictor), *zip(r.family.auxiliary, r.auxiliary, strict=True)):
-            if role in ("location", "threshold", "sigma") and not (t.covariates or t.effects):
+            alone = role != "sigma" or not r.family.joint
+            if role in ("location", "threshold", "sigma") and alone and not (t.covariates or t.effects):
                 where.setdefault(t.parameter.name, []).append((r, t, role))
     known = {c.name for c in data.model.classes}
     yield from _means_of_sums(data, parts, known)
@@ -257,6 +275,33 @@ def _means_of_sums(data: Target, parts: dict[str, Array], known: set[str]) -> It
                 found = np.linalg.lstsq(loadings.T, locations(data, r, w), rcond=None)[0]
                 out[at] = found[t.effects.index(e.name)]
             yield m.parameter, out
+
+
+def _joint_margins(data: Target, parts: dict[str, Array], narrowest: float) -> Iterator[tuple[Parameter, Array]]:
+    """SDs and residual covariances of jointly normal responses within the parts, pooled where they do not vary."""
+    known = {c.name for c in data.model.classes}
+    for r in (r for r in data.model.responses if r.family.joint):
+        classes = [d for d in dict.fromkeys(d for t in r.terms for d in t.dims) if d in known]
+        if not classes or any(d not in parts for d in classes) or any(t.covariates or t.effects for t in r.predictor):
+            continue
+        y, sizes = data.responses[r.name], [parts[d].shape[1] for d in classes]
+        total = np.sqrt(np.diag(sample_covariance(y, data.counts)))
+        matrices, shares = np.zeros((*sizes, len(total), len(total))), np.zeros(sizes)
+        for at in np.ndindex(*sizes):
+            w = data.counts * np.prod([parts[d][:, k] for d, k in zip(classes, at, strict=True)], axis=0)
+            matrices[at], shares[at] = sample_covariance(y, w), w.sum()
+        diagonal = np.arange(len(total))
+        narrow = np.maximum(matrices[..., diagonal, diagonal], (narrowest * total) ** 2)
+        matrices[..., diagonal, diagonal] = narrow
+        a, b = np.array(r.pair_places).T
+        sigma, covariance = r.auxiliary
+        for t, last in ((sigma, r.item_dim), (covariance, r.pair_dim)):
+            over = tuple(k for k, d in enumerate(classes) if d not in t.dims)
+            weights = shares[..., None, None]
+            pooled = (matrices * weights).sum(axis=over) / weights.sum(axis=over) if over else matrices
+            names = [*(d for d in classes if d in t.dims), last]
+            own = np.sqrt(pooled[..., diagonal, diagonal]) if t is sigma else SHRUNK * pooled[..., a, b]
+            yield t.parameter, own.transpose([names.index(d) for d in t.dims])
 
 
 def _filled(

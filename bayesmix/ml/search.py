@@ -117,13 +117,13 @@ def run_start(task: Task, alone: bool = False) -> Start:
         if not alone and climb_together(task.data):
             return next(_run_together([task]))
         steps = 12 if long or sum(e.residual for e in task.data.model.effects) < 2 else 3
-        theta, iterations = start.theta, 0
+        theta, iterations = task.limits.startable(start.theta), 0
         dear = len(task.data.counts) * entries(task.data) > DEAR
         if long and dear:  # most of the way costs a fraction on coarse nodes
             coarse = adapt_nodes(coarser(task.data), theta)
             _, theta, iterations, _ = _run(replace(task, data=coarse, max_iterations=COARSELY), theta)
         data = adapt_nodes(task.data, theta, steps=steps)
-        if task.soft and task.limits.collapsing.any():
+        if task.soft and task.limits.may_collapse:
             _, theta, iterations, _ = _run(replace(task, data=data, max_iterations=SOFTENED), theta)
         value, theta, more, status = _ascend(replace(task, data=data, soft=0.0 if long else task.soft), theta)
         iterations += more
@@ -167,8 +167,8 @@ def _run_together(tasks: Sequence[Task]) -> Iterator[Start]:
     """The starts of tasks that differ in nothing else, as they end; those that stop too early go on alone."""
     limits, unit, objective = tasks[0].limits, tasks[0].limits.unit, Objective(tasks[0].data, tasks[0].mode)
     long = tasks[0].max_iterations > SHORT
-    origins, before = np.array([t.start.theta for t in tasks]), np.zeros(len(tasks), dtype=int)
-    soft = np.array([t.soft if limits.collapsing.any() else 0.0 for t in tasks])
+    origins, before = np.array([limits.startable(t.start.theta) for t in tasks]), np.zeros(len(tasks), dtype=int)
+    soft = np.array([t.soft if limits.may_collapse else 0.0 for t in tasks])
 
     def climbed(points: Array, iterations: int, weights: Array) -> Iterator[Climbed]:
         def function(x: Array, which: NDArray) -> tuple[Array, Array]:
@@ -181,7 +181,7 @@ def _run_together(tasks: Sequence[Task]) -> Iterator[Start]:
         inside = limits.within(points) / unit
         ends = (limits.lower / unit, limits.upper / unit)
         with one_blas_thread(), np.errstate(all="ignore"):
-            yield from climb(function, inside, *ends, iterations, lambda x: limits.collapsed(x * unit).any(axis=1))
+            yield from climb(function, inside, *ends, iterations, lambda x: limits.lost(x * unit))
 
     if soft.any():
         for end in climbed(origins, SOFTENED, soft):
@@ -190,7 +190,7 @@ def _run_together(tasks: Sequence[Task]) -> Iterator[Start]:
         task, theta, gradient = tasks[end.which], end.point * unit, end.gradient / unit
         status = status_at(limits, theta, gradient) if np.isfinite(end.value) else "failed: not finite"
         value, iterations = end.value, int(before[end.which]) + end.iterations
-        if long and status == "unfinished" and not (end.stopped or limits.collapsed(theta).any()):
+        if long and status == "unfinished" and not (end.stopped or limits.lost(theta[None])[0]):
             value, theta, more, status = _ascend(replace(task, soft=0.0), theta)
             iterations += more
         if long and not end.stopped and (off := _off_saddle(task, theta)) is not None:
@@ -245,7 +245,23 @@ def collapsed(data: Target, limits: Ranges, theta: Array) -> str:
     if limits.collapsing.any():
         gone |= _on_one_value(data, limits, theta)
     names = data.packing.names()
-    return next((names[k] for k in np.flatnonzero(gone)), "") or _linear_variance(data, theta)
+    found = next((names[k] for k in np.flatnonzero(gone)), "")
+    return found or _singular(data, limits, theta) or _linear_variance(data, theta)
+
+
+def _singular(data: Target, limits: Ranges, theta: Array) -> str:
+    """Name the item of a residual covariance matrix that has become singular, or that of a handful of answers."""
+    for m in (m for m in limits.matrices if m.by_class):
+        gone, near = (m.collapsed(theta[None], times)[0] for times in (1.001, NEAR_FLOOR))
+        if near.any() and not gone.any():
+            weights = _class_weights(data, theta)
+            few = HANDFUL + len(m.items)
+            for at in np.argwhere(near):
+                each = [weights[c][:, k] for c, k in zip(m.classes, at, strict=False) if c in weights]
+                gone[tuple(at)] = (data.counts * np.prod(each, axis=0)).sum() < few
+        if gone.any():
+            return m.words(tuple(int(k) for k in np.argwhere(gone)[0]))
+    return ""
 
 
 def _on_one_value(data: Target, limits: Ranges, theta: Array) -> NDArray[np.bool_]:
@@ -304,7 +320,7 @@ def _ascend(task: Task, origin: Array) -> tuple[float, Array, int, str]:
     """
     value, theta, iterations, status = _run(task, task.limits.within(origin))
     for _ in range(RESTARTS if task.max_iterations > SHORT else 0):
-        if status != "unfinished" or task.limits.collapsed(theta).any():
+        if status != "unfinished" or task.limits.lost(theta[None])[0]:
             break
         before = value
         value, theta, more, status = _run(task, theta)
@@ -336,7 +352,7 @@ def _run(task: Task, origin: Array) -> tuple[float, Array, int, str]:
     bounds = np.column_stack([(task.limits.lower - origin) / unit, (task.limits.upper - origin) / unit])
 
     def watch(step: Array) -> None:
-        if task.limits.collapsed(origin + unit * step).any():
+        if task.limits.lost((origin + unit * step)[None])[0]:
             raise StopIteration  # it will not come back, and where it ends counts for nothing
 
     with one_blas_thread(), np.errstate(all="ignore"):
@@ -455,7 +471,7 @@ class Search:
     def _round(self, r: int, new: list[Start], done: list[Start], advance: Callable) -> None:
         given = [Start(-1 - k, t, origin=o) for k, (o, t) in enumerate(self.given)] if r == 0 else []
         todo = [*given, *new]
-        if self.at_once or self.limits.collapsing.any():  # where some collapse, short runs put these first
+        if self.at_once or self.limits.may_collapse or self.limits.matrices:  # short runs put what collapses first
             list(self._each(todo, LONG, done, advance("to convergence", len(todo))))
             return
         short = list(self._each(todo, SHORT, done, advance("short runs", len(todo))))

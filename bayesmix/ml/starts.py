@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 
 from bayesmix.data import of_sums, on_sums, with_parts
 from bayesmix.ml.objective import SMALLEST_SD, Target
+from bayesmix.ml.residual_matrices import ResidualMatrices, residual_matrices
 from bayesmix.spec import Model, Response, Term, same_items, terms
 from bayesmix.spec.families import GUESS
 from bayesmix.spec.parameters import Parameter
@@ -54,6 +56,8 @@ class Ranges:
     collapsing : array of bool
         Which entries are residual SDs that vary over classes: without a bound a class of a few equal answers would
         have an infinite density.
+    matrices : tuple of ResidualMatrices
+        Of jointly normal responses.
     """
 
     center: Array
@@ -63,6 +67,26 @@ class Ranges:
     lower: Array
     upper: Array
     collapsing: NDArray[np.bool_]
+    matrices: tuple[ResidualMatrices, ...] = ()
+
+    @property
+    def may_collapse(self) -> bool:
+        """Whether something varies over classes that can collapse: residual SDs, or residual covariance matrices."""
+        return bool(self.collapsing.any()) or any(m.by_class for m in self.matrices)
+
+    def lost(self, theta: Array) -> NDArray[np.bool_]:
+        """Which of the points (point, entry) have collapsed."""
+        out = self.collapsed(theta).any(axis=1)
+        for m in (m for m in self.matrices if m.by_class):
+            out |= m.collapsed(theta).reshape(len(theta), -1).any(axis=1)
+        return out
+
+    def startable(self, theta: Array) -> Array:
+        """The point, or the next one from which a search can start: within bounds, matrices positive definite."""
+        theta = self.within(theta)
+        for m in self.matrices:
+            theta = m.startable(theta)
+        return theta
 
     def soft(self, theta: Array, weight: Any) -> tuple[Any, Array]:
         """A penalty that keeps residual SDs by class near those of the items, and its gradient in theta.
@@ -70,11 +94,18 @@ class Ranges:
         As if each class had `weight` further answers with the item's own variance: weight (-x - exp(-2 x) / 2) of x,
         the logarithm of the SD as a share of the item's. Of stacked points (point, entry) with a weight each.
         """
-        x = np.where(self.collapsing, theta - self.center - LOG_BEGIN, 0.0)
-        rest = np.where(self.collapsing, np.exp(-2 * np.maximum(x, -20.0)), 0.0)
-        each = np.where(self.collapsing, -x - 0.5 * rest, 0.0)
-        slope = np.where(self.collapsing, rest - 1.0, 0.0)
-        return weight * each.sum(axis=-1), np.asarray(weight)[..., None] * slope
+        alone = self.collapsing.copy()
+        for m in self.matrices:
+            alone[m.sd[m.sd >= 0]] = False
+        x = np.where(alone, theta - self.center - LOG_BEGIN, 0.0)
+        rest = np.where(alone, np.exp(-2 * np.maximum(x, -20.0)), 0.0)
+        each = np.where(alone, -x - 0.5 * rest, 0.0)
+        slope = np.where(alone, rest - 1.0, 0.0)
+        value, gradient = weight * each.sum(axis=-1), np.asarray(weight)[..., None] * slope
+        for m in (m for m in self.matrices if m.by_class):
+            more, steps = m.soft(np.atleast_2d(theta), np.atleast_1d(weight))
+            value, gradient = value + more.reshape(np.shape(value)), gradient + steps.reshape(gradient.shape)
+        return value, gradient
 
     def collapsed(self, theta: Array) -> NDArray[np.bool_]:
         """Which residual SDs have run down to their floor."""
@@ -140,7 +171,15 @@ def _ranges(data: Target) -> Ranges:
         i = data.packing.index[p.name]
         collapsing[i[i >= 0]] = by_class
         lower[i[i >= 0]] = np.log(np.broadcast_to(floor, i.shape))[i >= 0]
-    return Ranges(*parts, classes, lower, upper, collapsing)
+    return Ranges(
+        *parts, classes, lower, upper, collapsing, tuple(residual_matrices(data, partial(_joint_floors, data)))
+    )
+
+
+def _joint_floors(data: Target, r: Response, sd: Array) -> Array:
+    """How small the SDs of items given the others may be, as :func:`_floors` has it of those alone."""
+    columns, counts = _answers(r, data)
+    return np.array([_floor(y, counts, data.smallest_sd, own) for y, own in zip(columns.T, sd, strict=True)])
 
 
 def _floors(data: Target) -> Iterator[tuple[Parameter, Array, bool]]:
@@ -161,9 +200,10 @@ def _floors(data: Target) -> Iterator[tuple[Parameter, Array, bool]]:
                 yield t.parameter, _over_items(np.array(floors), t.parameter.dims, shape, r.item_dim), by_class
 
 
-def _floor(y: Array, counts: Array, share: float | None) -> float:
+def _floor(y: Array, counts: Array, share: float | None, sd: float | None = None) -> float:
     there = ~np.isnan(y) & (counts > 0)
-    values, sd = np.unique(y[there]), float(np.sqrt(np.cov(y[there], aweights=counts[there], ddof=0)))
+    values = np.unique(y[there])
+    sd = float(np.sqrt(np.cov(y[there], aweights=counts[there], ddof=0)) if sd is None else sd)
     if share is None:
         return LEAST_SD * sd
     rounding = float(np.diff(values).min(initial=np.inf)) / np.sqrt(12.0)
@@ -272,8 +312,21 @@ def _response_ranges(r: Response, data: Target, raw: dict[str, list]) -> None:
             raw[t.parameter.name][1] = raw[t.parameter.name][1] * _over_items(
                 sd, t.parameter.dims, data.packing.shape(t.parameter), r.item_dim
             )
+    if r.family.joint:
+        p = r.auxiliary[1].parameter
+        unit = np.array([sd[a] * sd[b] for a, b in r.pair_places])
+        axis, shape = [-1 if d == r.pair_dim else 1 for d in p.dims], data.packing.shape(p)
+        raw[p.name] = [np.zeros(shape), np.broadcast_to(unit.reshape(axis), shape), 0.0]
+    _auxiliary_ranges(r, data, raw, (y, counts), margins, sd)
+
+
+def _auxiliary_ranges(r: Response, data: Target, raw: dict[str, list], answers, margins: list, sd: Array) -> None:
+    """Thresholds, SDs and other further parameters at the margins of the items."""
+    y, counts = answers
     for name, t in zip(r.family.auxiliary, r.auxiliary, strict=True):
         p, shape = t.parameter, data.packing.shape(t.parameter)
+        if name == "covariance":
+            continue
         if name == "threshold":
             filled = [np.concatenate([m, m[-1] + np.arange(1, shape[-1] - len(m) + 1)]) for m in margins]
             values = _spread_over(filled, p.dims, shape, r.item_dim, r.threshold_dim)

@@ -197,9 +197,9 @@ def _lookup(out: Output, place: Place) -> tuple[float, float] | None:
     """Find the estimate and SE of a place among the model results; None where they are not."""
     table = out.results
     heading = table["heading"].isin(SAME.get(place.heading, (place.heading,))).to_numpy()
-    keep = heading & np.array([_matches(v, place.variable) for v in table["variable"]])
-    if place.outcome:
-        keep &= np.array([_matches(v, place.outcome) for v in table["outcome"]])
+    keep = heading & _named(table, place.outcome, place.variable)
+    if place.heading == "WITH":  # of two variables either may stand first
+        keep |= heading & _named(table, place.variable, place.outcome)
     if place.scope:
         keep &= np.array([_is_class(out, label, *place.scope) for label in table["class"]])
     logits = place.variable.rpartition("#")[0] in out.input.classes  # their means may be printed at either level
@@ -214,6 +214,12 @@ def _lookup(out: Output, place: Place) -> tuple[float, float] | None:
             "fewer constraints; fit that one."
         )
     return float(hit["estimate"].iloc[0]), float(hit["se"].iloc[0])
+
+
+def _named(table: pd.DataFrame, outcome: str, variable: str) -> np.ndarray:
+    """Mark the rows of a variable, and of an outcome where there is one."""
+    keep = np.array([_matches(v, variable) for v in table["variable"]])
+    return keep & np.array([_matches(v, outcome) for v in table["outcome"]]) if outcome else keep
 
 
 def _is_class(out: Output, label: str, name: str, k: int) -> bool:

@@ -420,7 +420,7 @@ def _statement(place: Place, values: Mapping[str, np.ndarray] | None, held: Rest
     if place.combination in held.fixed:
         start = f"@{held.fixed[place.combination] + 0.0:.12g}"
     label = f" ({held.labels[place.combination]})" if place.combination in held.labels else ""
-    if place.heading in ("ON", "BY"):
+    if place.heading in ("ON", "BY", "WITH"):
         return f"{place.outcome} {place.heading} {place.variable}{start}{label};"
     return LEFT_OF.get(place.heading, "{}").format(f"{place.variable}{start}") + f"{label};"
 
@@ -439,7 +439,7 @@ def _structure(
     out: list[str] = []
     if not between:
         for place in table:  # what classes have of their own must be there overall
-            if place.scope and place.heading in ("ON", "BY") and not place.between:
+            if place.scope and place.heading in ("ON", "BY", "WITH") and not place.between:
                 out.append(f"{place.outcome} {place.heading} {place.variable}{'*' * (place.heading == 'BY')};")
         factors = [words.names[e.name] for e in model.effects_at("individual")]
         out += [line for f in factors for line in (f"{f}@1;", f"[{f}@0];")]
@@ -448,9 +448,7 @@ def _structure(
             for k, a in enumerate(model.effects_at("individual"))
             for b in model.effects_at("individual")[:k]
         ]
-        normal = [words.names[i] for r in model.responses if r.family.name == "normal" for i in r.items]
-        if len(normal) > 1:
-            out.append(f"{' '.join(normal)} WITH {' '.join(normal)}@0;")
+        out += _independent(model, words)
         return list(dict.fromkeys(out))
     for c in model.classes_at("individual"):
         name = words.names[c.name]
@@ -461,6 +459,16 @@ def _structure(
             elif len(t.effects) > 1:
                 out += _covariances(name, c.size - 1, None if values is None else values[t.parameter.name])
     return out
+
+
+def _independent(model: Model, words: Words) -> list[str]:
+    """Fix at zero the residual covariances of normal items that the model does not have."""
+    normal = [words.names[i] for r in model.responses if r.family.name == "normal" for i in r.items]
+    free = {frozenset(words.names[r.items[k]] for k in pair) for r in model.responses for pair in r.pair_places}
+    if not free:
+        return [f"{' '.join(normal)} WITH {' '.join(normal)}@0;"] if len(normal) > 1 else []
+    zero = {b: [a for a in normal[:k] if frozenset((a, b)) not in free] for k, b in enumerate(normal)}
+    return [f"{b} WITH {' '.join(f'{a}@0' for a in own)};" for b, own in zero.items() if own]
 
 
 def _covariances(name: str, n: int, loadings: np.ndarray | None) -> list[str]:

@@ -13,6 +13,8 @@ import pandas as pd
 from bayesmix.mplus.language import Input, expand
 from bayesmix.mplus.output import Output
 from bayesmix.mplus.text import read_text
+from bayesmix.mplus.with_statements import covariances, is_covariance, refused
+from bayesmix.mplus.with_statements import says_independence as _independence
 from bayesmix.spec import Model
 from bayesmix.spec.families import (
     Family,
@@ -76,7 +78,10 @@ def model(said: Input | Output, df: pd.DataFrame | None = None) -> Model:
     if len(read.classes) == 1:
         (name, size), *_ = read.classes.items()
         variance = _variance(read, name, size, items)
+        given |= covariances(overall, _class_parts(read, name, size), items, family)
         return templates.lca(items, size, _formula(covariates.get(name, ())), family, variance, **given)
+    if free := [s for s in overall if is_covariance(s) and not _independence(s)]:
+        raise refused(f"'{free[0]}' beside several class variables")
     order, waves = _order(read, later), _waves(read, items)
     names = list(read.classes)
     measurement = _measurement(read, waves)
@@ -184,39 +189,30 @@ def _formula(columns: Sequence[str]) -> str | None:
 # what cannot be said ------------------------------------------------------------------------------
 
 
-def _refuse(part: str) -> ValueError:
-    return ValueError(f"The input has {part}: this is not among the models that are made of an input here.")
-
-
 def _check_options(said: Input) -> None:
     """Refuse what changes the likelihood in ways that are not read."""
     kind = said.analysis_type
     if "MIXTURE" not in kind or not said.classes:
-        raise _refuse(f"TYPE = {' '.join(sorted(kind)) or 'GENERAL'}, and no classes" if not said.classes else
+        raise refused(f"TYPE = {' '.join(sorted(kind)) or 'GENERAL'}, and no classes" if not said.classes else
                       f"TYPE = {' '.join(sorted(kind))}")  # fmt: skip
     if more := kind - {"MIXTURE", "MISSING"}:
-        raise _refuse(f"TYPE = {' '.join(sorted(more))}")
+        raise refused(f"TYPE = {' '.join(sorted(more))}")
     for option in OTHER:
         if value := said.option("VARIABLE", option):
-            raise _refuse(f"{option} = {value}")
+            raise refused(f"{option} = {value}")
     for (command, _), statements in said.model.items():
         if command in ("MODEL CONSTRAINT", "MODEL PRIORS", "MODEL INDIRECT") and not statements[0].startswith("NEW"):
-            raise _refuse(command)
+            raise refused(command)
     if (estimator := (said.option("ANALYSIS", "ESTIMATOR") or "MLR").upper()) not in ("MLR", "ML", "MLF"):
-        raise _refuse(f"ESTIMATOR = {estimator}")
+        raise refused(f"ESTIMATOR = {estimator}")
     if (form := (said.option("ANALYSIS", "PARAMETERIZATION") or "LOGIT").upper()) != "LOGIT":
-        raise _refuse(f"PARAMETERIZATION = {form}")
+        raise refused(f"PARAMETERIZATION = {form}")
 
 
 def _statements(said: Input, command: str, scope: str) -> list[str]:
     """List the statements of a part; those before any part are of %OVERALL%."""
     more = said.model.get((command, ""), ()) if scope == "%OVERALL%" else ()
     return [*more, *said.model.get((command, scope), ())]
-
-
-def _independence(statement: str) -> bool:
-    """Whether it says what our models say anyway: that two items are independent within classes."""
-    return bool(re.match(r"^[\w\s-]+ WITH [\w\s-]+@0$", statement))
 
 
 def _bare(text: str) -> str:
@@ -229,17 +225,17 @@ def _regressions(said: Input, overall: Sequence[str]) -> tuple[dict[str, set[str
     later: dict[str, set[str]] = {c: set() for c in said.classes}
     covariates: dict[str, list[str]] = {}
     for statement in overall:
-        if "@" in statement and not _independence(statement):
-            raise _refuse(f"a fixed value, '{statement}'")
+        if is_covariance(statement):
+            continue
+        if "@" in statement:
+            raise refused(f"a fixed value, '{statement}'")
         found = RELATION.match(_bare(statement))
         if not found:
             continue
         left, relation, right = found.groups()
         outcomes = [w.split("#")[0] for w in expand(left, [*said.classes, *said.used])]
-        if _independence(statement):
-            continue
         if relation != "ON" or any(o not in said.classes for o in outcomes):
-            raise _refuse(f"'{statement}'")
+            raise refused(f"'{statement}'")
         for word in expand(right, [*said.classes, *said.used]):
             for outcome in outcomes:
                 if word.split("#")[0] in said.classes:
@@ -247,7 +243,7 @@ def _regressions(said: Input, overall: Sequence[str]) -> tuple[dict[str, set[str
                 elif word not in covariates.setdefault(outcome, []):
                     covariates[outcome].append(word)
         if LABELS.search(statement) and _repeated(said, statement):
-            raise _refuse(f"an equality constraint, '{statement}'")
+            raise refused(f"an equality constraint, '{statement}'")
     return later, covariates
 
 
@@ -286,7 +282,7 @@ def _class_parts(said: Input, name: str, size: int) -> list[list[str]]:
         if found and found[1] == name and int(found[2]) <= size:
             parts[int(found[2]) - 1] += statements
         elif (found and found[1] not in said.classes) or (scope and not found and scope != "%OVERALL%"):
-            raise _refuse(f"the part {scope}")
+            raise refused(f"the part {scope}")
     return parts
 
 
@@ -298,28 +294,28 @@ def _variance(said: Input, name: str, size: int, items: Sequence[str]) -> str:
         freed.append(set())
         labels.append({})
         for statement in statements:
-            if _independence(statement):
+            if is_covariance(statement):
                 continue
             if "@" in statement:
-                raise _refuse(f"a fixed value, '{statement}'")
+                raise refused(f"a fixed value, '{statement}'")
             if LABELS.search(statement) and _repeated(said, statement):
                 if BRACKET.match(statement) or RELATION.match(_bare(statement)):
-                    raise _refuse(f"an equality constraint, '{statement}'")
+                    raise refused(f"an equality constraint, '{statement}'")
                 labels[-1][_bare(statement).strip()] = LABELS.findall(statement)
             if RELATION.match(_bare(statement)):
-                raise _refuse(f"'{statement}'")
+                raise refused(f"'{statement}'")
             if not BRACKET.match(statement):
                 freed[-1] |= set(expand(_bare(statement), items))
     every = {i for i in items if i not in (*said.categorical, *said.nominal, *said.count)}
     if any(labels):  # of variances: the same ones in every class is what is meant without any
         if all(x == labels[0] for x in labels) and {v for k in labels[0] for v in expand(k, items)} == freed[0]:
             return "equal"
-        raise _refuse("equality constraints on variances")
+        raise refused("equality constraints on variances")
     if not any(freed):
         return "equal"
     if all(f >= every for f in freed):
         return "class"
-    raise _refuse("variances that differ by class for some items or classes alone")
+    raise refused("variances that differ by class for some items or classes alone")
 
 
 def _waves(said: Input, items: Sequence[str]) -> list[list[str]]:
@@ -331,11 +327,11 @@ def _waves(said: Input, items: Sequence[str]) -> list[list[str]]:
             for statement in statements:
                 found = BRACKET.match(statement)
                 if not found or "@" in statement:
-                    raise _refuse(f"'{statement}' beside other class variables")
+                    raise refused(f"'{statement}' beside other class variables")
                 own += [v for v, _ in _thresholds(found[1], items)]
         waves.append([i for i in items if i in own])
     if not all(waves) or sorted(i for w in waves for i in w) != sorted(items) or len({len(w) for w in waves}) > 1:
-        raise _refuse("several class variables whose items are not told apart by MODEL commands")
+        raise refused("several class variables whose items are not told apart by MODEL commands")
     return waves
 
 
@@ -367,11 +363,11 @@ def _measurement(said: Input, waves: Sequence[Sequence[str]]) -> str | list[str]
     every = [label for mine in labels for label in mine.values()]
     same = {key for key in labels[0] if all(mine.get(key) == labels[0][key] for mine in labels)}
     if len(every) - len(set(every)) > len(same) * (len(waves) - 1):
-        raise _refuse("equality constraints that are not those of one item over occasions")
+        raise refused("equality constraints that are not those of one item over occasions")
     numbers = range(len(waves[0]))
     held = {p for p in numbers if any(key[1] == p for key in same)}
     if any(key[1] in held and key not in same for mine in labels for key in mine):
-        raise _refuse("items that are invariant in some classes alone")
+        raise refused("items that are invariant in some classes alone")
     if len(held) == len(waves[0]):
         return "invariant"
     names = _item_names(waves)
@@ -392,11 +388,11 @@ def _order(said: Input, later: Mapping[str, set[str]]) -> int:
         before = later[name]
         order = len(before)
         if not before or before != set(names[max(t - order, 0) : t]):
-            raise _refuse(f"class variables that are no chain: {name} on {', '.join(sorted(before)) or 'none'}")
+            raise refused(f"class variables that are no chain: {name} on {', '.join(sorted(before)) or 'none'}")
         orders.add((t, order))
     longest = max(order for _, order in orders)
     if any(order != min(t, longest) for t, order in orders):
-        raise _refuse("transitions of different orders")
+        raise refused("transitions of different orders")
     return longest
 
 
@@ -412,9 +408,9 @@ def _censored(said: Input, items: Sequence[str], df: pd.DataFrame | None) -> dic
     kinds = re.findall(r"([\w -]+?)\s*\((\w+)\)", (said.option("VARIABLE", "CENSORED") or "").upper())
     by_item = {v: k for names, k in kinds for word in names.split() for v in expand(word, said.used)}
     if odd := [k for k in by_item.values() if k not in ("A", "B")]:
-        raise _refuse(f"censored items of the kind ({odd[0].lower()})")
+        raise refused(f"censored items of the kind ({odd[0].lower()})")
     if by_item and df is None:
-        raise _refuse("censored items without data: their limits are the outermost answers; give df=")
+        raise refused("censored items without data: their limits are the outermost answers; give df=")
     assert df is not None or not by_item
     found = {i: df[i] for i in items if i in by_item} if df is not None else {}
     return {
@@ -431,7 +427,7 @@ def _families(said: Input, items: Sequence[str], df: pd.DataFrame | None, out: O
     kinds = dict(re.findall(r"([\w-]+)\s*\((\w+)\)", counts))
     by_item = {v: k for names, k in kinds.items() for v in expand(names, said.used)}
     if odd := [k for k in by_item.values() if k not in KINDS]:
-        raise _refuse(f"counts of the kind ({odd[0].lower()})")
+        raise refused(f"counts of the kind ({odd[0].lower()})")
     censored = _censored(said, items, df)
     deep = set()
     if out is not None and len(out.results):

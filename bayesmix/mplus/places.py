@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 
@@ -184,6 +185,12 @@ def _response(model: Model, r: Response, words: Words) -> Iterator[Place]:
     """The parameters of items or of an outcome."""
     for t, role in [*((t, "") for t in r.predictor), *zip(r.auxiliary, r.family.auxiliary, strict=True)]:
         c, classes = _over(model, t.dims)
+        if role == "covariance":
+            for k, (p, (a, b)) in product(classes, enumerate(r.pair_places)):
+                entry = _Index(t)(**{r.pair_dim: p} | ({c.name: k} if c else {}))
+                scope = (words.names[c.name], k) if c else None
+                yield Place("WITH", words.names[r.items[b]], words.names[r.items[a]], ((1.0, entry),), scope)
+            continue
         for p, item in enumerate(r.items):
             for k in classes:
                 at = {r.item_dim: p} | ({c.name: k} if c else {})

@@ -9,6 +9,7 @@ from .item_functions import item_curves as item_curves
 from .item_information import information as information
 from .path_diagram import Diagram as Diagram
 from .path_diagram import diagram as diagram
+from .profile_pairs import profile_pairs as profile_pairs
 from .profiles import classes as classes
 from .profiles import enumeration as enumeration
 from .profiles import memberships as memberships
@@ -30,6 +31,7 @@ __all__ = [
     "memberships",
     "outcome",
     "profile",
+    "profile_pairs",
     "random_effects",
     "residuals",
     "scores",

@@ -13,6 +13,7 @@ import xarray as xr
 from bayesmix import plots
 from bayesmix.data import frame_weights, weight_columns
 from bayesmix.goodness import residuals
+from bayesmix.plots.profile_pairs import MOST
 from bayesmix.plots.regression_diagram import is_simple_regression
 from bayesmix.results import Comparison, Estimates, Fit, entered
 from bayesmix.spec import Model, level_words
@@ -63,6 +64,9 @@ def pictures(result: Fit | xr.DataTree, df: pd.DataFrame | None = None) -> Itera
         yield _picture("profile", title, caption.format(intervals), lambda: plots.profile(result)[0])
     elif isinstance(result, Fit) and df is not None and not model.sums:
         yield from _of_regression(result, df)
+    if any(r.family.joint for r in model.responses) and 1 < len(model.items) <= MOST:
+        yield _picture("profile_pairs", "Classes for two items at a time", PAIRS,
+                       lambda: plots.profile_pairs(result, df)[0, 0])  # fmt: skip
     if isinstance(result, Fit) and any(e.name in result.effect_scores for e in model.factors):
         yield _picture("scores", "Factor scores", SCORES, lambda: plots.scores(result, df)[0])
     if model.factors and not model.sums and _has_curves(model):
@@ -93,6 +97,10 @@ OF_ITEMS = (
     "Answers to the items",
     "What is answered to each item, with {}: the probability of a category, averaged over individuals, or of numbers "
     "their mean.",
+)
+PAIRS = (
+    "The classes for two items at a time: an ellipse holds half of a class by its residual covariance matrix, the "
+    "point is its mean."
 )
 SCORES = (
     "How the factor scores (EAP) are distributed, with their reliability, and the posterior standard deviation of each "

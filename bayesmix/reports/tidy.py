@@ -21,7 +21,7 @@ Reported = Fit | xr.DataTree | Enumeration | Study | ThreeStep
 """What tables and pages are made of."""
 DERIVED: tuple[Kind, ...] = (
     "sd", "variance", "icc", "correlation", "correlation matrix", "covariance matrix", "logit contrast",
-    "discrimination", "difficulty", "expected",
+    "discrimination", "difficulty", "expected", "residual correlation",
 )  # fmt: skip
 """What follows from parameters, but for transitions and shares, which have tables of their own."""
 

@@ -25,6 +25,7 @@ Kind = Literal[
     "parameter", "class size", "transition", "item probability", "sd", "variance", "icc", "correlation",
     "correlation matrix", "covariance matrix", "logit contrast", "share", "path effect", "discrimination", "difficulty",
     "expected",
+    "residual correlation",
 ]  # fmt: skip
 Group = Literal["parameter", "probability", "derived"]
 TABLES: tuple[Kind, ...] = ("class size", "transition", "item probability")
@@ -34,7 +35,7 @@ ITEM_RESPONSE: tuple[Kind, ...] = ("discrimination", "difficulty")
 MATRICES: tuple[Kind, ...] = ("correlation matrix", "covariance matrix")
 _SCALE_OF: dict[Kind, Scale] = {
     **dict.fromkeys(TABLES, LOGIT), "sd": LOG, "variance": SQRT, "icc": LOGIT, "correlation": FISHER_Z,
-    "correlation matrix": FISHER_Z, "share": LOGIT,
+    "correlation matrix": FISHER_Z, "share": LOGIT, "residual correlation": FISHER_Z,
 }  # fmt: skip
 
 

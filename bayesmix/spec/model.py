@@ -140,6 +140,10 @@ class Response:
     labels : tuple of str
         Names of the items in results, where they are not those of the columns: those of several
         occasions have one.
+    pairs : tuple of (str, str)
+        Items, by their names in results, whose residuals have a covariance: of a jointly normal response.
+    pair_dim : str
+        The dim of the pairs.
 
     Examples
     --------
@@ -156,6 +160,19 @@ class Response:
     category_dim: str = "category"
     threshold_dim: str = "threshold"
     labels: tuple[str, ...] = field(default=(), metadata=DATA)
+    pairs: tuple[tuple[str, str], ...] = field(default=(), metadata=DATA)
+    pair_dim: str = "item_pair"
+
+    @property
+    def pair_labels(self) -> list[str]:
+        """The pairs as results label them."""
+        return [", ".join(pair) for pair in self.pairs]
+
+    @property
+    def pair_places(self) -> list[tuple[int, int]]:
+        """The positions of the items of each pair."""
+        names = list(self.labels or self.items)
+        return [(names.index(a), names.index(b)) for a, b in self.pairs]
 
     @property
     def terms(self) -> Predictor:
@@ -352,13 +369,13 @@ class Model:
     @property
     def is_regression(self) -> bool:
         """Whether the parameters of the responses are coefficients: none belongs to an item."""
-        return not any(r.item_dim in t.parameter.dims for r in self.responses for t in r.terms)
+        return not any({r.item_dim, r.pair_dim} & {*t.parameter.dims} for r in self.responses for t in r.terms)
 
     def class_dims(self, dims: Iterable[Hashable]) -> tuple[str, ...]:
         """Those of `dims` that run over latent classes: all but items, categories, covariates and effects."""
         other = {RANDOM, f"{RANDOM}_"}
         for r in self.responses:
-            other |= {r.item_dim, r.category_dim, r.threshold_dim}
+            other |= {r.item_dim, f"{r.item_dim}_", r.category_dim, r.threshold_dim, r.pair_dim}
         for t in terms(self):
             other |= {t.covariates.name} if t.covariates else set()
             other |= {t.loading_dim, f"{t.loading_dim}_"} if t.loading_dim else set()

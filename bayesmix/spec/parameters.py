@@ -119,10 +119,11 @@ class Parameter:
         The name in results and in the PyMC model.
     dims : tuple of str
         Its named dims. For an `ordered` parameter the last dim is the ordered one.
-    support : {"real", "positive", "sd", "probability", "ordered", "cholesky", "unit"}
+    support : {"real", "positive", "sd", "probability", "ordered", "cholesky", "unit", "covariance"}
         Which values it may take: any; above zero; an SD of an effect, zero or more; from 0 to 1; increasing along the
         last dim; loadings of correlated effects, (..., effect, variable), triangular with a positive diagonal;
-        loadings by which the first variables are the effects themselves. Each is a class of
+        loadings by which the first variables are the effects themselves; a residual covariance, with which matrices are
+        positive definite. Each is a class of
         ``bayesmix.spec.supports``.
     prior : Prior
         Stated on the natural scale.

@@ -16,7 +16,7 @@ from scipy import special
 from bayesmix.checks import nearest
 from bayesmix.typing import Array
 
-SupportName = Literal["real", "positive", "sd", "probability", "ordered", "cholesky", "unit"]
+SupportName = Literal["real", "positive", "sd", "probability", "ordered", "cholesky", "unit", "covariance"]
 CLOSEST = 1e-17
 """Between thresholds that are the same in floating point: no response falls between them."""
 SMALLEST = 1e-300
@@ -49,6 +49,8 @@ class Support:
         Increasing along the last dim.
     is_triangular : bool
         Loadings (..., effect, variable) on independent effects, each of which is of one more variable.
+    is_conditional : bool
+        Values of other parameters restrict it.
     is_identity : bool
         Loadings (..., effect, variable) by which the first variables are the effects themselves.
     """
@@ -62,6 +64,7 @@ class Support:
     is_ordered: ClassVar[bool] = False
     is_triangular: ClassVar[bool] = False
     is_identity: ClassVar[bool] = False
+    is_conditional: ClassVar[bool] = False
 
     # between the two scales -----------------------------------------------------------------------
 
@@ -139,6 +142,17 @@ class Real(Support):
 
     name = "real"
     is_linear = True
+
+
+class Covariance(Support):
+    """A residual covariance: any number with which the matrix that it is an entry of is positive definite.
+
+    That is a condition on the SDs and covariances of a class together: elsewhere the log-likelihood is NaN.
+    """
+
+    name = "covariance"
+    ends_in_words = ", where matrices are positive definite"
+    is_conditional = True
 
 
 class Positive(Support):
@@ -364,6 +378,7 @@ SUPPORTS: dict[str, Support] = {
         Ordered(),
         CholeskyLoadings(),
         IdentityLoadings(),
+        Covariance(),
     )
 }
 """The supports by their names."""

@@ -7,6 +7,7 @@ from bayesmix.spec.blocks.classes import (
     cluster_class,
     random_class_logits,
 )
+from bayesmix.spec.blocks.covariances import Covariance, with_covariances
 from bayesmix.spec.blocks.effects import (
     factor_effects,
     named_factors,
@@ -46,6 +47,7 @@ from bayesmix.spec.blocks.regression import Regression, random_class_logits_of_r
 __all__ = [
     "CERTAIN",
     "LOADING",
+    "Covariance",
     "Families",
     "Formula",
     "Items",
@@ -81,6 +83,7 @@ __all__ = [
     "random_growth",
     "random_names",
     "repeated_measures",
+    "with_covariances",
     "with_offset",
     "with_thresholds_from_zero",
     "with_time_covariates",

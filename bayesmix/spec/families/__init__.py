@@ -7,6 +7,7 @@ from bayesmix.spec.families.base import Family, Place, check_family
 from bayesmix.spec.families.bernoulli import GUESS, Bernoulli
 from bayesmix.spec.families.binomial import Binomial
 from bayesmix.spec.families.censored_normal import CensoredNormal
+from bayesmix.spec.families.joint_normal import JointNormal, covariance_matrices
 from bayesmix.spec.families.negative_binomial import NegativeBinomial
 from bayesmix.spec.families.nominal import Nominal
 from bayesmix.spec.families.normal import LEAST_VARIANCE, Normal
@@ -26,6 +27,7 @@ __all__ = [
     "Binomial",
     "CensoredNormal",
     "Family",
+    "JointNormal",
     "Link",
     "NegativeBinomial",
     "Nominal",
@@ -41,6 +43,7 @@ __all__ = [
     "binomial",
     "censored_normal",
     "check_family",
+    "covariance_matrices",
     "log_softmax",
     "logsumexp",
     "negative_binomial",

@@ -138,6 +138,11 @@ class Family:
         """Whether the first further parameter is a residual "sd" or "variance"; empty where it is neither."""
         return ""
 
+    @property
+    def joint(self) -> bool:
+        """Whether the items of a response are dependent given what is latent."""
+        return False
+
     # what it makes of data ------------------------------------------------------------------------
 
     def refused(self, y: Array) -> str:
