@@ -151,9 +151,35 @@ class FreeEntries(Transform):
         return out
 
 
+class OrderedAbove(Transform):
+    """Takes vectors in order, above a fixed number each, to unconstrained ones: a logarithm, then PyMC's `ordered`.
+
+    Parameters
+    ----------
+    lower : array (row, 1)
+    """
+
+    name = "ordered_above"
+
+    def __init__(self, lower: Array) -> None:
+        self.lower = lower
+
+    def forward(self, value: Any, *inputs: Any) -> Any:
+        """Take the logarithms of the distances from below, and the order away."""
+        return ordered.forward(pt.log(value - self.lower))
+
+    def backward(self, value: Any, *inputs: Any) -> Any:
+        """Put in order, and above."""
+        return self.lower + pt.exp(ordered.backward(value))
+
+    def log_jac_det(self, value: Any, *inputs: Any) -> Any:
+        """Sum the logarithms of the slopes."""
+        return ordered.log_jac_det(value) + ordered.backward(value).sum(axis=-1)
+
+
 def _transform_of(b: Block) -> tuple[Any, Sequence[Any]]:
     """PyMC's transform of a block's distribution, and what it is given with a value."""
     if b.support.is_ordered:
-        return ordered, ()
+        return (ordered if b.above is None else OrderedAbove(b.above)), ()
     made = b.distributed()
     return _default_transform(made.owner.op, made), made.owner.inputs

@@ -190,6 +190,8 @@ class Block:
     support : Support
     mixing : array, optional
         The Cholesky factor of an exchangeable prior: entries = `scale` * (z @ mixing') with z ~ N(0, 1).
+    above : array (row, 1), optional
+        Of a vector in order the fixed entry before it, at which its prior is cut off.
     """
 
     name: str
@@ -200,6 +202,7 @@ class Block:
     support: Support
     scale: Array
     mixing: Array | None = None
+    above: Array | None = None
 
     def variable(self, dims: tuple[str, ...]) -> Any:
         """The random variable of the current PyMC model, where the block is the whole parameter, with its dims."""
@@ -207,7 +210,12 @@ class Block:
 
     def distributed(self) -> Any:
         """The distribution of :meth:`values`, those of a vector in order not put in order."""
-        return _limited(self.distribution, self.arguments, self.support, self.shape)
+        if self.above is None:
+            return _limited(self.distribution, self.arguments, self.support, self.shape)
+        import pymc as pm
+
+        one = getattr(pm, self.distribution).dist(**self.arguments)
+        return pm.Truncated.dist(one, lower=np.broadcast_to(self.above, self.shape), upper=None, shape=self.shape)
 
     def log_density(self, x: Any) -> Any:
         """The log density of natural entries of this shape."""
@@ -226,9 +234,13 @@ class Block:
         import pymc as pm
 
         if self.support.is_ordered:
-            spread = 0.5 * np.arange(self.shape[1])
-            return pt.as_tensor(np.zeros(self.shape) + spread - spread.mean())
+            return pt.as_tensor(self._apart())
         return self.entries(pm.distributions.distribution.support_point(self.distributed()))
+
+    def _apart(self) -> Array:
+        """Numbers in order: around zero, or above what is fixed."""
+        spread = 0.5 * np.arange(self.shape[1])
+        return np.zeros(self.shape) + (spread - spread.mean() if self.above is None else self.above + 0.5 + spread)
 
     def entries(self, value: Any) -> Any:
         """The parameter's entries, from values of the distribution."""
@@ -254,7 +266,7 @@ class Block:
 
         x = x[self.at].reshape(self.shape)
         if self.support.is_ordered:
-            return pt.as_tensor(x)
+            return pt.as_tensor(x if self.above is None else np.where(x[:, :1] > self.above, x, self._apart()))
         if self.mixing is not None:
             return pt.as_tensor(x) + self.entries(0.1 * pm.Normal.dist(0, 1, shape=self.shape))
         x = self._inside(x)
@@ -316,7 +328,8 @@ class Stated:
             (b.name, b.distribution, {k: np.asarray(v).tolist() for k, v in b.arguments.items()}) for b in self.blocks
         ]
         scales = [b.scale.tolist() for b in self.blocks if b.mixing is not None]
-        return [each, scales, self.at_means]
+        ends = [b.above.tolist() for b in self.blocks if b.above is not None]
+        return [each, scales, self.at_means, *([ends] if ends else [])]
 
     def shift(self, values: Mapping[str, Any]) -> Any:
         """Intercept at the means minus intercept at zero, over the dims of the parameter; arrays or tensors."""
@@ -336,6 +349,7 @@ def stated(data: Patterns, priors: Mapping[str, Prior]) -> dict[str, Stated]:
     follows = data.packing.followers
     # equal intercepts have different means of covariates beside them
     tied = {name for d in follows for name, _ in (d.place, *(place for _, place in d.terms))}
+    tied |= {p.name for p in data.model.parameters if p.domain.is_ordered and _is_fixed(data, p).any()}
     centred = {k: x for k, x in centred.items() if k in priors and priors[k].default and k not in tied}
     fixed = [k for k, own in data.packing.own.items() if k in priors and not priors[k].default and not own.any()]
     if fixed:
@@ -377,7 +391,9 @@ def _blocks(p: Parameter, data: Patterns, prior: Prior, centre: Array, unit: Arr
     distribution, arguments = _pymc(prior)
     in_units, kind = prior.distribution.startswith(OF_DATA), prior.distribution.removeprefix(OF_DATA)
 
-    def block(ending: str, at: tuple, shape: tuple, given: Mapping[str, float], mixing=None, of=distribution) -> Block:
+    def block(
+        ending: str, at: tuple, shape: tuple, given: Mapping[str, float], mixing=None, of=distribution, above=None
+    ) -> Block:
         m, s = centre[at].reshape(shape), unit[at].reshape(shape)
         own = s if in_units or mixing is None else np.ones(shape)
         used = (
@@ -386,7 +402,8 @@ def _blocks(p: Parameter, data: Patterns, prior: Prior, centre: Array, unit: Arr
         support = p.domain
         if p.domain.is_triangular:
             support = Positive() if ending == f"{FREE}_diagonal" else Real()
-        return Block(p.name + (AT_MEANS if centred else "") + ending, at, shape, of, used, support, own, mixing)
+        name = p.name + (AT_MEANS if centred else "") + ending
+        return Block(name, at, shape, of, used, support, own, mixing, above)
 
     if p.domain.is_triangular:
         diagonal = np.broadcast_to(np.eye(free.shape[-2], free.shape[-1], dtype=bool), free.shape)
@@ -394,16 +411,50 @@ def _blocks(p: Parameter, data: Patterns, prior: Prior, centre: Array, unit: Arr
             if some.any():
                 given = arguments if ending == "diagonal" else {"mu": 0.0, **arguments}
                 yield block(f"{FREE}_{ending}", np.nonzero(some), (int(some.sum()),), given, None, of)
-    elif p.domain.is_ordered or kind == EXCHANGEABLE:
-        axis = len(p.dims) - 1 if p.domain.is_ordered else _reference(p, data.model)
-        yield from _vectors(free, axis, block, arguments, kind)
+    elif p.domain.is_ordered:
+        yield from _in_order(p, data, block, arguments)
+    elif kind == EXCHANGEABLE:
+        yield from _vectors(free, _reference(p, data.model), block, arguments)
     elif free.any():
         at = np.nonzero(free) if free.ndim else ()
         yield block("" if free.all() else FREE, at, free.shape if free.all() else (int(free.sum()),), arguments)
 
 
-def _vectors(free: NDArray, axis: int | None, block, arguments: Mapping[str, float], kind: str) -> Iterator[Block]:
-    """A block for each pattern of free entries along the axis of thresholds, or of logits that share a reference."""
+def _in_order(p: Parameter, data: Patterns, block, arguments: Mapping[str, float]) -> Iterator[Block]:
+    """A block for the vectors whose thresholds are free from the same place on, above those that are fixed.
+
+    Raises
+    ------
+    ValueError
+        The threshold before a free one follows from others: where it ends the free one begins.
+    """
+    size = data.packing.own[p.name].shape[-1]
+    free, fixed = data.packing.own[p.name].reshape(-1, size), _is_fixed(data, p).reshape(-1, size)
+    value, position = data.packing.held[p.name].reshape(-1, size), np.arange(free.size).reshape(-1, size)
+    patterns = [q for q in np.unique(free, axis=0) if q.any()]
+    for k, pattern in enumerate(patterns):
+        which, columns = np.flatnonzero((free == pattern).all(axis=1)), np.flatnonzero(pattern)
+        before = columns[0] - 1
+        if (np.diff(columns) > 1).any() or (before >= 0 and not fixed[which, before].all()):
+            raise ValueError(
+                f"Some thresholds of '{p.name}' follow from others, and later ones of the same item are free, whose "
+                "prior must know the order: hold all thresholds of an item, or none, or fit by maximum likelihood."
+            )
+        at = np.unravel_index(position[which][:, columns].ravel(), data.packing.own[p.name].shape)
+        ending, above = FREE + (f"_{k}" if len(patterns) > 1 else ""), value[which, before][:, None]
+        yield block(ending, at, (len(which), len(columns)), arguments, above=above if before >= 0 else None)
+
+
+def _is_fixed(data: Patterns, p: Parameter) -> NDArray[np.bool_]:
+    """Entries with a known value."""
+    return ~np.isnan(data.packing.held[p.name]) & ~data.packing.estimated[p.name]
+
+
+def _vectors(free: NDArray, axis: int | None, block, arguments: Mapping[str, float]) -> Iterator[Block]:
+    """A block for each pattern of free entries along the axis of logits that share a reference.
+
+    theta_k = b_k - b_ref with b ~ Normal(0, sigma): covariance sigma^2 (I + 11').
+    """
     rows = np.moveaxis(free, cast(int, axis), -1).reshape(-1, free.shape[cast(int, axis)])
     position = np.moveaxis(np.arange(free.size).reshape(free.shape), cast(int, axis), -1).reshape(rows.shape)
     patterns = [q for q in np.unique(rows, axis=0) if q.any()]
@@ -411,11 +462,8 @@ def _vectors(free: NDArray, axis: int | None, block, arguments: Mapping[str, flo
         which, columns = np.flatnonzero((rows == pattern).all(axis=1)), np.flatnonzero(pattern)
         at = np.unravel_index(position[which][:, columns].ravel(), free.shape)
         ending, shape = FREE + (f"_{k}" if len(patterns) > 1 else ""), (len(which), len(columns))
-        if kind == EXCHANGEABLE:  # theta_k = b_k - b_ref with b ~ Normal(0, sigma): covariance sigma^2 (I + 11')
-            mixing = arguments["sigma"] * np.linalg.cholesky(np.eye(len(columns)) + 1.0)
-            yield block(ending, at, shape, {"mu": 0.0, "sigma": 1.0}, mixing)
-        else:
-            yield block(ending, at, shape, arguments)
+        mixing = arguments["sigma"] * np.linalg.cholesky(np.eye(len(columns)) + 1.0)
+        yield block(ending, at, shape, {"mu": 0.0, "sigma": 1.0}, mixing)
 
 
 def _reference(p: Parameter, model: Model) -> int | None:
