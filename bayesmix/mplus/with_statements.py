@@ -32,7 +32,6 @@ def says_independence(statement: str) -> bool:
 
 
 def covariances(
-    said: Any,
     overall: Sequence[str],
     parts: Sequence[Sequence[str]],
     items: Sequence[str],
