@@ -224,7 +224,7 @@ def latent_profiles(replications: int = 100, **settings) -> pd.DataFrame:
         model, PROFILES, n=400, replications=replications, seed=SEED, folder=kept("latent_profiles"),
         fit={"starts": 6, "finals": 2, "rounds": 1, "budget": 0, "simpler": False}, **settings,
     )  # fmt: skip
-    columns = ["truth", "average", "sd", "average_se", "cover", "n"]
+    columns = ["population", "average", "sd", "average_se", "cover", "n"]
     return write(done.summary()[columns].rename_axis("entry"), "latent_profiles")
 
 

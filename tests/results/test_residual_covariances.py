@@ -45,7 +45,8 @@ def test_of_a_posterior_it_is_that_of_the_means(fit):
 
 
 def test_without_covariances_it_is_diagonal_and_without_normal_items_refused(df):
-    plain = solved(lca(ITEMS, 2, family=bm.normal()), df, **{k: v for k, v in VALUES.items() if k != "item_covariance"})
+    values = {k: v for k, v in VALUES.items() if k != "item_covariance"}
+    plain = solved(lca(ITEMS, 2, family=bm.normal()), df, **values)
     assert_allclose(bm.residual_covariances(plain).loc["C = 2"], np.diag([1, 4, 0.25]))
     other = solved(
         lca(["u"], 1, family=bm.bernoulli()), pd.DataFrame({"u": [0, 1]}), class_logit=0.0, item_intercept=0.0
