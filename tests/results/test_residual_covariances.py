@@ -8,7 +8,7 @@ from numpy.testing import assert_allclose
 from scipy import stats
 
 import bayesmix as bm
-from bayesmix.plots.profile_pairs import ellipse
+from bayesmix.plots.ellipses import ellipse
 from solved import drawn_around, solved
 
 ITEMS = ["a", "b", "c"]
