@@ -170,6 +170,16 @@ def profiles():
     published = {2: ("-1988.990", 17), 3: ("-1877.965", 26), 4: ("-1851.345", 35), 5: ("-1825.332", 44)}
     by_class = {"family": bm.normal(), "variance": "class"}
     yield from enumerated("pisa", "profiles, variances by class", columns("pisa"), published, **by_class)
+    structures = {
+        ("equal", "equal"): {2: ("-1950.111", 19), 3: ("-1930.362", 24), 4: ("-1840.854", 29)},
+        ("class", "equal"): {2: ("-1930.959", 23), 3: ("-1859.466", 32), 4: ("-1844.841", 41)},
+        ("equal", "class"): {2: ("-1927.095", 25), 3: ("-1896.079", 36), 4: ("-1878.200", 47)},
+        ("class", "class"): {2: ("-1918.837", 29), 3: ("-1885.730", 44), 4: ("-1854.214", 59)},
+    }
+    for (variance, covariance), published in structures.items():
+        own = {"family": bm.normal(), "variance": variance, "covariance": covariance}
+        label = f"profiles, variances {variance}, covariances {covariance}"
+        yield from enumerated("pisa", label, columns("pisa"), published, **own)
     items = columns("kmeans_lpa")
     yield from enumerated("kmeans_lpa", "profiles, equal variances", items, {3: ("-1846.969", 22)}, family=bm.normal())
 

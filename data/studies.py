@@ -13,6 +13,7 @@ intercepts 1 and 0, slopes 0.2 and 0.8, residual variance 1. The mean squared er
 fitted by it and by the conventional model of Fig. 4.
 `reverse`: the other way round, data of the conventional model.
 `table_6`: section 8 of the 2006 paper: LCA, FMA and FMA-GoM of `ucla.csv`.
+`latent_profiles`: bias, standard errors and coverage of residual SDs and covariances by class.
 `section_4`: the two-level latent transition model of `toca.csv` beside the values it was generated from.
 """
 
@@ -27,6 +28,7 @@ from bayesmix.models.nels import figure_3, figure_4
 from bayesmix.models.regression_mixture import regression_mixture
 
 import bayesmix as bm
+from bayesmix import normal
 
 FOLDER = Path(__file__).parent / "studies"
 SEED = 2009
@@ -35,6 +37,12 @@ SAMPLE, SCHOOLS = (50, 10), (200, 15)
 """Clusters and their sizes: 2006, 2009."""
 STARTS = {"starts": 10, "finals": 3, "rounds": 1}
 BOTH_WAYS = {"starts": 8, "finals": 3, "rounds": 1, "mode": "NUMBA"}
+PROFILES = {
+    "class_logit": [0.4, 0.0],
+    "item_intercept": [[0.0, 0.0, 0.0], [2.5, 1.5, -1.5]],
+    "item_sd": [[1.0, 1.2, 0.8], [0.8, 1.0, 1.2]],
+    "item_covariance": [[0.6, 0.3, 0.2], [-0.2, 0.0, 0.5]],
+}
 REGRESSIONS = {"intercept": [1.0, 0.0], "coefficient": [[0.2], [0.8]], "residual_sd": 1.0}
 
 
@@ -209,7 +217,19 @@ def section_4(**_) -> pd.DataFrame:
     return write(found[["published", "ml", "ml_se"]].rename(columns={"ml": "ours", "ml_se": "SE"}), "section_4")
 
 
+def latent_profiles(replications: int = 100, **settings) -> pd.DataFrame:
+    """Recovery of residual covariances: 400 rows of three items, two classes with covariance matrices of their own."""
+    model = lca(["a", "b", "c"], 2, family=normal(), variance="class", covariance="class")
+    done = bm.study(
+        model, PROFILES, n=400, replications=replications, seed=SEED, folder=kept("latent_profiles"),
+        fit={"starts": 6, "finals": 2, "rounds": 1, "budget": 0, "simpler": False}, **settings,
+    )  # fmt: skip
+    columns = ["population", "average", "sd", "average_se", "cover", "n"]
+    return write(done.summary()[columns].rename_axis("entry"), "latent_profiles")
+
+
 STUDIES = {
+    "latent_profiles": latent_profiles,
     "section_4": section_4,
     "table_6": table_6,
     "table_2": table_2,

@@ -103,6 +103,19 @@ def test_the_table_of_mean_squared_errors_adds_up(studies, tmp_path):
     assert found["average_se"].between(0.05, 5).all()
 
 
+@pytest.mark.slow
+def test_the_table_of_latent_profiles_covers(studies):
+    kept = pd.read_csv(FOLDER / "studies" / "latent_profiles.csv", index_col=0)
+    shown = kept[kept.index.str.startswith(("item_sd", "item_covariance"))]
+    assert len(shown) == 12
+    assert (shown["n"] >= 95).all()
+    assert shown["cover"].between(0.87, 1.0).all()
+    assert ((shown["average"] - shown["population"]).abs() < 4 * shown["sd"] / shown["n"] ** 0.5 + 0.01).all()
+    found = studies.latent_profiles(replications=2)
+    assert list(found.index) == list(kept.index)
+    assert (found["population"] == kept["population"]).all()
+
+
 def test_the_mixture_is_chosen_where_it_made_the_data(studies, tmp_path):
     found = studies.section_2_2(replications=2)
     assert list(found["parameters"]) == [11, 8]

@@ -432,6 +432,29 @@ def test_profiles_of_pisa_with_many_ties_are_sound_and_replicated(variance, clas
     assert float((fit.params["item_sd"] / df.std().to_numpy()).min()) > 0.05
 
 
+PISA = {
+    ("equal", "equal"): {2: (-1950.111, 19), 3: (-1930.362, 24), 4: (-1840.854, 29)},
+    ("class", "equal"): {2: (-1930.959, 23), 3: (-1859.466, 32)},
+    ("equal", "class"): {2: (-1927.095, 25)},
+    ("class", "class"): {2: (-1918.837, 29)},
+}
+"""Mplus, variances and covariances: K, log-likelihood, parameters."""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("structure", "classes"), [(s, k) for s, each in PISA.items() for k in each])
+def test_latent_profiles_with_covariances_are_those_of_mplus(structure, classes):
+    df, (published, parameters) = read("pisa"), PISA[structure][classes]
+    model = lca(list(df), classes, family=bm.normal(), variance=structure[0], covariance=structure[1])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # of starts that collapse
+        fit = bm.fit(model, df, progress=False, starts=60)
+    assert fit.n_parameters == parameters
+    assert fit.n_individuals == 488
+    assert not fit.collapsed
+    assert fit.loglik == pytest.approx(published, abs=0.002) or fit.loglik > published
+
+
 def test_a_maximum_that_is_seldom_reached_is_found_in_the_profiles_of_kmeans():
     df = read("kmeans_lpa")
     fit = bm.fit(lca(list(df), 3, family=bm.normal()), df)

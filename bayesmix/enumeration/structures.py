@@ -92,7 +92,7 @@ class Structures:
             No such column of the table.
         """
         if criterion not in self.table:
-            raise ValueError(f"The criterion came as {criterion!r}: give one of {', '.join(self.table)}.")
+            raise ValueError(f"The criterion came as {criterion!r}: give one of {', '.join(map(str, self.table))}.")
         return pd.DataFrame({name: e.table[criterion] for name, e in self.enumerations.items()})
 
     @property

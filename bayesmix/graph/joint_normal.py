@@ -107,13 +107,15 @@ def _base(r: Response, known: dict[str, Tensor], sigma: Tensor, covariance: Tens
     inside = inside * both + unit
     lead = [d for d in inside.dims if d not in (item, other)]
     matrix = inside.transpose(*lead, item, other).values
-    with_nan = cholesky(disconnected_grad(matrix)).sum(axis=(-2, -1))  # NaN where it is not positive definite
-    sound = pt.invert(pt.isnan(disconnected_grad(with_nan)))
-    safe = pt.switch(sound[..., None, None], matrix, pt.eye(matrix.shape[-1]))
-    log_det = pt.switch(sound, pt.log(det(safe)), np.nan)
-    precision = px.as_xtensor(inv(safe), dims=(*lead, item, other)) * both
+    triangle: Any = cholesky(disconnected_grad(matrix))
+    with_nan = triangle.sum(axis=(-2, -1))  # NaN where it is not positive definite
+    sound: Any = pt.invert(pt.isnan(disconnected_grad(with_nan)))
+    safe: Any = pt.switch(sound[..., None, None], matrix, pt.eye(matrix.shape[-1]))
+    log_det: Any = pt.switch(sound, pt.log(det(safe)), np.nan)
+    precision: Any = px.as_xtensor(inv(safe), dims=(*lead, item, other)) * both
     size = (seen * (px.math.log(scale) + 0.5 * np.log(2 * np.pi))).sum(item)
-    return -0.5 * px.as_xtensor(log_det, dims=tuple(lead)) - size, precision
+    base: Any = px.as_xtensor(-0.5 * log_det, dims=tuple(lead))
+    return base - size, precision
 
 
 def _times(matrix: Tensor, x: Tensor, item: str, other: str) -> Tensor:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -150,7 +151,7 @@ def residual_matrices(data: Target, floor_of: Callable[[Response, Array], Array]
         )
 
 
-def _wide(of: Mapping[str, Array], t: Term, last: str, classes: tuple[str, ...]) -> Array:
+def _wide(of: Mapping[str, Any], t: Term, last: str, classes: tuple[str, ...]) -> Array:
     """An array of a parameter over (classes..., last), of length 1 where it does not vary."""
     x, dims = of[t.parameter.name], list(t.dims)
     for d in [d for d in dims if d not in (*classes, last)]:  # a class of one

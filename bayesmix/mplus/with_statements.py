@@ -32,7 +32,6 @@ def says_independence(statement: str) -> bool:
 
 
 def covariances(
-    said: Any,
     overall: Sequence[str],
     parts: Sequence[Sequence[str]],
     items: Sequence[str],
@@ -127,7 +126,7 @@ def _pairs(left: str, right: str, items: Sequence[str], statement: str) -> Itera
         for b, value in rights:
             if unknown := [v for v in (a, b) if v not in items]:
                 raise refused(f"'{statement}', a covariance of {unknown[0]}, which is no item")
-            pair = tuple(sorted((a, b), key=items.index))
+            pair = (a, b) if items.index(a) < items.index(b) else (b, a)
             if a != b and pair not in seen:
                 seen.add(pair)
-                yield (pair[0], pair[1]), value
+                yield pair, value

@@ -1,5 +1,6 @@
 from .agreement import against as against
 from .curves import class_curves as class_curves
+from .ellipses import profile_pairs as profile_pairs
 from .factor_scores import scores as scores
 from .flows import transitions as transitions
 from .forest import comparison as comparison
@@ -9,7 +10,6 @@ from .item_functions import item_curves as item_curves
 from .item_information import information as information
 from .path_diagram import Diagram as Diagram
 from .path_diagram import diagram as diagram
-from .profile_pairs import profile_pairs as profile_pairs
 from .profiles import classes as classes
 from .profiles import enumeration as enumeration
 from .profiles import memberships as memberships

@@ -13,7 +13,7 @@ import xarray as xr
 from bayesmix import plots
 from bayesmix.data import frame_weights, weight_columns
 from bayesmix.goodness import residuals
-from bayesmix.plots.profile_pairs import MOST
+from bayesmix.plots.ellipses import MOST
 from bayesmix.plots.regression_diagram import is_simple_regression
 from bayesmix.results import Comparison, Estimates, Fit, entered
 from bayesmix.spec import Model, level_words

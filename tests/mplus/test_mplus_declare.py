@@ -68,7 +68,7 @@ def test_a_label_of_all_classes_is_the_default_of_variances(said):
         (MIXTURE.replace("CLASSES", "WEIGHT = n; CLASSES"), "WEIGHT = n"),
         (MIXTURE.replace("CLASSES", "KNOWNCLASS = g(x = 1 2); CLASSES"), "KNOWNCLASS"),
         (MIXTURE + "MODEL: %OVERALL% f BY u1-u4;\n", "'F BY U1-U4'"),
-        (MIXTURE + "MODEL: %OVERALL% u1 WITH u2;\n", "'U1 WITH U2'"),
+        (MIXTURE + "MODEL: %OVERALL% u1 WITH u2;\n", "a covariance of U1"),
         (MIXTURE + "MODEL: %OVERALL%\n %c#1% [u1$1@15];\n", r"a fixed value, '\[U1\$1@15\]'"),
         (MIXTURE + "MODEL: %OVERALL%\n %c#1% [u1$1] (1);\n %c#2% [u1$1] (1);\n", r"an equality constraint, '\[U1\$1\]"),
         (MIXTURE + "MODEL: %OVERALL%\n %c#1% u1 ON x;\n", "'U1 ON X'"),
@@ -156,3 +156,40 @@ def test_other_formats_and_no_file(said, tmp_path):
         bm.mplus.data(said(""), tmp_path)
     with pytest.raises(ValueError, match=r"TYPE INDIVIDUAL and FORMAT 4F8\.0"):
         bm.mplus.data(said("", HEAD.replace("a.dat';", "a.dat'; FORMAT = 4F8.0;")), tmp_path)
+
+
+PROFILES = "USEVARIABLES = y1 y2 x; CLASSES = c(2);\nANALYSIS: TYPE = MIXTURE;\nMODEL: %OVERALL%\n"
+
+
+@pytest.mark.parametrize(
+    ("statements", "arguments"),
+    [
+        ("y1-x WITH y1-x;\n", {"covariance": "equal"}),
+        ("y1 WITH y2 x;\n y2 WITH x*.3;\n", {"covariance": "equal"}),
+        ("y1 WITH y2;\n", {"covariance": [("Y1", "Y2")]}),
+        ("y1 WITH y2@0 x;\n", {"covariance": [("Y1", "X")]}),
+        ("y1-x WITH y1-x@0;\n", {}),
+        ("%c#1% y1-x WITH y1-x;\n %c#2% y1-x WITH y1-x;\n", {"covariance": "class"}),
+        ("y1 WITH y2; %c#1% y2 WITH y1; y1-x; %c#2% y1 WITH y2*.1; y1-x;\n",
+         {"covariance": [("Y1", "Y2")], "covariance_by_class": True, "variance": "class"}),
+        ("%c#1% y1 WITH y2 (1);\n %c#2% y1 WITH y2 (1);\n", {"covariance": [("Y1", "Y2")]}),
+    ],
+)  # fmt: skip
+def test_covariances_within_classes_are_read(said, statements, arguments):
+    wanted = bm.models.lca(["Y1", "Y2", "X"], 2, family=bm.normal(), **arguments)
+    assert bm.mplus.model(said(PROFILES + statements)) == wanted
+
+
+@pytest.mark.parametrize(
+    ("statements", "words"),
+    [
+        ("y1 WITH y2@.5;\n", "a fixed value"),
+        ("%c#1% y1 WITH y2;\n", "differs in some classes alone"),
+        ("y1 WITH y2; %c#1% y1 WITH y2@0;\n", "zero in some classes alone"),
+        ("y1 WITH x; %c#1% y1 WITH y2; %c#2% y1 WITH y2;\n", "some differ by class and some do not"),
+        ("y1 WITH n;\n", "which is no item"),
+    ],
+)
+def test_covariances_that_no_structure_has_are_refused(said, statements, words):
+    with pytest.raises(ValueError, match=f"The input has .*{words}"):
+        bm.mplus.model(said(PROFILES + statements))

@@ -60,16 +60,17 @@ def profile_pairs(result: Fit | xr.DataTree, df: pd.DataFrame | None = None, *, 
     n = len(items) - 1
     figure, axes = plt.subplots(n, n, figsize=(2.4 * n + 1.4, 2.4 * n + 0.8), squeeze=False, layout="constrained")
     for i, j in np.ndindex(n, n):
+        ax: Any = axes[i, j]
         if j > i:
-            axes[i, j].set_visible(False)
+            ax.set_visible(False)
             continue
-        _draw(axes[i, j], (j, i + 1), items, means, sigma, df, share)
-        axes[i, j].set_xlabel(items[j] if i == n - 1 else "")
-        axes[i, j].set_ylabel(items[i + 1] if j == 0 else "")
-        bare(axes[i, j])
+        _draw(ax, (j, i + 1), items, means, sigma, df, share)
+        ax.set_xlabel(items[j] if i == n - 1 else "")
+        ax.set_ylabel(items[i + 1] if j == 0 else "")
+        bare(ax)
     handles = [axes[0, 0].plot([], [], color=COLOURS[k % len(COLOURS)], label=text)[0] for k, text in enumerate(labels)]
     if len(labels) > 1:
-        figure.legend(handles=handles, loc="upper right" if n > 1 else "outside right", frameon=False)
+        figure.legend(handles=handles, loc="upper right" if n > 1 else "outside right upper", frameon=False)
     return axes
 
 
