@@ -220,13 +220,13 @@ class Patterns:
         first[which] = np.arange(len(which))
         return y[first], which
 
-    def outcomes(self, r: Response, item: str) -> float:
-        """How many outcomes an item has: its categories; of trials by row one more than their mean; else none."""
+    def outcomes(self, r: Response, item: str) -> int:
+        """How many outcomes an item has: its categories; of trials by row one more than their mean, rounded up."""
         if r.family.column is None:
             return len(self.categories.get(item, ()))
         n, y = self.arrays[f"{r.name}:trials"].values[:, r.items.index(item)], self.responses[r.name]
         weight = np.where(np.isnan(y[:, r.items.index(item)]), 0.0, self.counts)
-        return 1.0 + float((weight * np.nan_to_num(n)).sum() / max(weight.sum(), 1e-300))
+        return 1 + int(np.ceil((weight * np.nan_to_num(n)).sum() / max(weight.sum(), 1e-300)))
 
     def keep[T](self, name: Hashable, made_of: tuple, make: Callable[[], T]) -> T:
         """What `make` makes, made once for all problems with these very arrays, wherever their nodes are."""

@@ -343,7 +343,7 @@ def _answers(data: Target, r: Response, t: Term, at: Sequence[int], parts, known
     return _Answers(rows, w if which is None else np.bincount(which, weights=w, minlength=len(rows)))
 
 
-def _margin(r: Response, role: str, y: Array, w: Array, n: float, width: int | None, narrowest: float):
+def _margin(r: Response, role: str, y: Array, w: Array, n: int, width: int | None, narrowest: float):
     if role == "sigma":
         w = w * ~np.isnan(y)
         mean = np.nansum(w * np.nan_to_num(y)) / w.sum()

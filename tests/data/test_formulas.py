@@ -98,7 +98,7 @@ REFUSED = {
     "0 + x": "leaves out the intercept",
     "x - p": r"takes 'p' out, which is not in it: .* I\(x - p\)",
     "-x": "takes 'x' out",
-    "x + offset(p)": "an offset, which these models do not take",
+    "x + offset(p)": "an offset: it stands beside the formula",
     "offset( log(p) )": "an offset",
     "x / 100": r"cannot be read.*arithmetic as I\(",
     "2 * x": "cannot be read",
