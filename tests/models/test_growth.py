@@ -15,7 +15,7 @@ import bayesmix as bm
 from bayesmix.data import Dataset
 from bayesmix.graph import LogLikelihood
 from bayesmix.ml import Target
-from solved import drawn_around
+from solved import drawn_around, solved
 
 ITEMS = ["y1", "y2", "y3", "y4"]
 TIMES = [0.0, 1.0, 2.5, 4.0]
@@ -500,8 +500,14 @@ def test_three_steps_from_growth():
 def test_a_trajectory_is_the_mean_of_simulated_data(kind, family):
     df = frame(150, seed=13, kind=kind)
     model = growth(ITEMS, 2, times=TIMES, family=family)
-    fit = bm.fit(model, df, **QUICK)
-    drawn = bm.simulate(model, {str(k): v.values for k, v in fit.params.items()}, n=40_000, seed=1)
+    held = {
+        "class_logit": [0.3, 0.0], "I_mean": [1.0, -0.5], "S_mean": [-0.3, 0.3], "u_I_sd": 0.8, "u_S_on_u_I": -0.2,
+        "u_S_sd": 0.2, "random": 1.0, "time_score": [[1.0] * 4, TIMES], "residual_sd": 0.5,
+        "outcome_threshold": [0.0, 1.5],
+    }  # fmt: skip
+    values = {p.name: np.asarray(held[p.name]) for p in model.parameters}
+    fit = solved(model, df, **values)
+    drawn = bm.simulate(model, values, n=40_000, seed=1)
     table = bm.trajectories(fit, points=9)
     for c in (1, 2):
         own = table.xs(c, level="class")
