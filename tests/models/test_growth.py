@@ -15,6 +15,7 @@ import bayesmix as bm
 from bayesmix.data import Dataset
 from bayesmix.graph import LogLikelihood
 from bayesmix.ml import Target
+from command import run
 from solved import drawn_around, solved
 
 ITEMS = ["y1", "y2", "y3", "y4"]
@@ -648,3 +649,20 @@ def test_growth_factors_have_the_gradients_of_their_likelihood():
     step = 1e-6 * np.eye(len(theta))
     numeric = [(graph.value(theta + s) - graph.value(theta - s)) / 2e-6 for s in step]
     assert_allclose(gradient, np.array(numeric, dtype=float), rtol=1e-4, atol=1e-4)
+
+
+def test_the_command_line_fits_both_forms(tmp_path):
+    df = frame(120, seed=16)
+    df.to_csv(tmp_path / "wide.csv", index=False)
+    long(df).to_csv(tmp_path / "long.csv", index=False)
+    quick = ("--starts", "4", "--rounds", "1", "--budget", "0", "--quiet")
+    wide = ("--items", "y1-y4", "--set", "times=0,1,2.5,4", "--set", "random=1")
+    rows = ("--formula", "y ~ t", "--set", "id=id", "--set", "random=1")
+    for name, words in (("wide", wide), ("long", rows)):
+        out = tmp_path / name
+        done = run("fit", "growth", str(tmp_path / f"{name}.csv"), *words, "--classes", "2", *quick, "--out", str(out))
+        assert done.exit_code == 0, done.output
+        table = pd.read_csv(out / "trajectories.csv")
+        assert {"class", "time", "expected", "lower", "upper"} <= {*table}
+    a, b = (bm.Fit.load(tmp_path / k / "fit.nc") for k in ("wide", "long"))
+    assert b.loglik == pytest.approx(a.loglik, abs=1e-4)
