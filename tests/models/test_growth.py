@@ -340,6 +340,16 @@ def test_wide_refuses_missing_labels():
 # fits ---------------------------------------------------------------------------------------------
 
 
+def test_classes_are_told_apart_by_their_growth_factors():
+    """Where nothing but their means depends on the class, like= has to go by these."""
+    df = frame(300, seed=17, kind="binary", missing=0.0)
+    model = growth(ITEMS, 2, times=TIMES, family=bm.bernoulli(), random="0")
+    for sign in (1, -1):
+        like = {"I_mean": np.array([2.0, -1.0])[::sign], "S_mean": np.array([-0.5, 0.4])[::sign]}
+        fit = bm.fit(model, df, like=like, starts=4, rounds=1, budget=0, progress=False)
+        assert np.sign(np.diff(fit.params["I_mean"].values)) == np.sign(np.diff(like["I_mean"]))
+
+
 def test_recovery_of_a_growth_mixture():
     model = growth(ITEMS, 2, variance="occasion")
     truth = {

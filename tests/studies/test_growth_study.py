@@ -17,7 +17,7 @@ def script():
     return module
 
 
-@pytest.mark.parametrize("name", ["mixture"])
+@pytest.mark.parametrize("name", ["mixture", "binary"])
 def test_intervals_hold_the_true_values(name):
     table = pd.read_csv(FOLDER / "studies" / f"growth_{name}.csv", index_col="entry")
     assert (table["n"] == 100).all()
