@@ -264,8 +264,8 @@ def _sequence(of: Mapping[Any, Any], key: str, text: str, names: Sequence[str]) 
     """Read a sequence of such kinds from `text`: groups of columns, or texts, parted by ``;``; columns; numbers."""
     if Sequence in of:
         return [columns(group, names) for group in text.split(";")]
-    if int in of:
-        return [read_as(int, key, word.strip(), names) for word in text.split(",")]
+    if kind := next((k for k in (int, float) if k in of), None):
+        return [read_as(kind, key, word.strip(), names) for word in text.split(",")]
     return [part.strip() or None for part in text.split(";")] if ";" in text else columns(text, names)
 
 

@@ -40,7 +40,8 @@ def item_response(model: Model, values: Tensors) -> Iterator[tuple[Quantity, Ten
 def _is_loading(model: Model, t: Term) -> bool:
     """Whether a term is loadings of items on factors of individuals."""
     levels = {e.level for e in model.effects if e.name in t.effects}
-    return t.covariates is None and levels == {"individual"} and not t.rename
+    sums = {e.name for e in model.sums}  # times, not discriminations
+    return t.covariates is None and levels == {"individual"} and not t.rename and not sums & {*t.effects}
 
 
 def _alone(loading: Tensor, dim: str) -> Tensor:

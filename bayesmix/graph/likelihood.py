@@ -74,8 +74,8 @@ def _standard_normal(level: str, k: int, data: Tensors) -> Tensor:
 def _effect(e: Effect, z: Tensor | None, values: Tensors, data: Tensors, effects: Tensors) -> Tensor:
     mean = predictor(e.mean, values, data, effects)
     spread = z if e.sd is None or z is None else term(e.sd, values, data, effects) * z
-    parts = [x for x in (mean, spread) if x is not None]
-    out = sum(parts[1:], parts[0])
+    parts: list[Any] = [x for x in (mean, spread) if x is not None]
+    out: Any = sum(parts[1:], parts[0])
     if "cluster" in out.dims and e.level == "individual":
         return to_individuals(out, data)
     return out

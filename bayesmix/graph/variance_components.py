@@ -130,7 +130,7 @@ def of_sums(model: Model, values: Tensors, data: Tensors) -> Iterator[tuple[Quan
 
 def _stacked(parts: list[Any], dim: str) -> Tensor:
     """Tensors beside each other in a new last dim; None is zero."""
-    base: Any = sum((0.0 * x for x in parts if x is not None), px.as_xtensor(0.0))
+    base: Any = sum((0.0 * x for x in parts if x is not None), cast(Any, px.as_xtensor(0.0)))
     return cast(Any, px.concat([(base if x is None else base + x).expand_dims(dim) for x in parts], dim=dim))
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 import pandas as pd
 import xarray as xr
+from numpy.typing import NDArray
 
 from bayesmix.data import as_frame
 from bayesmix.plots.style import COLOURS, bare, class_word, legend
@@ -129,15 +130,15 @@ def _codes(df: pd.DataFrame, r: Any) -> Array:
     return np.stack([np.asarray(c, dtype=float) for c in columns], axis=1)
 
 
-def _modal(fit: Fit, model: Model, n: int) -> Array:
+def _modal(fit: Fit, model: Model, n: int) -> NDArray[np.int64]:
     """The most likely class of each row, the first where there is one class alone or no answer."""
     name = model.classes[0].name
     if f"{name}_posterior" not in fit.classes:
-        return np.zeros(n, dtype=int)
+        return np.zeros(n, dtype=np.int64)
     p = np.nan_to_num(fit.classes[f"{name}_posterior"].values)
     if len(p) != n:
         raise ValueError(f"The data came with {n} rows, those of the fit are {len(p)}: give the data of the fit.")
-    return p.argmax(axis=1)
+    return p.argmax(axis=1).astype(np.int64)
 
 
 def _modal_clusters(fit: Fit, model: Model) -> dict[Any, int]:

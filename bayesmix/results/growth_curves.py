@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -207,7 +207,7 @@ def _columns_at(model: Model, df: pd.DataFrame, time: str, times: Array, result:
     rows = {c: df[c].mean() if pd.api.types.is_numeric_dtype(df[c]) else df[c].mode().iloc[0] for c in used}
     grid = pd.DataFrame({**{c: [x] * len(times) for c, x in rows.items()}, time: times})
     for c in (c for c in used if isinstance(df[c].dtype, pd.CategoricalDtype)):
-        grid[c] = pd.Categorical(grid[c], dtype=df[c].dtype)
+        grid[c] = pd.Categorical(grid[c], dtype=cast(pd.CategoricalDtype, df[c].dtype))
     grid[list(model.items)] = np.nan
     grid[model.cluster] = df[model.cluster].iloc[0]
     if model.freq:

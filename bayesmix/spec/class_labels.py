@@ -247,7 +247,7 @@ def profiles(model: Model, values: Mapping[str, Array], dims: tuple[str, ...]) -
     Where responses do not depend on it (classes of clusters), the logits of other classes that do. None
     where nothing does.
     """
-    of_responses = {t.parameter.name for r in model.responses for t in r.terms}
+    of_responses = _of_responses(model)
     of_others = {t.parameter.name for c in model.classes if c.name not in dims for t in c.predictor}
     for used in (of_responses, of_others):
         named = [p for p in model.parameters if p.name in used and p.name in values]
@@ -258,8 +258,14 @@ def profiles(model: Model, values: Mapping[str, Array], dims: tuple[str, ...]) -
 
 def _measured(model: Model, dims: tuple[str, ...]) -> bool:
     """Whether responses depend on the class: such classes are put in order first, others by them."""
-    of_responses = {t.parameter.name for r in model.responses for t in r.terms}
+    of_responses = _of_responses(model)
     return any(p.name in of_responses and set(p.dims) & set(dims) for p in model.parameters)
+
+
+def _of_responses(model: Model) -> set[str]:
+    """Parameters of responses, and of the sums of effects that they load on: means of growth factors."""
+    parts = (*model.responses, *model.sums)
+    return {t.parameter.name for part in parts for t in part.terms}
 
 
 def _columns(p: Parameter, values: Mapping[str, Array], dims: tuple[str, ...]) -> list[Array]:

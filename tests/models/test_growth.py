@@ -15,7 +15,8 @@ import bayesmix as bm
 from bayesmix.data import Dataset
 from bayesmix.graph import LogLikelihood
 from bayesmix.ml import Target
-from solved import drawn_around
+from command import run
+from solved import drawn_around, solved
 
 ITEMS = ["y1", "y2", "y3", "y4"]
 TIMES = [0.0, 1.0, 2.5, 4.0]
@@ -339,6 +340,16 @@ def test_wide_refuses_missing_labels():
 # fits ---------------------------------------------------------------------------------------------
 
 
+def test_classes_are_told_apart_by_their_growth_factors():
+    """Where nothing but their means depends on the class, like= has to go by these."""
+    df = frame(300, seed=17, kind="binary", missing=0.0)
+    model = growth(ITEMS, 2, times=TIMES, family=bm.bernoulli(), random="0")
+    for sign in (1, -1):
+        like = {"I_mean": np.array([2.0, -1.0])[::sign], "S_mean": np.array([-0.5, 0.4])[::sign]}
+        fit = bm.fit(model, df, like=like, starts=4, rounds=1, budget=0, progress=False)
+        assert np.sign(np.diff(fit.params["I_mean"].values)) == np.sign(np.diff(like["I_mean"]))
+
+
 def test_recovery_of_a_growth_mixture():
     model = growth(ITEMS, 2, variance="occasion")
     truth = {
@@ -500,8 +511,14 @@ def test_three_steps_from_growth():
 def test_a_trajectory_is_the_mean_of_simulated_data(kind, family):
     df = frame(150, seed=13, kind=kind)
     model = growth(ITEMS, 2, times=TIMES, family=family)
-    fit = bm.fit(model, df, **QUICK)
-    drawn = bm.simulate(model, {str(k): v.values for k, v in fit.params.items()}, n=40_000, seed=1)
+    held = {
+        "class_logit": [0.3, 0.0], "I_mean": [1.0, -0.5], "S_mean": [-0.3, 0.3], "u_I_sd": 0.8, "u_S_on_u_I": -0.2,
+        "u_S_sd": 0.2, "random": 1.0, "time_score": [[1.0] * 4, TIMES], "residual_sd": 0.5,
+        "outcome_threshold": [0.0, 1.5],
+    }  # fmt: skip
+    values = {p.name: np.asarray(held[p.name]) for p in model.parameters}
+    fit = solved(model, df, **values)
+    drawn = bm.simulate(model, values, n=40_000, seed=1)
     table = bm.trajectories(fit, points=9)
     for c in (1, 2):
         own = table.xs(c, level="class")
@@ -642,3 +659,20 @@ def test_growth_factors_have_the_gradients_of_their_likelihood():
     step = 1e-6 * np.eye(len(theta))
     numeric = [(graph.value(theta + s) - graph.value(theta - s)) / 2e-6 for s in step]
     assert_allclose(gradient, np.array(numeric, dtype=float), rtol=1e-4, atol=1e-4)
+
+
+def test_the_command_line_fits_both_forms(tmp_path):
+    df = frame(120, seed=16)
+    df.to_csv(tmp_path / "wide.csv", index=False)
+    long(df).to_csv(tmp_path / "long.csv", index=False)
+    quick = ("--starts", "4", "--rounds", "1", "--budget", "0", "--quiet")
+    wide = ("--items", "y1-y4", "--set", "times=0,1,2.5,4", "--set", "random=1")
+    rows = ("--formula", "y ~ t", "--set", "id=id", "--set", "random=1")
+    for name, words in (("wide", wide), ("long", rows)):
+        out = tmp_path / name
+        done = run("fit", "growth", str(tmp_path / f"{name}.csv"), *words, "--classes", "2", *quick, "--out", str(out))
+        assert done.exit_code == 0, done.output
+        table = pd.read_csv(out / "trajectories.csv")
+        assert {"class", "time", "expected", "lower", "upper"} <= {*table}
+    a, b = (bm.Fit.load(tmp_path / k / "fit.nc") for k in ("wide", "long"))
+    assert b.loglik == pytest.approx(a.loglik, abs=1e-4)
