@@ -256,5 +256,5 @@ def answered_rows(rows: Dataset, at: NDArray[np.int64], y: Array, apart: Sequenc
         known[k] = replace(x, codes=x.codes[own]) if k in individual or apart is not None else x
     return Dataset(
         rows.model, pd.RangeIndex(len(at)), np.ones(len(at), dtype=bool), np.ones(len(at)), coded, designs, labels,
-        owner, True, groups, known,
+        owner, True, groups=groups, known=known,
     )  # fmt: skip
