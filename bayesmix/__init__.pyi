@@ -12,6 +12,8 @@ from .enumeration.bootstrap_test import BootstrapTest as BootstrapTest
 from .enumeration.bootstrap_test import lr_test as lr_test
 from .enumeration.fits import Enumeration as Enumeration
 from .enumeration.fits import enumerate_classes as enumerate_classes
+from .enumeration.invariance_steps import Invariance as Invariance
+from .enumeration.invariance_steps import invariance as invariance
 from .enumeration.structures import Structures as Structures
 from .enumeration.structures import enumerate_structures as enumerate_structures
 from .enumeration.vuong import VuongTest as VuongTest
@@ -34,6 +36,8 @@ from .inference.contrasts import contrast as contrast
 from .inference.nested import LikelihoodRatio as LikelihoodRatio
 from .inference.nested import likelihood_ratio as likelihood_ratio
 from .inference.pooling import pool as pool
+from .inference.sizes_at import ClassSizes as ClassSizes
+from .inference.sizes_at import class_sizes as class_sizes
 from .inference.wald import WaldTest as WaldTest
 from .inference.wald import test as test
 from .listing.overview import report as report
@@ -90,6 +94,7 @@ from .spec.model import Response as Response
 from .spec.model import Term as Term
 from .spec.model import constrain as constrain
 from .spec.model import survey as survey
+from .spec.parameters import Alike as Alike
 from .spec.parameters import Fixed as Fixed
 from .spec.parameters import Parameter as Parameter
 from .spec.parameters import Prior as Prior
@@ -106,8 +111,10 @@ from .three_steps.relating import three_step as three_step
 from .three_steps.result import ThreeStep as ThreeStep
 
 __all__ = [
+    "Alike",
     "Bootstrap",
     "BootstrapTest",
+    "ClassSizes",
     "ClassStatus",
     "Comparison",
     "Contrast",
@@ -120,6 +127,7 @@ __all__ = [
     "Fixed",
     "GoodnessOfFit",
     "ImportanceFailed",
+    "Invariance",
     "LatentClass",
     "LikelihoodRatio",
     "LittleTest",
@@ -150,6 +158,7 @@ __all__ = [
     "class_curves",
     "class_draws",
     "class_probabilities",
+    "class_sizes",
     "class_status",
     "classification",
     "classification_diagnostics",
@@ -166,6 +175,7 @@ __all__ = [
     "fit",
     "gauss_hermite",
     "goodness_of_fit",
+    "invariance",
     "item_curves",
     "likelihood_ratio",
     "little_test",

@@ -101,6 +101,17 @@ def needs_cluster_classes(classes: int, **asked: object) -> None:
     _needs(classes, asked, "classes of clusters", "cluster_classes=2 or more")
 
 
+def needs_groups(group: str | None, **asked: object) -> None:
+    """Refuse settings of observed groups, likewise, where there is no column of them.
+
+    Raises
+    ------
+    ValueError
+        The first of them that asks for groups.
+    """
+    _needs(group, asked, "groups", "group='the column of groups'")
+
+
 def _needs(there: object, asked: dict[str, object], what: str, hint: str) -> None:
     if not there and (came := [f"{k}={v!r}" for k, v in asked.items() if v and v != "none"]):
         raise ValueError(f"{came[0]} came without {what}: give {hint}.")

@@ -18,7 +18,7 @@ from bayesmix.models.lca import lca
 from bayesmix import Model, constrain
 from bayesmix.checks import one_of
 from bayesmix.spec import Equal, Fix
-from bayesmix.spec.blocks import Formula, Items, Offset
+from bayesmix.spec.blocks import Formula, Items, KnownColumn, Measurement, Offset
 from bayesmix.spec.families.negative_binomial import NegativeBinomial
 
 
@@ -33,6 +33,11 @@ def count_mixture(
     effects: str | None = None,
     cluster_covariates: Formula = None,
     offset: Offset = None,
+    group: str | None = None,
+    measurement_by_group: Measurement = "equal",
+    sizes_by_group: bool = True,
+    slopes_by_group: bool = True,
+    known: KnownColumn = None,
     fix: Fix = None,
     equal: Equal = None,
 ) -> Model:
@@ -46,6 +51,8 @@ def count_mixture(
         As in :func:`bayesmix.models.lca`.
     dispersion : {"equal", "class"}
         alpha: the same in all classes, or one for each.
+    group, measurement_by_group, sizes_by_group, slopes_by_group, known
+        As in :func:`bayesmix.models.lca`; dispersions are the residuals.
     fix, equal
         Entries that are fixed, held equal or related by equations: as in :func:`bayesmix.constrain`.
 
@@ -68,5 +75,8 @@ def count_mixture(
     declared = lca(
         items, classes, covariates, counts, dispersion, freq,
         cluster=cluster, effects=effects, cluster_covariates=cluster_covariates, offset=offset,
+        group=group,
+        measurement_by_group=measurement_by_group, sizes_by_group=sizes_by_group, slopes_by_group=slopes_by_group,
+        known=known,
     )  # fmt: skip
     return constrain(replace(declared, name="count_mixture"), fix=fix, equal=equal)

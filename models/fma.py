@@ -22,7 +22,7 @@ from collections.abc import Mapping, Sequence
 from bayesmix import LatentClass, Model, constrain
 from bayesmix.checks import needs_clusters
 from bayesmix.spec import Equal, Fix, blocks
-from bayesmix.spec.blocks import Families, Formula, Items
+from bayesmix.spec.blocks import Families, Formula, Items, KnownColumn, Measurement
 
 
 def fma(
@@ -45,6 +45,12 @@ def fma(
     factor_clusters: bool = True,
     covariance: blocks.Covariance = "none",
     covariance_by_class: bool = False,
+    group: str | None = None,
+    measurement_by_group: Measurement = "equal",
+    sizes_by_group: bool = True,
+    slopes_by_group: bool = True,
+    factors_by_group: bool = True,
+    known: KnownColumn = None,
     fix: Fix = None,
     equal: Equal = None,
 ) -> Model:
@@ -75,6 +81,12 @@ def fma(
     covariance, covariance_by_class
         Residual covariances of chosen pairs of normal items, as in :func:`bayesmix.models.lca`; those of all pairs
         would leave nothing to the factors.
+    group, measurement_by_group, sizes_by_group, slopes_by_group, known
+        As in :func:`bayesmix.models.lca`.
+    factors_by_group : bool
+        Whether the means and SDs of the factors differ by group, 0 and 1 in the first. A mean is free where some item
+        of the factor has the same intercepts in all groups, an SD where some loading is the same (and the SD does not
+        differ by class).
     fix, equal
         Entries that are fixed, held equal or related by equations: as in :func:`bayesmix.constrain`.
 
@@ -117,4 +129,6 @@ def fma(
     declared = Model(
         "fma", responses, (LatentClass("C", classes, "individual", (*logits, *loaded)),), (*u, *eta), cluster, freq
     )
+    by_group = blocks.ByGroup(measurement_by_group, sizes_by_group, slopes_by_group, factors=factors_by_group)
+    declared = blocks.known_pairs(blocks.over_groups(declared, group, by_group), known)
     return constrain(declared, fix=fix, equal=equal)

@@ -17,7 +17,7 @@ from collections.abc import Mapping, Sequence
 from bayesmix import LatentClass, Model, constrain
 from bayesmix.checks import needs_clusters, one_of
 from bayesmix.spec import Equal, Fix, blocks
-from bayesmix.spec.blocks import Families, Formula, Items
+from bayesmix.spec.blocks import Families, Formula, Items, Measurement
 
 
 def fma_gom(
@@ -40,6 +40,11 @@ def fma_gom(
     cluster_effects: str | None = None,
     cluster_covariates: Formula = None,
     factor_clusters: bool = True,
+    group: str | None = None,
+    measurement_by_group: Measurement = "equal",
+    sizes_by_group: bool = True,
+    slopes_by_group: bool = True,
+    factors_by_group: bool = True,
     fix: Fix = None,
     equal: Equal = None,
 ) -> Model:
@@ -59,6 +64,11 @@ def fma_gom(
         Covariance matrix of the membership logits, or one factor (35); the same for K = 2.
     effects_on_factors : bool
         Whether the membership logits are correlated with the factors: they load on them too, by m of (39).
+    group, measurement_by_group, sizes_by_group, slopes_by_group
+        As in :func:`bayesmix.models.lca`; the covariance matrix of the memberships does not differ.
+    factors_by_group : bool
+        Whether the means and SDs of the factors differ by group, 0 and 1 in the first. A mean is free where some item
+        of the factor has the same intercepts in all groups, an SD where some loading is the same.
     fix, equal
         Entries that are fixed, held equal or related by equations: as in :func:`bayesmix.constrain`.
 
@@ -93,4 +103,6 @@ def fma_gom(
     on_factors = (blocks.class_on_factors(tuple(pattern)),) if effects_on_factors else ()
     c = LatentClass("C", classes, "item", (*logits, *memberships, *on_factors, *loaded))
     declared = Model("fma_gom", responses, (c,), (*u, *eta, *z), cluster, freq)
+    by_group = blocks.ByGroup(measurement_by_group, sizes_by_group, slopes_by_group, factors=factors_by_group)
+    declared = blocks.over_groups(declared, group, by_group)
     return constrain(declared, fix=fix, equal=equal)

@@ -19,12 +19,15 @@ from bayesmix import LatentClass, Model, constrain
 from bayesmix.checks import needs_clusters, one_of
 from bayesmix.spec import Equal, Fix
 from bayesmix.spec.blocks import (
+    ByGroup,
     Families,
     Formula,
     Items,
+    Measurement,
     class_logits,
     class_number,
     item_responses,
+    over_groups,
     random_class_logits,
 )  # fmt: skip
 
@@ -42,6 +45,10 @@ def gom(
     cluster: str | None = None,
     cluster_effects: str | None = None,
     cluster_covariates: Formula = None,
+    group: str | None = None,
+    measurement_by_group: Measurement = "equal",
+    sizes_by_group: bool = True,
+    slopes_by_group: bool = True,
     fix: Fix = None,
     equal: Equal = None,
 ) -> Model:
@@ -61,6 +68,8 @@ def gom(
         Random effects of clusters on the membership logits; one factor if left out.
     cluster_covariates : str, optional
         Formula of covariates of clusters in the membership logits.
+    group, measurement_by_group, sizes_by_group, slopes_by_group
+        As in :func:`bayesmix.models.lca`; the covariance matrix of the memberships does not differ.
     fix, equal
         Entries that are fixed, held equal or related by equations: as in :func:`bayesmix.constrain`.
 
@@ -89,4 +98,6 @@ def gom(
     needs_clusters(cluster, cluster_effects=cluster_effects, cluster_covariates=cluster_covariates)
     c = LatentClass("C", classes, "item", (*logits, *memberships, *of_clusters))
     declared = Model("gom", responses, (c,), (*u, *z), cluster, freq)
+    by_group = ByGroup(measurement_by_group, sizes_by_group, slopes_by_group)
+    declared = over_groups(declared, group, by_group)
     return constrain(declared, fix=fix, equal=equal)

@@ -23,7 +23,7 @@ from dataclasses import replace
 
 from bayesmix import LatentClass, Model, constrain
 from bayesmix.spec import Equal, Fix, blocks
-from bayesmix.spec.blocks import Formula, Items
+from bayesmix.spec.blocks import Formula, Items, KnownColumn, Measurement
 
 
 def irt_3pl(
@@ -38,6 +38,12 @@ def irt_3pl(
     factor_covariates: Formula = None,
     item_covariates: Mapping[str, str] | None = None,
     cluster: str | None = None,
+    group: str | None = None,
+    measurement_by_group: Measurement = "equal",
+    sizes_by_group: bool = True,
+    slopes_by_group: bool = True,
+    factors_by_group: bool = True,
+    known: KnownColumn = None,
     fix: Fix = None,
     equal: Equal = None,
 ) -> Model:
@@ -61,6 +67,11 @@ def irt_3pl(
         Formulas of the class logits; of covariates of individuals that predict the factor.
     item_covariates : mapping of item to formula, optional
         Covariates with a direct effect on an item: differential item functioning.
+    group, measurement_by_group, sizes_by_group, slopes_by_group, known
+        As in :func:`bayesmix.models.lca`; guessing is among the residuals.
+    factors_by_group : bool
+        Whether the means and SDs of the factors differ by group, 0 and 1 in the first. A mean is free where some item
+        of the factor has the same intercepts in all groups, an SD where some loading is the same.
     fix, equal
         Entries that are fixed, held equal or related by equations: as in :func:`bayesmix.constrain`.
 
@@ -88,6 +99,8 @@ def irt_3pl(
         else ()
     )
     declared = Model("irt_3pl", (r,), c, eta, cluster, freq)
+    by_group = blocks.ByGroup(measurement_by_group, sizes_by_group, slopes_by_group, factors=factors_by_group)
+    declared = blocks.known_pairs(blocks.over_groups(declared, group, by_group), known)
     return constrain(declared, fix=fix, equal=equal)
 
 

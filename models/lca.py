@@ -18,19 +18,26 @@ Normal items may have residual covariances, a latent profile model whose items a
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from bayesmix import LatentClass, Model, constrain
 from bayesmix.checks import needs_cluster_classes, needs_clusters
 from bayesmix.spec import Equal, Fix
 from bayesmix.spec.blocks import (
+    ByGroup,
     Covariance,
     Families,
     Formula,
     Items,
+    KnownColumn,
+    Measurement,
     Offset,
     class_logits,
     class_number,
     cluster_class,
     item_responses,
+    known_pairs,
+    over_groups,
     random_class_logits,
     with_covariances,
     with_offset,
@@ -55,6 +62,13 @@ def lca(
     offset: Offset = None,
     covariance: Covariance = "none",
     covariance_by_class: bool = False,
+    item_covariates: Mapping[str, str] | None = None,
+    item_covariates_by_class: bool = False,
+    group: str | None = None,
+    measurement_by_group: Measurement = "equal",
+    sizes_by_group: bool = True,
+    slopes_by_group: bool = True,
+    known: KnownColumn = None,
     fix: Fix = None,
     equal: Equal = None,
 ) -> Model:
@@ -92,6 +106,22 @@ def lca(
         or of these pairs of items alone. Covariances are held equal, not correlations.
     covariance_by_class : bool
         Whether the covariances of chosen pairs differ by class.
+    item_covariates : mapping of item to formula, optional
+        Covariates with a direct effect on an item, the same in all classes: differential item functioning.
+    item_covariates_by_class : bool
+        Whether these effects differ between the classes.
+    group : str, optional
+        Column of observed groups, of individuals or of clusters. The log-likelihood is that given the group.
+    measurement_by_group : {"equal", "free"} or sequence of str
+        What of the items differs by group: nothing, so that classes mean the same in all groups; everything;
+        ``"intercepts"`` (thresholds, category logits), ``"loadings"``, ``"residuals"`` (SDs, dispersions), joined by
+        +; or the items that differ in all of these.
+    sizes_by_group, slopes_by_group : bool
+        Whether class logits, and the slopes of their covariates, differ by group. Random parts of clusters and
+        classes of clusters do not.
+    known : str or mapping of str to str, optional
+        Column of the class in which an individual is known to be, 1, 2, ..., missing where it is not; by class
+        variable where there are classes of clusters: ``{"C": "diagnosis"}``.
     fix, equal
         Entries that are fixed, held equal or related by equations: as in :func:`bayesmix.constrain`.
 
@@ -120,8 +150,10 @@ def lca(
     d = cluster_class(cluster_classes, cluster_class_covariates)
     by_d = tuple(k.name for k in d)
     by = (*by_d * items_by_cluster_class, "C")
-    responses = with_offset(item_responses(items, family, by, variance), offset)
-    responses = with_covariances(responses, covariance, covariance_by_class, by)
+    responses = item_responses(
+        items, family, by, variance, item_covariates, covariates_by=("C",) * item_covariates_by_class
+    )
+    responses = with_covariances(with_offset(responses, offset), covariance, covariance_by_class, by)
     logits = class_logits("C", "class", by_d, individual=covariates, cluster=cluster_covariates)
     u, loadings = random_class_logits("C", classes, "cluster", effects, by_d * effects_by_cluster_class)
     needs_clusters(cluster, effects=effects, cluster_covariates=cluster_covariates, cluster_classes=cluster_classes)
@@ -131,4 +163,5 @@ def lca(
     )  # fmt: skip
     c = LatentClass("C", classes, "individual", (*logits, *loadings))
     declared = Model("lca", responses, (*d, c), u, cluster, freq)
-    return constrain(declared, fix=fix, equal=equal)
+    by_group = ByGroup(measurement_by_group, sizes_by_group, slopes_by_group)
+    return constrain(known_pairs(over_groups(declared, group, by_group), known), fix=fix, equal=equal)

@@ -40,7 +40,18 @@ from typing import Annotated
 from bayesmix import Model, constrain
 from bayesmix.checks import needs_clusters
 from bayesmix.spec import Equal, Fix
-from bayesmix.spec.blocks import Families, Formula, Occasions, check_chain_identified, class_logits
+from bayesmix.spec.blocks import (
+    ByGroup,
+    Families,
+    Formula,
+    KnownColumn,
+    Measurement,
+    Occasions,
+    check_chain_identified,
+    class_logits,
+    known_pairs,
+    over_groups,
+)
 
 
 def lta(
@@ -69,6 +80,12 @@ def lta(
     effects: str | None = None,
     regressions: str = "first-order",
     cluster_covariates: Formula = None,
+    group: str | None = None,
+    measurement_by_group: Measurement = "equal",
+    sizes_by_group: bool = True,
+    slopes_by_group: bool = True,
+    transitions_by_group: bool = True,
+    known: KnownColumn = None,
     fix: Fix = None,
     equal: Equal = None,
 ) -> Model:
@@ -116,6 +133,10 @@ def lta(
         Of the effects of an occasion on those of the occasion before (10), (15), on all earlier ones.
     cluster_covariates : str, optional
         Formula of covariates of clusters in the effects (5), of every occasion.
+    group, measurement_by_group, sizes_by_group, slopes_by_group, known
+        As in :func:`bayesmix.models.lca`, items by their names; known classes by class variable, ``{"C1": "column"}``.
+    transitions_by_group : bool
+        Whether the logits of the transitions differ by group; the slopes go with `slopes_by_group`.
     fix, equal
         Entries that are fixed, held equal or related by equations: as in :func:`bayesmix.constrain`.
 
@@ -153,4 +174,6 @@ def lta(
     c = occasions.classes(first, later, loadings, chain.stayers)
     declared = Model("lta", responses, (*chain.classes, *c), (*alphas, *f), cluster, freq)
     check_chain_identified(declared)
+    by_group = ByGroup(measurement_by_group, sizes_by_group, slopes_by_group, transitions_by_group, factors=False)
+    declared = known_pairs(over_groups(declared, group, by_group), known)
     return constrain(declared, fix=fix, equal=equal)

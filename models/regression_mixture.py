@@ -20,9 +20,9 @@ from collections.abc import Mapping, Sequence
 from typing import Annotated
 
 from bayesmix import Family, LatentClass, Model, constrain
-from bayesmix.checks import needs_cluster_classes, needs_clusters
-from bayesmix.spec import Equal, Fix, blocks
-from bayesmix.spec.blocks import Formula, Regression, class_logits
+from bayesmix.checks import needs_cluster_classes, needs_clusters, needs_groups
+from bayesmix.spec import GROUP, Equal, Fix, blocks
+from bayesmix.spec.blocks import Formula, KnownColumn, Regression, class_logits
 
 Terms = Annotated[Sequence[str], "terms"]
 
@@ -49,6 +49,12 @@ def regression_mixture(
     cluster_covariates_by_cluster_class: Terms = (),
     logits_by_cluster_class: bool = False,
     offset: str | None = None,
+    group: str | None = None,
+    coefficients_by_group: Formula = None,
+    variance_by_group: bool = False,
+    sizes_by_group: bool = True,
+    slopes_by_group: bool = True,
+    known: KnownColumn = None,
     fix: Fix = None,
     equal: Equal = None,
 ) -> Model:
@@ -93,6 +99,12 @@ def regression_mixture(
     offset : str, optional
         What is added to the linear predictor with the coefficient one: a column, such as the log of an exposure, or an
         expression of formulas, ``"log(hours)"``. New rows need it as they need covariates.
+    group, sizes_by_group, slopes_by_group, known
+        As in :func:`bayesmix.models.lca`.
+    coefficients_by_group : str, optional
+        Coefficients that differ by group, e.g. ``"1 + female"``; none if left out.
+    variance_by_group : bool
+        Whether the residual variance (or thresholds, dispersion) does; thresholds go with the intercept ``"1"``.
     fix, equal
         Entries that are fixed, held equal or related by equations: as in :func:`bayesmix.constrain`.
 
@@ -117,7 +129,8 @@ def regression_mixture(
     effects = effects or ("factor" if cluster and classes > 1 and not cluster_classes else "none")
     d = blocks.cluster_class(cluster_classes, cluster_class_covariates)
     varying = {"C": regression.terms_in(by_class, classes > 1), "D": regression.terms_in(by_cluster_class, d)}
-    slopes_by = {"C": cluster_covariates_by_class, "D": cluster_covariates_by_cluster_class}
+    varying[GROUP] = regression.terms_in(coefficients_by_group, coefficients_by_group is not None)
+    slopes_by = {"C": cluster_covariates_by_class, "D": cluster_covariates_by_cluster_class, GROUP: ()}
     random_terms = regression.terms_in(random, cluster)
     between = regression.between(cluster_covariates, random_terms, classes, effects)
     names = blocks.random_names(random_terms)
@@ -138,6 +151,11 @@ def regression_mixture(
     parents = ("D",) * logits_by_cluster_class
     a = class_logits("C", "class", parents, individual=covariates, cluster=between.get("class"))
     c = (LatentClass("C", classes, "individual", (*a, *loadings)),) if classes > 1 else ()
-    (outcome,) = blocks.with_offset([regression.response(eta, varying, classes, cluster_classes)], offset)
-    declared = Model("regression_mixture", (outcome,), (*d, *c), (*u, *f), cluster, freq)
+    (outcome,) = blocks.with_offset(
+        [regression.response(eta, varying, classes, cluster_classes, variance_by_group)], offset
+    )
+    needs_groups(group, coefficients_by_group=coefficients_by_group, variance_by_group=variance_by_group)
+    declared = Model("regression_mixture", (outcome,), (*d, *c), (*u, *f), cluster, freq, group=group)
+    by_group = blocks.ByGroup("equal", sizes_by_group, slopes_by_group)
+    declared = blocks.known_pairs(blocks.over_groups(declared, group, by_group), known)
     return constrain(declared, fix=fix, equal=equal)

@@ -131,6 +131,8 @@ class Oracle:
         m, df = self.model, self.df
         self.x = {(c.name, c.occasion): design(c, df) for c in m.covariates}
         self.freq = df[m.freq].to_numpy(float) if m.freq else np.ones(len(df))
+        self.group = pd.factorize(df[m.group], sort=True)[0] if m.group else None
+        self.known = {c: df[column].to_numpy(float) - 1 for c, column in m.known}
         self.rows = {}
         if m.cluster:
             labels = df[m.cluster].to_numpy()
@@ -232,6 +234,9 @@ class Oracle:
         if c.stays and at[c.stays[1]] == self.size(c.stays[1]) - 1:
             return float(at[c.name] == at[c.stays[0]])
         parents = {k: v for k, v in at.items() if k != c.name}
+        known = self.known[c.name][row] if c.name in self.known else at[c.name]
+        if not np.isnan(known) and known != at[c.name]:
+            return 0.0
         return softmax(self.predict(c.predictor, parents, effects, row))[at[c.name]]
 
     # the climb ------------------------------------------------------------------------------------
@@ -252,6 +257,7 @@ class Oracle:
 
     def individual(self, row: int, at: dict, effects: dict) -> list:
         """(where, probability) of each state of a row, its answers included."""
+        at = at if self.group is None else at | {"group": int(self.group[row])}
         return [
             (here, p * math.prod(self.answer(r, i, here, values, row) for r in self.model.responses for i in r.items))
             for here, values, p in self.states("individual", at, effects, row, row)
@@ -261,7 +267,8 @@ class Oracle:
         """(where, probability) of each state of a cluster, and each row's posterior over `row_dims`."""
         rows = list(self.rows.values())[unit]
         states, tables = [], []
-        for here, effects, prior in self.states("cluster", {}, {}, rows[0], unit):
+        group = {} if self.group is None else {"group": int(self.group[rows[0]])}
+        for here, effects, prior in self.states("cluster", group, {}, rows[0], unit):
             inside = {row: self.individual(row, here, effects) for row in rows}
             answers = math.prod(sum(q for _, q in inside[row]) ** self.freq[row] for row in rows)
             states.append((here, prior * answers))

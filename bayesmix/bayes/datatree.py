@@ -29,7 +29,7 @@ from bayesmix.data.identity import identity
 from bayesmix.graph import LogLikelihood, Problem, distinct, is_adaptive, numpy_mode, posterior
 from bayesmix.parallel import Steps
 from bayesmix.results import FORMAT, RESPONSES, Fit, diagnosed, words
-from bayesmix.spec import Adaptive, Model, Nodes, Quantity, encode, parameter, probability_tables
+from bayesmix.spec import GROUP, Adaptive, Model, Nodes, Quantity, encode, parameter, probability_tables
 from bayesmix.spec import class_labels as labels
 from bayesmix.spec.parameters import Parameter
 from bayesmix.typing import Array
@@ -162,7 +162,8 @@ def _is_exchangeable(
 ) -> bool:
     """Whether the density of an extended model is the same where the classes of a draw are in another order."""
     before = built(made)
-    changed = sum(((o != np.arange(o.shape[-1])).any(-1) for o in orders.values()), np.zeros((1, 1)))
+    moves = [(o != np.arange(o.shape[-1])).any(tuple(range(2, o.ndim))) for o in orders.values()]
+    changed = sum(moves, np.zeros((1, 1)))
     at = np.argwhere(changed)[:SOME]
     if not len(at) or (before is not None and not before.is_extended(made)):
         return True
@@ -330,7 +331,7 @@ def _permuted(x: xr.DataArray, orders: Mapping[tuple[str, ...], NDArray]) -> xr.
     for dims, order in orders.items():
         for d in dims:
             if d in x.dims:
-                index = xr.DataArray(order, dims=("chain", "draw", d))
+                index = xr.DataArray(order, dims=("chain", "draw", *[GROUP] * (order.ndim - 3), d))
                 x = x.isel({d: index}) if (order != np.arange(order.shape[-1])).any() else x
                 x = x.transpose("chain", "draw", ...)
     return x

@@ -20,7 +20,7 @@ from itertools import chain, combinations, permutations, product
 import numpy as np
 
 from bayesmix.bayes.posterior_density import Density
-from bayesmix.spec import Model, factor_scales
+from bayesmix.spec import GROUP, Model, factor_scales
 from bayesmix.spec import class_labels as labels
 from bayesmix.typing import Array
 
@@ -74,7 +74,7 @@ def symmetry(density: Density, u: Array) -> Symmetry:
     Of the likelihood it is known by what the model says.
     """
     model = density.data.model
-    orders, size = _orders(model)
+    orders, size = _orders(model, len(density.data.coords.get(GROUP, [0])))
     flips = [*_subsets(model)]
     natural, height = density.natural(u), density.log_prior(u)
     kept: list[Map] = []
@@ -119,14 +119,21 @@ def _chained(*maps: Map) -> Map:
     return (lambda values: reduce(lambda x, g: g(x), own, values)) if own else _same
 
 
-def _orders(model: Model) -> tuple[list[Map], int]:
-    """Orders of all classes together, the given one first, and how many there are."""
-    groups = [(dims, next(c.size for c in model.classes if c.name in dims)) for dims in labels.groups(model)]
-    alike = [labels.exchangeable(model, dims) for dims, _ in groups]
+def _orders(model: Model, observed: int) -> tuple[list[Map], int]:
+    """Orders of all classes together, the given one first, and how many there are.
+
+    In each of the observed groups by itself, where nothing of the classes is common to them.
+    """
+    groups = [
+        (dims, next(c.size for c in model.classes if c.name in dims), k)
+        for dims in labels.groups(model)
+        for k in (range(observed) if labels.separable(model, dims) else [None])
+    ]
+    alike = [labels.exchangeable(model, dims) for dims, *_ in groups]
     size = math.prod(math.factorial(int(n)) for some in alike for n in np.unique(some, return_counts=True)[1])
     each = [
-        [_permuting(model, dims, order) for order in _some(n, size > MOST) if (same[[*order]] == same).all()]
-        for (dims, n), same in zip(groups, alike, strict=True)
+        [_permuting(model, dims, order, k) for order in _some(n, size > MOST) if (same[[*order]] == same).all()]
+        for (dims, n, k), same in zip(groups, alike, strict=True)
     ]
     return [_chained(*maps) for maps in product(*each)], size
 
@@ -141,9 +148,11 @@ def _some(n: int, few: bool) -> Iterator[tuple[int, ...]]:
         yield tuple({a: b, b: a}.get(k, k) for k in range(n))
 
 
-def _permuting(model: Model, dims: tuple[str, ...], order: tuple[int, ...]) -> Map:
+def _permuting(model: Model, dims: tuple[str, ...], order: tuple[int, ...], group: int | None = None) -> Map:
     if order == tuple(range(len(order))):
         return _same
+    if group is not None:
+        return lambda values: labels.permute_in_group(model, values, dims, np.array(order), group)
     return lambda values: labels.permute(model, values, dims, np.array(order))
 
 

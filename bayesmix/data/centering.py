@@ -484,6 +484,8 @@ class _Plan:
         for t, sign in self._intercepts(where):
             if not set(dims) <= set(t.dims) or self._shared(t) - {*shared}:
                 continue
+            if any(some.over in dims for some in t.parameter.alike):  # what is the same over a dim stays so
+                continue
             free = t.parameter.domain.shiftable(self._free(t.parameter))
             if (_aligned(possible, dims, t.dims) & ~free).any():
                 continue

@@ -21,14 +21,23 @@ class Coding:
     designs : dict of str to dict
         Of each design matrix: its formula, the columns it made, levels of categorical covariates, and what stateful
         transformations keep (centres, scales, knots).
+    groups : list
+        Labels of observed groups, in their order.
+    known : dict of str to list
+        What a column calls the known classes of a class variable, in their order.
     """
 
     categories: Mapping[str, list] = field(default_factory=dict)
     designs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    groups: list = field(default_factory=list)
+    known: Mapping[str, list] = field(default_factory=dict)
 
     def plain(self) -> dict[str, Any]:
         """Dicts, lists, numbers and text."""
-        return {"categories": dict(self.categories), "designs": {k: dict(v) for k, v in self.designs.items()}}
+        out: dict[str, Any] = {"categories": dict(self.categories)}
+        out["designs"] = {k: dict(v) for k, v in self.designs.items()}
+        more = {"groups": list(self.groups), "known": {k: list(v) for k, v in self.known.items()}}
+        return out | {k: v for k, v in more.items() if v}
 
     def text(self) -> str:
         """The coding as JSON."""
@@ -38,7 +47,9 @@ class Coding:
     def of(cls, held: str | Mapping[str, Any]) -> Coding:
         """A coding from what :meth:`plain` or :meth:`text` gave."""
         found = json.loads(held) if isinstance(held, str) else held
-        return cls(found.get("categories", {}), found.get("designs", {}))
+        return cls(
+            found.get("categories", {}), found.get("designs", {}), found.get("groups", []), found.get("known", {})
+        )
 
 
 def held(state: Any) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -15,6 +15,7 @@ from bayesmix.data.coding import Coding
 from bayesmix.data.columns import check_scalars, native, numbers, plain
 from bayesmix.data.design import Design, columns_of, design, missing_column
 from bayesmix.data.frames import as_frame
+from bayesmix.data.groups import Groups, KnownClass, check_known, groups_of, known_rows, known_units
 from bayesmix.data.items import Coded, coded_items, sharing
 from bayesmix.data.sampling import Sampling, Units, raw_weights
 from bayesmix.spec import Covariates, Effect, Model, Response, Term, check_model
@@ -51,6 +52,10 @@ class Dataset:
         Whether the rows were coded as others were: none of what it takes to estimate a model is then asked of them.
     sampling : Sampling, optional
         The design of a survey.
+    groups : Groups, optional
+        The observed group of each row.
+    known : dict of str to KnownClass
+        Classes that units are known to be in, by class variable.
 
     Examples
     --------
@@ -69,6 +74,8 @@ class Dataset:
     cluster_of_row: NDArray[np.int64] | None = None
     follows: bool = False
     sampling: Sampling | None = None
+    groups: Groups | None = None
+    known: Mapping[str, KnownClass] = field(default_factory=dict)
 
     @classmethod
     def encode(cls, model: Model, df: pd.DataFrame, coding: Coding | None = None, unanswered: bool = False) -> Dataset:
@@ -95,13 +102,16 @@ class Dataset:
         """
         check_model(model)
         df = as_frame(df)
-        _check_frame(model, df)
+        _check_frame(model, df, coding is not None)
         freq = _frequencies(model, df)
         raw = raw_weights(model.survey, df)
-        coded = coded_items(model, df, (freq > 0) & (raw > 0), coding)
-        seen = answered = np.concatenate([~np.isnan(c.y) for c in coded.values()], axis=1).any(axis=1) & (raw > 0)
+        used = (freq > 0) & (raw > 0)
+        coded = coded_items(model, df, used, coding)
+        rows = known_rows(model, df, used, None if coding is None else coding.known)
+        answered = np.concatenate([~np.isnan(c.y) for c in coded.values()], axis=1).any(axis=1) & (raw > 0)
+        seen = answered | _in_known_class(model, rows)
         if unanswered:
-            seen = answered | (_complete(model, df) & (freq > 0) & (raw > 0))
+            seen = seen | (_complete(model, df) & used)
         if not seen.any():
             raise ValueError(
                 "No row has an answer to any of the items, and none has all covariates: there is nothing to predict."
@@ -109,9 +119,15 @@ class Dataset:
                 else "No row has an answer to any of the items: all are missing. Check the missing-value code."
             )
         labels, cluster = _clusters(model, df, seen, 2 if coding is None else 1)
-        designs = _designs(model, df, seen, cluster, coded, coding, seen & ~answered)
+        told = {k: x.codes >= 0 for k, x in rows.items()}
+        designs = _designs(model, df, seen, cluster, coded, coding, seen & ~answered, told)
+        groups = groups_of(model, df, seen, cluster, None if coding is None else coding.groups or None)
+        known = known_units(model, rows, seen, cluster, coding is not None)
+        model = _anchored(model, known)
         sampling = Sampling.of(model, df, raw, freq, seen, cluster) if model.survey else None
-        return cls(model, df.index, seen, freq, coded, designs, labels, cluster, coding is not None, sampling)
+        return cls(
+            model, df.index, seen, freq, coded, designs, labels, cluster, coding is not None, sampling, groups, known
+        )  # fmt: skip
 
     @property
     def weights(self) -> Array:
@@ -159,6 +175,7 @@ class Dataset:
         same = all(here.get(r.name) == (r.items, r.labels, r.family) for r in model.responses)
         own = self.model
         roles = (model.cluster, model.freq, model.survey) == (own.cluster, own.freq, own.survey)
+        roles &= model.group in (None, self.model.group) and {*model.known} <= {*self.model.known}
         return (
             same and roles and {*model.covariates} <= {*self.model.covariates} and _shared(model) == _shared(self.model)
         )
@@ -175,7 +192,11 @@ class Dataset:
             raise ValueError(f"The rows were encoded for other columns than those of the model '{model.name}'.")
         names = [r.name for r in model.responses], [c.key for c in model.covariates]
         coded, designs = {k: self.coded[k] for k in names[0]}, {k: self.designs[k] for k in names[1]}
-        out = replace(self, model=model, coded=coded, designs=designs)
+        known = {k: self.known[k] for k, _ in model.known}
+        for c in (c for c in model.classes if c.name in known and not self.follows):
+            check_known(c, known[c.name], self.seen if c.level == "individual" else None)
+        groups, anchored = self.groups if model.group else None, _anchored(model, known)
+        out = replace(self, model=anchored, coded=coded, designs=designs, groups=groups, known=known)
         if self.sampling is None or model.varies_between == self.model.varies_between:
             return out
         return replace(out, sampling=self.sampling.under(model, self.freq, self.seen, self.cluster_of_row))
@@ -203,7 +224,10 @@ class Dataset:
     def coding(self) -> Coding:
         """How the items and covariates were coded, for other rows."""
         designs = {k: d.coding for k, d in self.designs.items()}
-        return Coding({i: c for i, c in self.categories.items() if c}, designs)
+        labels = {k: list(x.labels) for k, x in self.known.items() if x.labels}
+        return Coding(
+            {i: c for i, c in self.categories.items() if c}, designs, self.groups.labels if self.groups else [], labels
+        )
 
     def check_clusters(self) -> None:
         """Refuse clusters that are too few, or too small, for the effects and classes of theirs.
@@ -218,6 +242,17 @@ class Dataset:
             _check_clusters(self.model, sizes)
 
 
+def _in_known_class(model: Model, known: Mapping[str, KnownClass]) -> NDArray[np.bool_]:
+    """Rows of individuals whose class is known: it tells of the sizes of the classes, without any answer too."""
+    own = [known[c.name].codes >= 0 for c in model.classes_at("individual") if c.name in known]
+    return np.logical_or.reduce(own) if own else np.array(False)
+
+
+def _anchored(model: Model, known: Mapping[str, KnownClass]) -> Model:
+    """The model with the classes that units are known to be in."""
+    return replace(model, anchored=tuple((name, x.anchored) for name, x in known.items()))
+
+
 def _shared(model: Model) -> set[frozenset[str]]:
     """Items that have parameters in common, and so one order of categories."""
     return {frozenset(group) for group in sharing(model).values()}
@@ -230,19 +265,28 @@ def _complete(model: Model, df: pd.DataFrame) -> NDArray[np.bool_]:
 
 
 def _designs(
-    model: Model, df: pd.DataFrame, seen, cluster, coded, coding: Coding | None, unanswered: NDArray[np.bool_]
+    model: Model,
+    df: pd.DataFrame,
+    seen,
+    cluster,
+    coded,
+    coding: Coding | None,
+    unanswered: NDArray[np.bool_],
+    told: Mapping[str, NDArray[np.bool_]],
 ) -> dict[str, Design]:
     known = coding.designs if coding else {}
     return {
         c.key: design(
-            c, df, seen, cluster, _needed(model, c, coded) | unanswered, known.get(c.key), check=coding is None
+            c, df, seen, cluster, _needed(model, c, coded, told) | unanswered, known.get(c.key), check=coding is None
         )
         for c in model.covariates
     }
 
 
-def _needed(model: Model, c: Covariates, coded: Mapping[str, Coded]) -> NDArray[np.bool_]:
-    """Rows whose likelihood depends on covariates: those with an answer to an item that is beneath them.
+def _needed(
+    model: Model, c: Covariates, coded: Mapping[str, Coded], told: Mapping[str, NDArray[np.bool_]]
+) -> NDArray[np.bool_]:
+    """Rows whose likelihood depends on covariates: those with an answer to an item, or a known class, beneath them.
 
     The class of an occasion from which on all answers are missing adds up to one, whatever its covariates.
     """
@@ -257,13 +301,14 @@ def _needed(model: Model, c: Covariates, coded: Mapping[str, Coded]) -> NDArray[
     through = [t for e in model.effects for t in _terms_of(e)]
     if not own or any(t.covariates == c or classes & {*t.dims} for t in through):
         own = set(coded)
-    return np.concatenate([~np.isnan(coded[name].y) for name in sorted(own)], axis=1).any(axis=1)
+    answered = np.concatenate([~np.isnan(coded[name].y) for name in sorted(own)], axis=1).any(axis=1)
+    return np.logical_or.reduce([answered, *(told[k] for k in told if k in classes)])
 
 
 # checks -------------------------------------------------------------------------------------------
 
 
-def _check_frame(model: Model, df: pd.DataFrame) -> None:
+def _check_frame(model: Model, df: pd.DataFrame, follows: bool = False) -> None:
     if len(df) == 0:
         raise ValueError("The data frame is empty (0 rows): give at least one row.")
     if isinstance(df.columns, pd.MultiIndex):
@@ -271,9 +316,10 @@ def _check_frame(model: Model, df: pd.DataFrame) -> None:
             "The columns of the data are a MultiIndex, expected one name each: "
             "df.columns = ['_'.join(map(str, c)) for c in df.columns]."
         )
-    single = [c for c in (model.cluster, model.freq) if c]
+    single = [c for c in (model.cluster, model.freq, model.group) if c]
     beside = list(dict.fromkeys(r.family.column for r in model.responses if r.family.column))
-    wanted = [*model.items, *beside, *single, *model.survey.columns]
+    known = [] if follows else [column for _, column in model.known]
+    wanted = [*model.items, *beside, *single, *model.survey.columns, *known]
     for column in wanted:
         if column not in df.columns:
             raise ValueError(missing_column(column, df))
@@ -287,6 +333,7 @@ def _check_frame(model: Model, df: pd.DataFrame) -> None:
     for role, column in ((ROLES[k], getattr(model.survey, k)) for k in ("strata", "psu", "fpc")):
         if column is not None and column in model.items:
             raise ValueError(f"'{column}' came both as an item and as {role}: take it out of one of them.")
+    roles += [("the group column", model.group), *((f"known classes of {k}", c) for k, c in model.known)]
     for k, (role, column) in enumerate(roles):
         if other := [r for r, c in roles[:k] if c == column and column is not None]:
             raise ValueError(f"'{column}' came both as {other[0]} and as {role}: take it out of one of them.")

@@ -11,7 +11,7 @@ import numpy as np
 from bayesmix.data.dataset import texts
 from bayesmix.data.patterns import Patterns
 from bayesmix.data.row_ranks import by_number, equal_rows
-from bayesmix.spec import Model, structure
+from bayesmix.spec import GROUP, Model, structure
 from bayesmix.typing import Array
 
 DIGITS = 2.0**36
@@ -71,6 +71,8 @@ def _declared(model: Model) -> Any:
     sizes = [(c.name, int(c.size)) for c in model.classes]
     fixed = [(p.name, [(float(f.value), f.positions) for f in p.fixed]) for p in model.parameters]
     constrained = (model.constraints,) if model.constraints else ()
+    alike = [(p.name, p.alike) for p in model.parameters if p.alike]
+    constrained = (*constrained, *((alike,) if alike else ()), *((model.known,) if model.known else ()))
     return structure(model), items, sizes, fixed, *constrained
 
 
@@ -89,12 +91,18 @@ def _coded(data: Patterns, covariates: bool = True) -> tuple[Any, ...]:
     for c in data.model.covariates if covariates else ():
         x = plain.arrays[c.key].values
         columns += [(x[:, k], at if c.level == "individual" else cluster) for k in range(x.shape[1])]
+    if covariates and (of := data.arrays.get("group_of_individual")) is not None:
+        columns.append((of.values.astype(float), at))
+    for c in (c for c in data.model.classes if f"known:{c.name}" in data.arrays):  # a known class is an answer
+        x = data.arrays[f"known:{c.name}"].values
+        columns += [(x[:, k], at if c.level == "individual" else cluster) for k in range(x.shape[1])]
     columns = [(cluster.astype(float), slice(None)), *columns]
     first, which = equal_rows((_rounded(x[here]) for x, here in columns), by_number)  # one column in hand at a time
     rows, often = np.empty((len(first), len(columns))), np.bincount(which, weights=counts, minlength=len(first))
     for k, (x, here) in enumerate(columns):
         rows[:, k] = _rounded(x[here][first])
     labels = {c.name: [str(k) for k in data.coords[c.name]] for c in data.model.covariates if covariates}
+    labels |= {GROUP: [str(k) for k in data.coords[GROUP]]} if covariates and GROUP in data.coords else {}
     categories = texts(data.categories) if covariates else sorted(texts(data.categories).items())
     order = slice(None) if covariates else np.lexsort(rows.T)
     often = _rounded(often) if data.model.survey else often

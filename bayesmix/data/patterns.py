@@ -19,9 +19,10 @@ from bayesmix.data.centering import Recoding, centred_columns, recoded
 from bayesmix.data.coding import Coding
 from bayesmix.data.dataset import Dataset
 from bayesmix.data.design import Design
+from bayesmix.data.groups import Groups
 from bayesmix.data.items import Coded
 from bayesmix.data.row_ranks import by_number, equal_rows
-from bayesmix.spec import Covariates, Model, Named, Packing, Response, in_common, terms
+from bayesmix.spec import GROUP, Covariates, Model, Named, Packing, Response, in_common, terms
 from bayesmix.typing import Array
 
 WORTH_MERGING = 1.5
@@ -108,6 +109,8 @@ class Patterns:
         keys = [c.y for c in coded.values()]
         keys += [d.values for c, d in zip(model.covariates, designs.values(), strict=True) if c.level == "individual"]
         keys += [c.column[:, None] for c in coded.values() if c.column is not None]
+        by_group = rows.groups if model.by_group else None
+        keys += _observed(rows)
         keys += [cluster[:, None].astype(float)] if cluster is not None else []
         first, pattern_of = _patterns(keys, seen, collapse)
         merging = cluster is not None and collapse
@@ -135,7 +138,11 @@ class Patterns:
         else:
             merged_to = _in_cells if not model.effects_at("cluster") else _in_table
             arrays |= merged_to(cluster[seen], pattern_of[seen], freq[seen], rows.cluster_weights, len(first))
+        if by_group:
+            arrays |= _of_groups(by_group, first, by_group.of_clusters(cluster, len(labels or ())))
+        arrays |= _of_known(rows, first)
         coords = _coords(model, coded, designs)
+        coords |= {GROUP: by_group.labels} if by_group else {}
         arrays |= _staying(model)
         packing = Packing(model.parameters, coords, _absent(model, coded, coords), model.constraints)
         columns = {c.key: arrays[c.key] for c in model.covariates}
@@ -438,6 +445,32 @@ def _in_cells(cluster, pattern, freq, of_cluster: Array, patterns: int) -> dict[
         "cell_individual": Named(("cell",), pattern[first]),
         "total": Named(("individual",), np.bincount(pattern, weights=freq * of_cluster[cluster], minlength=patterns)),
     }
+
+
+def _observed(rows: Dataset) -> list[Array]:
+    """Groups and known classes of rows, which patterns keep apart."""
+    own = {c.name for c in rows.model.classes_at("individual")}
+    codes = [rows.groups.of_row] if rows.groups and rows.model.by_group else []
+    return [x[:, None].astype(float) for x in (*codes, *(k.codes for name, k in rows.known.items() if name in own))]
+
+
+def _of_known(rows: Dataset, first) -> dict[str, Named]:
+    """Log factors of the classes in which units are known to be."""
+    out = {}
+    for c in (c for c in rows.model.classes if c.name in rows.known):
+        x = rows.known[c.name].log_factor(c.size)
+        out[f"known:{c.name}"] = Named((c.level, c.name), x[first] if c.level == "individual" else x)
+    return out
+
+
+def _of_groups(groups: Groups, first, of_cluster: NDArray[np.int64] | None) -> dict[str, Named]:
+    """The group of each pattern, and of each cluster where they do not vary within one; both as indicators too."""
+    out, eye = {}, np.eye(len(groups.labels))
+    for level, which in (("individual", groups.of_row[first]), ("cluster", of_cluster)):
+        if which is not None:
+            out[f"group_of_{level}"] = Named((level,), which)
+            out[f"in_group_{level}"] = Named((level, GROUP), eye[which])
+    return out
 
 
 def _owner(cluster: NDArray[np.int64], slots: int) -> NDArray[np.int64]:

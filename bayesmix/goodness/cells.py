@@ -44,6 +44,11 @@ class Cells:
         for c in data.model.covariates:
             at = owner[row] if c.level == "cluster" and owner is not None else row
             columns += list(data.rows.designs[c.key].values[at].T)
+        rows, individual = data.rows, {c.name for c in data.model.classes_at("individual")}
+        columns += [rows.groups.of_row[row].astype(float)] if rows.groups and data.model.by_group else []
+        for name, known in rows.known.items():
+            at = row if name in individual or owner is None else owner[row]
+            columns.append(known.codes[at].astype(float))
         if not columns:
             return row[:1], np.zeros(len(row), dtype=np.int64)
         first, which = equal_rows(columns)
@@ -81,10 +86,20 @@ class Cells:
         return out
 
     def _probabilities(self, rows: NDArray[np.int64], y: Array) -> Array:
-        """Of answers, with the covariates of rows of the data."""
+        """Of answers, with the covariates, groups and known classes of rows of the data."""
+        out = self._joint(rows, y)
+        if not self.judged.data.rows.known:
+            return out
+        first, which = np.unique(rows, return_inverse=True)
+        return out / self._joint(first, np.full((len(first), y.shape[1]), np.nan), whole=True)[which]
+
+    def _joint(self, rows: NDArray[np.int64], y: Array, whole: bool = False) -> Array:
+        """Of answers and known classes; with `whole` of the latter where there is no answer."""
         data = self.judged.data
         out = np.ones(len(y))
-        some = np.flatnonzero(~np.isnan(y).all(axis=1))  # no answer has probability one
+        some = (
+            np.arange(len(y)) if whole or data.rows.known else np.flatnonzero(~np.isnan(y).all(axis=1))
+        )  # no answer has probability one
         if not len(some):
             return out
         apart = some if data.clusters is not None else None

@@ -221,8 +221,10 @@ def _statistics(judged: Judged, missing: Missing) -> Array:
 def _of_fit(fit: Fit, table: Table, notes: list[str], made: Replicated | None) -> GoodnessOfFit:
     found, judged = table.chi_squares(), table.judged
     notes = [*notes, *_on_distribution(judged)]
+    if table.groups > 1:
+        notes.append(f"Sums over a table for each of the {table.groups} groups of '{judged.data.model.group}'.")
     used = _parameters_of_categories(fit, judged)
-    free = None if _on_distribution(judged) or used is None else table.cells - 1 - used
+    free = None if _on_distribution(judged) or used is None else table.cells - table.groups - used
     out = pd.DataFrame({"value": [found.pearson, found.likelihood]}, index=list(NAMES))
     out["df"] = pd.array([free, free], dtype="Int64")
     out["p"] = [p_of(x, free) for x in out["value"]]
@@ -282,7 +284,8 @@ def _on_distribution(judged: Judged) -> list[str]:
             "there are no degrees of freedom, take bootstrap=100.",
         ]
     if judged.has_covariates:
-        return ["Expected is an average over the covariates: there are no degrees of freedom, take bootstrap=100."]
+        over = "covariates" if judged.data.model.covariates else "known classes"
+        return [f"Expected is an average over the {over}: there are no degrees of freedom, take bootstrap=100."]
     return []
 
 

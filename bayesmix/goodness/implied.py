@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from bayesmix.data import equal_rows
 from bayesmix.goodness.judged import Answers, Columns, Judged
-from bayesmix.graph import LogLikelihood, Problem, given_states, is_of_nodes, with_population_nodes
+from bayesmix.graph import LogLikelihood, Problem, for_individuals, given_states, is_of_nodes, with_population_nodes
 from bayesmix.spec import Named
 from bayesmix.typing import Array
 
@@ -182,15 +182,10 @@ def _joint(data: Problem, made: Mapping[str, Named], level: str) -> xr.DataArray
     """The probability of the classes of a level and of the nodes of its effects, given the level above."""
     parts = [made[f"class:{c.name}"] for c in data.model.classes_at(level)]
     parts += [x for k, x in data.arrays.items() if k.startswith("log_weight_") and is_of_nodes(k, level)]
-    each = [_by_individual(xr.DataArray(x.values, dims=x.dims), data) for x in parts]
-    return xr.DataArray(np.exp(reduce(lambda x, y: x + y, each, xr.DataArray(0.0))))
-
-
-def _by_individual(x: xr.DataArray, data: Problem) -> xr.DataArray:
-    """What differs by cluster, for each individual."""
-    if "cluster" not in x.dims:
-        return x
-    return x.isel(cluster=xr.DataArray(data.arrays["cluster_of"].values, dims="individual"))
+    known = [x for c in data.model.classes_at(level) if (x := data.arrays.get(f"known:{c.name}"))]
+    each = [for_individuals(xr.DataArray(x.values, dims=x.dims), data) for x in (*parts, *known)]
+    p = xr.DataArray(np.exp(reduce(lambda x, y: x + y, each, xr.DataArray(0.0))))
+    return p / p.sum([d for d in p.dims if d != "individual"]) if known else p
 
 
 def _columns(data: Problem, made: Mapping[str, Named], square: bool) -> xr.DataArray:

@@ -15,7 +15,7 @@ from bayesmix.data import Dataset, as_frame, check_same
 from bayesmix.data.identity import identity
 from bayesmix.graph import Problem
 from bayesmix.results import Fit, unmerged
-from bayesmix.spec import Nodes, refuse_survey
+from bayesmix.spec import GROUP, Nodes, refuse_survey
 from bayesmix.typing import Array
 
 
@@ -28,10 +28,13 @@ class Judged:
     data : Problem
         On the user's scale; no pattern stands for individuals of different clusters.
     theta : array (theta,)
+    group : int, optional
+        The observed group whose individuals are looked at; all if left out.
     """
 
     data: Problem
     theta: Array
+    group: int | None = None
 
     @classmethod
     def at(cls, rows: Dataset, nodes: Mapping[str, Nodes] | None, params: Mapping[Any, Any]) -> Judged:
@@ -65,12 +68,25 @@ class Judged:
         data = self.data
         y = np.concatenate([data.responses[r.name] for r in data.model.responses], axis=1)
         owner = data.arrays["cluster_of"].values if data.clusters is not None else None
-        return Answers(Columns.of(data), y, np.asarray(data.counts, dtype=float), owner)
+        counts = np.asarray(data.counts, dtype=float)
+        if self.group is not None:
+            counts = np.where(data.arrays["group_of_individual"].values == self.group, counts, 0.0)
+        return Answers(Columns.of(data), y, counts, owner)
+
+    @property
+    def groups(self) -> list:
+        """Labels of the observed groups between which the model differs."""
+        return list(self.data.coords[GROUP]) if self.data.model.by_group else []
+
+    def of_groups(self) -> list[Judged]:
+        """The same for the individuals of each group; of all where there is one."""
+        each = range(len(self.groups)) if self.group is None else ()
+        return [replace(self, group=k) for k in each] or [self]
 
     @property
     def has_covariates(self) -> bool:
-        """Whether what is expected differs between individuals by their covariates."""
-        return bool(self.data.model.covariates)
+        """Whether what is expected differs between individuals by their covariates, or known classes."""
+        return bool(self.data.model.covariates or self.data.model.known)
 
 
 GOODNESS = (
@@ -232,7 +248,13 @@ def answered_rows(rows: Dataset, at: NDArray[np.int64], y: Array, apart: Sequenc
             designs[c.key] = replace(designs[c.key], values=designs[c.key].values[owner[at]])
     if owner is not None:
         owner, labels = (owner[at], labels) if apart is None else (np.arange(len(at)), list(apart))
+    groups = rows.groups and replace(rows.groups, of_row=rows.groups.of_row[at])
+    individual = {c.name for c in rows.model.classes_at("individual")}
+    known = {}
+    for k, x in rows.known.items():
+        own = at if k in individual or apart is None or rows.cluster_of_row is None else rows.cluster_of_row[at]
+        known[k] = replace(x, codes=x.codes[own]) if k in individual or apart is not None else x
     return Dataset(
         rows.model, pd.RangeIndex(len(at)), np.ones(len(at), dtype=bool), np.ones(len(at)), coded, designs, labels,
-        owner, True,
+        owner, True, groups=groups, known=known,
     )  # fmt: skip

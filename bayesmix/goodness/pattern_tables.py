@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal
 
@@ -62,10 +62,20 @@ class PatternTable:
     observed: Array
     expected: Array
     n: Array
+    group: NDArray[np.int64] | None = None
 
     @classmethod
     def of(cls, judged: Judged, complete: bool = False) -> PatternTable:
         """The rows of answers of the data; with `complete`, of those who answered all items."""
+        each = judged.of_groups()
+        if len(each) > 1:
+            tables = [cls.of(one, complete) for one in each]
+            of = np.concatenate(
+                [np.full(len(t.n), one.group, dtype=np.int64) for one, t in zip(each, tables, strict=True)]
+            )
+            names = ("y", "observed", "expected", "n")
+            y, observed, expected, n = (np.concatenate([getattr(t, k) for t in tables]) for k in names)
+            return cls(y, observed, expected, n, of)
         answers, cells, parts = judged.answers.categorical, Cells(judged), []
         for mask, some in masks(answers):
             if complete and not mask.all():
@@ -119,8 +129,13 @@ class Table:
 
     @cached_property
     def cells(self) -> int:
-        """How many cells the table has."""
-        return math.prod(int(k) for k in self.answers.columns.sizes)
+        """How many cells the table has, over all observed groups."""
+        return self.groups * math.prod(int(k) for k in self.answers.columns.sizes)
+
+    @property
+    def groups(self) -> int:
+        """How many tables there are: one an observed group."""
+        return len(self.judged.of_groups())
 
     @property
     def answers(self) -> Answers:
@@ -128,7 +143,12 @@ class Table:
         return self.judged.answers.categorical
 
     def chi_squares(self) -> ChiSquares:
-        """X^2 and G^2."""
+        """X^2 and G^2, those of groups added up."""
+        if self.groups > 1:
+            each = [Table(one, self.missing).chi_squares() for one in self.judged.of_groups()]
+            total = ChiSquares(*(sum(getattr(x, k) for x in each) for k in ("pearson", "likelihood", "n")))
+            told = [(x.mcar, x.mcar_df) for x in each if x.mcar is not None and x.mcar_df is not None]
+            return replace(total, mcar=sum(x for x, _ in told), mcar_df=sum(k for _, k in told)) if told else total
         if self.missing == "mar" and not self.answers.complete[self.answers.counts > 0].all():
             return self._missing_at_random()
         table = PatternTable.of(self.judged, complete=True)
@@ -158,6 +178,8 @@ class Table:
         """The share of cells in which fewer than five are expected, and whether it is the least it can be."""
         if self.cells * Cells(self.judged).people > MOST_CELLS:
             return max(1 - (n / 5) / self.cells, 0.0), True
+        if self.groups > 1:
+            return float(np.mean([Table(one, self.missing).small(n)[0] for one in self.judged.of_groups()])), False
         return float(np.mean(self.expected < 5)), False
 
 
@@ -203,7 +225,8 @@ def response_patterns(fit: Fit, df: pd.DataFrame, top: int | None = 20) -> pd.Da
     Returns
     -------
     pandas.DataFrame
-        A column a categorical item (NA: not answered), `observed`, `expected`, `z`, and `n`, those who answered the
+        A column of the observed group, where the model differs between groups; a column a categorical item (NA: not
+        answered), `observed`, `expected`, `z`, and `n`, those who answered the
         same items.
 
     Raises
@@ -224,6 +247,8 @@ def response_patterns(fit: Fit, df: pd.DataFrame, top: int | None = 20) -> pd.Da
     order = np.lexsort((-table.expected, -table.observed))[:top]
     out = pd.DataFrame({item: _labelled(table.y[order, k], columns.labels[k]) for k, item in enumerate(columns.items)})
     n = table.n[order]
+    if table.group is not None:
+        out.insert(0, str(fit.model.group), [judged.groups[k] for k in table.group[order]])
     return out.assign(observed=table.observed[order], expected=table.expected[order], z=table.z[order], n=n)
 
 

@@ -29,6 +29,7 @@ from .nodes import with_fixed_nodes as with_fixed_nodes
 from .nodes import with_methods as with_methods
 from .nodes import with_population_nodes as with_population_nodes
 from .outcomes import expected_answers as expected_answers
+from .outcomes import for_individuals as for_individuals
 from .outcomes import given_states as given_states
 from .posterior import Derived as Derived
 from .posterior import derive as derive
@@ -75,6 +76,7 @@ __all__ = [
     "entries",
     "expected_answers",
     "finer",
+    "for_individuals",
     "gaussian_integral",
     "given_states",
     "is_adaptive",

@@ -21,7 +21,19 @@ from pytensor import xtensor as px
 from bayesmix.graph.integration import is_node, is_of_nodes, last_first
 from bayesmix.graph.joint_normal import joint_factor, missing_dim, residual_covariance
 from bayesmix.graph.products import contract, places, read_off
-from bayesmix.spec import POINT, Effect, LatentClass, Model, Predictor, Response, Term, by_effect, parameter_of, walk
+from bayesmix.spec import (
+    GROUP,
+    POINT,
+    Effect,
+    LatentClass,
+    Model,
+    Predictor,
+    Response,
+    Term,
+    by_effect,
+    parameter_of,
+    walk,
+)
 from bayesmix.spec.families import TINY, Tensor, log_softmax, logsumexp, stop_gradient
 
 TOGETHER = 3
@@ -29,6 +41,8 @@ TOGETHER = 3
 nodes; more are summed out one by one."""
 LOG_CUTOFF = -650.0
 """Parts of a class's logit so far below another class's count no further."""
+WITHIN = {"individual", "slot"}
+"""Dims of individuals."""
 Tensors = Mapping[str, Tensor]
 """Named-dim tensors by name: parameters, and the data of :func:`inputs`."""
 
@@ -50,6 +64,7 @@ def predictor(terms: Predictor, values: Tensors, data: Tensors, effects: Tensors
     each = [term(t, values, data, effects) for t in terms]
     if any("individual" in x.dims for x in each):
         each = [to_individuals(x, data) for x in each]
+    each = in_common_groups(each, data)
     each.sort(key=lambda x: bool({"individual", "slot"} & {*x.dims}))  # what there are many of comes last in memory
     return sum(each[1:], each[0]) if each else None
 
@@ -74,8 +89,8 @@ def _standard_normal(level: str, k: int, data: Tensors) -> Tensor:
 def _effect(e: Effect, z: Tensor | None, values: Tensors, data: Tensors, effects: Tensors) -> Tensor:
     mean = predictor(e.mean, values, data, effects)
     spread = z if e.sd is None or z is None else term(e.sd, values, data, effects) * z
-    parts: list[Any] = [x for x in (mean, spread) if x is not None]
-    out: Any = sum(parts[1:], parts[0])
+    parts: list[Any] = in_common_groups([x for x in (mean, spread) if x is not None], data)
+    out: Any = in_common_groups([sum(parts[1:], parts[0])], data)[0]
     if "cluster" in out.dims and e.level == "individual":
         return to_individuals(out, data)
     return out
@@ -86,6 +101,28 @@ def to_individuals(x: Tensor, data: Tensors) -> Tensor:
     if "cluster" in x.dims and "cluster_of" in data:
         return x.isel(cluster=data["cluster_of"])
     return x
+
+
+def of_groups(x: Tensor, data: Tensors, of_clusters: bool = False) -> Tensor:
+    """A tensor over observed groups, read off for each individual; for each cluster where that will do."""
+    if GROUP not in x.dims:
+        return x
+    level = "individual"
+    if "group_of_cluster" in data and not WITHIN & {*x.dims}:
+        level = "cluster" if of_clusters or "cluster" in x.dims or {"square", "cluster_of"} & {*data} else level
+    x = x if level == "cluster" else to_individuals(x, data)
+    at = data[f"group_of_{level}"]
+    if {*at.dims} & {*x.dims}:
+        return contract(data[f"in_group_{level}"], x, (GROUP,))
+    return read_off(x, at, GROUP)
+
+
+def in_common_groups(parts: list[Tensor], data: Tensors) -> list[Tensor]:
+    """Parts of a sum, with groups read off where one of them varies between the individuals of a group, or clusters."""
+    dims = {d for x in parts for d in x.dims}
+    if GROUP in dims and (WITHIN & dims or ("cluster" in dims and "group_of_cluster" in data)):
+        return [of_groups(x, data, not WITHIN & dims) for x in parts]
+    return parts
 
 
 def add_up(x: Tensor, at: Tensor, dim: str, n: Any) -> Tensor:
@@ -129,7 +166,7 @@ def class_factors(c: LatentClass, values: Tensors, data: Tensors, effects: Tenso
     clusters are left apart, beside the sum of their exponentials: a product, so that nothing is
     exponentiated for each individual and node. No part goes down to where all products are rounded to zero.
     """
-    each = [term(t, values, data, effects) for t in c.predictor]
+    each = in_common_groups([term(t, values, data, effects) for t in c.predictor], data)
     own, common = ([x for x in each if bool({"individual", "slot"} & {*x.dims}) == within] for within in (True, False))
     varies = any(d == "cluster" or is_node(d) for x in common for d in x.dims)
     if c.stays or not (own and varies) or any(is_node(d) for x in own for d in x.dims):
@@ -156,6 +193,7 @@ def response_factor(r: Response, values: Tensors, data: Tensors, effects: Tensor
     varying = {d for x in (eta, *extra.values()) for d in x.dims}
     if r.family.finite or not {"individual", "slot", "cluster"} & varying:
         return r.family.table(eta, known, **extra)
+    eta, extra = of_groups(eta, data), {k: of_groups(x, data) for k, x in extra.items()}
     y = data[f"{r.name}:features"]
     y = y if r.item_dim in varying or len(r.items) > 1 else y.isel({r.item_dim: 0})
     return r.family.density(y, eta, known, **extra)
@@ -167,6 +205,7 @@ def response_parameters(r: Response, values: Tensors, data: Tensors, effects: Te
     eta: Any = predictor(r.predictor, values, data, effects) if r.predictor else px.as_xtensor(0.0)
     if any("individual" in x.dims for x in (*extra, eta)):
         extra, eta = [to_individuals(x, data) for x in extra], to_individuals(eta, data)
+    eta, *extra = in_common_groups([eta, *extra], data)
     known = constants(r, data)
     if len(r.items) == 1 and not r.family.finite and not any(r.item_dim in x.dims for x in (*extra, eta)):
         known = {k: x.isel({r.item_dim: 0}) if r.item_dim in x.dims else x for k, x in known.items()}
@@ -315,15 +354,37 @@ def climb_items(r: Response, table: Tensor, item_factors: Tensors, data: Tensors
         table = read_off(table, data[f"{r.name}:missing"], missing_dim(r))
     present = _needed(item_factors, table.dims)
     if present and not r.family.finite and "feature" in table.dims:
-        table = contract(y, table, over)
-    parts = [table, *(item_factors[c] for c in present)]
+        table = _meet(y, table, over, data)
+    parts = in_common_groups([table, *(item_factors[c] for c in present)], data)
     for c in present:
         parts = eliminate(parts, c)
     table = sum(parts[1:], parts[0])
-    if "feature" in table.dims:
-        met = contract(y, table, over if r.family.joint else (r.item_dim, *over))
-        return read_off(met, data[own], f"answers_{r.name}") if (own := f"{r.name}:answers") in data else met
-    return table.sum(r.item_dim) if r.item_dim in table.dims else table
+    if "feature" not in table.dims:
+        return table.sum(r.item_dim) if r.item_dim in table.dims else table
+    over = over if r.family.joint else (r.item_dim, *over)
+    if (own := f"{r.name}:answers") not in data:
+        return _meet(y, table, over, data)
+    return _of_answers(contract(y, table, over), data[own], f"answers_{r.name}", data)
+
+
+def _meet(y: Tensor, table: Tensor, over: tuple[str, ...], data: Tensors) -> Tensor:
+    """Features of individuals times a table; of a table by group each individual meets that of its own group."""
+    table = in_common_groups([table], data)[0]
+    if GROUP not in table.dims:
+        return contract(y, table, over)
+    return contract(y * data["in_group_individual"], table, (*over, GROUP))
+
+
+def _of_answers(met: Tensor, at: Tensor, dim: str, data: Tensors) -> Tensor:
+    """What each row of answers met, read off for each individual: in the table of its own group."""
+    if GROUP not in met.dims:
+        return read_off(met, at, dim)
+    rest = [d for d in met.dims if d not in (dim, GROUP)]
+    values = met.transpose(*rest, dim, GROUP).values
+    groups = values.shape[len(rest) + 1]
+    flat = values.reshape([*(values.shape[k] for k in range(len(rest))), values.shape[len(rest)] * groups])
+    where = at * groups + data["group_of_individual"]
+    return read_off(px.as_xtensor(flat, dims=(*rest, dim)), where, dim)
 
 
 def _needed(item_factors: Tensors, dims: tuple[str, ...]) -> list[str]:
@@ -364,14 +425,16 @@ def log_likelihood(model: Model, values: Tensors, data: Tensors, probes: tuple =
         table = response_factor(r, values, data, seen(r.terms))
         parts.append(climb_items(r, to_individuals(table, data), at_class, data))
     for c in model.classes_at("individual"):
-        parts += class_factors(c, values, data, seen(c.predictor))
+        parts += [of_groups(f, data) for f in class_factors(c, values, data, seen(c.predictor))]
     own = {"individual", "slot"}
     parts = _climb(model, "individual", [*parts, *(p for p in probes if own & {*p.dims})], data)
     if not model.two_level:
         return _added(parts)
 
     parts = [by_cluster(x, data) for x in _of_individuals(parts)]
-    parts += [class_log_probability(c, values, data, effects) for c in model.classes_at("cluster")]
+    of_clusters = [class_log_probability(c, values, data, effects) for c in model.classes_at("cluster")]
+    parts += [of_groups(f, data, of_clusters=True) for f in of_clusters]
+    parts += [data[k] for c in model.classes_at("cluster") if (k := f"known:{c.name}") in data]
     parts += [p for p in probes if not own & {*p.dims}]
     return _added(_climb(model, "cluster", parts, data))
 
@@ -400,13 +463,27 @@ def _climb(model: Model, level: str, parts: list[Tensor], data: Tensors) -> list
         curve, slope, n = data[f"curve_{level}"], data[f"slope_{level}"], len(model.effects_at(level))
         how = partial(gaussian_integral, curve=curve, slope=slope, n=n)
     if level == "individual" and how is logsumexp:
-        parts = sum_out(parts, classes, data)
+        parts = sum_out(_with_known(parts, classes, data), classes, data)
     for dim in nodes:
         parts = eliminate(parts, dim, how)
     if level == "individual" and how is not logsumexp:
-        parts = sum_out(parts, classes, data)
+        parts = sum_out(_with_known(parts, classes, data), classes, data)
     for dim in classes if level == "cluster" else ():
         parts = eliminate(parts, dim)
+    return parts
+
+
+def _with_known(parts: list[Tensor], classes: list[str], data: Tensors) -> list[Tensor]:
+    """Log factors of individuals with the classes left out that they are known not to be in.
+
+    In all of them, as each is shifted by its own maximum: a class that is left out in one alone could set that of
+    another.
+    """
+    for c in (c for c in classes if f"known:{c}" in data):
+        known = data[f"known:{c}"]
+        hit = [bool(WITHIN & {*f.dims}) and c in f.dims for f in parts]
+        parts = [f + known if h else f for f, h in zip(parts, hit, strict=True)]
+        parts = parts if any(hit) else [*parts, known]
     return parts
 
 

@@ -10,7 +10,7 @@ import xarray as xr
 from bayesmix.graph.compile import LogLikelihood, constants_of
 from bayesmix.graph.problem import Problem
 from bayesmix.graph.unit_classes import over_points
-from bayesmix.spec import Named, Response
+from bayesmix.spec import GROUP, Named, Response
 from bayesmix.typing import Array
 
 
@@ -89,7 +89,16 @@ def given_states(r: Response, made: Mapping[str, Named], data: Problem, square: 
     for c in reversed(data.model.classes_at("item")):  # a child before its parent
         if c.name in x.dims:
             p = made[f"class:{c.name}"]
-            x = xr.dot(x, xr.DataArray(np.exp(p.values), dims=p.dims), dim=c.name)
-    if "cluster" in x.dims:
-        x = x.isel(cluster=xr.DataArray(data.arrays["cluster_of"].values, dims="individual"))
+            p = xr.DataArray(np.exp(p.values), dims=p.dims)
+            if "individual" in {*p.dims, *x.dims}:
+                p, x = for_individuals(p, data), for_individuals(x, data)
+            x = xr.dot(x, p, dim=c.name)
+    return for_individuals(x, data)
+
+
+def for_individuals(x: xr.DataArray, data: Problem) -> xr.DataArray:
+    """What differs by cluster, or by observed group, for each individual."""
+    for dim, of in (("cluster", "cluster_of"), (GROUP, "group_of_individual")):
+        if dim in x.dims:
+            x = x.isel({dim: xr.DataArray(data.arrays[of].values, dims="individual")})
     return x

@@ -27,11 +27,13 @@ from bayesmix.graph.nodes import (
     refine_nodes,
     with_population_nodes,
 )
+from bayesmix.graph.outcomes import for_individuals
 from bayesmix.graph.problem import Problem, prepare
 from bayesmix.graph.unit_classes import distinct, normalised, over_points
 from bayesmix.graph.variance_components import random_names
 from bayesmix.spec import (
     FISHER_Z,
+    GROUP,
     RANDOM,
     Group,
     Model,
@@ -232,9 +234,9 @@ def _memberships(data: Problem, theta: Array, mode) -> dict[str, Memberships]:
     for name in classes:
         x = made[f"class:{name}"]
         p = xr.DataArray(np.exp(x.values), dims=x.dims)
-        p = p.mean([d for d in p.dims if d not in ("individual", "cluster", *nodes, name)])
-        if "cluster" in p.dims:
-            p = p.isel(cluster=xr.DataArray(data.arrays["cluster_of"].values, dims="individual"))
+        p = for_individuals(
+            p.mean([d for d in p.dims if d not in ("individual", "cluster", GROUP, *nodes, name)]), data
+        )
         p = p.expand_dims({d: n for d, n in {"individual": len(data.counts), **sizes}.items() if d not in p.dims})
         values = p.transpose("individual", *nodes, name).values
         out[name] = Memberships(values.reshape(*weight.shape, -1), weight)
@@ -343,7 +345,7 @@ def label(x: Named, data: Problem, what: Quantity | None = None) -> xr.DataArray
 def ordered_dims(dims: tuple[str, ...], data: Problem) -> tuple[str, ...]:
     """Classes first, categories last: one order for all tables."""
     names = [d for c in data.model.classes for d in (c.name, *labels.common(data.model, c.name))]
-    classes = [d for d in dict.fromkeys(names) if d in dims]
+    classes = [d for d in dict.fromkeys([GROUP, *names]) if d in dims]
     last = [r.category_dim for r in data.model.responses if r.category_dim in dims][:1]
     return (*classes, *(d for d in dims if d not in (*classes, *last)), *last)
 

@@ -16,9 +16,19 @@ from pytensor import xtensor as px
 
 from bayesmix.graph.factor_variances import item_response, of_factors
 from bayesmix.graph.joint_normal import residual_correlations
-from bayesmix.graph.likelihood import Tensors, by_cluster, constants, eliminate, factors, to_individuals
+from bayesmix.graph.likelihood import (
+    Tensors,
+    by_cluster,
+    constants,
+    eliminate,
+    factors,
+    in_common_groups,
+    to_individuals,
+)
+from bayesmix.graph.products import contract
 from bayesmix.graph.variance_components import intraclass, of_class, of_effects, of_sums, random_matrices, simple
 from bayesmix.spec import (
+    GROUP,
     Coefficients,
     LatentClass,
     Model,
@@ -78,20 +88,38 @@ def _by_name(pairs: Iterable[tuple[Quantity, Tensor]]) -> dict[Quantity, Tensor]
 # averages over the population ---------------------------------------------------------------------
 
 
-def average(x: Tensor, data: Tensors, level: str = "individual") -> Tensor:
-    """Means over nodes (by weight), individuals (by count) and clusters (by size; of classes of clusters, alike)."""
+def average(x: Tensor, data: Tensors, level: str = "individual", by_group: bool = False) -> Tensor:
+    """Means over nodes (by weight), individuals (by count) and clusters (by size; of classes of clusters, alike).
+
+    With `by_group` those of the individuals, or clusters, of each group, where `x` varies between them.
+    """
     weights = {k.replace("log_weight", "node"): w for k, w in data.items() if k.startswith("log_weight_")}
     for node in sorted(weights, key=lambda k: -len(weights[k].dims)):
         x = (x * px.math.exp(weights[node])).sum(node) if node in x.dims else x
     counts = next(data[k] for k in ("total", "counts", "weight") if k in data)
+    by_group = (by_group or GROUP in x.dims) and "in_group_individual" in data
     if "individual" in x.dims:
         n = (counts * data["weight"]).sum("cluster") if "cluster" in counts.dims else counts
         n = n * to_individuals(data["weight"], data) if "cluster_of" in data else n
-        x = (x * n).sum("individual") / n.sum()
+        n = n * data["in_group_individual"] if by_group else n
+        x = _mean(x, n, "individual")
     if "cluster" not in x.dims:
         return x
-    n = data["weight"] if level == "cluster" else by_cluster(px.math.exp(0.0 * counts), data) * data["weight"]
-    return (x * n).sum("cluster") / n.sum()
+    each = data["weight"] if level == "cluster" else by_cluster(px.math.exp(0.0 * counts), data) * data["weight"]
+    return _mean(x, _in_groups(each, counts, data, level) if by_group else each, "cluster")
+
+
+def _mean(x: Tensor, n: Tensor, dim: str) -> Tensor:
+    """The weighted mean over a dim; in each group, of weights by group."""
+    over = (x * n).sum(dim) if GROUP in x.dims else contract(n, x, (dim,))
+    return over / n.sum(dim)
+
+
+def _in_groups(each: Tensor, counts: Tensor, data: Tensors, level: str) -> Tensor:
+    """Weights of clusters in each group: where groups vary within clusters, by the individuals of each."""
+    if level == "cluster" or "in_group_cluster" in data:
+        return each * data["in_group_cluster"]
+    return by_cluster(px.math.exp(0.0 * counts) * data["in_group_individual"], data) * data["weight"]
 
 
 def _beside(model: Model, c: LatentClass, x: Tensor) -> list[str]:
@@ -107,19 +135,34 @@ def _joint(model: Model, last: str, keep: list[str], made: Tensors, data: Tensor
     parts = [made[f"class:{k}"] for k in names]
     if any("individual" in p.dims for p in parts):
         parts = [to_individuals(p, data) for p in parts]
+    parts = in_common_groups(parts, data)
     for k in names:
         parts = parts if k in keep else eliminate(parts, k)
     return sum(parts[1:], parts[0])
 
 
+def differs_by_group(model: Model, c: LatentClass) -> bool:
+    """Whether the probabilities of a class depend on the group, by its logits, its effects or the classes before."""
+    parts = {k.name: k for k in (*model.classes, *model.effects)}
+    seen: set[str] = set()
+    to_do = [c.name]
+    while to_do:
+        seen.add(name := to_do.pop())
+        used = [*(d for t in parts[name].terms for d in t.dims), *(e for t in parts[name].terms for e in t.effects)]
+        if GROUP in used:
+            return True
+        to_do += [d for d in used if d in parts and d not in seen]
+    return False
+
+
 def _tables(model: Model, made: Tensors, data: Tensors) -> Quantities:
     """Class sizes, transitions given the classes before, response probabilities given the classes."""
     for c in model.classes:
-        x = made[f"class:{c.name}"]
+        x, by_group = made[f"class:{c.name}"], differs_by_group(model, c)
         if not (before := _beside(model, c, x)):
-            yield class_size(c), average(px.math.exp(x), data, c.level)
+            yield class_size(c), average(px.math.exp(x), data, c.level, by_group)
             continue
-        joint = average(px.math.exp(_joint(model, c.name, [*before, c.name], made, data)), data, c.level)
+        joint = average(px.math.exp(_joint(model, c.name, [*before, c.name], made, data)), data, c.level, by_group)
         yield class_size(c), joint.sum(tuple(before))
         above = [g.name for g in model.lasting if g.name in before]
         for g in above:

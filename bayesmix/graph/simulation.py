@@ -14,7 +14,7 @@ from bayesmix.checks import whole
 from bayesmix.data import Coding, as_frame, check_coords, coding_of, n_categories, plain
 from bayesmix.graph.compile import LogLikelihood, constants_of
 from bayesmix.graph.problem import Problem, prepare
-from bayesmix.spec import Model, Named, Response, Solution, Survey, model_and_params, terms
+from bayesmix.spec import GROUP, Model, Named, Response, Solution, Survey, model_and_params, terms
 from bayesmix.typing import Array
 
 LEVELS = ("cluster", "individual", "item")
@@ -41,7 +41,8 @@ def simulate(
     n : int
         Number of individuals; left out, the rows of `df`.
     df : pandas.DataFrame, optional
-        Covariates, cluster labels and frequencies; needed if the model has covariates.
+        Covariates, cluster labels, groups and frequencies; needed if the model has covariates or groups. Individuals
+        whose class it says are in this class; of others it is drawn.
     clusters : int, optional
         Number of clusters of (nearly) equal size, if `df` does not bring their labels.
     categories : mapping of str to sequence, optional
@@ -117,6 +118,10 @@ def _frame(model: Model, n: int | None, df: pd.DataFrame | None, clusters: int |
         if not clusters:
             raise ValueError(f"The model has the cluster column '{model.cluster}': give clusters= or df= with it.")
         frame[model.cluster] = np.sort(np.arange(size) % clusters) + 1
+    if model.group is not None and model.group not in frame:
+        raise ValueError(f"The model has the group column '{model.group}': give df= with it, one row an individual.")
+    for _, column in model.known:  # nobody's class is known
+        frame[column] = frame.get(column, np.nan)
     return frame
 
 
@@ -159,13 +164,17 @@ def draw(
         cluster_of = data.cluster_of_row[data.pattern_of >= 0]
         at |= {"cluster": cluster_of}
         at_cluster = {"cluster": np.arange(len(data.clusters or ()))}
+    for level, places in (("individual", at), ("cluster", at_cluster)):
+        if (of := data.arrays.get(f"group_of_{level}")) is not None:
+            places[GROUP] = of.values
     truth: dict[str, NDArray] = {}
     for c in sorted(data.model.classes, key=lambda c: LEVELS.index(c.level)):
         if c.level == "item":
             continue
         size = len(at_cluster["cluster"]) if c.level == "cluster" else n
         logits = pick(made[f"class:{c.name}"], at_cluster if c.level == "cluster" else at, c.name, (size,))
-        drawn = _categorical(logits, rng)
+        known = data.arrays.get(f"known:{c.name}")
+        drawn = _categorical(logits if known is None else logits + known.values, rng)
         if c.level == "cluster":
             at_cluster[c.name], drawn = drawn, drawn[cluster_of]
         at[c.name] = drawn

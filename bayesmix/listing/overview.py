@@ -161,6 +161,7 @@ def _model(fit: Fit) -> Section:
         **covariates(fit.model),
         "Cluster column": info.get("cluster"),
         "Frequency column": info.get("freq"),
+        **_of_groups(fit),
         "Estimator": f"{'pseudo ' if info.get('survey') else ''}maximum likelihood, {errors} standard errors",
         "Integration": integration or "none needed",
         "Rows in the data": info.get("n_rows"),
@@ -175,6 +176,20 @@ def _model(fit: Fit) -> Section:
         "Time": f"{number(info.get('seconds', float('nan')), 1)} s ({info.get('mode', '')})",
     }
     return Section("Model and data", [pairs(rows.items())])
+
+
+def _of_groups(fit: Fit) -> dict[str, str]:
+    """The observed groups, and the columns of known classes with what these call the classes."""
+    model, coding = fit.model, fit.info.get("coding", {})
+    out = {}
+    if model.group is not None:
+        labels = coding.get("groups") or []
+        out["Group column"] = model.group + (f" ({', '.join(map(str, labels))})" if labels else "")
+        out["Likelihood"] = "conditional on the group"
+    for name, column in model.known:
+        classes = ", ".join(f"{k} = {label}" for k, label in enumerate(coding.get("known", {}).get(name, ()), start=1))
+        out[f"Known classes of {name}"] = column + (f" ({classes})" if classes else "")
+    return out
 
 
 def _number_of_starts(fit: Fit) -> str:

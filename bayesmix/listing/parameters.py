@@ -13,6 +13,7 @@ import xarray as xr
 from bayesmix.layout import WIDTH, Section, Table, make_table, number, p_value, percent, probability
 from bayesmix.results import Estimates, Fit, entries, entry, occasions, odds_ratios, ratio_of
 from bayesmix.spec import (
+    GROUP,
     SCALES,
     TINY,
     Effect,
@@ -25,6 +26,7 @@ from bayesmix.spec import (
     plain,
     shown,
 )
+from bayesmix.spec.parameters import Parameter
 
 SHOWN_PATHS = 12
 
@@ -87,6 +89,7 @@ class Rows:
             numbers = [str(k) for k, e in enumerate(held.linear, 1) if label in e.labels]
             before = f"{self.equal[label]}, " if label in self.equal else ""
             self.equal[label] = f"{before}linear {', '.join(numbers)}"
+        self.alike = {label for p in fit.model.parameters for label in _alike(fit, p)}
 
     def entries(self, name: str) -> Iterator[tuple[tuple[int, ...], str]]:
         """Positions and labels of the entries that exist."""
@@ -104,7 +107,17 @@ class Rows:
 
     def _equal(self, label: str) -> str:
         """Mark an entry that is held equal to others, or stands in equations, by their numbers."""
-        return self.equal.get(canonical(label), "")
+        return self.equal.get(canonical(label), "all groups" if label in self.alike else "")
+
+
+def _alike(fit: Fit, p: Parameter) -> Iterator[str]:
+    """Labels of the entries of a parameter that are the same in all groups."""
+    x = fit.params[p.name]
+    for some in p.alike:
+        where = dict(some.positions)
+        for at in np.ndindex(x.shape):
+            if all(where.get(str(d), k) == k for d, k in zip(x.dims, at, strict=True)):
+                yield entry(p.name, x, at)
 
 
 def constraints(fit: Fit) -> Section | None:
@@ -171,15 +184,23 @@ def _item_position(x: xr.DataArray, r: Response, at: tuple[int, ...]) -> tuple[i
 
 
 def class_label(fit: Fit, x: xr.DataArray, at: tuple[int, ...]) -> str:
-    """``Class C = 1``; nothing for what does not depend on a class."""
+    """``Class C = 1``, ``Group boys, class C = 1``; nothing for what depends on neither."""
     inside = class_names(fit, x, at)
-    return f"Class {inside}" if inside else ""
+    if GROUP not in x.dims:
+        return f"Class {inside}" if inside else ""
+    group = x[GROUP].values[at[x.dims.index(GROUP)]]
+    classes = ", ".join(f"{d} = {x[d].values[at[x.dims.index(d)]]}" for d in _apart(fit, x) if d != GROUP)
+    return f"Group {group}" + (f", class {classes}" if classes else "")
 
 
 def class_names(fit: Fit, x: xr.DataArray, at: tuple[int, ...]) -> str:
-    """``C = 1``, the classes of the entry of `x` at a position; nothing for what does not depend on a class."""
-    dims = fit.model.class_dims(x.dims) if fit.model.is_mixture else ()
-    return ", ".join(f"{d} = {x[d].values[at[x.dims.index(d)]]}" for d in dims)
+    """``C = 1``, the group and classes of the entry of `x` at a position; nothing for what depends on neither."""
+    return ", ".join(f"{d} = {x[d].values[at[x.dims.index(d)]]}" for d in _apart(fit, x))
+
+
+def _apart(fit: Fit, x: xr.DataArray) -> tuple[str, ...]:
+    """The dims of groups, and of classes where there are several."""
+    return tuple(d for d in fit.model.class_dims(x.dims) if fit.model.is_mixture or d == GROUP)
 
 
 def entry_words(estimates: Estimates, x: xr.DataArray, at: tuple[int, ...]) -> str:
@@ -304,12 +325,15 @@ def transitions(fit: Fit) -> Section | None:
     above = [g.name for g in fit.model.lasting]
     for to in names:
         own = pd.DataFrame(table.xs(to, level="class variable"))
+        above = [k for k in own.index.names if k not in ("from", "to")]
         if not above:
             body.append(_transition_table(to, own))
             continue
-        for k, cells in own.groupby(level=above[0], sort=False):
-            title = f"{above[0]} = {k}" + (", who stay" if _stays(fit, to, k) else "")
-            body.append(_transition_table(to, cells.droplevel(above[0]), title))
+        for k, cells in own.groupby(level=above, sort=False):
+            at = dict(zip(above, k, strict=True))
+            stays = any(_stays(fit, to, v) for name, v in at.items() if name != GROUP)
+            title = ", ".join(f"{name} = {v}" for name, v in at.items()) + (", who stay" if stays else "")
+            body.append(_transition_table(to, cells.droplevel(above), title))
     body.append(_paths(fit))
     note = "Averages over the population; 95% intervals by the delta method on the logit scale."
     return Section("Transitions: from the class in the rows to the class in the columns", [*body, note])
@@ -373,10 +397,15 @@ def explained(fit: Fit) -> Section | None:
     return Section("Explained variance of the classes, and paths to them", [*body, note])
 
 
+def _of_group(group: Sequence[Any], words: str) -> str:
+    """What is of a group, where there are several."""
+    return ", ".join((*(f"group {k}" for k in group), words))
+
+
 def _part_table(table: pd.DataFrame, head: str, shown: Callable[[float], str]):
     rows = [
-        (f"{variable} = {k}", part, *(shown(float(x)) if not math.isnan(x) else "-" for x in row))
-        for (variable, k, part), row in zip(table.index, table.to_numpy(), strict=True)
+        (_of_group(group, f"{variable} = {k}"), part, *(shown(float(x)) if not math.isnan(x) else "-" for x in row))
+        for (*group, variable, k, part), row in zip(table.index, table.to_numpy(), strict=True)
     ]
     return make_table(("class", head, "estimate", "SE", "95% lower", "upper"), rows, left=2)
 

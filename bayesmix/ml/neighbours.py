@@ -163,9 +163,11 @@ def _cheap(data: Target) -> bool:
 
 
 def _groups(model: Model) -> list[tuple[LatentClass, ...]]:
-    """Class variables whose number of classes is free: no effect stands for one of their classes."""
+    """Class variables whose number of classes is free: none has an effect of its own, or units known to be in it."""
+    known = {name for name, _ in model.known}
     by_name = {c.name: c for c in model.classes}
     groups = [tuple(by_name[d] for d in dims if d in by_name) for dims in labels.groups(model)]
+    groups = [g for g in groups if not known & {c.name for c in g}]
     return [g for g in groups if len({c.size for c in g}) == 1 and not any(_bound(model, c.name) for c in g)]
 
 

@@ -17,7 +17,7 @@ from bayesmix.data import equal_rows, on_sums
 from bayesmix.ml.objective import Target
 from bayesmix.ml.residual_matrices import sample_covariance
 from bayesmix.ml.starts import Ranges, locations
-from bayesmix.spec import Effect, LatentClass, Response, Term
+from bayesmix.spec import GROUP, Effect, LatentClass, Response, Term
 from bayesmix.spec.families import one_hot
 from bayesmix.spec.parameters import Parameter
 from bayesmix.typing import Array
@@ -105,7 +105,7 @@ def _memberships(data: Target, rng: np.random.Generator) -> Iterator[tuple[str, 
         if level == "cluster":
             rows, weight = [_by_cluster(data, f) for f in rows], np.ones(len(data.clusters or ()))
         pooled, weights = np.concatenate(rows), np.tile(weight, len(rows))
-        nearest = _nearest(pooled, weights, group[0].size, rng)
+        nearest = _nearest(pooled, weights, group[0].size, rng, np.concatenate([_told(data, c) for c in group]))
         for c, part in zip(group, np.split(nearest, len(rows)), strict=True):
             own = one_hot(part.astype(float), c.size)
             own = (1 - SPREAD_OUT) * own + SPREAD_OUT / c.size
@@ -207,23 +207,46 @@ def _by_cluster(data: Target, x: Array) -> Array:
     return np.where(total > 0, (weight @ np.nan_to_num(x)) / np.where(total > 0, total, 1.0), np.nan)
 
 
-def _nearest(x: Array, weights: Array, k: int, rng: np.random.Generator) -> NDArray[np.int64]:
-    """The part of each row: k seeds far apart (k-means++), then none to three rounds of k-means."""
+def _told(data: Target, c: LatentClass) -> NDArray[np.int64]:
+    """The class in which each unit is known to be; -1 where it is not known."""
+    n = len(data.clusters or ()) if c.level == "cluster" else len(data.counts)
+    found = data.arrays.get(f"known:{c.name}")
+    if found is None:
+        return np.full(n, -1, dtype=np.int64)
+    return np.where((found.values < 0).any(axis=1), found.values.argmax(axis=1), -1)
+
+
+def _nearest(x: Array, weights: Array, k: int, rng: np.random.Generator, told: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The part of each row: k seeds far apart (k-means++), then none to three rounds of k-means.
+
+    Classes in which some rows are known to be begin at these, which stay there.
+    """
     first, which = equal_rows(x.T)  # of equal rows one distance is that of all
     seen, filled = ~np.isnan(x[first]), np.nan_to_num(x[first])
     some = np.flatnonzero(weights > 0)
     share, each = weights / weights.sum(), np.bincount(which, weights=weights)
-    centers = [filled[which[rng.choice(len(x), p=share)]]]
-    for _ in range(k - 1):
+    anchored = {
+        c: _center(x[told == c], weights[told == c], filled.mean(axis=0)) for c in range(k) if (told == c).any()
+    }
+    centers = [*anchored.values()] or [filled[which[rng.choice(len(x), p=share)]]]
+    while len(centers) < k:
         away = share * _distances(filled, seen, np.array(centers)).min(axis=1)[which]
         far = rng.choice(len(x), p=away / away.sum()) if away.sum() > 0 else rng.choice(some)
         centers.append(filled[which[far]])
-    at = np.array(centers)
+    rest = iter(centers[len(anchored) :])
+    at = np.array([anchored[c] if c in anchored else next(rest) for c in range(k)])
     for _ in range(int(rng.integers(4))):
         near = one_hot(_distances(filled, seen, at).argmin(axis=1).astype(float), k) * each[:, None]
         total = near.T @ seen
         at = np.where(total > 0, (near.T @ filled) / np.where(total > 0, total, 1.0), at)
-    return _distances(filled, seen, at).argmin(axis=1)[which]
+    return np.where(told >= 0, told, _distances(filled, seen, at).argmin(axis=1)[which])
+
+
+def _center(x: Array, weights: Array, otherwise: Array) -> Array:
+    """Means of rows, as far as anything is there."""
+    w = weights[:, None] * ~np.isnan(x)
+    total = w.sum(axis=0)
+    return np.where(total > 0, (w * np.nan_to_num(x)).sum(axis=0) / np.where(total > 0, total, 1.0), otherwise)
 
 
 def _distances(x: Array, seen: NDArray[np.bool_], centers: Array) -> Array:
@@ -361,9 +384,10 @@ def _sizes(data: Target, parts: dict[str, Array]) -> Iterator[tuple[Parameter, A
     """Logits of classes at the sizes of the parts; of transitions at the moves between them."""
     for c in (c for c in data.model.classes if c.name in parts):
         for t in (t for t in c.predictor if not (t.covariates or t.effects or t.rename)):
-            dims, parents = t.parameter.dims, t.parameter.dims[:-1]
+            dims, parents = t.parameter.dims, tuple(d for d in t.parameter.dims[:-1] if d != GROUP)
             if dims[-1] != c.name or len(parents) > 1 or any(d not in parts for d in parents):
                 continue
             w = data.counts[:, None] * parts[c.name]
             table = parts[parents[0]].T @ w if parents else w.sum(axis=0)
-            yield t.parameter, np.log(table + 0.5) - np.log(table[..., -1:] + 0.5)
+            logits = np.log(table + 0.5) - np.log(table[..., -1:] + 0.5)
+            yield t.parameter, np.broadcast_to(logits, data.packing.shape(t.parameter))

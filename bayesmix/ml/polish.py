@@ -13,8 +13,8 @@ from bayesmix.graph import adapt_nodes, is_adaptive, posterior, with_population_
 from bayesmix.ml.newton import Curvature, curvature, newton
 from bayesmix.ml.objective import Objective, Target
 from bayesmix.ml.starts import ranges
+from bayesmix.spec import GROUP, fix_factor_signs
 from bayesmix.spec import class_labels as labels
-from bayesmix.spec import fix_factor_signs
 from bayesmix.typing import Array
 
 REFRESHED = 6
@@ -104,9 +104,12 @@ def _in_order(data: Target, theta: Array, like: Mapping[str, Array] | None) -> A
     """Classes by size, largest first, or as in the parameters `like`; where the model allows any order."""
     shown, moved = with_population_nodes(data), theta
     value = _value(data, theta)
+    if data.model.by_group and not like:
+        trial = data.packing.pack(labels.align_groups(data.model, data.inside(theta)))
+        moved = trial if (trial != theta).any() and _as_likely(data, trial, value) else moved
     for dims in labels.groups(data.model):
         probability = posterior.tables(shown, moved)
-        sizes = next((_sizes(d, probability) for d in dims if f"{d}_probability" in probability), None)
+        sizes = next((_sizes(d, probability, data) for d in dims if f"{d}_probability" in probability), None)
         if sizes is None or sizes.ndim != 1 or (np.diff(sizes) <= 0).all():
             continue
         natural, alike = data.inside(moved), labels.exchangeable(data.model, dims)
@@ -127,9 +130,12 @@ def _in_order(data: Target, theta: Array, like: Mapping[str, Array] | None) -> A
     return moved
 
 
-def _sizes(name: str, probability: Mapping[str, xr.DataArray]) -> Array:
-    """The sizes of the classes of a variable; given classes of clusters, those over all of these."""
+def _sizes(name: str, probability: Mapping[str, xr.DataArray], data: Target) -> Array:
+    """The sizes of the classes of a variable over all groups; given classes of clusters, those over all of these."""
     table = probability[f"{name}_probability"]
+    if GROUP in table.dims:
+        n = data.counts @ data.arrays["in_group_individual"].values
+        table = xr.dot(table, xr.DataArray(n / n.sum(), dims=GROUP), dim=GROUP)
     for other in (str(d) for d in table.dims if d != name):
         if (of := probability.get(f"{other}_probability")) is not None and of.dims == (other,):
             table = xr.dot(table, of, dim=other)

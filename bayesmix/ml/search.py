@@ -433,7 +433,8 @@ class Search:
 
     def _draw(self, k: int, seed: int) -> Array:
         """A start around the margins, or from a partition of the data, by turns."""
-        return self.limits.draw(seed) if k % 2 else partitioned(self.data, self.limits, seed)
+        at_random = k % 2 and not self.data.model.known  # which class is which is known to parts alone
+        return self.limits.draw(seed) if at_random else partitioned(self.data, self.limits, seed)
 
     def _enough(self, rounds: int, done: list[Start], seconds: float) -> bool:
         """Whether the best value is replicated, and what is left to be found is little or not worth the time."""

@@ -115,6 +115,11 @@ def check(model: Model) -> None:
     ValueError
         The part, and what may be done.
     """
+    if model.group is not None:
+        hint = "KNOWNCLASS makes a class variable of groups, whose sizes are in Mplus's log-likelihood"
+        raise refusal(f"the groups of '{model.group}'", hint)
+    if model.known:
+        raise refusal(f"the known classes of '{model.known[0][1]}'", "TRAINING takes columns of 0 and 1 by class")
     if model.classes_at("item"):
         raise refusal("a class for every response", "memberships of single responses need data with a row a response")
     if model.lasting:

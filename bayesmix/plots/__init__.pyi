@@ -17,11 +17,13 @@ from .profiles import profile as profile
 from .recovery import study as study
 from .regression import outcome as outcome
 from .regression import random_effects as random_effects
+from .sizes_at import class_sizes as class_sizes
 
 __all__ = [
     "Diagram",
     "against",
     "class_curves",
+    "class_sizes",
     "classes",
     "comparison",
     "diagram",

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
 from bayesmix.plots.style import COLOURS
 from bayesmix.results import Estimates, Fit, entered
+from bayesmix.spec import GROUP
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -19,7 +21,7 @@ BAR = 0.16
 """Half the width of an occasion's bar; occasions are 1 apart."""
 
 
-def transitions(result: Fit | xr.DataTree, *, chain_class: int | None = None) -> Axes:
+def transitions(result: Fit | xr.DataTree, *, chain_class: int | None = None) -> Axes | NDArray[Any]:
     """Who moves: bars of class sizes at each occasion, bands as wide as the share that takes each transition.
 
     Parameters
@@ -31,9 +33,9 @@ def transitions(result: Fit | xr.DataTree, *, chain_class: int | None = None) ->
 
     Returns
     -------
-    matplotlib.axes.Axes
-        The number in a band is the transition probability, P(class entered | class left); those below
-        half a per cent of all are drawn but not labelled.
+    matplotlib.axes.Axes, or an array of them
+        One for each observed group, where they differ. The number in a band is the transition probability,
+        P(class entered | class left); those below half a per cent of all are drawn but not labelled.
 
     Raises
     ------
@@ -46,12 +48,33 @@ def transitions(result: Fit | xr.DataTree, *, chain_class: int | None = None) ->
     """
     import matplotlib.pyplot as plt
 
-    steps = list(_steps(Estimates.of(result), chain_class))
-    if not steps:
+    estimates = Estimates.of(result)
+    groups = _groups(estimates)
+    each = [list(_steps(estimates, chain_class, k)) for k in (range(len(groups)) if groups else [None])]
+    if not each[0]:
         raise ValueError("There is nothing to draw: no class variable of the model depends on another one beside it.")
-    n = len(steps) + 1
-    figure, ax = plt.subplots(figsize=(1.4 + 2.2 * n, 4.4), layout="constrained")
+    n = len(each[0]) + 1
+    figure, axes = plt.subplots(
+        1, len(each), figsize=((1.4 + 2.2 * n) * len(each), 4.4), layout="constrained", squeeze=False
+    )
     del figure
+    for ax, steps, title in zip(axes.ravel(), each, groups or [""], strict=True):
+        _draw(ax, steps)
+        ax.set_title(title)
+    return axes.ravel() if groups else axes[0, 0]
+
+
+def _groups(estimates: Estimates) -> list[str]:
+    """``g = a`` of each observed group between which transitions or the sizes of the first class differ."""
+    tables = [estimates[f"{k}_transition"].value for k in entered(estimates)]
+    tables += [x.value for c in estimates.model.classes if (x := estimates.get(f"{c.name}_probability")) is not None]
+    labels = next((x[GROUP].values for x in tables if GROUP in x.dims), [])
+    return [f"{estimates.model.group} = {k}" for k in labels]
+
+
+def _draw(ax: Axes, steps: list[xr.DataArray]) -> None:
+    """Bars and bands of one group."""
+    n = len(steps) + 1
     sizes = [steps[0].sum(str(steps[0].dims[1])), *(s.sum(str(s.dims[0])) for s in steps)]
     for t, size in enumerate(sizes):
         _bar(ax, t, size)
@@ -63,40 +86,44 @@ def transitions(result: Fit | xr.DataTree, *, chain_class: int | None = None) ->
     ax.set_yticks(np.linspace(0, 1, 6), [f"{x:.0%}" for x in np.linspace(0, 1, 6)])
     ax.spines[["top", "right", "bottom"]].set_visible(False)
     ax.tick_params(axis="x", length=0)
-    return ax
 
 
-def _steps(estimates: Estimates, chain_class: int | None) -> Iterator[xr.DataArray]:
-    """P(C_t-1, C_t) of each pair of occasions, from the sizes of the first and the transitions."""
+def _steps(estimates: Estimates, chain_class: int | None, group: int | None = None) -> Iterator[xr.DataArray]:
+    """P(C_t-1, C_t) of each pair of occasions, from the sizes of the first and the transitions; of a group."""
     joint = None
     with_transitions = entered(estimates)
     for before, name in pairwise(c.name for c in estimates.model.occasions):
         if name not in with_transitions:
             continue
-        move = estimates[f"{name}_transition"].value
+        move = _of_group(estimates[f"{name}_transition"].value, group)
         if joint is None:
-            joint = _first(estimates, before, chain_class)
+            joint = _first(estimates, before, chain_class, group)
         if before not in move.dims:
             continue
         joint = joint.sum([d for d in joint.dims if d not in move.dims]) * move
         yield joint.sum([d for d in joint.dims if d not in (before, name)]).transpose(before, name)
 
 
-def _first(estimates: Estimates, name: str, chain_class: int | None) -> xr.DataArray:
+def _of_group(x: xr.DataArray, group: int | None) -> xr.DataArray:
+    """The part of an observed group."""
+    return x.isel({GROUP: group}) if GROUP in x.dims and group is not None else x
+
+
+def _first(estimates: Estimates, name: str, chain_class: int | None, group: int | None) -> xr.DataArray:
     """P(G, C_1), or of one class of chains P(C_1 | G) and zero in the others."""
-    size, above = estimates[f"{name}_probability"].value, estimates.model.lasting
+    size, above = _of_group(estimates[f"{name}_probability"].value, group), estimates.model.lasting
     if not above:
         if chain_class is not None:
             raise ValueError(f"chain_class={chain_class!r} came, but the model has no classes of chains: leave it out.")
         return size
     g = above[0].name
-    share = estimates[f"{g}_probability"].value
+    share = _of_group(estimates[f"{g}_probability"].value, group)
     if chain_class is not None:
         if chain_class not in share[g].values:
             known = ", ".join(map(str, share[g].values))
             raise ValueError(f"chain_class came as {chain_class!r}: give one of {known}, or leave it out.")
         share = xr.where(share[g] == chain_class, 1.0, 0.0)
-    return share * (estimates[by].value if (by := f"{name}_by_{g}") in estimates else size)
+    return share * (_of_group(estimates[by].value, group) if (by := f"{name}_by_{g}") in estimates else size)
 
 
 def _bar(ax: Axes, t: int, size: xr.DataArray) -> None:

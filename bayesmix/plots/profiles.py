@@ -6,7 +6,7 @@ Matplotlib's pyplot and returns Axes.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from bayesmix.data import weight_columns
 from bayesmix.plots.style import COLOURS, MARKERS, bare, item_ticks, legend
 from bayesmix.results import Estimate, Estimates, Fit, category_labels, item_probabilities, stacked
-from bayesmix.spec import Response, level_words, takes_level
+from bayesmix.spec import GROUP, Model, Response, level_words, takes_level
 from bayesmix.typing import Array
 
 if TYPE_CHECKING:
@@ -301,7 +301,8 @@ def classes(result: Fit | xr.DataTree, *, level: float | None = None) -> NDArray
 
     estimates = Estimates.of(result)
     names = [c.name for c in estimates.model.classes]
-    found = {n: v for n in names if (v := estimates.get(f"{n}_probability")) is not None and v.value.ndim == 1}
+    tables = {n: v for n in names if (v := estimates.get(f"{n}_probability")) is not None}
+    found = {k: v for n, table in tables.items() for k, v in _by_group(estimates.model, n, table) if v.value.ndim == 1}
     if not found:
         raise ValueError("There is nothing to draw: the result has no class probabilities.")
     heights = [0.7 + 0.34 * v.value.size for v in found.values()]
@@ -314,7 +315,18 @@ def classes(result: Fit | xr.DataTree, *, level: float | None = None) -> NDArray
     return axes.ravel()
 
 
-def _draw_sizes(ax: Axes, name: str, v: Estimate) -> None:
+def _by_group(model: Model, name: str, table: Estimate) -> Iterator[tuple[str, Estimate]]:
+    """The sizes of a class variable under its name; in each observed group, where they differ."""
+    if GROUP not in table.value.dims:
+        yield name, table
+        return
+    for k, label in enumerate(table.value[GROUP].values):
+        yield f"{name} ({model.group} = {label})", table.map(lambda x, at=k: x.isel({GROUP: at}))
+
+
+def _draw_sizes(ax: Axes, title: str, v: Estimate) -> None:
+    name = str(v.value.dims[0])
+    ax.set_title(title if title != name else "", fontsize="medium", loc="left")
     p, y = v.value.values, np.arange(v.value.size)
     bars = np.maximum(np.nan_to_num(np.stack([p - v.lower.values, v.upper.values - p])), 0.0)
     ax.barh(y, p, height=0.62, color=COLOURS[5], edgecolor="none")

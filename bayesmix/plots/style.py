@@ -9,6 +9,8 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from bayesmix.spec import GROUP
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
@@ -72,5 +74,6 @@ def by_class(x: xr.Dataset, *others: str) -> dict[str, xr.Dataset]:
     for at in np.ndindex(*(x.sizes[d] for d in classes)):
         part = x.isel(dict(zip(classes, at, strict=True)))
         each = [f"{d}={part[d].item()}" for d in classes]
-        out[", ".join(each) if len(each) > 1 else str(part[classes[0]].item()) if each else "all classes"] = part
+        named = len(each) > 1 or classes == [GROUP]
+        out[", ".join(each) if named else str(part[classes[0]].item()) if each else "all classes"] = part
     return out

@@ -38,10 +38,11 @@ def completed(model: Model, df: object, what: str) -> tuple[pd.DataFrame, list[s
             f"{what} have no cluster column '{model.cluster}': give one, with a label of its own for each cluster that "
             "is new (for each row, where rows do not belong together)."
         )
+    if model.group is not None and model.group not in df.columns:
+        raise ValueError(f"{what} have no group column '{model.group}': predictions depend on it; give it.")
     gone = [k for k in model.items if k not in df.columns]
-    other = [
-        k for k in df.columns if k not in (*model.items, *needed, model.cluster, model.freq, *model.survey.columns)
-    ]
+    single = (model.cluster, model.freq, model.group)
+    other = [k for k in df.columns if k not in (*model.items, *needed, *single, *model.survey.columns)]
     for item in gone:
         if near := nearest(item, other):
             warnings.warn(

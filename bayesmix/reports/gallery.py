@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 import xarray as xr
 
@@ -80,7 +81,7 @@ def pictures(result: Fit | xr.DataTree, df: pd.DataFrame | None = None) -> Itera
     if isinstance(result, Fit) and any(str(k).endswith("_membership") for k in result.effect_scores):
         yield from _of_memberships(result, df)
     if entered(estimates):
-        yield _picture("transitions", "Transitions", TRANSITIONS, lambda: plots.transitions(result))
+        yield _picture("transitions", "Transitions", TRANSITIONS, lambda: _first_of(plots.transitions(result)))
         yield from (_of_chain(result, g.name, k) for g in model.lasting for k in range(1, g.size + 1))
     if any(c.effects for k in model.classes_at("individual") for c in k.predictor):
         yield _picture("class_curves", "Class probabilities over the random effects", CLASS_CURVES,
@@ -137,6 +138,11 @@ RANDOM_EFFECTS = (
 def _picture(name: str, title: str, caption: str, axes: Callable[[], Any]) -> Picture:
     """A picture of what draws it and returns Axes."""
     return Picture(name, title, caption, lambda: axes().figure)
+
+
+def _first_of(axes: Any) -> Any:
+    """One of the Axes of a picture."""
+    return axes[0] if isinstance(axes, np.ndarray) else axes
 
 
 def _of_regression(fit: Fit, df: pd.DataFrame) -> Iterator[Picture]:

@@ -18,7 +18,7 @@ from bayesmix.parallel import COMPILING
 from bayesmix.results.estimates import Estimates
 from bayesmix.results.fit import Fit
 from bayesmix.results.responses import covariate_means
-from bayesmix.spec import Model, Response, lower, tails, takes_level
+from bayesmix.spec import GROUP, Model, Response, lower, tails, takes_level
 from bayesmix.typing import Array
 
 POINTS, DRAWS = 401, 200
@@ -57,9 +57,10 @@ def item_curves(
     Returns
     -------
     xarray.Dataset
-        Dims are `factor`, `item`, the class variables on which any of the items depends, `category` (numbers from one)
-        and `eta`, the factor. `probability` has them all, `information` no category, `test_information` and
-        `standard_error`, of the factor given the class, no item and no category: in a mixture nobody knows the class
+        Dims are `factor`, `item`, observed groups and the class variables on which any of the items depends,
+        `category` (numbers from one) and `eta`, the factor. `probability` has them all, `information` no category,
+        `test_information` and `standard_error`, of the factor given the class, no item and no category: in a mixture
+        nobody knows the class
         for sure. `answer` (item, category) is the text of each category. NaN (or empty) where an item does not
         measure the factor, or has no such category. Of a posterior each number has `_lower` and `_upper` beside it.
 
@@ -91,7 +92,7 @@ def item_curves(
     answers = {i: tables.answers(r, k) for r in model.distinct_responses for k, i in enumerate(names[r.name])}
     curves = curves.reindex(item=[i for i in answers if i in curves["item"]])
     text = [[*answers[i], *[""] * curves.sizes["category"]][: curves.sizes["category"]] for i in curves["item"].values]
-    classes = [c.name for c in model.classes if c.name in curves.dims]
+    classes = [d for d in (GROUP, *(c.name for c in model.classes)) if d in curves.dims]
     ordered = curves.transpose("factor", "item", *classes, "category", "eta")
     return ordered.assign(answer=(("item", "category"), np.array(text)))
 
@@ -183,7 +184,8 @@ class _Tables:
         out = xr.DataArray(np.exp(numeric), dims=symbolic.dims).rename(feature="category")
         out = out.assign_coords(eta=eta, category=np.arange(1, out.sizes["category"] + 1))
         sizes = {c.name: c.size for c in self.estimates.model.classes if c.name in out.dims}
-        return out.assign_coords({k: np.arange(1, n + 1) for k, n in sizes.items()})
+        groups = {d: x[d].values for x in arrays.values() for d in x.dims if d == GROUP}
+        return out.assign_coords({k: np.arange(1, n + 1) for k, n in sizes.items()} | groups)
 
     def _data(self, r: Response) -> dict[str, Any]:
         """Means of covariates, and what the family of `r` is told of the items."""

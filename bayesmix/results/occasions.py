@@ -14,7 +14,7 @@ import xarray as xr
 
 from bayesmix.results.estimates import Estimate, Estimates
 from bayesmix.results.fit import Fit
-from bayesmix.spec import Quantity, takes_level
+from bayesmix.spec import GROUP, Quantity, takes_level
 
 COLUMNS = ("value", "se", "lower", "upper")
 
@@ -36,8 +36,9 @@ def transitions(result: Fit | xr.DataTree, *, level: float | None = None) -> pd.
     Returns
     -------
     pandas.DataFrame
-        Rows by class variable, class of the chain (`G`, where there are such), classes left (`from`) and class entered
-        (`to`); `value`, `se` (standard error or posterior SD), `lower`, `upper`. Those of stayers, 0 and 1, are known.
+        Rows by observed group, where they differ between groups, class variable, class of the chain (`G`, where there
+        are such), classes left (`from`) and class entered (`to`); `value`, `se` (standard error or posterior SD),
+        `lower`, `upper`. Those of stayers, 0 and 1, are known.
 
     Raises
     ------
@@ -53,8 +54,15 @@ def transitions(result: Fit | xr.DataTree, *, level: float | None = None) -> pd.
     rows = [row for name in entered(estimates) for row in _transition_rows(estimates, name)]
     if not rows:
         raise ValueError("There are no transitions: no class variable of the model depends on another one beside it.")
-    index = ["class variable", *(g.name for g in estimates.model.lasting), "from", "to"]
-    return pd.DataFrame(rows, columns=[*index, *COLUMNS]).set_index(index)
+    return _by_group(rows, ["class variable", *(g.name for g in estimates.model.lasting), "from", "to"])
+
+
+def _by_group(rows: list[tuple], names: list[str]) -> pd.DataFrame:
+    """A table of rows that begin with their group, or None: a level of its index where there are groups."""
+    table = pd.DataFrame(rows, columns=[GROUP, *names, *COLUMNS])
+    if table[GROUP].isna().all():
+        return table.drop(columns=GROUP).set_index(names)
+    return table.set_index([GROUP, *names])
 
 
 def entered(estimates: Estimates) -> list[str]:
@@ -66,9 +74,9 @@ def _transition_rows(estimates: Estimates, to: str) -> Iterator[tuple]:
     """Make the rows of the class variable `to`: classes left, class entered, cells."""
     for labels, cells in _cells(estimates[f"{to}_transition"]):
         above = [g.name for g in estimates.model.lasting]
-        left = [labels[d] for d in labels if d not in (to, *above)]
+        left = [labels[d] for d in labels if d not in (to, GROUP, *above)]
         of_chain = (labels.get(g, "all") for g in above)
-        yield (to, *of_chain, left[0] if len(left) == 1 else tuple(left), labels[to], *cells)
+        yield (labels.get(GROUP), to, *of_chain, left[0] if len(left) == 1 else tuple(left), labels[to], *cells)
 
 
 def _cells(x: Estimate) -> Iterator[tuple[dict[str, Any], list[float]]]:
@@ -101,8 +109,8 @@ def decomposition(result: Fit | xr.DataTree, *, level: float | None = None) -> p
     Returns
     -------
     pandas.DataFrame
-        Rows by class variable, class and part; `value`, `se`, `lower`, `upper`. The first shares sum to
-        `explained`, and so do those of the class before alone and beyond it.
+        Rows by class variable, class and part, and by observed group before these; `value`, `se`, `lower`,
+        `upper`. The first shares sum to `explained`, and so do those of the class before alone and beyond it.
 
     Raises
     ------
@@ -122,12 +130,12 @@ def decomposition(result: Fit | xr.DataTree, *, level: float | None = None) -> p
             "There is nothing to decompose: it takes class variables of several occasions with random effects of "
             "clusters, without covariates of individuals on them."
         )
-    table = pd.DataFrame(rows, columns=["class variable", "class", "part", *COLUMNS])
-    return table.set_index(["class variable", "class", "part"]).sort_index(level=[0, 1], sort_remaining=False)
+    table = _by_group(rows, ["class variable", "class", "part"])
+    return table.sort_index(level=[*range(table.index.nlevels - 1)], sort_remaining=False)
 
 
 def _parts(estimates: Estimates, q: Quantity) -> Iterator[tuple]:
     """Make the rows of `q`, a share of a variance or an effect along a path."""
     for labels, cells in _cells(estimates[q.name]):
         if cells[0] != 0.0:  # the reference class
-            yield (q.of, labels[q.of], q.part, *cells)
+            yield (labels.get(GROUP), q.of, labels[q.of], q.part, *cells)

@@ -32,6 +32,7 @@ from .kinds import same_items as same_items
 from .kinds import shown as shown
 from .kinds import size_by as size_by
 from .kinds import transition as transition
+from .model import GROUP as GROUP
 from .model import RANDOM as RANDOM
 from .model import Covariates as Covariates
 from .model import Effect as Effect
@@ -97,6 +98,7 @@ from .supports import Support as Support
 
 __all__ = [
     "FISHER_Z",
+    "GROUP",
     "IDENTITY",
     "ITEM_RESPONSE",
     "LOG",

@@ -16,7 +16,7 @@ from scipy.optimize import linear_sum_assignment
 from bayesmix.spec.constraints import name_of, parts_of
 from bayesmix.spec.factor_scales import fix_factor_signs, rescale_factors_to_class, rescaled
 from bayesmix.spec.linear_systems import unchanged
-from bayesmix.spec.model import Effect, Model, Term, terms
+from bayesmix.spec.model import GROUP, Effect, Model, Term, terms
 from bayesmix.spec.parameters import Parameter
 from bayesmix.typing import Array
 
@@ -54,10 +54,18 @@ def _told_apart(p: Parameter, group: set[str]) -> bool:
 def exchangeable(model: Model, dims: tuple[str, ...]) -> NDArray[np.int64]:
     """Number the classes of `dims`, one of :func:`groups`: those with the same number may change places.
 
-    All of them, but for a last class of those who stay and for what constraints tell apart: two classes may change
-    places where every constraint is one again, as with slopes that are equal in all classes, or zero in all but the
-    reference.
+    All of them, but for those that units are known to be in, a last class of those who stay, and what constraints tell
+    apart: two classes may change places where every constraint is one again, as with slopes that are equal in all
+    classes, or zero in all but the reference.
     """
+    out = _by_constraints(model, dims)
+    for k in {k for name, some in model.anchored if name in dims for k in some}:
+        out[k] = len(out) + k
+    return out
+
+
+def _by_constraints(model: Model, dims: tuple[str, ...]) -> NDArray[np.int64]:
+    """The numbers of :func:`exchangeable` where no unit is known to be in a class."""
     size = next(c.size for c in model.classes if c.name in dims)
     touched = [p for p in model.parameters if p.name in model.constraints.parameters and {*p.dims} & {*dims}]
     last_stays = bool({*dims} & _with_stayers(model)) or _on_scale_of_last(model, dims)
@@ -319,23 +327,109 @@ def relabel(
         The parameters whose labels are wanted; some of them will do.
     """
     out, orders = fix_factor_signs(model, values, pivot), {}
-    first = model.parameters[0]
-    lead = out[first.name].shape[: out[first.name].ndim - len(first.dims)]
     for dims in sorted(groups(model), key=lambda dims: not _measured(model, dims)):
         profile, target = profiles(model, {k: out[k] for k in out if k in pivot}, dims), profiles(model, pivot, dims)
         if profile is None or target is None:
             continue
-        alike = exchangeable(model, dims)
-        order = match(profile.reshape(-1, *profile.shape[len(lead) :]), target, alike)
-        order = order.reshape(*lead, -1)
-        trial = {k: v.copy() for k, v in out.items()}
-        for one in np.unique(order.reshape(-1, order.shape[-1]), axis=0):
-            if (one == np.arange(len(one))).all():
-                continue
-            hit = (order == one).all(axis=-1)
-            moved = permute(model, {k: v[hit] for k, v in out.items()}, dims, one)
-            for k, v in trial.items():
-                v[hit] = moved[k]
-        out = trial
-        orders[dims] = order
+        if separable(model, dims):
+            out, orders[dims] = _relabelled_in_groups(model, out, pivot, dims)
+            continue
+        out, orders[dims] = _matched(model, out, profile, target, dims)
     return fix_factor_signs(model, out, pivot), orders
+
+
+def _matched(
+    model: Model, values: Mapping[str, Array], profile: Array, target: Array, dims: tuple[str, ...]
+) -> tuple[dict[str, Array], NDArray[np.int64]]:
+    """Every draw's classes of `dims` in the order in which its profile is nearest to the target, and the orders."""
+    lead = profile.shape[:-2]
+    order = match(profile.reshape(-1, *profile.shape[len(lead) :]), target, exchangeable(model, dims))
+    order = order.reshape(*lead, -1)
+    out = {k: v.copy() for k, v in values.items()}
+    for one in np.unique(order.reshape(-1, order.shape[-1]), axis=0):
+        if (one == np.arange(len(one))).all():
+            continue
+        hit = (order == one).all(axis=-1)
+        moved = permute(model, {k: v[hit] for k, v in values.items()}, dims, one)
+        for k, v in out.items():
+            v[hit] = moved[k]
+    return out, order
+
+
+# observed groups ----------------------------------------------------------------------------------
+
+
+def separable(model: Model, dims: tuple[str, ...]) -> bool:
+    """Whether nothing that depends on the classes of `dims`, one of :func:`groups`, is common to observed groups.
+
+    The classes of each group may then be put in another order by themselves.
+    """
+    own = [p for p in model.parameters if {*p.dims} & {*dims}]
+    tied = {p.name for p in own} & model.constraints.parameters
+    return bool(own) and not tied and all(GROUP in p.dims and not p.alike for p in own)
+
+
+def in_group(model: Model, values: Mapping[str, Array], k: int) -> dict[str, Array]:
+    """Parameters of one observed group, over a dim of groups of length one; others as they are."""
+    out = {n: np.asarray(x) for n, x in values.items()}
+    for p in (p for p in model.parameters if GROUP in p.dims and p.name in values):
+        out[p.name] = np.take(out[p.name], [k], axis=p.dims.index(GROUP) - len(p.dims))
+    return out
+
+
+def with_group(model: Model, values: Mapping[str, Array], part: Mapping[str, Array], k: int) -> dict[str, Array]:
+    """Parameters with those of one observed group, as :func:`in_group` has them, put in."""
+    out = {n: np.array(x) for n, x in values.items()}
+    for p in (p for p in model.parameters if GROUP in p.dims and p.name in part):
+        axis = p.dims.index(GROUP) - len(p.dims)
+        at: tuple = (..., k, *[slice(None)] * (-axis - 1))
+        out[p.name][at] = np.take(part[p.name], 0, axis=axis)
+    return out
+
+
+def n_groups(model: Model, values: Mapping[str, Array]) -> int:
+    """How many observed groups there are, by the shape of parameters; one where none differs by group."""
+    for p in (p for p in model.parameters if GROUP in p.dims and p.name in values):
+        return np.shape(values[p.name])[p.dims.index(GROUP) - len(p.dims)]
+    return 1
+
+
+def permute_in_group(
+    model: Model, values: Mapping[str, Array], dims: tuple[str, ...], order: NDArray, k: int
+) -> dict[str, Array]:
+    """:func:`permute` in one observed group, of classes that are :func:`separable`."""
+    return with_group(model, values, permute(model, in_group(model, values, k), dims, order), k)
+
+
+def _relabelled_in_groups(
+    model: Model, values: Mapping[str, Array], pivot: Mapping[str, Array], dims: tuple[str, ...]
+) -> tuple[dict[str, Array], NDArray[np.int64]]:
+    """Every draw's classes in the order of the pivot's, in each group by itself; orders (..., group, class)."""
+    out, orders = {k: np.asarray(x) for k, x in values.items()}, []
+    for k in range(n_groups(model, values)):
+        here, there = in_group(model, out, k), in_group(model, pivot, k)
+        profile, target = profiles(model, {n: here[n] for n in here if n in pivot}, dims), profiles(model, there, dims)
+        assert profile is not None
+        assert target is not None
+        moved, order = _matched(model, here, profile, target, dims)
+        out = with_group(model, out, moved, k)
+        orders.append(order)
+    return out, np.stack(orders, axis=-2)
+
+
+def align_groups(model: Model, values: Mapping[str, Array]) -> dict[str, Array]:
+    """Parameters at one point with classes that are :func:`separable` in the order of the first group's in all others.
+
+    By what tells them apart, as far as items are alike in two groups.
+    """
+    out = {k: np.asarray(x)[None] for k, x in values.items()}
+    for dims in groups(model):
+        if not separable(model, dims):
+            continue
+        target = profiles(model, {k: x[0] for k, x in in_group(model, out, 0).items()}, dims)
+        for k in range(1, n_groups(model, out)):
+            here = in_group(model, out, k)
+            profile = profiles(model, here, dims)
+            if profile is not None and target is not None:
+                out = with_group(model, out, _matched(model, here, profile, target, dims)[0], k)
+    return {k: x[0] for k, x in out.items()}

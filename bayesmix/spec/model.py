@@ -26,6 +26,8 @@ Level = Literal["individual", "cluster"]
 ClassLevel = Literal["item", "individual", "cluster"]
 LATER = {"later": True}
 """Metadata of a field that came later: a model that has its default has the structure, and identity, it always had."""
+GROUP = "group"
+"""The dim of observed groups."""
 RANDOM = "random_part"
 """The dim of random coefficients and class logits in what follows from the parameters."""
 
@@ -280,6 +282,14 @@ class Model:
         Entries of parameters that are fixed or held equal, beyond what the parameters themselves say.
     survey : Survey
         How the rows were drawn: weights, strata, primary sampling units.
+    group : str, optional
+        Column of observed groups: the dim ``"group"`` of parameters runs over its labels. The log-likelihood is that
+        given the group.
+    known : tuple of (str, str)
+        Class variables with the column that says in which class, 1, 2, ..., a unit is known to be; missing where it
+        is not known.
+    anchored : tuple of (str, tuple of int)
+        Class variables with the classes that some unit is known to be in, as the data say: their labels are fixed.
 
     Examples
     --------
@@ -295,6 +305,9 @@ class Model:
     freq: str | None = field(default=None, metadata=DATA)
     constraints: Constraints = field(default=Constraints(), metadata=DATA)
     survey: Survey = field(default=Survey(), metadata=DATA)
+    group: str | None = field(default=None, metadata=DATA)
+    known: tuple[tuple[str, str], ...] = field(default=(), metadata=DATA)
+    anchored: tuple[tuple[str, tuple[int, ...]], ...] = field(default=(), metadata=DATA)
 
     def __post_init__(self) -> None:
         _check(self)
@@ -372,7 +385,7 @@ class Model:
         return not any({r.item_dim, r.pair_dim} & {*t.parameter.dims} for r in self.responses for t in r.terms)
 
     def class_dims(self, dims: Iterable[Hashable]) -> tuple[str, ...]:
-        """Those of `dims` that run over latent classes: all but items, categories, covariates and effects."""
+        """Those of `dims` that run over groups and latent classes: no items, categories, covariates or effects."""
         other = {RANDOM, f"{RANDOM}_"}
         for r in self.responses:
             other |= {r.item_dim, f"{r.item_dim}_", r.category_dim, r.threshold_dim, r.pair_dim}
@@ -380,6 +393,11 @@ class Model:
             other |= {t.covariates.name} if t.covariates else set()
             other |= {t.loading_dim, f"{t.loading_dim}_"} if t.loading_dim else set()
         return tuple(str(d) for d in dims if d not in other)
+
+    @property
+    def by_group(self) -> bool:
+        """Whether a parameter differs between groups."""
+        return any(GROUP in p.dims for p in self.parameters)
 
     @property
     def two_level(self) -> bool:
@@ -639,6 +657,7 @@ def _check(model: Model) -> None:
         )
     _check_stays(model)
     _check_order(model)
+    _check_groups(model)
     check_names(model.constraints, by_name)
 
 
@@ -676,6 +695,23 @@ def _check_stays(model: Model) -> None:
                     "stays has as many."
                 )
         known[c.name] = c
+
+
+def _check_groups(model: Model) -> None:
+    by = [p.name for p in model.parameters if GROUP in p.dims]
+    if by and model.group is None:
+        raise ValueError(f"'{by[0]}' differs by group, but the model has no group column: give group='its name'.")
+    levels = {c.name: c.level for c in model.classes}
+    for name, column in model.known:
+        if name not in levels:
+            raise ValueError(
+                f"known= came for the class variable '{name}'; the model has {', '.join(levels) or 'none'}: name one."
+            )
+        if levels[name] == "item":
+            raise ValueError(
+                f"known='{column}' came for '{name}', a class of single responses: an individual is in none of its "
+                "classes for all items. Leave it out."
+            )
 
 
 def _check_order(model: Model) -> None:

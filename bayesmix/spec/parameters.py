@@ -7,8 +7,9 @@ of `theta` goes where.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import product
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -98,6 +99,21 @@ class Fixed:
     positions: tuple[tuple[str, int], ...] = ()
 
 
+@dataclass(frozen=True)
+class Alike:
+    """Entries of a parameter that are one free parameter over the dim `over`: those at given positions of other dims.
+
+    Examples
+    --------
+    >>> p = bm.Parameter("tau", ("group", "item"), alike=(bm.Alike("group", (("item", 0),)),))
+    >>> p.alike[0].over
+    'group'
+    """
+
+    over: str
+    positions: tuple[tuple[str, int], ...] = ()
+
+
 def at(value: float, **positions: int) -> Fixed:
     """Fix a parameter to `value` where its dims are at `positions`: ``at(0.0, C=-1)``.
 
@@ -129,6 +145,8 @@ class Parameter:
         Stated on the natural scale.
     fixed : tuple of Fixed
         Entries that are not estimated.
+    alike : tuple of Alike
+        Entries that are the same over a dim, such as those of an item over groups.
 
     Examples
     --------
@@ -141,6 +159,7 @@ class Parameter:
     support: SupportName = "real"
     prior: Prior = field(default=Prior("Normal", mu=0.0, sigma=2.0), metadata=DATA)
     fixed: tuple[Fixed, ...] = field(default=(), metadata=DATA)
+    alike: tuple[Alike, ...] = field(default=(), metadata=DATA)
 
     def __post_init__(self) -> None:
         check_support(self.support, self.name)
@@ -249,7 +268,8 @@ class Packing:
 
     def __post_init__(self) -> None:
         natural = {p.name: _declared(p, self.shape(p)) for p in self.parameters}
-        followers, linear = self._constrained(natural) if self.constraints else ({}, [])
+        some = self.constraints or any(p.alike for p in self.parameters)
+        followers, linear = self._constrained(natural) if some else ({}, [])
         index: dict[str, NDArray[np.int64]] = {}
         fixed: dict[str, Array] = {}
         own: dict[str, NDArray[np.bool_]] = {}
@@ -308,11 +328,13 @@ class Packing:
             natural[name][at] = value
         out: dict[Place, Place] = {}
         order = {place: k for k, place in enumerate(places.values())}
-        for group in self.constraints.equal:
-            members = sorted((_found(label, places) for label in group), key=order.__getitem__)
-            for label in group:
-                self._refuse_absent(label, *_found(label, places))
-            known = {label: float(natural[n][at]) for label in group for n, at in [_found(label, places)]}
+        for label in (label for group in self.constraints.equal for label in group):
+            self._refuse_absent(label, *_found(label, places))
+        given = [[_found(label, places) for label in group] for group in self.constraints.equal]
+        by_name = {p.name: p for p in self.parameters}
+        for group in _joined([*given, *self._alike()]):
+            members = sorted(group, key=order.__getitem__)
+            known = {self._entry(by_name[n], at): float(natural[n][at]) for n, at in members}
             fixed = {label: x for label, x in known.items() if not np.isnan(x)}
             if not fixed:
                 out |= dict.fromkeys(members[1:], members[0])
@@ -401,6 +423,18 @@ class Packing:
         equal = [" = ".join(g) for g in self.constraints.equal if {*g} & {*known, *some}]
         words = [*(f"{k} = {x:g}" for k, x in fixed.items()), *equal]
         return f" (beside {', '.join(words)})" if words else ""
+
+    def _alike(self) -> Iterator[list[Place]]:
+        """The entries that parameters say are the same over a dim, but for those that no item has."""
+        for p in self.parameters:
+            shape, absent = self.shape(p), self.absent.get(p.name)
+            for some in p.alike:
+                axis, where = p.dims.index(some.over), dict(some.positions)
+                chosen = [[where[d]] if d in where else range(n) for d, n in zip(p.dims, shape, strict=True)]
+                chosen[axis] = [0]
+                for first in product(*chosen):
+                    if absent is None or not absent[first]:
+                        yield [(p.name, (*first[:axis], k, *first[axis + 1 :])) for k in range(shape[axis])]
 
     def places(self) -> dict[str, Place]:
         """Every entry by its label."""
@@ -509,7 +543,7 @@ class Packing:
         What is fixed comes at its value, what is held equal at its mean.
         """
         out = {k: np.array(x, dtype=float) for k, x in values.items()}
-        if not self.constraints:
+        if not self.constraints and not self.ties:
             return out
         for name, held in self.held.items():
             out[name] = np.where(np.isnan(held), out[name], held)
@@ -614,6 +648,15 @@ class Packing:
     def _entry(self, p: Parameter, position: tuple[int, ...]) -> str:
         inside = ", ".join(str(self.coords[d][i]) for d, i in zip(p.dims, position, strict=True))
         return f"{p.name}[{inside}]" if inside else p.name
+
+
+def _joined(groups: Iterable[list[Place]]) -> list[set[Place]]:
+    """Groups of entries without one in common: those that have are one."""
+    of: dict[Place, set[Place]] = {}
+    for group in groups:
+        whole = set(group).union(*(of[place] for place in group if place in of))
+        of |= dict.fromkeys(whole, whole)
+    return [*{id(whole): whole for whole in of.values()}.values()]
 
 
 def _found(label: str, places: Mapping[str, Place]) -> Place:

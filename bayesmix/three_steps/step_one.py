@@ -18,7 +18,7 @@ from bayesmix.ml import Target, curvature
 from bayesmix.ml.newton import Curvature, inverse_information
 from bayesmix.prediction.source import Source
 from bayesmix.results import Fit
-from bayesmix.spec import LatentClass, Model
+from bayesmix.spec import GROUP, LatentClass, Model
 from bayesmix.typing import Array
 
 STEP = 1e-4
@@ -178,6 +178,12 @@ def _variable(model: Model, name: str | None) -> LatentClass:
     ValueError
         There is none, there are several, or it has one class.
     """
+    if by := [t.parameter.name for r in model.responses for t in r.terms if GROUP in t.parameter.dims]:
+        raise ValueError(
+            f"The items of step one differ between the groups of '{model.group}' ({by[0]}), and so do the errors of "
+            "the assignment, which step three takes as the same for all: fit step one with "
+            "measurement_by_group='equal', or put the covariates into it (covariates=)."
+        )
     known = [c for c in model.classes if c.level != "item"]
     if not known:
         raise ValueError(
@@ -197,6 +203,22 @@ def _variable(model: Model, name: str | None) -> LatentClass:
         raise ValueError(
             f"The class variable {out.name} of step one has one class: there is nothing to relate to it; fit two or "
             "more classes."
+        )
+    return out
+
+
+def _said_of_groups(model: Model, variable: LatentClass) -> list[str]:
+    """What is to be said of groups and known classes, by which the errors of the assignment differ."""
+    out = []
+    if any(GROUP in t.parameter.dims for t in variable.predictor):
+        out.append(
+            f"the classes of step one have other sizes in each group of '{model.group}', over which the errors of the "
+            "assignment are averages; step one is better fitted without group=, and the group a covariate of step three"
+        )
+    if any(name == variable.name for name, _ in model.known):
+        out.append(
+            "the classes of some are known, who are assigned without error: the errors of the assignment are averages "
+            "over them and the others"
         )
     return out
 
@@ -240,9 +262,11 @@ def check_assigned(w: Array, freq: Array, labels: Sequence, assignment: str) -> 
 def said_of_covariates(model: Model, variable: LatentClass) -> list[str]:
     """What is to be said of covariates that the class probabilities of step one depend on already."""
     formulas = [t.covariates.formula for t in variable.predictor if t.covariates]
+    out = _said_of_groups(model, variable)
     if not formulas:
-        return []
+        return out
     return [
+        *out,
         f"the classes of step one have covariates ({'; '.join(formulas)}): class probabilities depend on them, and the "
-        "errors of the assignment are averages over them; step one is better fitted without"
+        "errors of the assignment are averages over them; step one is better fitted without",
     ]

@@ -30,6 +30,7 @@ from declare import (
     random_values,
     target,
 )
+from random_models import random_model
 
 RTOL = 1e-10
 NODES = {"trapezoid": bm.trapezoid(4, 2.5), "gauss_hermite": bm.gauss_hermite(3), "monte_carlo": bm.monte_carlo(5)}
@@ -319,69 +320,6 @@ def test_units_equal_enumeration(declared, nodes, sampled):
 
 
 # random models ------------------------------------------------------------------------------------
-
-
-def some(rng, names, most: int = 2) -> tuple:
-    """A random subset, in order."""
-    names = list(names)
-    kept = rng.choice(len(names), size=min(len(names), rng.integers(0, most + 1)), replace=False) if names else []
-    return tuple(names[k] for k in sorted(kept))
-
-
-def random_effects(rng, two_level: bool, between: tuple, within: tuple) -> list:
-    """Up to two effects of clusters and one of persons; means by classes, effects, covariates."""
-    out: list = []
-    for name in ("u1", "u2")[: rng.integers(0, 3)] if two_level else ():
-        terms = [mean(name, *some(rng, between, 1))]
-        terms += [mean(name, effects=(e.name,)) for e in out] if rng.random() < 0.5 else []
-        terms += [mean(name, covariates=W)] if rng.random() < 0.3 else []
-        out.append(effect(name, "cluster", tuple(terms), some(rng, between, 1)))
-    if rng.random() < 0.5:
-        terms = [mean("f", *some(rng, (*between, *within)))]
-        terms += [mean("f", effects=tuple(e.name for e in out))] if out and rng.random() < 0.5 else []
-        terms += [mean("f", covariates=W if two_level and rng.random() < 0.5 else X)] if rng.random() < 0.4 else []
-        out.append(effect("f", "individual", tuple(terms), some(rng, within, 1)))
-    return out
-
-
-def random_class(rng, name: str, parents: tuple, level: str, two_level: bool, effects: tuple) -> LatentClass:
-    """A class with covariates, effects and random slopes in its logits, each with luck."""
-    covariates = [W] if level == "cluster" else [X, W] if two_level else [X]
-    pick = covariates[rng.integers(len(covariates))]
-    more = [on_logits(name, covariates=pick)] if rng.random() < 0.3 else []
-    if loads := some(rng, effects):
-        more += [on_logits(name, *some(rng, parents, 1), effects=loads, tag="e")]
-        more += [on_logits(name, covariates=pick, effects=loads[:1], tag="s")] if rng.random() < 0.3 else []
-    return logits(name, *parents, level=level, size=int(rng.integers(2, 4)) if level != "item" else 2, more=tuple(more))
-
-
-def random_response(rng, kind: str, classes: tuple, effects: tuple, two_level: bool) -> Response:
-    """A response by some of the classes, effects and covariates."""
-    by, x = some(rng, classes), (None, X, W)[rng.integers(0, 2 + two_level)]
-    r = measure(kind, *by, covariates=x, effects=some(rng, effects), sd_by=by[:1], items=int(rng.integers(1, 3)))
-    if effects and x and kind != "nominal" and rng.random() < 0.5:
-        slope = Parameter(f"random_{kind}", (x.name, r.item_dim, *by[:1]))
-        return replace(r, predictor=(*r.predictor, Term(slope, x, effects[:1])))
-    return r
-
-
-def random_model(seed: int):
-    """A small model of any shape that the declaration allows."""
-    rng = np.random.default_rng(seed)
-    two_level, item = bool(rng.random() < 0.6), rng.random() < 0.4
-    between = ("D",) if two_level and rng.random() < 0.6 else ()
-    within = ("C1", "C2")[: rng.integers(0, 3)]
-    effects = random_effects(rng, two_level, between, within)
-    names, of_clusters = tuple(e.name for e in effects), tuple(e.name for e in effects if e.level == "cluster")
-    classes = [random_class(rng, n, (), "cluster", two_level, ()) for n in between]
-    for k, name in enumerate(within):
-        parents = (*some(rng, between, 1), *within[:k])
-        classes.append(random_class(rng, name, parents, "individual", two_level, of_clusters))
-    classes += [random_class(rng, "G", some(rng, within, 1), "item", two_level, names)] if item else []
-    kinds = rng.choice(["binary", "probit", "nominal", "ordinal", "oprobit", "normal", "count"], 2, replace=False)
-    known = tuple(c.name for c in classes)
-    responses = [random_response(rng, str(k), known, names, two_level) for k in kinds]
-    return model(responses, classes, effects, two_level, freq=bool(rng.random() < 0.5))
 
 
 @pytest.mark.parametrize("seed", [*range(19), 20])  # with 19 the rows that tell a slope have collinear covariates

@@ -15,6 +15,7 @@ from bayesmix.spec.blocks.effects import (
     parts_by_response_class,
     random_coefficients,
 )
+from bayesmix.spec.blocks.groups import ByGroup, KnownColumn, Measurement, known_pairs, over_groups
 from bayesmix.spec.blocks.growth import (
     check_growth_variances,
     distal_responses,
@@ -47,10 +48,13 @@ from bayesmix.spec.blocks.regression import Regression, random_class_logits_of_r
 __all__ = [
     "CERTAIN",
     "LOADING",
+    "ByGroup",
     "Covariance",
     "Families",
     "Formula",
     "Items",
+    "KnownColumn",
+    "Measurement",
     "Occasions",
     "Offset",
     "Regression",
@@ -72,9 +76,11 @@ __all__ = [
     "item_response_classes",
     "item_responses",
     "items_on_factors",
+    "known_pairs",
     "listed",
     "loading_on",
     "named_factors",
+    "over_groups",
     "parts_by_class",
     "parts_by_response_class",
     "random_class_logits",

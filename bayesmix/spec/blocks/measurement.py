@@ -48,6 +48,7 @@ def item_responses(
     covariates: Mapping[str, str] | None = None,
     default: Family | None = None,
     beside: str = "",
+    covariates_by: Sequence[str] = (),
 ) -> tuple[Response, ...]:
     """Items whose parameters depend on `classes`, a response for each family among them.
 
@@ -67,6 +68,8 @@ def item_responses(
         Of items of which nothing is said: `nominal()` if left out.
     beside : str
         A word that the names of responses and parameters end with, where others stand beside them.
+    covariates_by : sequence of str
+        Class variables over which the effects of covariates on items differ.
 
     Raises
     ------
@@ -93,7 +96,9 @@ def item_responses(
         _response(f, tuple(i), tuple(classes), variance, name, suffix)
         for (f, i), name, suffix in zip(by_family.items(), names, suffixes, strict=True)
     )
-    return tuple(_with_covariates(r, covariates or {}) for r in out)
+    if covariates_by and not covariates:
+        raise ValueError("item_covariates_by_class=True came without item_covariates: give a formula by item.")
+    return tuple(_with_covariates(r, covariates or {}, covariates_by) for r in out)
 
 
 def _response(
@@ -105,7 +110,7 @@ def _response(
     return Response(name, items, family, predictor, auxiliary, place.item, place.category, place.threshold)
 
 
-def _with_covariates(r: Response, covariates: Mapping[str, str]) -> Response:
+def _with_covariates(r: Response, covariates: Mapping[str, str], by: Sequence[str] = ()) -> Response:
     """The response with slopes of its items: one parameter a formula, zero for the items that do not have it."""
     formulas = list(dict.fromkeys(covariates.values()))
     terms = []
@@ -117,7 +122,7 @@ def _with_covariates(r: Response, covariates: Mapping[str, str]) -> Response:
         dim, nominal_dims = f"item_covariate{number}", (r.category_dim,) if r.family.by_category else ()
         reference = tuple(at(0.0, **{d: 0}) for d in nominal_dims)
         name = f"item_slope{number}{r.item_dim.removeprefix('item')}"
-        slope = Parameter(name, (r.item_dim, *nominal_dims, dim), prior=SLOPE, fixed=(*without, *reference))
+        slope = Parameter(name, (*by, r.item_dim, *nominal_dims, dim), prior=SLOPE, fixed=(*without, *reference))
         terms.append(Term(slope, Covariates(dim, formula)))
     return replace(r, predictor=(*r.predictor, *terms))
 

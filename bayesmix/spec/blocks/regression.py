@@ -11,7 +11,7 @@ from bayesmix.spec.blocks.classes import COVARIANCES
 from bayesmix.spec.blocks.effects import random_class_logits_at_occasion
 from bayesmix.spec.families import Family, check_family, normal
 from bayesmix.spec.formulas import parse_regression, parse_terms
-from bayesmix.spec.model import Covariates, Effect, Predictor, Response, Term
+from bayesmix.spec.model import GROUP, Covariates, Effect, Predictor, Response, Term
 from bayesmix.spec.parameters import Parameter, Prior, at
 
 INTERCEPT, LOGITS, FACTOR = "1", "class", "factor"
@@ -185,10 +185,16 @@ class Regression:
         )
 
     def response(
-        self, eta: Predictor, varying: Mapping[str, Sequence[str]], classes: int, cluster_classes: int
+        self,
+        eta: Predictor,
+        varying: Mapping[str, Sequence[str]],
+        classes: int,
+        cluster_classes: int,
+        by_group: bool = False,
     ) -> Response:
         """The outcome with its linear predictor, and thresholds or the residual variance R(17)."""
         spread_by = () if self.variance != "class" else ("C",) if classes > 1 else ("D",) if cluster_classes else ()
+        spread_by = (GROUP,) * by_group + spread_by
         declared = self.family.outcome_auxiliary(_by(INTERCEPT, varying), spread_by)
         covariates = {"variance_covariate": Covariates("variance_covariate", self.variance)}
         auxiliary = tuple(Term(p, next((covariates[d] for d in p.dims if d in covariates), None)) for p in declared)
@@ -224,8 +230,8 @@ def random_class_logits_of_regression(
 
 
 def _by(term: str, varying: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
-    """The class variables over which a coefficient varies, those of clusters first."""
-    return tuple(c for c in ("D", "C") if term in varying[c])
+    """Groups and class variables over which a coefficient varies, those of clusters first."""
+    return tuple(c for c in (GROUP, "D", "C") if term in varying[c])
 
 
 def _title(term: str) -> str:
