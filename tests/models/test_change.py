@@ -106,7 +106,8 @@ def test_stayers_and_movers_do_not_change_places():
     named = {n: groups(DECLARED[n]()) for n in ("movers and stayers", "two kinds of movers", "mixture")}
     assert ("G",) not in named["movers and stayers"]
     assert ("G",) in named["two kinds of movers"]
-    assert exchangeable(DECLARED["two kinds of movers"](), ("G",)).tolist() == [0, 0, 1]
+    first, second, last = exchangeable(DECLARED["two kinds of movers"](), ("G",))
+    assert first == second != last
     assert exchangeable(DECLARED["mixture"](), ("G",)).tolist() == [0, 0]
 
 
