@@ -219,6 +219,7 @@ __all__ = [
     "transitions",
     "trapezoid",
     "vuong_test",
+    "wide",
     "zero_inflated_negative_binomial",
     "zero_inflated_poisson",
 ]
