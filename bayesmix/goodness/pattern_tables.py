@@ -86,7 +86,8 @@ class PatternTable:
             whole[:, judged.answers.columns.categorical] = y
             parts.append((y, observed, cells.expected(whole, here), np.full(len(y), observed.sum())))
         if not parts:
-            return cls(np.zeros((0, answers.y.shape[1])), *np.zeros((3, 0)))
+            none = np.zeros(0)
+            return cls(np.zeros((0, answers.y.shape[1])), none, none, none)
         columns = [np.concatenate(x) for x in zip(*parts, strict=True)]
         return cls(columns[0], columns[1], columns[2], columns[3])
 
