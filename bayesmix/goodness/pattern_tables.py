@@ -70,9 +70,7 @@ class PatternTable:
         each = judged.of_groups()
         if len(each) > 1:
             tables = [cls.of(one, complete) for one in each]
-            of = np.concatenate(
-                [np.full(len(t.n), one.group, dtype=np.int64) for one, t in zip(each, tables, strict=True)]
-            )
+            of = np.repeat(np.arange(len(each)), [len(t.n) for t in tables])
             names = ("y", "observed", "expected", "n")
             y, observed, expected, n = (np.concatenate([getattr(t, k) for t in tables]) for k in names)
             return cls(y, observed, expected, n, of)
@@ -88,8 +86,10 @@ class PatternTable:
             whole[:, judged.answers.columns.categorical] = y
             parts.append((y, observed, cells.expected(whole, here), np.full(len(y), observed.sum())))
         if not parts:
-            return cls(np.zeros((0, answers.y.shape[1])), *np.zeros((3, 0)))
-        return cls(*(np.concatenate(x) for x in zip(*parts, strict=True)))
+            none = np.zeros(0)
+            return cls(np.zeros((0, answers.y.shape[1])), none, none, none)
+        columns = [np.concatenate(x) for x in zip(*parts, strict=True)]
+        return cls(columns[0], columns[1], columns[2], columns[3])
 
     @property
     def z(self) -> Array:
