@@ -431,7 +431,7 @@ def _drawn_from_prior(shown: list, model: Model, seed: int) -> list:
         Hardly any draw has positive definite matrices.
     """
     if not any(r.family.joint for r in model.responses):
-        return pm.draw(shown, draws=PRIOR, random_seed=seed, mode=numpy_mode())
+        return list(pm.draw(shown, draws=PRIOR, random_seed=seed, mode=numpy_mode()))
     rounds, kept = np.random.SeedSequence(seed).generate_state(MORE_PRIOR).tolist(), []
     for one in rounds:
         drawn = pm.draw(shown, draws=PRIOR, random_seed=one, mode=numpy_mode())

@@ -166,15 +166,15 @@ class OrderedAbove(Transform):
 
     def forward(self, value: Any, *inputs: Any) -> Any:
         """Take the logarithms of the distances from below, and the order away."""
-        return ordered.forward(pt.log(value - self.lower))
+        return cast(Any, ordered).forward(pt.log(value - self.lower))
 
     def backward(self, value: Any, *inputs: Any) -> Any:
         """Put in order, and above."""
-        return self.lower + pt.exp(ordered.backward(value))
+        return self.lower + pt.exp(cast(Any, ordered).backward(value))
 
     def log_jac_det(self, value: Any, *inputs: Any) -> Any:
         """Sum the logarithms of the slopes."""
-        return ordered.log_jac_det(value) + ordered.backward(value).sum(axis=-1)
+        return cast(Any, ordered).log_jac_det(value) + cast(Any, ordered).backward(value).sum(axis=-1)
 
 
 def _transform_of(b: Block) -> tuple[Any, Sequence[Any]]:

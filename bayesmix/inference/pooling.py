@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
 from bayesmix.results import Fit, Uncertainty
 from bayesmix.spec import class_labels as labels
@@ -164,7 +165,7 @@ def _same_order(first: Fit, other: Fit) -> bool:
     return all((np.asarray(o).reshape(-1) == np.arange(np.asarray(o).size)).all() for o in orders.values())
 
 
-def _by_natural(u: Uncertainty, at: Array) -> Array:
+def _by_natural(u: Uncertainty, at: NDArray[np.int64]) -> Array:
     """Derivatives of all numbers by the free parameters on their natural scales, instead of theta."""
     own = u.slopes[:, at]
     if np.linalg.cond(own) > 1 / SINGULAR:
@@ -172,7 +173,7 @@ def _by_natural(u: Uncertainty, at: Array) -> Array:
     return np.linalg.solve(own, u.slopes)
 
 
-def _natural(u: Uncertainty, at: Array) -> Array:
+def _natural(u: Uncertainty, at: NDArray[np.int64]) -> Array:
     """The covariance matrix of the free parameters on their natural scales."""
     own = u.slopes[:, at]
     return own.T @ u.covariance @ own
