@@ -170,7 +170,8 @@ class OrderedAbove(Transform):
 
     def backward(self, value: Any, *inputs: Any) -> Any:
         """Put in order, and above."""
-        return self.lower + pt.exp(cast(Any, ordered).backward(value))
+        above: Any = pt.exp(cast(Any, ordered).backward(value))
+        return self.lower + above
 
     def log_jac_det(self, value: Any, *inputs: Any) -> Any:
         """Sum the logarithms of the slopes."""
