@@ -25,7 +25,7 @@ from bayesmix.ml import Settings, Split
 from bayesmix.ml.estimation import estimate
 from bayesmix.parallel import Steps, quietly
 from bayesmix.results import Estimates, Fit, SampleSize, check_sample_size, log_marginal_likelihood
-from bayesmix.spec import Model, check_model, refuse_survey
+from bayesmix.spec import Model, check_model, refuse_survey, sharing
 from bayesmix.typing import Array
 
 FURTHER = {
@@ -60,7 +60,8 @@ def enumerate_classes(
     classes : sequence of int
         Numbers of classes, e.g. ``range(1, 6)``. Each is also started from the solution before.
     name : str, optional
-        The class variable to vary; the first one if left out.
+        The class variable to vary, with those that share parameters with it, such as other occasions; the first one if
+        left out.
     n : {"individuals", "clusters"}
         Of BIC and adjusted BIC, by which the fits are ranked: rows of the data, or clusters, the persons of long data.
     vuong : bool
@@ -207,10 +208,14 @@ def varied(model: Model) -> str:
 
 
 def with_classes(model: Model, name: str, size: int) -> Model:
-    """The model with another number of classes of the variable `name`; one class has no random logits."""
+    """The model with another number of classes of the variable `name`, and of those that share parameters with it.
+
+    One class has no random logits.
+    """
     if name not in [c.name for c in model.classes]:
         raise ValueError(f"No class variable '{name}'; there are {', '.join(c.name for c in model.classes) or 'none'}.")
-    if bound := _bound(model, name):
+    names = next(g for g in sharing(model) if name in g)
+    if bound := next((b for k in sorted(names) if (b := _bound(model, k))), None):
         raise ValueError(
             f"'{bound}' holds a random effect for each class of '{name}': give a function of the number of "
             "classes instead of the model, e.g. lambda k: bm.models.lca(items, k, cluster='school')."
@@ -220,8 +225,10 @@ def with_classes(model: Model, name: str, size: int) -> Model:
             f"Members of the last class of '{name}' stay in theirs, which another number of classes does not keep: "
             "give a function of the number of classes, lambda k: bm.models.lta(waves, 2, chain_classes=k, ...)."
         )
-    out = replace(model, classes=tuple(replace(c, size=size) if c.name == name else c for c in model.classes))
-    return _without_random_logits(out, name) if size == 1 else out
+    out = replace(model, classes=tuple(replace(c, size=size) if c.name in names else c for c in model.classes))
+    for k in (c.name for c in model.classes if c.name in names and size == 1):
+        out = _without_random_logits(out, k)
+    return out
 
 
 def _bound(model: Model, name: str) -> str | None:

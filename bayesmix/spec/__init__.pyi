@@ -1,5 +1,6 @@
 from .class_labels import groups as groups
 from .class_labels import permute as permute
+from .class_labels import sharing as sharing
 from .constraints import Constraints as Constraints
 from .constraints import Equal as Equal
 from .constraints import Fix as Fix
@@ -184,6 +185,7 @@ __all__ = [
     "roles",
     "root",
     "same_items",
+    "sharing",
     "shown",
     "size_by",
     "square",

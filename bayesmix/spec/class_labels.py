@@ -22,10 +22,19 @@ from bayesmix.typing import Array
 
 
 def groups(model: Model) -> list[tuple[str, ...]]:
-    """Class dims that must be permuted together: classes that share a measurement (an LTA's occasions).
+    """Class dims that must be permuted together: :func:`sharing`.
 
-    None of classes that fixed values tell apart, or of two of which the last stays. The dim under which a shared
-    parameter is declared is in the group too.
+    None of classes that fixed values tell apart, or of two of which the last stays.
+    """
+    told = {c.name for c in model.classes if c.name in _with_stayers(model) and c.size == 2}
+    out = sharing(model)
+    return [tuple(sorted(g)) for g in out if not (g & told or any(_told_apart(p, g) for p in model.parameters))]
+
+
+def sharing(model: Model) -> list[set[str]]:
+    """Class dims that share parameters, such as the measurement of an LTA's occasions, and those that stand alone.
+
+    The dim under which a shared parameter is declared is in the group too.
     """
     out: list[set[str]] = [{c.name} for c in model.classes]
     names = {c.name for c in model.classes}
@@ -34,8 +43,7 @@ def groups(model: Model) -> list[tuple[str, ...]]:
             if here in names:
                 joined = {shared, here}.union(*(g for g in out if g & {shared, here}))
                 out = [g for g in out if not g & joined] + [joined]
-    told = {c.name for c in model.classes if c.name in _with_stayers(model) and c.size == 2}
-    return [tuple(sorted(g)) for g in out if not (g & told or any(_told_apart(p, g) for p in model.parameters))]
+    return out
 
 
 def _with_stayers(model: Model) -> set[str]:

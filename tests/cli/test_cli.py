@@ -717,7 +717,7 @@ def test_waves_are_a_transition_model_with_its_files(tmp_path):
         (("--classes", "two"), "--classes came as 'two'"),
         (("--classes", "2,3"), "measurement must be 'free'"),
         (("--classes", 2, "--set", "measurement=partial"), "measurement came as 'partial'"),
-        (("--classes", 2, "--set", "order=0"), "order came as 0"),
+        (("--classes", 2, "--set", "order=-1"), "order came as -1"),
     ],
 )
 def test_bad_transition_models_are_refused(tmp_path, words, message):

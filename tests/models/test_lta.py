@@ -408,6 +408,9 @@ def test_classes_are_enumerated_over_all_occasions():
     assert list(found.table["parameters"]) == [3, 9]
     assert found[2].loglik >= found[1].loglik
     assert (found[2].starts["seed"] < 0).any()  # begun from the solution with one class
+    plain = bm.enumerate_classes(lta(waves, 3), df, (1, 2), starts=3, finals=2, rounds=1)  # all occasions have as many
+    assert list(plain.table["parameters"]) == [3, 9]
+    assert plain[2].loglik == pytest.approx(found[2].loglik, abs=1e-4)
 
 
 # bad input ----------------------------------------------------------------------------------------
