@@ -6,8 +6,7 @@ from bayesmix.models.fma_gom import fma_gom
 from bayesmix.models.gom import gom
 from bayesmix.models.growth import growth
 from bayesmix.models.irt_3pl import guessing_as_membership, irt_3pl
-from bayesmix.models.latent_profiles import profile_structures
-from bayesmix.models.lca import lca
+from bayesmix.models.lca import lca, profile_structures
 from bayesmix.models.lta import lta
 from bayesmix.models.nels import nels
 from bayesmix.models.regression_mixture import regression_mixture

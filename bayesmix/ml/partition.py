@@ -105,7 +105,7 @@ def _memberships(data: Target, rng: np.random.Generator) -> Iterator[tuple[str, 
         if level == "cluster":
             rows, weight = [_by_cluster(data, f) for f in rows], np.ones(len(data.clusters or ()))
         pooled, weights = np.concatenate(rows), np.tile(weight, len(rows))
-        nearest = _nearest(pooled, weights, group[0].size, rng, np.concatenate([_told(data, c) for c in group]))
+        nearest = _nearest(pooled, weights, group[0].size, rng, np.concatenate([_told(data, c, level) for c in group]))
         for c, part in zip(group, np.split(nearest, len(rows)), strict=True):
             own = one_hot(part.astype(float), c.size)
             own = (1 - SPREAD_OUT) * own + SPREAD_OUT / c.size
@@ -207,11 +207,11 @@ def _by_cluster(data: Target, x: Array) -> Array:
     return np.where(total > 0, (weight @ np.nan_to_num(x)) / np.where(total > 0, total, 1.0), np.nan)
 
 
-def _told(data: Target, c: LatentClass) -> NDArray[np.int64]:
-    """The class in which each unit is known to be; -1 where it is not known."""
-    n = len(data.clusters or ()) if c.level == "cluster" else len(data.counts)
+def _told(data: Target, c: LatentClass, level: str) -> NDArray[np.int64]:
+    """The class in which each unit of a level is known to be; -1 where that is not known, or said of another level."""
+    n = len(data.clusters or ()) if level == "cluster" else len(data.counts)
     found = data.arrays.get(f"known:{c.name}")
-    if found is None:
+    if found is None or c.level != level:
         return np.full(n, -1, dtype=np.int64)
     return np.where((found.values < 0).any(axis=1), found.values.argmax(axis=1), -1)
 

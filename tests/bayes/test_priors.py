@@ -230,7 +230,7 @@ def test_the_prior_group_is_a_draw_from_the_prior(name, df):
     model = MODELS[name]
     data, table = bm.prepare(model, df).on_user_scale(), bm.prior_table(model, df)
     made = bm.build(model, df, nodes=bm.trapezoid(3) if model.effects else None)
-    drawn = draws._prior(made, 4)["prior"]
+    drawn = draws._prior(made, model, 4)["prior"]
     values = at_means(name, {k: x.values[0] for k, x in drawn.items()}, df)
     for p, at, kind, a in entries(table, data):
         x = values[p.name][(slice(None), *at)]
@@ -269,7 +269,7 @@ def test_a_users_prior_is_literal_on_the_users_scale(name, df):
     model = MODELS[which]
     data = bm.prepare(model, df)
     made = bm.build(model, df, priors={name: own}, nodes=bm.trapezoid(3) if model.effects else None)
-    x = draws._prior(made, 2)["prior"][name].values[0][:, data.packing.index[name] >= 0]
+    x = draws._prior(made, model, 2)["prior"][name].values[0][:, data.packing.index[name] >= 0]
     a = dict(own.arguments)
     right = {
         "Normal": lambda: stats.norm(a["mu"], a["sigma"]),

@@ -426,7 +426,7 @@ BAD = {
     "names": (lambda: lta([["a"], ["b"]], 2, names=["x", "y"]), "one name for each of the 1 items"),
     "measurement": (lambda: lta([["a"], ["b"]], 2, measurement="partial"), "'invariant', 'free' or the items"),
     "no such item": (lambda: lta([["a"], ["b"]], 2, measurement=["z"]), "'z', which is not among the items"),
-    "order": (lambda: lta([["a"], ["b"]], 2, order=0), "a whole number of at least 1"),
+    "order": (lambda: lta([["a"], ["b"]], 2, order=-1), "a whole number of at least 0"),
     "stationary": (lambda: lta([["a"], ["b"], ["c"]], 2, stationary=True, order=2), "are of order 1"),
     "formulas": (lambda: lta([["a"], ["b"]], 2, transition_covariates=["x", "y"]), "2 formulas for 1 transitions"),
     "effects": (lambda: lta([["a"], ["b"]], 2, effects="random", cluster="g"), "give 'unrestricted', 'factor', 'none'"),

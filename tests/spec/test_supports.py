@@ -139,7 +139,7 @@ def test_boundaries_of_each_support():
     ("name", "words"),
     [
         ("positiv", r"'sigma' came as 'positiv', but there are real, positive, .*: did you mean 'positive'\?"),
-        ("xyzzy", r"there are real, positive, sd, probability, ordered, cholesky, unit: give one of them"),
+        ("xyzzy", r"there are real, positive, sd, probability, ordered, cholesky, unit, covariance: give one of them"),
         (None, r"came as None"),
         (["real"], r"came as \['real'\]"),
     ],

@@ -231,7 +231,7 @@ def random_class_logits_of_regression(
 
 def _by(term: str, varying: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
     """Groups and class variables over which a coefficient varies, those of clusters first."""
-    return tuple(c for c in (GROUP, "D", "C") if term in varying[c])
+    return tuple(c for c in (GROUP, "D", "C") if term in varying.get(c, ()))
 
 
 def _title(term: str) -> str:
