@@ -34,6 +34,11 @@ CATEGORICAL: dict[str, Callable[[], Model]] = {
     "irt_3pl": lambda: bm.models.irt_3pl(B),
     "irt_3pl, two-level": lambda: bm.models.irt_3pl(B, cluster="g"),
     "guessing_as_membership": lambda: bm.models.guessing_as_membership(B),
+    "lca, item covariates": lambda: bm.models.lca(B, 2, item_covariates={"b1": "x"}),
+    "lca, groups": lambda: bm.models.lca(B, 2, group="h", measurement_by_group="free"),
+    "lta, random intercept": lambda: bm.models.lta([B[:2], B[2:]], 2, family=bm.bernoulli(), random_intercept="item"),
+    "lta, stayers": lambda: bm.models.lta([["b1"], ["b2"], ["b3"], ["b4"]], 2, stayers=True),
+    "fma, partial credit": lambda: bm.models.fma(["o1", "o2", "b1"], 1, family=bm.partial_credit()),
 }
 NUMBERS: dict[str, Callable[[], Model]] = {
     "lca, normal": lambda: bm.models.lca(["y1", "y2", "y3"], 2, family=bm.normal(), variance="class"),
@@ -50,6 +55,15 @@ NUMBERS: dict[str, Callable[[], Model]] = {
     "regression_mixture, two-level": lambda: bm.models.regression_mixture(
         "y1 ~ x", 2, cluster="g", random="1 + x", cluster_covariates="w"
     ),
+    "lca, inflated": lambda: bm.models.lca(["k1", "k2"], 2, family=bm.zero_inflated_poisson()),
+    "lca, inflated and overdispersed": lambda: bm.models.lca(
+        ["k1", "k2"], 2, family=bm.zero_inflated_negative_binomial()
+    ),
+    "lca, offset": lambda: bm.models.lca(["k1", "k2"], 2, family=bm.poisson(), offset="x"),
+    "lca, trials": lambda: bm.models.lca(["o1", "o2"], 2, family=bm.binomial(4)),
+    "lca, limits": lambda: bm.models.lca(["y1", "y2"], 2, family=bm.censored_normal(lower=-4.0)),
+    "lca, covariances": lambda: bm.models.lca(["y1", "y2", "y3"], 2, family=bm.normal(), covariance="class"),
+    "growth": lambda: bm.models.growth(["y1", "y2", "y3"], 2, random="1"),
     "nels A": lambda: bm.models.nels("A", 2, "y1 ~ x", "w", "g", "x"),
 }  # fmt: skip
 
@@ -61,5 +75,8 @@ def frame(clusters: int, rows: int, seed: int = 0) -> pd.DataFrame:
     out |= {k: rng.integers(0, 3, n).astype(float) for k in ("o1", "o2", "n1")}
     out |= {k: rng.normal(2.0, 3.0, n) for k in ("y1", "y2", "y3")}
     out |= {k: rng.poisson(2.0, n).astype(float) for k in ("k1", "k2")}
+    for k in ("y1", "y2"):
+        out[k] = np.maximum(out[k], -4.0)
     df = pd.DataFrame(out).assign(x=rng.normal(size=n).round(1), g=np.repeat(np.arange(clusters), rows))
+    df = df.assign(h=np.arange(n) % 2)
     return df.assign(w=np.repeat(rng.normal(size=clusters).round(1), rows))

@@ -20,7 +20,7 @@ def judged(model, clusters: int, rows: int, seed: int = 1, missing: float = 0.0)
     df = frame(clusters, rows)
     values = random_values(bm.prepare(model, df), seed, 0.6)
     df = bm.simulate(model, values, df=df, seed=seed)
-    gone = np.random.default_rng(seed).random((len(df), len(model.items))) < missing
+    gone = np.random.default_rng([seed, 1]).random((len(df), len(model.items))) < missing
     df[[*model.items]] = df[[*model.items]].mask(gone)
     return Judged.at(Dataset.encode(model, df), None, values)
 

@@ -73,7 +73,7 @@ def test_a_label_of_all_classes_is_the_default_of_variances(said):
         (MIXTURE + "MODEL: %OVERALL%\n %c#1% [u1$1] (1);\n %c#2% [u1$1] (1);\n", r"an equality constraint, '\[U1\$1\]"),
         (MIXTURE + "MODEL: %OVERALL%\n %c#1% u1 ON x;\n", "'U1 ON X'"),
         (MIXTURE + "MODEL CONSTRAINT: a = b;\n", "MODEL CONSTRAINT"),
-        (MIXTURE.replace("CLAS", "COUNT = y1 (i); CLAS").replace("u1-u4;", "u1-y1;", 1), r"counts of the kind \(i\)"),
+        (MIXTURE.replace("CLAS", "COUNT = y1 (nbt); CLAS").replace("u1-u4;", "u1-y1;", 1), r"counts of the kind \(nb"),
         (MIXTURE.replace("TYPE", "ESTIMATOR = BAYES; TYPE"), "ESTIMATOR = BAYES"),
         (MIXTURE.replace("TYPE", "PARAMETERIZATION = LOGLINEAR; TYPE"), "PARAMETERIZATION = LOGLINEAR"),
         (MIXTURE.replace("c(2)", "c1(2) c2(2)"), "a chain|told apart|no chain"),
