@@ -19,6 +19,16 @@ LIMIT = 120
 """Seconds that a reader waits for a whole notebook at most."""
 
 every_notebook = pytest.mark.parametrize("path", sorted(FOLDER.glob("*.ipynb")), ids=lambda p: p.stem)
+OFTEN = {
+    "lca", "two_level_lca", "latent_transitions", "movers_and_stayers", "growth", "one_analysis", "extending",
+    "item_response", "monte_carlo",
+}  # fmt: skip
+"""Notebooks whose cells run by default; those of all others with the slow tests, and whole in the site."""
+short_runs = pytest.mark.parametrize(
+    "path",
+    [pytest.param(p, marks=() if p.stem in OFTEN else pytest.mark.slow) for p in sorted(FOLDER.glob("*.ipynb"))],
+    ids=lambda p: p.stem,
+)
 runs = pytest.mark.filterwarnings(
     "ignore::DeprecationWarning", "ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning"
 )
@@ -84,7 +94,7 @@ def test_form(path):
 
 
 @runs
-@every_notebook
+@short_runs
 def test_runs_with_short_sizes(path, monkeypatch):
     book = executed(shortened(nbformat.read(path, as_version=4)), monkeypatch, timeout=300)
     assert has_pictures(book)

@@ -62,7 +62,7 @@ def page() -> str:
         _not_met(values),
         _data_sets(values),
         _studies(),
-        _outcomes(),
+        _recovery(),
         _calibration(),
         _sizes(),
         _three_steps(),
@@ -195,24 +195,35 @@ def _calibration() -> Iterator[str]:
     yield markdown(rows, ("model", "replications", "entries", "smallest p", f"mean ranks ({middle:g} expected)"))
 
 
-def _outcomes() -> Iterator[str]:
-    """Say how often intervals hold the true values, for inflated counts, trials, limits, offsets, partial credit."""
-    sys.path.insert(0, str(ROOT / "data"))
-    import outcomes
+RECOVERED = {
+    "outcomes_": "data/outcomes.py", "change_": "data/change.py", "growth_": "data/growth.py",
+    "groups_": "data/groups.py", "known_": "data/groups.py", "latent_profiles": "data/studies.py",
+}  # fmt: skip
+"""Tables of recovery by what their names begin with, and the scripts that make them."""
 
-    yield "## Coverage: other outcomes"
+
+def recovered() -> list[Path]:
+    """The kept tables of recovery."""
+    return [f for k in RECOVERED for f in sorted((ROOT / "data" / "studies").glob(f"{k}*.csv"))]
+
+
+def _recovery() -> Iterator[str]:
+    """Say how often intervals hold the true values, of other outcomes, change, growth, groups and latent profiles."""
+    yield "## Coverage: other outcomes, change, growth, groups, latent profiles"
     yield (
         "Data are drawn from each model and fitted by it; a 95% interval holds the true value in 95% of the data sets. "
-        "The last column has average standard errors over SDs of the estimates, which is 1. `data/outcomes.py` makes "
-        "the tables, `data/studies/` keeps them."
+        "The column before the last has average standard errors over SDs of the estimates, which is 1. "
+        "`data/studies/` keeps the tables."
     )
     rows = []
-    for name in outcomes.CASES:
-        found = pd.read_csv(outcomes.kept(name), index_col="entry").query("sd > 0 and cover == cover")
+    for path in recovered():
+        found = pd.read_csv(path, index_col="entry").query("sd > 0 and cover == cover")
         cover, ratio = found["cover"], found["average_se"] / found["sd"]
         middle = f"{cover.mean():.3f} ({cover.min():.2f} to {cover.max():.2f})"
-        rows.append((name.replace("_", " "), int(found["n"].max()), len(found), middle, f"{ratio.mean():.2f}"))
-    yield markdown(rows, ("model", "data sets", "entries", "coverage (of entries)", "SE / SD"))
+        made_by = next(v for k, v in RECOVERED.items() if path.stem.startswith(k))
+        name = path.stem.replace("_", " ")
+        rows.append((name, int(found["n"].max()), len(found), middle, f"{ratio.mean():.2f}", f"`{made_by}`"))
+    yield markdown(rows, ("study", "data sets", "entries", "coverage (of entries)", "SE / SD", "made by"))
 
 
 def _sizes() -> Iterator[str]:

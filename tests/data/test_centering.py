@@ -68,6 +68,8 @@ MODELS = {
     "gom": lambda: gom(ITEMS, 2, "x", family=BINARY),
     "fma-gom": lambda: fma_gom(TESTS, 2, "x", family=BINARY),
 }  # fmt: skip
+LONG = "fma, two factors"
+"""Half a minute; factors with covariates are tested by the others too."""
 FIXED_ORIGIN = {
     "intercept common, slopes by class": lambda: regression_mixture("m ~ x", 2, by_class="0 + x"),
     "independent slopes": lambda: regression_mixture("y ~ x", cluster="g", random="1 + x", covariance="independent"),
@@ -117,7 +119,7 @@ def test_the_centred_columns_are_orthonormal_and_an_interaction_is_centred_too(p
     assert_allclose((data.counts[:, None] * columns).T @ columns / n, np.eye(3), atol=1e-8)
 
 
-@pytest.mark.parametrize("name", list(MODELS))
+@pytest.mark.parametrize("name", [pytest.param(k, marks=[pytest.mark.slow] * (k == LONG)) for k in MODELS])
 def test_shifting_and_scaling_a_covariate_changes_nothing(persons, name):
     """Log-likelihood, class probabilities, standard errors, as a calendar year and in another unit."""
     by = {"x": (2015.0, 3.0), "z": (-80.0, 0.01), "w": (1e4, 250.0)}
@@ -145,7 +147,7 @@ def slopes(fit) -> dict:
     return {} if crossed else {k: v for k, v in found.items() if "random" not in k}
 
 
-@pytest.mark.parametrize("name", SOME)
+@pytest.mark.parametrize("name", [pytest.param(k, marks=[pytest.mark.slow] * (k == LONG)) for k in SOME])
 def test_given_parameters_are_the_users(persons, name):
     """What a fit says goes back in: its log-likelihood, a start, the order of its classes."""
     df = moved(persons, x=(2015.0, 3.0), w=(100.0, 5.0))

@@ -91,8 +91,16 @@ def jointly(data):
     return replace(data, arrays=arrays)
 
 
-@pytest.mark.parametrize("method", METHODS, ids=lambda m: type(m).__name__)
-@pytest.mark.parametrize("declared", MODELS, ids=lambda f: f.__name__)
+SLOW = ("three_of_clusters", "three_of_individuals", "of_both_levels")
+CASES = [
+    pytest.param(f, m, id=f"{f.__name__}-{type(m).__name__}", marks=[pytest.mark.slow] * (k > 0 and f.__name__ in SLOW))
+    for f in MODELS
+    for k, m in enumerate(METHODS)
+]
+"""Of models with many nodes one method by default."""
+
+
+@pytest.mark.parametrize(("declared", "method"), CASES)
 def test_a_dim_of_nodes_for_each_effect_is_the_product_as_one_dim(declared, method):
     data = target(declared(), frame(clusters=5, rows=5), method)
     theta = data.pack(random_values(data, seed=1, scale=0.5))
