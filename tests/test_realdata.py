@@ -354,7 +354,7 @@ def test_growth_mixtures_of_science_scores(classes, parameters, loglik):
 
 
 def test_four_growth_classes_of_science_scores_are_below_the_published_value():
-    """-63192.375 is published, where covariances need not be proper; of 38 starts 16 end at the best that is found."""
+    """-63192.375 is published, where covariances need not be proper; many starts end at the best that is found."""
     fit = bm.fit(science(4), read("gmm_lsay"))
     assert fit.loglik == pytest.approx(-63192.702, abs=1e-3)
     assert fit.n_parameters == 41
