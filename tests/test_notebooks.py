@@ -19,10 +19,7 @@ LIMIT = 120
 """Seconds that a reader waits for a whole notebook at most."""
 
 every_notebook = pytest.mark.parametrize("path", sorted(FOLDER.glob("*.ipynb")), ids=lambda p: p.stem)
-OFTEN = {
-    "lca", "two_level_lca", "latent_transitions", "movers_and_stayers", "growth", "one_analysis", "extending",
-    "item_response", "monte_carlo",
-}  # fmt: skip
+OFTEN = {"lca", "latent_transitions", "growth", "one_analysis"}
 """Notebooks whose cells run by default; those of all others with the slow tests, and whole in the site."""
 short_runs = pytest.mark.parametrize(
     "path",

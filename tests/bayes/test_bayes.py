@@ -226,6 +226,7 @@ def occasions():
         return fit, {e: bm.sample(fit, df, effects=e, **settings) for e in ("integrate", "sample")}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("effects", ["integrate", "sample"])
 def test_transition_models_are_sampled_beside_maximum_likelihood(occasions, effects):
     fit, posts = occasions
@@ -243,6 +244,7 @@ def test_transition_models_are_sampled_beside_maximum_likelihood(occasions, effe
     assert len(bm.decomposition(post)) == len(bm.decomposition(fit))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("effects", ["integrate", "sample"])
 def test_what_each_number_of_a_posterior_is_is_kept_with_it(occasions, effects, tmp_path):
     fit, posts = occasions
@@ -255,6 +257,7 @@ def test_what_each_number_of_a_posterior_is_is_kept_with_it(occasions, effects, 
                 assert held[q.name].attrs == q.attrs, q
 
 
+@pytest.mark.slow
 def test_both_settings_of_effects_agree_on_transitions(occasions):
     tables = [bm.compare(occasions[0], p).table for p in occasions[1].values()]
     gap = (tables[0]["mean"] - tables[1]["mean"]) / np.hypot(*(t["sd"] / np.sqrt(t["ess_bulk"]) for t in tables))

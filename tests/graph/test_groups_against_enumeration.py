@@ -31,13 +31,15 @@ def grouped_frame(declared, seed: int, rows: int = 3):
     return df.assign(grp=label[unit])
 
 
-@pytest.mark.parametrize("seed", [*range(19), 20])  # with 19 the rows that tell a slope have collinear covariates
+@pytest.mark.parametrize(
+    "seed", [*range(8), *(pytest.param(k, marks=pytest.mark.slow) for k in (*range(8, 19), 20))]
+)  # with 19 the rows that tell a slope have collinear covariates
 def test_random_models_by_group_equal_enumeration(seed):
     declared = by_group(random_model(seed), np.random.default_rng(seed))
     compared(declared, grouped_frame(declared, seed), seed, bool(seed % 2))
 
 
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("seed", [*range(6), *(pytest.param(k, marks=pytest.mark.slow) for k in range(6, 12))])
 def test_random_models_with_known_classes_equal_enumeration(seed):
     rng = np.random.default_rng(seed + 100)
     declared = by_group(random_model(seed), rng)

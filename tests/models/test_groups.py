@@ -346,6 +346,7 @@ def test_invariance_tells_the_item_that_differs():
     assert "configural" in str(found)
 
 
+@pytest.mark.slow
 def test_invariance_of_a_factor_model_is_nested():
     rng, n = np.random.default_rng(5), 800
     g = rng.integers(0, 2, n)

@@ -140,6 +140,7 @@ def test_what_two_steps_cannot_be_made_of(clustered):
             bm.three_step(plain, df, outcomes="o", sizes="held", **more)
 
 
+@pytest.mark.slow
 def test_three_outcomes_that_are_much_correlated():
     """Without errors of assignment they leave a covariance matrix within classes."""
     rng, n = np.random.default_rng(2), 500
