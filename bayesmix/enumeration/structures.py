@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -36,7 +37,7 @@ def enumerate_structures(
     Returns
     -------
     Structures
-        `table`, `best`, and an :class:`~bayesmix.Enumeration` of each model.
+        `table`, `best`, and an :class:`~bayesmix.Enumeration` of each model. Interrupted, it holds what is finished.
 
     Raises
     ------
@@ -44,6 +45,8 @@ def enumerate_structures(
         No models by name.
     ValueError
         As :func:`bayesmix.enumerate_classes`.
+    KeyboardInterrupt
+        Interrupted before a fit was finished.
 
     Examples
     --------
@@ -56,7 +59,19 @@ def enumerate_structures(
             f"The models came as {type(models).__name__}, expected models by name: give "
             "bm.models.profile_structures(items), or {'equal': model, ...}."
         )
-    return Structures({name: enumerate_classes(m, df, classes, **settings) for name, m in models.items()})
+    found: dict[str, Enumeration] = {}
+    for name, m in models.items():
+        try:
+            found[name] = enumerate_classes(m, df, classes, **settings)
+        except KeyboardInterrupt:
+            if not found:
+                raise
+            warnings.warn(f"Interrupted at '{name}': the finished models are kept.", stacklevel=2)
+            break
+        fits = found[name].fits
+        if len(fits) < len({*classes}) or any(f.quality["interrupted"] for f in fits.values()):
+            break  # interrupted within this model, which has said so
+    return Structures(found)
 
 
 @dataclass(frozen=True)
