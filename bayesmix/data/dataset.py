@@ -201,20 +201,6 @@ class Dataset:
             return out
         return replace(out, sampling=self.sampling.under(model, self.freq, self.seen, self.cluster_of_row))
 
-    def with_answers(self, answers: Mapping[str, Array]) -> Dataset:
-        """The same rows with other answers, by item one for each of them; what is missing stays so.
-
-        Parameters
-        ----------
-        answers : mapping of str to array (row,)
-            Codes of categories, or numbers.
-        """
-        coded = {}
-        for name, c in self.coded.items():
-            y = np.column_stack([answers[item] for item in c.items])
-            coded[name] = replace(c, y=np.where(np.isnan(c.y), np.nan, y))
-        return replace(self, coded=coded)
-
     @cached_property
     def categories(self) -> dict[str, list]:
         """The categories of each categorical item, in the order of their codes."""

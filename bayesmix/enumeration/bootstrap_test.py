@@ -6,19 +6,21 @@ import warnings
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from bayesmix.bayes.observed import Replicates, rows_of
 from bayesmix.checks import whole
 from bayesmix.data import Dataset
 from bayesmix.data.identity import digest
 from bayesmix.enumeration.pairs import checked_pair
 from bayesmix.enumeration.splits import from_simpler
+from bayesmix.goodness.judged import answered_rows
 from bayesmix.graph import Problem
-from bayesmix.graph.simulation import draw
 from bayesmix.layout import Section, number, pairs, to_text
 from bayesmix.ml import Settings, Split, maximum
 from bayesmix.parallel import SerialExecutor, progress_bar, run_all
@@ -130,15 +132,17 @@ class Plan:
     seed: int
     smallest_sd: float
 
+    @cached_property
+    def replicates(self) -> Replicates:
+        """What draws answers of the smaller model."""
+        return Replicates(Problem.of(self.rows.under(self.smaller)))
+
     def drawn(self, replication: int) -> Dataset:
-        """Rows as of the data with answers that the smaller model gives; what is missing stays so."""
-        rows = self.rows.under(self.smaller)
-        levels = tuple({e.level for e in self.smaller.effects})
-        data = Problem.of(rows, sampled=levels, collapse=False).on_user_scale()
-        rng = np.random.default_rng([self.seed, replication])
-        answers, _ = draw(data, data.packing.pack(dict(self.params)), rng)
-        at = data.pattern_of
-        return self.rows.with_answers({k: np.where(at >= 0, y[np.maximum(at, 0)], np.nan) for k, y in answers.items()})
+        """A row for each individual, with answers that the smaller model gives; what is missing stays so."""
+        made = self.replicates
+        rows, _ = rows_of(made.data)
+        y = made(self.params, np.random.default_rng([self.seed, replication]))
+        return answered_rows(self.rows, rows, y.reshape(len(rows), -1))
 
 
 Job = tuple[Plan, int]
@@ -219,7 +223,7 @@ def lr_test(
     ):
         whole(what, value, least)
     _, encoded = checked_pair(smaller, larger, df)
-    plan = _planned(smaller, larger, df, encoded, starts, finals, seed)
+    plan = _planned(smaller, larger, encoded, starts, finals, seed)
     statistic = max(2 * (larger.loglik - smaller.loglik), 0.0)
     kept = Folder(Path(folder)) if folder is not None else None
     if kept:
@@ -243,13 +247,8 @@ def _words(fit: Fit) -> str:
     return f"{', '.join(sizes) or 'no classes'} ({fit.n_parameters} parameters)"
 
 
-def _planned(smaller: Fit, larger: Fit, df: pd.DataFrame, rows: Dataset, starts: int, finals: int, seed: int) -> Plan:
-    """Lay out what is drawn: a row for each individual, coded as the data are."""
-    freq = larger.model.freq
-    if freq is not None:
-        often = pd.to_numeric(df[freq]).round()
-        each = df.loc[df.index.repeat(often.astype(int))].reset_index(drop=True).assign(**{freq: 1})
-        rows = Dataset.encode(larger.model, each)
+def _planned(smaller: Fit, larger: Fit, rows: Dataset, starts: int, finals: int, seed: int) -> Plan:
+    """Lay out what is drawn of rows that are encoded for the larger model."""
     if not rows.reads(smaller.model):
         raise ValueError(
             "The smaller model reads other columns than the larger one, or reads them otherwise: give a special case."
