@@ -6,12 +6,11 @@ import pandas as pd
 
 from bayesmix.data import Dataset
 from bayesmix.data.identity import check_same, identity
+from bayesmix.inference.pairs import check_fits, check_maxima
 from bayesmix.ml import Target
 from bayesmix.results import Fit
 from bayesmix.spec import refuse_survey
 
-BELOW = 1e-3
-"""How far the larger model's log-likelihood may lie below the smaller one's, which is rounding."""
 NO_TEST = (
     "the difference of pseudo log-likelihoods has neither the distribution of Vuong's test nor that of samples drawn "
     "from the model; compare information criteria and what the classes are."
@@ -29,15 +28,7 @@ def checked_pair(smaller: Fit, larger: Fit, df: pd.DataFrame) -> tuple[Dataset, 
     ValueError
         Other rows, items or clusters; priors; a collapsed fit; no parameter more; a larger model that fits worse.
     """
-    for name, fit in (("smaller", smaller), ("larger", larger)):
-        if not isinstance(fit, Fit):
-            raise TypeError(f"The {name} fit came as {type(fit).__name__}, expected what bm.fit returns.")
-        if fit.info.get("priors"):
-            raise ValueError(f"The {name} fit has priors: the test compares maxima of the likelihood. Fit without.")
-        if fit.collapsed:
-            raise ValueError(
-                f"Every start of the {name} fit collapsed: its log-likelihood means nothing. Take variance='equal'."
-            )
+    check_fits(smaller, larger, "smaller")
     refuse_survey(smaller.model.survey or larger.model.survey, "The test", NO_TEST)
     for what in ("items", "families", "cluster", "freq"):
         if smaller.info[what] != larger.info[what]:
@@ -53,16 +44,7 @@ def checked_pair(smaller: Fit, larger: Fit, df: pd.DataFrame) -> tuple[Dataset, 
     more = {c.name: c.size for c in larger.model.classes}
     if bad := [c.name for c in smaller.model.classes if c.size > more.get(c.name, 0)]:
         raise ValueError(f"The smaller fit has more classes of '{bad[0]}' than the larger one: change their order.")
-    if smaller.n_parameters >= larger.n_parameters:
-        raise ValueError(
-            f"The smaller fit has {smaller.n_parameters} parameters and the larger one {larger.n_parameters}: give the "
-            "smaller one first, and one that is a special case of the other."
-        )
-    if larger.loglik < smaller.loglik - BELOW:
-        raise ValueError(
-            f"The larger model has the log-likelihood {larger.loglik:.3f}, below {smaller.loglik:.3f} of the smaller "
-            "one: it is not at its maximum, or not the more general one. Ask for more starts."
-        )
+    check_maxima(smaller, larger, "smaller")
     encoded = Dataset.encode(smaller.model, df), Dataset.encode(larger.model, df)
     for name, fit, rows in (("smaller", smaller, encoded[0]), ("larger", larger, encoded[1])):
         own = {"identity": identity(Target.of(rows, fit.nodes))}

@@ -14,12 +14,11 @@ from bayesmix.checks import one_of
 from bayesmix.data import Dataset, check_same
 from bayesmix.data.identity import identity
 from bayesmix.graph import adapt_nodes
+from bayesmix.inference.pairs import BELOW, check_fits, check_maxima
 from bayesmix.ml import Target, covariances, curvature
 from bayesmix.results import Fit, entries, of_ratios
 from bayesmix.spec import canonical, refuse_survey
 
-SAME = 1e-3
-"""A difference of log-likelihoods by which the smaller model may lie above: of nodes and of the end of a search."""
 HELD = 1e-6
 """A difference of the two sides of an equation that is none, as a share of them."""
 Scaling = Literal["satorra-bentler", "none"]
@@ -131,9 +130,7 @@ def likelihood_ratio(
     >>> bm.likelihood_ratio(fit, larger, scaling="none").correction
     1.0
     """
-    for name, f in (("restricted", restricted), ("larger", larger)):
-        if not isinstance(f, Fit):
-            raise TypeError(f"{name} came as {type(f).__name__}, expected what bm.fit returns: give two fits.")
+    check_fits(restricted, larger, "restricted")
     _check_nested(restricted, larger)
     wanted = _wanted(restricted, larger, scaling)
     p0, p1 = restricted.n_parameters, larger.n_parameters
@@ -157,7 +154,7 @@ def _pooled(restricted: Fit, larger: Fit, d: int, wanted: str) -> LikelihoodRati
     """D2 of two fits that were pooled over the same imputations."""
     a, b = (f.info["pooled"] for f in (restricted, larger))
     ratios = 2 * (np.array(b["logliks"]) - np.array(a["logliks"]))
-    if (ratios < -2 * SAME).any():
+    if (ratios < -2 * BELOW).any():
         raise ValueError(
             f"In imputation {int(np.argmin(ratios)) + 1} the larger model has a lower log-likelihood than the "
             "restricted one: its search ended at a local maximum; fit it with more starts."
@@ -200,25 +197,9 @@ def _check_nested(restricted: Fit, larger: Fit) -> None:
             "The two fits have different designs of a survey, or one has none: give both models the same weights, "
             "strata and primary sampling units."
         )
-    for name, f in (("restricted", restricted), ("larger", larger)):
-        if f.info.get("priors"):
-            raise ValueError(f"The {name} fit is penalised by priors: its log-likelihood is no maximum; fit without.")
-        if f.collapsed:
-            raise ValueError(f"The {name} fit has collapsed: its log-likelihood means nothing.")
     _check_classes(restricted, larger)
     _check_constraints(restricted, larger)
-    if larger.n_parameters <= restricted.n_parameters:
-        raise ValueError(
-            f"The restricted model has {restricted.n_parameters} free parameters and the larger one "
-            f"{larger.n_parameters}: give the one with fewer parameters first; with as many, neither contains the "
-            "other."
-        )
-    if larger.loglik < restricted.loglik - SAME:
-        raise ValueError(
-            f"The larger model has a lower log-likelihood ({larger.loglik:.3f}) than the restricted one "
-            f"({restricted.loglik:.3f}): either they are not nested, or its search ended at a local maximum. Fit it "
-            "with more starts (starts=, rounds=)."
-        )
+    check_maxima(restricted, larger, "restricted")
 
 
 def _check_classes(restricted: Fit, larger: Fit) -> None:
