@@ -12,6 +12,8 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from jupyter_client.manager import AsyncKernelManager
+from jupyter_core.utils import run_sync
 from nbclient import NotebookClient
 
 FOLDER = Path(__file__).parents[1] / "notebooks"
@@ -56,13 +58,29 @@ def shortened(book):
     """The notebook with its `short` sizes set after its `parameters`."""
     book = copy.deepcopy(book)
     book.cells.insert(tagged(book, "parameters")[0] + 1, nbformat.v4.new_code_cell(book.metadata.bayesmix.short))
+    book.cells.insert(0, nbformat.v4.new_code_cell("%reset -f"))  # no name of an earlier notebook
     return book
 
 
-def executed(book, monkeypatch, timeout):
-    """Run `book` where its links to the data hold."""
+def executed(book, monkeypatch, timeout, kernel=None):
+    """Run `book` where its links to the data hold, in a kernel of its own if none is given."""
     monkeypatch.delenv("MPLBACKEND", raising=False)  # the kernel draws into the notebook
-    return NotebookClient(book, timeout=timeout, resources={"metadata": {"path": str(FOLDER)}}).execute()
+    client = NotebookClient(book, km=kernel, timeout=timeout, resources={"metadata": {"path": str(FOLDER)}})
+    try:
+        return client.execute()
+    finally:
+        if kernel is not None and client.kc is not None:
+            client.kc.stop_channels()
+
+
+@pytest.fixture(scope="module")
+def kernel():
+    """One kernel for the short runs: libraries are imported once, what was compiled is there for all."""
+    manager = AsyncKernelManager(kernel_name="python3")
+    yield manager
+    if manager.has_kernel:
+        run_sync(manager.shutdown_kernel)(now=True)
+    manager.context.destroy(linger=0)
 
 
 def has_pictures(book):
@@ -92,8 +110,8 @@ def test_form(path):
 
 @runs
 @short_runs
-def test_runs_with_short_sizes(path, monkeypatch):
-    book = executed(shortened(nbformat.read(path, as_version=4)), monkeypatch, timeout=300)
+def test_runs_with_short_sizes(path, monkeypatch, kernel):
+    book = executed(shortened(nbformat.read(path, as_version=4)), monkeypatch, 300, kernel)
     assert has_pictures(book)
 
 
