@@ -302,11 +302,12 @@ def _units(model: Model, df: pd.DataFrame, freq: Array, cluster, seen) -> tuple[
     if held.strata:
         stratum, names = _labels(f"The strata '{held.strata}'", df[held.strata])
     column = held.psu or model.cluster
-    psu = None
+    psu, repeated = None, None
     if column:
-        inside, _ = _labels(f"The primary sampling units '{column}'", df[column])
+        inside, units = _labels(f"The primary sampling units '{column}'", df[column])
         own = inside if held.psu is None else stratum * (inside.max() + 1) + inside  # labels are read within strata
         psu = np.unique(own, return_inverse=True)[1].astype(np.int64)
+        repeated = len(units) if held.psu and psu.max() + 1 > len(units) else None
     if model.cluster and cluster is not None and psu is not None:
         _check_whole(psu, cluster, seen, f"primary sampling unit '{held.psu}'", df, model.cluster)
         _check_whole(stratum, cluster, seen, f"stratum '{held.strata}'", df, model.cluster)
@@ -327,6 +328,7 @@ def _units(model: Model, df: pd.DataFrame, freq: Array, cluster, seen) -> tuple[
         "psu": column,
         "n_strata": len(names) if held.strata else None,
         "n_psu": round(float(sizes.sum())),
+        "psu_labels": repeated,
         "lonely": {"strata": int(lonely.size), "taken": held.lonely} if lonely.size and declared else None,
         "fractions": [float(fraction.min()), float(fraction.max())] if held.fpc else None,
         "df": round(float(sizes.sum())) - len(names) if declared else None,

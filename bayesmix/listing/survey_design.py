@@ -69,6 +69,8 @@ def _units(said: Mapping[str, Any]) -> dict[str, Any]:
     if said.get("replicates"):
         return {"Degrees of freedom of the design": said["df"]}
     unit = f"'{said['psu']}'" if said.get("psu") else "rows"
+    if labels := said.get("psu_labels"):
+        unit += f": {labels} labels, which are read within strata"
     out: dict[str, Any] = {"Primary sampling units": f"{said['n_psu']} ({unit})"}
     if said.get("strata"):
         out["Strata"] = f"{said['n_strata']} ('{said['strata']}')"

@@ -86,7 +86,7 @@ def bootstrap(
     priors : mapping of str to Prior, or "default", optional
         Those of the fit, where it has some.
     replications : int
-        Target sets, each with as many clusters (individuals) as there are.
+        Data sets, each with as many clusters (individuals) as there are.
     seed : int
         The replications follow from it, whatever the number of workers.
     executor : concurrent.futures.Executor, optional

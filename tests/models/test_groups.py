@@ -241,6 +241,7 @@ def test_groups_of_clusters_and_within_clusters():
     [
         (lambda: lca(measurement_by_group="free"), "came without groups: give group="),
         (lambda: lca(group="g", measurement_by_group="slopes"), "give 'equal', 'free', some of intercepts"),
+        (lambda: lca(group="g", measurement_by_group=True), "measurement_by_group came as True: give 'equal'"),
         (lambda: lca(group="g", measurement_by_group=["q"]), "'q', which is not among the items: a, b, c, d"),
         (lambda: bm.prepare(lca(group="h"), DF), "no column 'h'"),
         (

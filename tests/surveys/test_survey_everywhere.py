@@ -96,6 +96,12 @@ def test_counts_and_classification_are_weighted(of_design, drawn):
     assert of_design.entropy == pytest.approx(1 - np.average(entropy, weights=own["w"]) / np.log(2), abs=1e-6)
 
 
+def test_the_listing_says_that_labels_are_read_within_strata(of_design):
+    assert "Primary sampling units 40 ('p': 4 labels, which are read within strata)" in " ".join(
+        bm.report(of_design).split()
+    )
+
+
 def test_rows_are_predicted_as_the_fit_has_them(of_design, drawn):
     """A weight says nothing of the class of its own row; new rows need no design."""
     new = drawn[list("abcd")]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
@@ -131,6 +131,11 @@ def free_items(model: Model, measurement: Any) -> Free:
             )
         own = {w for w in words if w not in PARTS}
         return {p: frozenset(items if p in words else own) for p in PARTS}
+    if not isinstance(measurement, Iterable):
+        raise ValueError(
+            f"measurement_by_group came as {measurement!r}: give 'equal', 'free', some of {', '.join(PARTS)} joined by "
+            "+, or a list of the items that are free."
+        )
     by_part: Mapping[str, Any] = (
         measurement if isinstance(measurement, Mapping) else dict.fromkeys(PARTS, tuple(measurement))
     )
