@@ -6,7 +6,7 @@ import os
 import threading
 import time
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from contextvars import ContextVar, copy_context
@@ -286,3 +286,34 @@ def progress_bar(wanted: bool):
             return lambda: bar.advance(task)
 
         yield advance
+
+
+def finished(results: Iterable[Any], total: int, what: str, progress: bool) -> list[Any]:
+    """All of `results`, behind a bar; interrupted, those that are finished, with a warning.
+
+    Parameters
+    ----------
+    results : iterable
+    total : int
+        How many they will be.
+    what : str
+        What each of them is, in the plural.
+    progress : bool
+
+    Raises
+    ------
+    KeyboardInterrupt
+        Interrupted before two were finished.
+    """
+    done: list[Any] = []
+    try:
+        with progress_bar(progress) as advance:
+            tick = advance(what, total)
+            for result in results:
+                done.append(result)
+                tick()
+    except KeyboardInterrupt:
+        if len(done) < 2:
+            raise
+        warnings.warn(f"Interrupted: {len(done)} of {total} {what} are kept.", stacklevel=3)
+    return done

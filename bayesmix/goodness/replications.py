@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
@@ -20,7 +19,7 @@ from bayesmix.layout import p_value
 from bayesmix.ml import Start, Target, ranges
 from bayesmix.ml.resampling import check_priors
 from bayesmix.ml.search import LONG, Task, run_start
-from bayesmix.parallel import progress_bar, run_all
+from bayesmix.parallel import finished, run_all
 from bayesmix.results import RESPONSES, Estimates, Fit
 from bayesmix.spec import Nodes, from_text
 from bayesmix.typing import Array
@@ -117,17 +116,8 @@ def refitted(
     tasks = [
         _Replication(made, target, data.nodes, params, (seed, k), statistics) for k in range(replications)
     ]  # fmt: skip
-    observed, done = np.asarray(statistics(judged), dtype=float), []
-    try:
-        with progress_bar(progress) as advance:
-            tick = advance("bootstrap", replications)
-            for out in run_all(_replicate, tasks, executor):
-                done.append(out)
-                tick()
-    except KeyboardInterrupt:
-        if len(done) < 2:
-            raise
-        warnings.warn(f"Interrupted: {len(done)} of {replications} replications are kept.", stacklevel=3)
+    observed = np.asarray(statistics(judged), dtype=float)
+    done = finished(run_all(_replicate, tasks, executor), replications, "replications", progress)
     good = [x for _, x in sorted(done, key=lambda pair: pair[0]) if x is not None]
     if not good:
         raise RuntimeError(f"All {len(done)} replications failed: the model cannot be fitted to data of its own kind.")
@@ -211,17 +201,7 @@ class Draws:
 
     def over(self, statistics: Callable[[Judged, Judged], tuple[Array, Array]], progress: bool = True) -> Replicated:
         """Statistics of the data and of the replicated ones at each draw."""
-        done: list[tuple[Array, Array]] = []
-        try:
-            with progress_bar(progress) as advance:
-                tick = advance("draws", len(self.params))
-                for pair in self.pairs():
-                    done.append(statistics(*pair))
-                    tick()
-        except KeyboardInterrupt:
-            if len(done) < 2:
-                raise
-            warnings.warn(f"Interrupted: {len(done)} of {len(self.params)} draws are kept.", stacklevel=3)
+        done = finished((statistics(*pair) for pair in self.pairs()), len(self.params), "draws", progress)
         observed, replicated = (np.array(x, dtype=float) for x in zip(*done, strict=True))
         return Replicated(replicated, observed, 0, len(self.params))
 

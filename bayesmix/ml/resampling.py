@@ -6,7 +6,6 @@ again and no category or cluster can get lost.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
@@ -22,7 +21,7 @@ from bayesmix.graph import adapt_nodes, posterior
 from bayesmix.ml.objective import Target
 from bayesmix.ml.search import LONG, Start, Task, run_start
 from bayesmix.ml.starts import ranges
-from bayesmix.parallel import progress_bar, run_all
+from bayesmix.parallel import finished, run_all
 from bayesmix.results import Fit
 from bayesmix.spec import Prior, refuse_survey
 from bayesmix.spec import class_labels as labels
@@ -131,17 +130,7 @@ def bootstrap(
     data, limits = adapt_nodes(data, theta), ranges(data)
     weights = _weights(data, np.random.default_rng(seed), replications)
     tasks = [Task(data.bare().with_weights(w), limits, Start(k, theta), LONG, None) for k, w in enumerate(weights)]
-    done: list[Start] = []
-    try:
-        with progress_bar(progress) as advance:
-            tick = advance("bootstrap", replications)
-            for out in run_all(run_start, tasks, executor):
-                done.append(out)
-                tick()
-    except KeyboardInterrupt:
-        if len(done) < 2:
-            raise
-        warnings.warn(f"Interrupted: {len(done)} of {replications} replications are kept.", stacklevel=2)
+    done = finished(run_all(run_start, tasks, executor), replications, "replications", progress)
     good = sorted((s for s in done if np.isfinite(s.loglik) and not s.collapsed), key=lambda s: s.seed)
     return Bootstrap(_draws(data, [s.theta for s in good], fit), fit, len(done) - len(good))
 
