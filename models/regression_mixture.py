@@ -19,38 +19,49 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Annotated
 
-from bayesmix import Family, LatentClass, Model, constrain
+from bayesmix import LatentClass, Model, constrain
 from bayesmix.checks import needs_cluster_classes, needs_clusters, needs_groups
 from bayesmix.spec import GROUP, Equal, Fix, blocks
-from bayesmix.spec.blocks import Formula, KnownColumn, Regression, class_logits
+from bayesmix.spec.blocks import (
+    ByOutcome,
+    Covariance,
+    Families,
+    Formula,
+    Formulas,
+    KnownColumn,
+    Offset,
+    class_logits,
+)
 
 Terms = Annotated[Sequence[str], "terms"]
 
 
 def regression_mixture(
-    formula: str,
+    formula: Formulas,
     classes: int = 1,
     covariates: Formula = None,
-    family: Family | None = None,
-    variance: str = "equal",
+    family: Families = None,
+    variance: str | Mapping[str, str] = "equal",
     freq: str | None = None,
     *,
-    by_class: Formula = None,
+    by_class: ByOutcome = None,
     cluster: str | None = None,
-    random: str = "1",
+    random: str | Mapping[str, str] = "1",
     covariance: str = "unrestricted",
     effects: str | None = None,
-    cluster_covariates: str | Mapping[str, str] | None = None,
+    cluster_covariates: str | Mapping[str, str | Mapping[str, str]] | None = None,
     cluster_covariates_by_class: Terms = (),
     cluster_classes: int = 0,
     cluster_class_covariates: Formula = None,
-    by_cluster_class: Formula = None,
+    by_cluster_class: ByOutcome = None,
     effects_by_cluster_class: bool = False,
     cluster_covariates_by_cluster_class: Terms = (),
     logits_by_cluster_class: bool = False,
-    offset: str | None = None,
+    offset: Offset = None,
+    residual_covariance: Covariance | None = None,
+    residual_covariance_by_class: bool = False,
     group: str | None = None,
-    coefficients_by_group: Formula = None,
+    coefficients_by_group: ByOutcome = None,
     variance_by_group: bool = False,
     sizes_by_group: bool = True,
     slopes_by_group: bool = True,
@@ -125,37 +136,46 @@ def regression_mixture(
     ['u_intercept', 'f']
     """
     classes = blocks.class_number(classes)
-    regression = Regression.parse(formula, family, variance)
+    regressions = blocks.read_regressions(formula, family, variance)
     effects = effects or ("factor" if cluster and classes > 1 and not cluster_classes else "none")
     d = blocks.cluster_class(cluster_classes, cluster_class_covariates)
-    varying = {"C": regression.terms_in(by_class, classes > 1), "D": regression.terms_in(by_cluster_class, d)}
-    varying[GROUP] = regression.terms_in(coefficients_by_group, coefficients_by_group is not None)
-    slopes_by = {"C": cluster_covariates_by_class, "D": cluster_covariates_by_cluster_class, GROUP: ()}
-    random_terms = regression.terms_in(random, cluster)
-    between = regression.between(cluster_covariates, random_terms, classes, effects)
-    names = blocks.random_names(random_terms)
-    by_d = ("D",) * effects_by_cluster_class
-    u = blocks.random_coefficients(names, covariance, by_d, regression.sd_prior)
-    earlier = names if covariance != "independent" else ()
-    f, loadings = blocks.random_class_logits_of_regression(classes, effects, earlier, between.get("factor"), by_d)
+    by_c = blocks.chosen_terms("by_class", by_class, regressions, when=classes > 1)
+    by_d = blocks.chosen_terms("by_cluster_class", by_cluster_class, regressions, when=d)
+    by_g = blocks.chosen_terms(
+        "coefficients_by_group", coefficients_by_group, regressions, "0", coefficients_by_group is not None
+    )
+    random_terms = blocks.chosen_terms("random", random, regressions, "1", cluster)
+    between, of_logits = blocks.between_of(cluster_covariates, regressions, random_terms, classes, effects)
+    outcomes = [
+        blocks.Outcome(r, {"C": in_c, "D": in_d, GROUP: in_g}, terms, on_clusters, variance_by_group)
+        for r, in_c, in_d, in_g, terms, on_clusters in zip(
+            regressions, by_c, by_d, by_g, random_terms, between, strict=True
+        )
+    ]
+    names, intercepts = blocks.random_effects(outcomes)
+    of_d = ("D",) * effects_by_cluster_class
+    u = blocks.random_coefficients(
+        list(names), covariance, of_d, names, intercepts if len(outcomes) > 1 else 1
+    )
+    earlier = list(names) if covariance != "independent" else ()
+    f, loadings = blocks.random_class_logits_of_regression(classes, effects, earlier, of_logits.get("factor"), of_d)
     needs_clusters(
-        cluster, random=random if random not in ("1", "0") else None, effects=effects, cluster_covariates=between,
-        cluster_classes=cluster_classes, cluster_class_covariates=cluster_class_covariates,
+        cluster, random=random if random not in ("1", "0") else None, effects=effects,
+        cluster_covariates=cluster_covariates, cluster_classes=cluster_classes,
+        cluster_class_covariates=cluster_class_covariates,
     )  # fmt: skip
     needs_cluster_classes(cluster_classes, cluster_class_covariates=cluster_class_covariates)
-    eta = (
-        *regression.fixed(varying),  # beta_0 and gamma_k, by the classes over which each varies
-        *regression.on_clusters(between, slopes_by),  # gamma_k1 w_j
-        *regression.random(random_terms),  # u_0j + sum_k u_kj x_kij
+    slopes_by = {"C": cluster_covariates_by_class, "D": cluster_covariates_by_cluster_class, GROUP: ()}
+    responses = blocks.regression_responses(
+        outcomes, slopes_by, classes, cluster_classes, residual_covariance, residual_covariance_by_class
     )
     parents = ("D",) * logits_by_cluster_class
-    a = class_logits("C", "class", parents, individual=covariates, cluster=between.get("class"))
+    a = class_logits("C", "class", parents, individual=covariates, cluster=of_logits.get("class"))
     c = (LatentClass("C", classes, "individual", (*a, *loadings)),) if classes > 1 else ()
-    (outcome,) = blocks.with_offset(
-        [regression.response(eta, varying, classes, cluster_classes, variance_by_group)], offset
-    )
     needs_groups(group, coefficients_by_group=coefficients_by_group, variance_by_group=variance_by_group)
-    declared = Model("regression_mixture", (outcome,), (*d, *c), (*u, *f), cluster, freq, group=group)
+    declared = Model(
+        "regression_mixture", blocks.with_offset(responses, offset), (*d, *c), (*u, *f), cluster, freq, group=group
+    )
     by_group = blocks.ByGroup("equal", sizes_by_group, slopes_by_group)
     declared = blocks.known_pairs(blocks.over_groups(declared, group, by_group), known)
     return constrain(declared, fix=fix, equal=equal)

@@ -374,7 +374,7 @@ def _recoded(
         if not terms:
             continue
         if any(t.effects for _, t in terms):
-            turns += [(c, t) for _, t in terms]
+            turns += [(c, where, t) for where, t in terms]
             continue
         if not c.offset and not all(plan.may_scale(t) for _, t in terms):
             continue
@@ -394,8 +394,9 @@ def _recoded(
     chained, loadings = plan.shifted({name for name, _ in shifted_by}, columns)
     inside = {k: _inside(k, columns, matrices, owner) for k in matrices}
     recoding = Recoding(columns, tuple(absorbed), chained, loadings, None, slopes)
-    for c, t in turns:
-        recoding, inside[c.name] = _with_turn(recoding, model, c, t, inside[c.name], weights, packing)
+    for c, where, t in turns:
+        at = _columns_of(model, where, t)
+        recoding, inside[c.name] = _with_turn(recoding, model, c, t, at, inside[c.name], weights, packing)
     return inside, recoding
 
 
@@ -658,22 +659,33 @@ def _inside(name: str, columns: Mapping[str, Columns], matrices: Mapping[str, Na
     return Named(found.dims, np.linalg.solve(made.root.T, x.T).T)
 
 
+def _columns_of(model: Model, where: _Where, t: Term) -> list[tuple[int, int]] | None:
+    """The outcome and the column of each effect of a term; None where its parameter is more than a choice of them."""
+    r = next((r for r in model.responses if where == _Where("response", r.name)), None)
+    if t.parameter.domain.is_identity:
+        return [(0, k) for k in range(len(t.effects))]
+    if r is None or not r.of_outcomes or r.item_dim not in t.parameter.dims:
+        return None
+    return [(i, k) for _, i, k in r.coefficients(t)]
+
+
 def _with_turn(
     recoding: Recoding,
     model: Model,
     c: Covariates,
     t: Term,
+    columns: Sequence[tuple[int, int]] | None,
     raw: Named,
     weights: Mapping[str, Array],
     packing: Packing,
 ) -> tuple[Recoding, Named]:
-    """Random coefficients on scaled columns, centred where their covariances allow it."""
+    """Random coefficients on scaled columns, centred where their covariances allow it: those of each outcome."""
     effects = tuple(e for e in model.effects if e.level == "cluster" and e.sd is not None)
     names = [e.name for e in effects]
     plain = all(not (e.sd and (e.sd.covariates or e.sd.effects)) and not e.standard for e in effects)
     uses = [s for _, some in _predictors(model) for s in some if set(s.effects) & {*t.effects}]
     alone = all(s is t or s in [m for e in effects for m in e.mean] for s in uses)
-    if not t.parameter.domain.is_identity or recoding.turn or not (plain and alone and {*t.effects} <= {*names}):
+    if columns is None or recoding.turn or not (plain and alone and {*t.effects} <= {*names}):
         return recoding, raw
     w, x = weights[c.level], raw.values
     mean = (w @ x) / w.sum()
@@ -684,9 +696,10 @@ def _with_turn(
         return recoding, raw
     scale, matrix = np.where(np.isin(np.arange(len(sd)), varies), sd, 1.0), np.eye(len(names))
     at = [names.index(e) for e in t.effects]
-    matrix[at, at] = scale
-    if constant:
-        matrix[at[constant[0]], [at[k] for k in varies]] = mean[varies]
+    matrix[at, at] = scale[[k for _, k in columns]]
+    for i in dict.fromkeys(i for i, _ in columns) if constant else ():
+        own = {k: j for j, (outcome, k) in zip(at, columns, strict=True) if outcome == i}
+        matrix[own[constant[0]], [own[k] for k in varies]] = mean[varies]
     turn, center = Turn(effects, matrix), np.where(np.isin(np.arange(len(sd)), varies), mean, 0.0)
     if not constant or not _closed(turn, packing):
         center, turn = np.zeros(len(sd)), Turn(effects, np.diag(np.diagonal(matrix)))

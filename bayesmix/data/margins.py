@@ -107,11 +107,12 @@ def _effect_units(data: Patterns) -> dict[str, float]:
     """
     out = {e.name: 1.0 for e in data.model.effects}
     for r in data.model.responses:
-        sd = float(item_margins(data, r)[1].mean())
+        sds = item_margins(data, r)[1]
+        sd = sds if r.of_outcomes else np.full(len(sds), sds.mean())
         for t in r.predictor:
             if t.effects and not data.packing.estimated[t.parameter.name].any():  # u itself, not a loading on it
                 each = _coefficient_units(data, t)
-                out |= {e: sd * float(each[min(k, len(each) - 1)]) for k, e in enumerate(t.effects)}
+                out |= {e: float(sd[i]) * float(each[min(k, len(each) - 1)]) for e, i, k in r.coefficients(t)}
     return out | with_parts(data, {name: unit for name, (_, unit) in of_sums(data).items()})
 
 

@@ -185,7 +185,7 @@ def _expected(model: Model, values: Tensors) -> Quantities:
         extra = {k: values[t.parameter.name] for k, t in zip(r.family.auxiliary, r.auxiliary, strict=True)}
         if (x := r.family.expected(sum(each[1:], each[0]), **extra)) is not None:
             words = r.family.expected_words
-            name = f"{r.item_dim if not model.is_regression else r.name}_{words}"
+            name = f"{r.name if model.is_regression and not r.of_outcomes else r.item_dim}_{words}"
             yield Quantity(name, "expected", r.name, words, r.family.expected_scale), x
 
 
@@ -194,7 +194,8 @@ def _residual_correlations(model: Model, values: Tensors, data: Tensors) -> Quan
     for r in (r for r in model.distinct_responses if r.family.joint):
         known, (sigma, covariance) = constants(r, data), (values[t.parameter.name] for t in r.auxiliary)
         found = residual_correlations(r, sigma, covariance, known["left"], known["right"])
-        yield Quantity(f"item_correlation{r.suffix}", "residual correlation", r.name), found
+        of = "residual" if r.of_outcomes else "item"
+        yield Quantity(f"{of}_correlation{r.suffix}", "residual correlation", r.name), found
 
 
 # random parts of class logits ---------------------------------------------------------------------

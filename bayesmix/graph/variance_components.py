@@ -139,6 +139,9 @@ def _unit(model: Model, effect: str, values: Tensors, data: Tensors) -> Tensor:
     for r in model.responses:
         if r.family.residual and any(effect in t.effects for t in r.predictor):
             spread = values[r.auxiliary[0].parameter.name]
+            if r.of_outcomes and r.item_dim in spread.dims:
+                where = next(i for t in r.predictor for e, i, _ in r.coefficients(t) if e == effect)
+                spread = spread.isel({r.item_dim: where})
             spread = spread.mean([*spread.dims]) if spread.dims else spread
             return px.math.abs(spread) if r.family.residual == "variance" else spread**2
     return px.as_xtensor(1.0)
@@ -154,18 +157,26 @@ def intraclass(model: Model, values: Tensors, data: Tensors) -> Iterator[tuple[Q
         return
     effects = of_effects(model, values, data)
     for r in model.responses:
-        if r.family.residual == "sd" and len(r.items) == 1:
-            between = [square(effects[e]) for t in r.predictor for e in _intercepts(r, t)]
-            if len(between) == 1:
-                theta = term(r.auxiliary[0], values, data, {}) ** 2
-                yield Quantity(f"{r.name}_icc", "icc", r.name), between[0] / (between[0] + theta)
+        if r.family.residual != "sd" or not (len(r.items) == 1 or r.of_outcomes):
+            continue
+        found = [pair for t in r.predictor for pair in _intercepts(r, t)]
+        between = {i: square(effects[e]) for e, i in found}
+        theta = term(r.auxiliary[0], values, data, {}) ** 2
+        if r.of_outcomes and between:
+            each = _stacked([between.get(i) for i in range(len(r.items))], r.item_dim)
+            yield Quantity(f"{r.name}_icc", "icc", r.name), each / (each + theta)
+        elif len(found) == 1:
+            yield Quantity(f"{r.name}_icc", "icc", r.name), between[0] / (between[0] + theta)
 
 
-def _intercepts(r: Response, t: Term) -> list[str]:
-    """The random intercept in a term of a regression, loading 1."""
+def _intercepts(r: Response, t: Term) -> list[tuple[str, int]]:
+    """The random intercepts in a term of a regression, loading 1, with the places of their outcomes."""
+    if r.of_outcomes:
+        only = t.covariates.only or () if t.covariates else ("1",)
+        return [(e, i) for e, i, k in r.coefficients(t) if only[k] == "1"]
     if not t.effects or r.item_dim in t.parameter.dims:
         return []
     if t.covariates is None:
-        return list(t.effects) if t.parameter.fixed else []
+        return [(e, 0) for e in t.effects[:1]] if t.parameter.fixed and len(t.effects) == 1 else []
     only = t.covariates.only or ()
-    return [t.effects[only.index("1")]] if "1" in only and t.parameter.domain.is_identity else []
+    return [(t.effects[only.index("1")], 0)] if "1" in only and t.parameter.domain.is_identity else []

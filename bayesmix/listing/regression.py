@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import cast
 
@@ -22,36 +23,57 @@ Entry = tuple[xr.DataArray, tuple[int, ...], str]
 def equations(fit: Fit) -> list[Section]:
     """The regression by class, random parts, then what predicts classes and factors."""
     rows, model = Rows(fit), fit.model
-    out = [_outcome(fit, r, rows) for r in model.responses]
+    out = [s for r in model.responses for s in _outcomes(fit, r, rows)]
     out += [s for s in [_random(fit)] if s is not None]
     out += [_class(fit, c, rows) for c in model.classes]
     return [*out, *(s for e in model.effects for s in _effect(fit, e, rows))]
 
 
 def outcome(model: Model) -> str:
-    """``math on female + stud_ses``."""
-    return "; ".join(" on ".join([str(r.items[0]), *_formulas(r)[:1]]) for r in model.responses)
+    """``math on female + stud_ses``; of several outcomes one after another."""
+    each = [(str(item), _formulas(r, k)[:1]) for r in model.responses for k, item in enumerate(r.items)]
+    return "; ".join(" on ".join([item, *formula]) for item, formula in each)
 
 
-def _formulas(r: Response) -> list[str]:
-    """List the formulas of the regression of `r` on covariates of individuals."""
-    found = [t.covariates for t in r.predictor if t.covariates and not t.effects]
+def _formulas(r: Response, k: int) -> list[str]:
+    """List the formulas of the regression of the outcome at place `k` of `r` on covariates of individuals."""
+    found = [t.covariates for t in r.predictor if t.covariates and not t.effects and not _lacks(r, t, k)]
     return [c.formula for c in found if c.level == "individual" and c.times is None and not c.offset]
+
+
+def _lacks(r: Response, t: Term, k: int) -> bool:
+    """Whether the outcome at place `k` of `r` has nothing of a term: it is zero there."""
+    return any(f.value == 0.0 and dict(f.positions) == {r.item_dim: k} for f in t.parameter.fixed)
 
 
 # the regression -----------------------------------------------------------------------------------
 
 
-def _outcome(fit: Fit, r: Response, rows: Rows) -> Section:
+def _outcomes(fit: Fit, r: Response, rows: Rows) -> Iterator[Section]:
+    """The regression of each outcome, then the residual covariances of pairs."""
+    for k in range(len(r.items)):
+        yield _outcome(fit, r, k, rows)
+    if (t := r.auxiliary_term("covariance")) is None:
+        return
+    blocks: dict[str, list[Cells]] = {}
+    for x, at, label in _free(fit, t, rows):
+        pair = str(x[r.pair_dim].values[at[x.dims.index(r.pair_dim)]]).replace(", ", " with ")
+        blocks.setdefault(_title(fit, x, at), []).append((pair, *rows.cells(label)))
+    yield Section("Results: residual covariances of outcomes", _tables(blocks, rows.head))
+
+
+def _outcome(fit: Fit, r: Response, k: int, rows: Rows) -> Section:
     """Coefficients by class, then what all classes share: slopes of cluster covariates, residual variance."""
     blocks: dict[str, list[Cells]] = {}
-    for t in r.terms:
+    for t in (t for t in r.terms if t is not r.auxiliary_term("covariance")):
         for x, at, label in _free(fit, t, rows):
+            if r.item_dim in x.dims and at[x.dims.index(r.item_dim)] != k:
+                continue
             word, cells = _word(fit, t, at, _predicted(r, t)), rows.cells(label)
             if t is r.auxiliary_term("sigma"):
                 word, cells = "residual variance", _squared(label, rows)
             blocks.setdefault(_title(fit, x, at), []).append((word, *cells))
-    return Section(f"Results: regression of {r.items[0]}", _tables(blocks, rows.head))
+    return Section(f"Results: regression of {r.items[k]}", _tables(blocks, rows.head))
 
 
 def _free(fit: Fit, t: Term, rows: Rows) -> Iterator[Entry]:
@@ -92,10 +114,19 @@ def _word(fit: Fit, t: Term, at: tuple[int, ...], predicted: str = "") -> str:
     name = t.parameter.name
     x = fit.params[name]
     classes = fit.model.class_dims(x.dims)
-    inside = ", ".join(str(x[d].values[i]) for d, i in zip(x.dims, at, strict=True) if d not in classes)
+    apart = {*classes, *(r.item_dim for r in fit.model.responses if r.of_outcomes)}
+    inside = ", ".join(str(x[d].values[i]) for d, i in zip(x.dims, at, strict=True) if d not in apart)
     if t.covariates is None or t.effects:
-        return f"{name.replace('_', ' ')} {inside}".strip()
+        return f"{_plain_name(fit.model, t).replace('_', ' ')} {inside}".strip()
     return f"{predicted} on {inside}" if predicted else inside
+
+
+def _plain_name(model: Model, t: Term) -> str:
+    """The name of a parameter without what tells it from those of other outcomes."""
+    name = t.parameter.name
+    for r in (r for r in model.responses if r.of_outcomes and t in r.terms):
+        name = re.sub(r"(_by(_(group|[CD]))+|_common)?(_\d+)?$", "", name.removesuffix(r.suffix))
+    return name
 
 
 def _squared(label: str, rows: Rows) -> Cells:
@@ -169,11 +200,13 @@ def _derived(fit: Fit, q: Quantity) -> Iterator[tuple[str, Cells]]:
     """A row an entry of a derived quantity, named by the effects: ``u_female with u_intercept``."""
     x, se = fit.derived[q.name], fit.derived_se[q.name].values
     ends, rows = SCALES[q.scale].interval(x.values, se), shown(q.kind, x.values)
+    outcomes = {r.item_dim for r in fit.model.responses if r.of_outcomes}
     for at in (k for k in np.ndindex(x.shape) if rows[k]):
         cells = _cells(float(x.values[at]), float(se[at]))
         interval = ("-", "-") if cells[1] == "-" else tuple(number(float(end[at])) for end in ends)
         effects = [str(x[d].values[i]) for d, i in zip(x.dims, at, strict=True) if d in (RANDOM, f"{RANDOM}_")]
-        label = " with ".join(effects) or str(fit.model.items[0])
+        of = [str(x[d].values[i]) for d, i in zip(x.dims, at, strict=True) if d in outcomes]
+        label = " with ".join(effects or of) or str(fit.model.items[0])
         yield class_label(fit, x, at), (label, *cells[:4], *interval, cells[4])
 
 

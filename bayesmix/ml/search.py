@@ -342,7 +342,11 @@ def _run(task: Task, origin: Array) -> tuple[float, Array, int, str]:
             more, slope = task.limits.soft(theta, task.soft)
             value, gradient = value + more, gradient + slope
         if not (np.isfinite(value) and np.isfinite(gradient).all()):
-            return np.inf, np.zeros_like(step)
+            if not (task.limits.matrices and np.isfinite(best[0])):
+                return np.inf, np.zeros_like(step)
+            # beyond the positive definite matrices: risen by what the slope promised, so that the step is shortened
+            promised = abs(float(best[2] @ (theta - best[1])))
+            return -best[0] + max(promised, 1.0), np.zeros_like(step)
         if value > best[0]:
             best[:] = float(value), theta, gradient
         return -float(value), -gradient * unit

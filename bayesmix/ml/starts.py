@@ -252,11 +252,14 @@ def _effect_scales(data: Target) -> dict[str, float]:
     """SDs with which random intercepts and slopes of normal responses begin."""
     out: dict[str, float] = {}
     for r in data.model.responses:
-        sd = float(np.nanstd(data.responses[r.name]))
+        y = data.responses[r.name]
+        sd = [float(np.nanstd(y[:, k] if r.of_outcomes else y)) for k in range(len(r.items))]
         for t in r.predictor if r.family.kind == "real" else ():
             if t.effects and not data.packing.estimated[t.parameter.name].any():  # u itself, not a loading on it
                 each = _covariate_sds(t, data).ravel() if t.covariates else np.ones(1)
-                out |= {e: START_SD * sd / float(each[min(k, len(each) - 1)]) for k, e in enumerate(t.effects)}
+                out |= {
+                    e: START_SD * sd[i] / float(each[min(k, len(each) - 1)]) for e, i, k in r.coefficients(t)
+                }
     return out | with_parts(data, {name: START_SD * unit for name, (_, unit) in of_sums(data).items()})
 
 

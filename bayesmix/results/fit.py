@@ -354,7 +354,7 @@ class Fit:
                 },
                 index=entries(str(name), x),
             )
-            frames.append(rows)
+            frames.append(rows[~self.model.unlisted(str(name), x.shape).ravel()])
         out = pd.concat(frames)
         out.loc[~out["free"], "se"] = np.nan
         ratio = out["estimate"] / out["se"].where(out["se"] > 0)

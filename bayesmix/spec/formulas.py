@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, cast
 
 FUNCTIONS = (
@@ -262,6 +262,37 @@ def parse_regression(formula: str) -> tuple[str, tuple[str, ...]]:
             "in the data first, fit one outcome at a time, or put a name with such signs between backticks."
         )
     return outcome.group(1) or outcome.group(2), parse_terms(right)
+
+
+def parse_regressions(formula: str | Sequence[str]) -> list[tuple[str, str, tuple[str, ...]]]:
+    """Outcomes, right sides and terms of formulas: ``"y1 + y2 ~ x"``, ``"y1 ~ x; y2 ~ x + z"``, or a list of them.
+
+    Raises
+    ------
+    ValueError
+        No text, an outcome twice or on a right side, or what :func:`parse_regression` does not allow.
+    """
+    several = formula.split(";") if isinstance(formula, str) else formula
+    if not isinstance(several, Sequence) or not several or not all(isinstance(f, str) for f in several):
+        raise ValueError(
+            f"The formula came as {formula!r}: give text such as 'y ~ x', 'y1 + y2 ~ x', or a list of such texts."
+        )
+    out = []
+    for text in (f for f in several if f.strip() or len(several) == 1):
+        left, tilde, right = text.partition("~")
+        for name in re.split(r"\+(?=(?:[^`]*`[^`]*`)*[^`]*$)", left) if tilde else [left]:
+            outcome, terms = parse_regression(f"{name.strip()} ~ {right}" if tilde else text)
+            out.append((outcome, right.strip(), terms))
+    names = [outcome for outcome, *_ in out]
+    if twice := [k for k in names if names.count(k) > 1]:
+        raise ValueError(f"The outcome '{twice[0]}' came twice: write one regression for it.")
+    for outcome, right, _ in out if len(out) > 1 else ():
+        if hit := [k for k in names if right != "1" and k in parse_formula(right)]:
+            raise ValueError(
+                f"'{hit[0]}' is an outcome and stands on the right side of the regression of '{outcome}': outcomes "
+                "depend on each other by their residual covariances alone; leave it out there, or fit it by itself."
+            )
+    return out
 
 
 def parse_terms(formula: str) -> tuple[str, ...]:

@@ -17,6 +17,9 @@ from dataclasses import dataclass, field, fields, is_dataclass, replace
 from numbers import Integral
 from typing import Any, Literal, Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
 from bayesmix.spec.constraints import Constraints, Equal, Fix, check_names, read_constraints, with_constraints
 from bayesmix.spec.families import Family, check_family
 from bayesmix.spec.parameters import DATA, Parameter
@@ -184,7 +187,22 @@ class Response:
     @property
     def suffix(self) -> str:
         """What the names of its own parameters end with, where there are several responses."""
-        return self.item_dim.removeprefix("item")
+        return self.item_dim.removeprefix("item").removeprefix("outcome")
+
+    @property
+    def of_outcomes(self) -> bool:
+        """Whether its items are several outcomes of regressions, whose parameters are coefficients by outcome."""
+        return self.item_dim.startswith("outcome")
+
+    def coefficients(self, t: Term) -> list[tuple[str, int, int]]:
+        """Each effect of a term, the position of the outcome of which it is a coefficient, that of its column."""
+        ones: dict[int, dict[str, int]] = {}
+        for where in (dict(f.positions) for f in t.parameter.fixed if f.value == 1.0):
+            if t.effect_dim in where and self.item_dim in where:
+                ones[where[t.effect_dim]] = where
+        column = t.covariates.name if t.covariates else ""
+        each = [(e, ones.get(k, {})) for k, e in enumerate(t.effects)]
+        return [(e, at.get(self.item_dim, 0), at.get(column, 0 if at else k)) for k, (e, at) in enumerate(each)]
 
     def auxiliary_term(self, name: str) -> Term | None:
         """The term of the family's further parameter `name`, such as ``"guessing"``; None where it has none."""
@@ -379,10 +397,16 @@ class Model:
         """Whether a class variable has more than one class."""
         return any(c.size > 1 for c in self.classes)
 
+    def unlisted(self, name: str, shape: tuple[int, ...]) -> NDArray[np.bool_]:
+        """Entries of a parameter of several outcomes that are no coefficients of theirs: zero by the declaration."""
+        p = next((p for p in self.parameters if p.name == name), None)
+        outcomes = {r.item_dim for r in self.responses if r.of_outcomes}
+        return p.zeros(shape) if p is not None and outcomes & {*p.dims} else np.zeros(shape, dtype=bool)
+
     @property
     def is_regression(self) -> bool:
-        """Whether the parameters of the responses are coefficients: none belongs to an item."""
-        return not any({r.item_dim, r.pair_dim} & {*t.parameter.dims} for r in self.responses for t in r.terms)
+        """Whether the parameters of the responses are coefficients, of outcomes: none belongs to an item."""
+        return all(r.of_outcomes for r in self.responses) or not any({r.item_dim, r.pair_dim} & {*t.parameter.dims} for r in self.responses for t in r.terms)
 
     def class_dims(self, dims: Iterable[Hashable]) -> tuple[str, ...]:
         """Those of `dims` that run over groups and latent classes: no items, categories, covariates or effects."""

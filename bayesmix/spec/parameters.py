@@ -169,6 +169,10 @@ class Parameter:
         """The support, with its maps and shapes."""
         return SUPPORTS[self.support]
 
+    def zeros(self, shape: tuple[int, ...]) -> NDArray[np.bool_]:
+        """Entries that are declared to be zero."""
+        return _declared(self, shape) == 0.0
+
 
 POINT = "point of theta"
 """The dim of several points of theta that are evaluated at once."""

@@ -42,6 +42,17 @@ from bayesmix.spec.blocks.measurement import (
     with_offset,
 )
 from bayesmix.spec.blocks.occasions import Occasions, check_chain_identified
+from bayesmix.spec.blocks.outcomes import (
+    ByOutcome,
+    Formulas,
+    Outcome,
+    between_of,
+    by_outcome,
+    chosen_terms,
+    random_effects,
+    read_regressions,
+    regression_responses,
+)
 from bayesmix.spec.blocks.priors import LOADING
 from bayesmix.spec.blocks.regression import Regression, random_class_logits_of_regression, random_names
 
@@ -49,17 +60,23 @@ __all__ = [
     "CERTAIN",
     "LOADING",
     "ByGroup",
+    "ByOutcome",
     "Covariance",
     "Families",
     "Formula",
+    "Formulas",
     "Items",
     "KnownColumn",
     "Measurement",
     "Occasions",
     "Offset",
+    "Outcome",
     "Regression",
+    "between_of",
+    "by_outcome",
     "check_chain_identified",
     "check_growth_variances",
+    "chosen_terms",
     "class_logits",
     "class_number",
     "class_on_factors",
@@ -86,8 +103,11 @@ __all__ = [
     "random_class_logits",
     "random_class_logits_of_regression",
     "random_coefficients",
+    "random_effects",
     "random_growth",
     "random_names",
+    "read_regressions",
+    "regression_responses",
     "repeated_measures",
     "with_covariances",
     "with_offset",

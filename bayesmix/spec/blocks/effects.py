@@ -131,7 +131,11 @@ COVARIANCE = ("unrestricted", "slopes apart", "independent")
 
 
 def random_coefficients(
-    names: Sequence[str], covariance: str, by: Sequence[str] = (), prior: Prior = SD
+    names: Sequence[str],
+    covariance: str,
+    by: Sequence[str] = (),
+    prior: Prior | Mapping[str, Prior] = SD,
+    intercepts: int = 1,
 ) -> tuple[Effect, ...]:
     """Residuals u_kj of the random coefficients of a regression: u = B u + sigma z, R(14)-R(16), R(20)-R(22).
 
@@ -142,23 +146,26 @@ def random_coefficients(
     Parameters
     ----------
     names : sequence of str
-        Of the effects: the intercept first.
+        Of the effects: the intercept first, of several outcomes all intercepts.
     covariance : {"unrestricted", "slopes apart", "independent"}
         All covariances; those of the first effect with each other, as Table 1 of the 2009 paper has them
         (then it comes last); none.
     by : sequence of str
         Class variables that the covariance matrix depends on, (18).
-    prior : Prior
-        Of the SDs.
+    prior : Prior or mapping of str to Prior
+        Of the SDs, or of that of each effect.
+    intercepts : int
+        How many effects come first, whose covariances are free where slopes are apart.
     """
     one_of("covariance", covariance, COVARIANCE)
     apart = covariance == "slopes apart"
-    order = [*names[1:], *names[:1]] if apart else list(names)
+    order = [*names[intercepts:], *names[:intercepts]] if apart else list(names)
     effects = []
     for k, name in enumerate(order):
-        on = order[:k] if covariance == "unrestricted" or (apart and k == len(order) - 1) else []
+        on = order[:k] if covariance == "unrestricted" or (apart and k >= len(order) - intercepts) else []
         mean = (regression_on(name, on, by),) if on else ()
-        effects.append(Effect(name, "cluster", mean, Term(Parameter(f"{name}_sd", tuple(by), "sd", prior))))
+        own = prior if isinstance(prior, Prior) else prior[name]
+        effects.append(Effect(name, "cluster", mean, Term(Parameter(f"{name}_sd", tuple(by), "sd", own))))
     return tuple(effects)
 
 

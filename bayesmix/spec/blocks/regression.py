@@ -1,10 +1,11 @@
-"""Regressions of one outcome: coefficients by class, of clusters, random; the residual variance."""
+"""The regression of an outcome: coefficients by class, of clusters, random; the residual variance."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from bayesmix.checks import one_of
 from bayesmix.spec.blocks.classes import COVARIANCES
@@ -12,10 +13,46 @@ from bayesmix.spec.blocks.effects import random_class_logits_at_occasion
 from bayesmix.spec.families import Family, check_family, normal
 from bayesmix.spec.formulas import parse_regression, parse_terms
 from bayesmix.spec.model import GROUP, Covariates, Effect, Predictor, Response, Term
-from bayesmix.spec.parameters import Parameter, Prior, at
+from bayesmix.spec.parameters import Fixed, Parameter, Prior, at
 
 INTERCEPT, LOGITS, FACTOR = "1", "class", "factor"
 """Names of the intercept among coefficients, of the class logits and of their factor among what clusters predict."""
+
+
+@dataclass(frozen=True)
+class Among:
+    """Where the parameters of some outcomes stand in a response: alone, or over a dim of outcomes.
+
+    Attributes
+    ----------
+    dim : str
+        That of the outcomes; empty where there is one, whose parameters have none.
+    places : tuple of int
+        Positions of those that are meant.
+    others : tuple of int
+        Positions of the others of the response, whose entries are zero and no parameters.
+    ending : str
+        Of names of parameters and of dims.
+    """
+
+    dim: str = ""
+    places: tuple[int, ...] = (0,)
+    others: tuple[int, ...] = ()
+    ending: str = ""
+
+    def parameter(self, name: str, dims: Sequence[str], *, fixed: Sequence[Fixed] = (), **more: Any) -> Parameter:
+        """A parameter of these outcomes: ``coefficient[y1, 1, x]``, the outcome first."""
+        lead = (self.dim,) if self.dim else ()
+        zeros = tuple(at(0.0, **{self.dim: k}) for k in self.others)
+        return Parameter(f"{name}{self.ending}", (*lead, *dims), fixed=(*zeros, *fixed), **more)
+
+    def placed(self, p: Parameter, renamed: Mapping[str, str] | None = None) -> Parameter:
+        """The parameter of one outcome, of these; with other names of its dims."""
+        dims = [(renamed or {}).get(d, d) for d in p.dims]
+        return self.parameter(p.name, dims, fixed=p.fixed, support=p.support, prior=p.prior)
+
+
+ALONE = Among()
 
 
 @dataclass(frozen=True)
@@ -48,6 +85,11 @@ class Regression:
             A formula without an outcome or an intercept; a nominal outcome; a variance of what is not normal.
         """
         outcome, terms = parse_regression(formula)
+        return cls.of(formula, outcome, terms, family, variance)
+
+    @classmethod
+    def of(cls, formula: str, outcome: str, terms: Sequence[str], family: Family | None, variance: str) -> Regression:
+        """Take the terms of an outcome: as :meth:`parse`."""
         check_family(family := family or normal())
         if INTERCEPT not in terms:
             raise ValueError(f"The regression '{formula}' has no intercept: leave '0' or '-1' out.")
@@ -55,8 +97,7 @@ class Regression:
             raise ValueError(
                 "A nominal outcome came: a regression takes normal, bernoulli, ordinal or poisson outcomes."
             )
-        spread = family.kind == "real" or (variance == "class" and family.kind == "count" and family.auxiliary)
-        if variance != "equal" and not spread:
+        if not may_have(family, variance):
             raise ValueError(f"variance={variance!r} came for an outcome that is not normal: leave it out.")
         if variance not in ("equal", "class") and not family.gaussian:
             raise ValueError(
@@ -65,6 +106,11 @@ class Regression:
             )
         family = normal(linear_variance=True) if variance not in ("equal", "class") else family
         return cls(formula, outcome, tuple(terms), family, variance)
+
+    @property
+    def linear_variance(self) -> bool:
+        """Whether the residual variance depends on covariates."""
+        return self.variance not in ("equal", "class")
 
     @property
     def right(self) -> str:
@@ -137,22 +183,30 @@ class Regression:
     # the linear predictor ---------------------------------------------------------------------------
 
     def fixed(self, varying: Mapping[str, Sequence[str]]) -> Predictor:
-        """beta_0 and gamma_k, those that vary over the same classes together, R(18), R(26).
+        """beta_0 and gamma_k, R(18), R(26).
 
         Parameters
         ----------
         varying : mapping of str to sequence of str
             The coefficients that vary over each class variable.
         """
-        out = [Term(p) for p in self.family.outcome_location(_by(INTERCEPT, varying))]
+        return (*self.intercept(varying), *self.slopes(varying))
+
+    def intercept(self, varying: Mapping[str, Sequence[str]], among: Among = ALONE) -> Predictor:
+        """beta_0; none of an outcome with thresholds."""
+        return tuple(Term(among.placed(p)) for p in self.family.outcome_location(by(INTERCEPT, varying)))
+
+    def slopes(self, varying: Mapping[str, Sequence[str]], among: Among = ALONE) -> Predictor:
+        """gamma_k, those that vary over the same classes together."""
+        out = []
         groups: dict[tuple[str, ...], list[str]] = {}
         for t in self.terms:
             if t != INTERCEPT:
-                groups.setdefault(_by(t, varying), []).append(t)
+                groups.setdefault(by(t, varying), []).append(t)
         for classes, terms in groups.items():
-            ending = "" if len(groups) == 1 else "_".join(("", "by", *classes)) if classes else "_common"
-            dim = f"regressor{ending}"
-            coefficient = Parameter(f"coefficient{ending}", (*classes, dim), prior=self.slope_prior)
+            ending = "" if len(groups) == 1 else over(classes)
+            dim = f"regressor{ending}{among.ending}"
+            coefficient = among.parameter(f"coefficient{ending}", (*classes, dim), prior=self.slope_prior)
             out.append(Term(coefficient, Covariates(dim, self.right, only=tuple(terms))))
         return tuple(out)
 
@@ -160,17 +214,18 @@ class Regression:
         """The intercept of an ordinal outcome whose thresholds begin at zero; that of others is in :meth:`fixed`."""
         if not self.family.ordered:
             return ()
-        return (Term(Parameter("intercept", _by(INTERCEPT, varying), prior=Prior("DataNormal", sigma=2.5))),)
+        return (Term(Parameter("intercept", by(INTERCEPT, varying), prior=Prior("DataNormal", sigma=2.5))),)
 
     def on_clusters(self, between: Mapping[str, str], varying: Mapping[str, Sequence[str]]) -> Predictor:
         """gamma_k1 w_j: regressions of coefficients on covariates of clusters, R(20)-R(22), R(28)-R(30)."""
-        out = []
-        for t in (t for t in between if t in self.terms):
-            dim = f"{_title(t)}_covariate"
-            slope = Parameter(f"{_title(t)}_on", (*_by(t, varying), dim), prior=self.slope_prior)
-            of_clusters = Covariates(dim, between[t], "cluster")
-            out.append(Term(slope, of_clusters if t == INTERCEPT else Covariates(dim, between[t], times=t)))
-        return tuple(out)
+        return tuple(self.on_cluster(t, between[t], varying) for t in between if t in self.terms)
+
+    def on_cluster(self, t: str, formula: str, varying: Mapping[str, Sequence[str]], among: Among = ALONE) -> Term:
+        """The regression of the coefficient `t` on covariates of clusters."""
+        dim = f"{title(t)}_covariate{among.ending}"
+        slope = among.parameter(f"{title(t)}_on", (*by(t, varying), dim), prior=self.slope_prior)
+        of_clusters = Covariates(dim, formula, "cluster")
+        return Term(slope, of_clusters if t == INTERCEPT else Covariates(dim, formula, times=t))
 
     def random(self, terms: Sequence[str]) -> Predictor:
         """u_0j + sum_k u_kj x_kij of the random coefficients `terms`."""
@@ -184,6 +239,35 @@ class Regression:
             Term(Parameter("random", ("random_effect", "random_regressor"), "unit"), columns, names, "random_effect"),
         )
 
+    def random_among(self, terms: Sequence[str], outcomes: Sequence[str], among: Among) -> Term:
+        """u_0j + sum_k u_kj x_kij of several outcomes with the same random coefficients `terms`."""
+        names = [name for y in outcomes for name in random_names(terms, y)]
+        effect, column = (f"{d}{among.ending}" for d in ("random_effect", "random_regressor"))
+        alone = tuple(terms) == (INTERCEPT,)
+        ones = []
+        for k in range(len(names)):
+            where = {effect: k, among.dim: among.places[k // len(terms)]} | ({} if alone else {column: k % len(terms)})
+            ones.append(at(1.0, **where))
+        dims = (effect, among.dim, *(() if alone else (column,)))
+        loading = Parameter(f"random{among.ending}", dims, fixed=(at(0.0), *ones))
+        columns = None if alone else Covariates(column, self.right, only=tuple(terms), single=True)
+        return Term(loading, columns, tuple(names), effect)
+
+    def spread_by(self, classes: int, cluster_classes: int, by_group: bool) -> tuple[str, ...]:
+        """The groups and classes over which the residual variance varies."""
+        of_classes = () if self.variance != "class" else ("C",) if classes > 1 else ("D",) if cluster_classes else ()
+        return (GROUP,) * by_group + of_classes
+
+    def auxiliary(self, varying: Mapping[str, Sequence[str]], spread_by: tuple[str, ...]) -> tuple[Parameter, ...]:
+        """Thresholds, or what the residual variance R(17) is made of."""
+        return self.family.outcome_auxiliary(by(INTERCEPT, varying), spread_by)
+
+    def auxiliary_terms(self, declared: Sequence[Parameter], ending: str = "") -> Predictor:
+        """Terms of further parameters, with the covariates of those that have some."""
+        dim = f"variance_covariate{ending}"
+        covariates = Covariates(dim, self.variance)
+        return tuple(Term(p, covariates if dim in p.dims else None) for p in declared)
+
     def response(
         self,
         eta: Predictor,
@@ -193,17 +277,19 @@ class Regression:
         by_group: bool = False,
     ) -> Response:
         """The outcome with its linear predictor, and thresholds or the residual variance R(17)."""
-        spread_by = () if self.variance != "class" else ("C",) if classes > 1 else ("D",) if cluster_classes else ()
-        spread_by = (GROUP,) * by_group + spread_by
-        declared = self.family.outcome_auxiliary(_by(INTERCEPT, varying), spread_by)
-        covariates = {"variance_covariate": Covariates("variance_covariate", self.variance)}
-        auxiliary = tuple(Term(p, next((covariates[d] for d in p.dims if d in covariates), None)) for p in declared)
-        return Response("outcome", (self.outcome,), self.family, eta, auxiliary)
+        declared = self.auxiliary(varying, self.spread_by(classes, cluster_classes, by_group))
+        return Response("outcome", (self.outcome,), self.family, eta, self.auxiliary_terms(declared))
 
 
-def random_names(terms: Sequence[str]) -> tuple[str, ...]:
-    """Names of the effects of random coefficients."""
-    return tuple(f"u_{_title(t)}" for t in terms)
+def may_have(family: Family, variance: str) -> bool:
+    """Whether outcomes of a family have a residual variance, or a dispersion, such as `variance` says."""
+    counts = variance == "class" and family.kind == "count" and family.auxiliary
+    return variance == "equal" or family.kind == "real" or bool(counts)
+
+
+def random_names(terms: Sequence[str], outcome: str = "") -> tuple[str, ...]:
+    """Names of the effects of random coefficients; of one of several outcomes with its name: ``u_y1_intercept``."""
+    return tuple("_".join(["u", *([title(outcome)] if outcome else []), title(t)]) for t in terms)
 
 
 def random_class_logits_of_regression(
@@ -229,11 +315,16 @@ def random_class_logits_of_regression(
     return made, (loading,)
 
 
-def _by(term: str, varying: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
+def by(term: str, varying: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
     """Groups and class variables over which a coefficient varies, those of clusters first."""
     return tuple(c for c in (GROUP, "D", "C") if term in varying.get(c, ()))
 
 
-def _title(term: str) -> str:
+def over(classes: Sequence[str]) -> str:
+    """The ending of what varies over these classes, where something else varies over others."""
+    return "_".join(("", "by", *classes)) if classes else "_common"
+
+
+def title(term: str) -> str:
     """A word for names of parameters: ``log_x`` of log(x)."""
     return "intercept" if term == INTERCEPT else re.sub(r"[^\w:.]+", "_", term).strip("_")

@@ -51,6 +51,10 @@ class JointNormal(Normal):
         """Residual covariances of pairs of items, by classes."""
         return Parameter(f"item_covariance{suffix}", (*by, pair), "covariance", COVARIANCE)
 
+    def outcome_covariance(self, by: tuple[str, ...], pair: str, suffix: str) -> Parameter:
+        """Residual covariances of pairs of outcomes of regressions, the pair first as their other parameters have it."""
+        return Parameter(f"residual_covariance{suffix}", (pair, *by), "covariance", COVARIANCE)
+
 
 def covariance_matrices(sd: Array, covariance: Array, pairs: Sequence[tuple[int, int]]) -> Array:
     """Make matrices (..., item, item) of SDs (..., item) and covariances (..., pair) of pairs of positions."""
