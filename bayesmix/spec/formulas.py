@@ -279,9 +279,10 @@ def parse_regressions(formula: str | Sequence[str]) -> list[tuple[str, str, tupl
         )
     out = []
     for text in (f for f in several if f.strip() or len(several) == 1):
-        left, tilde, right = text.partition("~")
-        for name in re.split(r"\+(?=(?:[^`]*`[^`]*`)*[^`]*$)", left) if tilde else [left]:
-            outcome, terms = parse_regression(f"{name.strip()} ~ {right}" if tilde else text)
+        left, _, right = text.partition("~")
+        lefts = re.split(r"\+(?=(?:[^`]*`[^`]*`)*[^`]*$)", left)
+        for name in lefts:
+            outcome, terms = parse_regression(f"{name.strip()} ~{right}" if len(lefts) > 1 else text)
             out.append((outcome, right.strip(), terms))
     names = [outcome for outcome, *_ in out]
     if twice := [k for k in names if names.count(k) > 1]:

@@ -55,6 +55,13 @@ NUMBERS: dict[str, Callable[[], Model]] = {
     "regression_mixture, two-level": lambda: bm.models.regression_mixture(
         "y1 ~ x", 2, cluster="g", random="1 + x", cluster_covariates="w"
     ),
+    "regression_mixture, outcomes": lambda: bm.models.regression_mixture("y1 ~ x; y2 ~ x + w", 2),
+    "regression_mixture, outcomes of several families": lambda: bm.models.regression_mixture(
+        ["y1 + y2 ~ x", "b1 + k1 ~ w"], 2, None, {"b1": bm.bernoulli(), "k1": bm.poisson()}
+    ),
+    "regression_mixture, outcomes, two-level": lambda: bm.models.regression_mixture(
+        "y1 + y2 ~ x", 1, cluster="g", random="1 + x", cluster_covariates="w"
+    ),
     "lca, inflated": lambda: bm.models.lca(["k1", "k2"], 2, family=bm.zero_inflated_poisson()),
     "lca, inflated and overdispersed": lambda: bm.models.lca(
         ["k1", "k2"], 2, family=bm.zero_inflated_negative_binomial()

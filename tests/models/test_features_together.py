@@ -56,6 +56,10 @@ MODELS: dict[str, Any] = {
         [["a", "b"], ["c", "d"], ["e", "f"]], 2, family=BINARY, order=2, additive=True, **k
     ),
     "regression": lambda **k: regression_mixture("y ~ x", 2, "hours", cluster="h", **k),
+    "several outcomes": lambda **k: regression_mixture("y ~ x; z ~ x + v", 2, "hours", **k),
+    "outcomes of several families": lambda **k: regression_mixture(
+        ["y + z ~ x", "a ~ v"], 2, None, {"a": BINARY}, cluster="h", **k
+    ),
     "counts": lambda **k: count_mixture(["k", "l"], 2, **k),
 }  # fmt: skip
 WITHOUT_GROUPS: dict[str, Any] = {

@@ -1,0 +1,309 @@
+"""Several outcomes in one regression mixture: densities by SciPy, limits that have a formula, missing answers, priors."""
+
+from __future__ import annotations
+
+from itertools import product
+
+import numpy as np
+import pandas as pd
+import pytest
+from bayesmix.models.regression_mixture import regression_mixture
+from numpy.testing import assert_allclose
+from scipy import special, stats
+
+import bayesmix as bm
+from bayesmix.graph import LogLikelihood
+from bayesmix.ml.starts import ranges
+from declare import target
+
+CLUSTERS, ROWS = 30, 6
+FIT = {"starts": 3, "rounds": 1, "progress": False, "budget": 0}
+MIXED = {"b": bm.bernoulli()}
+
+
+@pytest.fixture(scope="module")
+def whole() -> pd.DataFrame:
+    """Two normal outcomes and a binary one with random parts in common, in clusters; covariates far from zero."""
+    rng = np.random.default_rng(3)
+    n, g = CLUSTERS * ROWS, np.repeat(np.arange(CLUSTERS), ROWS)
+    u = rng.multivariate_normal([0, 0, 0], [[1.0, 0.5, 0.3], [0.5, 0.8, 0.2], [0.3, 0.2, 0.5]], CLUSTERS)[g]
+    x, z, c = rng.normal(20, 3, n).round(2), rng.normal(size=n).round(2), rng.random(n) < 0.4
+    w = np.repeat(rng.normal(size=CLUSTERS).round(2), ROWS)
+    e = rng.multivariate_normal([0, 0], [[1.0, 0.6], [0.6, 2.0]], n)
+    return pd.DataFrame(
+        {
+            "y1": 3 + np.where(c, 0.5, -0.2) * (x - 20) + u[:, 0] + e[:, 0],
+            "y2": np.where(c, -1.0, 1.0) + 0.3 * (x - 20) + np.where(c, 1.0, -1.0) * z + u[:, 1] + e[:, 1],
+            "b": (rng.random(n) < special.expit(np.where(c, 1.0, -0.5) * z + u[:, 2])).astype(int),
+            "x": x, "z": z, "w": w, "g": g,
+        }
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def gaps(whole) -> pd.DataFrame:
+    """A seventh of each outcome is missing, of some rows all."""
+    gone = np.random.default_rng(8).random((len(whole), 3)) < 1 / 7
+    return whole.assign(**whole[["y1", "y2", "b"]].mask(gone))
+
+
+def point(data, seed: int = 0) -> np.ndarray:
+    """A point near the margins, with matrices that are positive definite."""
+    rng, limits = np.random.default_rng(seed), ranges(data)
+    return limits.startable(limits.center + 0.3 * limits.unit * rng.standard_normal(data.packing.size))
+
+
+def values_at(data, theta) -> dict[str, np.ndarray]:
+    """Parameters on the user's scale, with the covariances of half of the products of SDs."""
+    values = {k: np.asarray(v) for k, v in data.natural(theta).items()}
+    for name in (k for k in values if k.startswith("residual_covariance")):
+        sd = values[name.replace("covariance", "sd")]
+        least = sd.min(axis=tuple(range(1, sd.ndim))).prod()
+        values[name] = np.full(values[name].shape, 0.5 * least) * np.linspace(1.0, 0.5, values[name].size)
+    return values
+
+
+def entries(model, df, values) -> dict[str, float]:
+    """Every entry by its label."""
+    data = target(model, df)
+    coords = data.coords
+    out = {}
+    for p in model.parameters:
+        for at in np.ndindex(values[p.name].shape):
+            inside = ", ".join(str(coords[d][k]) for d, k in zip(p.dims, at, strict=True))
+            out[f"{p.name}[{inside}]" if inside else p.name] = float(values[p.name][at])
+    return out
+
+
+# limits -------------------------------------------------------------------------------------------
+
+
+def test_without_covariances_one_class_is_the_regressions_apart(gaps):
+    together = bm.fit(regression_mixture("y1 ~ x; y2 ~ x + z", residual_covariance="none"), gaps, **FIT)
+    apart = [bm.fit(regression_mixture(f), gaps, **FIT) for f in ("y1 ~ x", "y2 ~ x + z")]
+    assert_allclose(together.loglik, sum(f.loglik for f in apart), rtol=1e-10)
+    assert together.n_parameters == sum(f.n_parameters for f in apart) == 7
+    assert_allclose(together.params.coefficient_2[1], apart[1].params.coefficient, rtol=1e-6)
+    assert_allclose(together.summary().loc["residual_sd[y1]", "se"], apart[0].se.residual_sd, rtol=1e-5)
+
+
+def test_with_the_same_regressors_coefficients_are_those_of_least_squares(whole):
+    fit = bm.fit(regression_mixture("y1 + y2 ~ x + z"), whole, **FIT)
+    design = np.column_stack([np.ones(len(whole)), whole.x, whole.z])
+    y = whole[["y1", "y2"]].to_numpy()
+    b = np.linalg.lstsq(design, y, rcond=None)[0]
+    s = (y - design @ b).T @ (y - design @ b) / len(y)
+    assert_allclose(fit.params.intercept, b[0], rtol=1e-5)
+    assert_allclose(fit.params.coefficient, b[1:].T, rtol=1e-5, atol=1e-7)
+    assert_allclose(bm.residual_covariances(fit), s, rtol=1e-5)
+    assert_allclose(fit.loglik, stats.multivariate_normal([0, 0], s).logpdf(y - design @ b).sum(), rtol=1e-10)
+    assert fit.n_parameters == 9
+    assert [*fit.summary().index[:4]] == ["intercept[y1]", "intercept[y2]", "coefficient[y1, x]", "coefficient[y1, z]"]
+
+
+def test_with_other_regressors_it_is_seemingly_unrelated_regression(whole):
+    """Zellner's generalised least squares, iterated to the maximum of the likelihood."""
+    fit = bm.fit(regression_mixture(["y1 ~ x", "y2 ~ z"]), whole, **FIT)
+    one, y = np.ones(len(whole)), whole[["y1", "y2"]].to_numpy()
+    designs = [np.column_stack([one, whole.x]), np.column_stack([one, whole.z])]
+    s, b = np.eye(2), np.zeros(4)
+    for _ in range(200):
+        p = np.linalg.inv(s)
+        left = np.block([[p[i, j] * designs[i].T @ designs[j] for j in range(2)] for i in range(2)])
+        right = np.concatenate([designs[i].T @ (y @ p[i]) for i in range(2)])
+        b = np.linalg.solve(left, right)
+        e = y - np.column_stack([designs[0] @ b[:2], designs[1] @ b[2:]])
+        s = e.T @ e / len(y)
+    table = fit.summary().estimate
+    labels = ["intercept[y1]", "coefficient_1[y1, x]", "intercept[y2]", "coefficient_2[y2, z]"]
+    assert_allclose(table[labels], b, rtol=1e-5)
+    assert_allclose(bm.residual_covariances(fit), s, rtol=1e-5)
+    assert fit.n_parameters == 7 == len(table)  # nothing is listed that is no coefficient
+
+
+# the density --------------------------------------------------------------------------------------
+
+
+BY_CLASS = {
+    "one formula": lambda **k: regression_mixture("y1 + y2 ~ x + z", 2, variance="class", residual_covariance="class"),
+    "two formulas": lambda **k: regression_mixture("y1 ~ x; y2 ~ x + z", 2, "z", **k),
+    "common slopes": lambda **k: regression_mixture("y1 + y2 ~ x + z", 2, by_class="1 + z", **k),
+    "by outcome": lambda **k: regression_mixture(
+        "y1 + y2 ~ x + z", 2, by_class={"y1": "1 + x", "y2": "0 + z"}, variance="class", residual_covariance="equal", **k
+    ),
+    "mixed": lambda **k: regression_mixture(["y1 + y2 ~ x", "b ~ z"], 2, "z", MIXED, **k),
+    "pairs": lambda **k: regression_mixture(
+        "y1 + y2 ~ x", 3, residual_covariance=[("y2", "y1")], residual_covariance_by_class=True, **k
+    ),
+    "no covariances": lambda **k: regression_mixture("y1 + y2 ~ x", 2, variance="class", residual_covariance="none"),
+}
+
+
+def loop(model, df, values, effects=None) -> np.ndarray:
+    """log p of the rows given the classes, summed over these, by SciPy's densities of the answers that are there.
+
+    `effects` are added to the predictors of the outcomes, by outcome.
+    """
+    of, classes = entries(model, df, values), model.classes[0].size if model.classes else 1
+    normal = [y for y in ("y1", "y2") if y in model.items]
+
+    def read(names, y, c, *more) -> float:
+        for name in names:
+            for inside in ([y, c, *more], [y, *more]):
+                if (label := f"{name}[{', '.join(map(str, inside))}]") in of and of[label] != 0.0:
+                    return of[label]
+        return 0.0
+
+    def named(stem: str) -> list[str]:
+        return [p.name for p in model.parameters if p.name.startswith(stem)]
+
+    out = np.zeros(len(df))
+    for i, row in enumerate(df.to_dict("records")):
+        each = []
+        for c in range(1, classes + 1):
+            eta = {
+                y: read(named("intercept"), y, c)
+                + sum(read(named("coefficient"), y, c, k) * row[k] for k in ("x", "z"))
+                + (0.0 if effects is None else effects[y])
+                for y in model.items
+            }
+            sd = [read(named("residual_sd"), y, c) for y in normal]
+            pair = "y1, y2" if len(normal) == 2 else ""
+            beside = sum(read(named("residual_covariance"), pair, c) for _ in [0]) if pair else 0.0
+            sigma = np.diag(np.square(sd)) + beside * (1 - np.eye(len(normal)))
+            y = np.array([row[k] for k in normal], dtype=float)
+            seen = ~np.isnan(y)
+            total = 0.0
+            if seen.any():
+                mu = np.array([eta[k] for k in normal])[seen]
+                total += stats.multivariate_normal(mu, sigma[np.ix_(seen, seen)]).logpdf(y[seen])
+            if "b" in model.items and not np.isnan(row["b"]):
+                total += stats.bernoulli.logpmf(int(row["b"]), special.expit(eta["b"]))
+            each.append(total)
+        if classes > 1:
+            slope = [of.get(f"class_slope[{c}, z]", 0.0) for c in range(1, classes + 1)]
+            logits = np.array([of[f"class_logit[{c + 1}]"] + slope[c] * row["z"] for c in range(classes)])
+            each = np.array(each) + logits - special.logsumexp(logits)
+        out[i] = special.logsumexp(each)
+    return out
+
+
+@pytest.mark.parametrize("name", BY_CLASS)
+def test_the_log_likelihood_is_that_of_an_enumeration(name, gaps):
+    model = BY_CLASS[name]()
+    data = target(model, gaps)
+    values = values_at(data, point(data))
+    seen = gaps[[*model.items]].notna().any(axis=1)
+    rows = loop(model, gaps, values)
+    assert_allclose(bm.log_likelihood(model, gaps, values), rows[seen].sum(), rtol=1e-9)
+    assert_allclose(LogLikelihood(data).value(data.pack(values)), rows[seen].sum(), rtol=1e-9)
+
+
+COUNTS = {"one formula": 19, "two formulas": 15, "common slopes": 14, "by outcome": 15, "mixed": 17, "pairs": 19}
+
+
+@pytest.mark.parametrize("name", COUNTS)
+def test_the_number_of_parameters(name, gaps):
+    data = target(BY_CLASS[name](), gaps)
+    assert data.packing.size == COUNTS[name]
+
+
+# two levels ---------------------------------------------------------------------------------------
+
+
+def random_matrix(values, names) -> np.ndarray:
+    """The covariance matrix of effects that are regressed on those before them."""
+    n = len(names)
+    paths, sd = np.zeros((n, n)), np.array([float(values[f"{e}_sd"]) for e in names])
+    for k, e in enumerate(names):
+        if f"{e}_on_{names[0]}" in values:
+            paths[k, 0] = float(values[f"{e}_on_{names[0]}"])
+        elif f"{e}_on" in values:
+            paths[k, :k] = values[f"{e}_on"]
+    a = np.linalg.inv(np.eye(n) - paths) * sd
+    return a @ a.T
+
+
+def by_cluster(model, df, values) -> float:
+    """A two-level regression of two normal outcomes: a multivariate normal density for each cluster."""
+    names = [e.name for e in model.effects]
+    phi, of = random_matrix(values, names), entries(model, df, values)
+    columns = {"intercept": lambda d: np.ones(len(d)), "x": lambda d: d.x.to_numpy()}
+    sd, total = values["residual_sd"], 0.0
+    theta = np.array([[sd[0] ** 2, values["residual_covariance"][0]], [values["residual_covariance"][0], sd[1] ** 2]])
+
+    def slope(y, k):
+        return sum(v for label, v in of.items() if label.startswith("coef") and label.endswith(f"[{y}, {k}]"))
+
+    for _, d in df.groupby("g"):
+        y, mean, z = [], [], []
+        for i, name in enumerate(("y1", "y2")):
+            eta = of[f"intercept[{name}]"] + slope(name, "x") * d.x + slope(name, "z") * d.z
+            for label, v in of.items():
+                eta = eta + (v * d.w if label == f"intercept_on[{name}, w]" else 0.0)
+                eta = eta + (v * d.w * d.x if label == f"x_on[{name}, w]" else 0.0)
+            y, mean = [*y, d[name].to_numpy()], [*mean, eta.to_numpy()]
+            z.append(
+                np.column_stack([
+                    columns[e.rpartition("_")[2]](d) if e.startswith(f"u_{name}") else np.zeros(len(d)) for e in names
+                ])
+            )  # fmt: skip
+        y, mean, z = np.concatenate(y), np.concatenate(mean), np.concatenate(z)
+        v = z @ phi @ z.T + np.kron(theta, np.eye(len(d)))
+        seen = ~np.isnan(y)
+        total += stats.multivariate_normal(mean[seen], v[np.ix_(seen, seen)]).logpdf(y[seen]) if seen.any() else 0.0
+    return total
+
+
+TWO_LEVEL = {
+    "intercepts": lambda **k: regression_mixture("y1 + y2 ~ x", cluster="g", **k),
+    "slopes": lambda **k: regression_mixture(
+        "y1 + y2 ~ x", cluster="g", random="1 + x", cluster_covariates={"1": "w", "x": "w"}, **k
+    ),
+    "by outcome": lambda **k: regression_mixture(
+        "y1 ~ x; y2 ~ x + z", cluster="g", random={"y1": "1", "y2": "1 + x"}, covariance="slopes apart",
+        cluster_covariates={"y1": {"1": "w"}, "y2": "w"}, **k
+    ),
+    "independent": lambda **k: regression_mixture("y1 + y2 ~ x", cluster="g", covariance="independent", **k),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", TWO_LEVEL)
+def test_random_parts_of_outcomes_are_jointly_normal(name, gaps):
+    model = TWO_LEVEL[name]()
+    data = target(model, gaps)
+    values = values_at(data, point(data, 2))
+    expected = by_cluster(model, gaps, values)
+    assert isinstance(data.nodes["cluster"], type(bm.exact()))
+    assert_allclose(LogLikelihood(data).value(data.pack(values)), expected, rtol=1e-8)
+    assert_allclose(bm.log_likelihood(model, gaps, values), expected, rtol=1e-8)
+    assert_allclose(bm.log_likelihood(model, gaps, values, nodes=bm.adaptive(5)), expected, rtol=1e-6)
+
+
+def test_slopes_apart_leaves_the_covariances_of_slopes_zero():
+    model = regression_mixture("y1 + y2 ~ x", cluster="g", random="1 + x", covariance="slopes apart")
+    assert [e.name for e in model.effects] == ["u_y1_x", "u_y2_x", "u_y1_intercept", "u_y2_intercept"]
+    on = {e.name: [k for t in e.mean for k in t.effects] for e in model.effects}
+    assert on == {
+        "u_y1_x": [], "u_y2_x": [], "u_y1_intercept": ["u_y1_x", "u_y2_x"],
+        "u_y2_intercept": ["u_y1_x", "u_y2_x", "u_y1_intercept"],
+    }  # fmt: skip
+
+
+@pytest.mark.filterwarnings("ignore:Finer nodes")
+def test_mixed_families_with_random_intercepts_by_brute_force(gaps):
+    model = regression_mixture(["y1 + y2 ~ x", "b ~ z"], 2, None, MIXED, cluster="g", effects="none")
+    df = gaps[gaps.g < 4]
+    data = target(model, df)
+    values = values_at(data, point(data, 4))
+    names = [e.name for e in model.effects]
+    assert names == ["u_y1_intercept", "u_y2_intercept", "u_b_intercept"]
+    z, w = np.polynomial.hermite_e.hermegauss(3)
+    grid = np.array(list(product(z, repeat=3))) @ np.linalg.cholesky(random_matrix(values, names)).T
+    weight = np.log(np.array(list(product(w, repeat=3))).prod(axis=1)) - 1.5 * np.log(2 * np.pi)
+    per_node = np.array([
+        pd.Series(loop(model, df, values, dict(zip(("y1", "y2", "b"), u, strict=True)))).groupby(df.g.to_numpy()).sum()
+        for u in grid
+    ])  # fmt: skip
+    expected = special.logsumexp(per_node + weight[:, None], axis=0).sum()
+    assert_allclose(bm.log_likelihood(model, df, values, nodes=bm.gauss_hermite(3)), expected, rtol=1e-9)
