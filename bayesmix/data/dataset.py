@@ -287,8 +287,16 @@ def _needed(
     through = [t for e in model.effects for t in _terms_of(e)]
     if not own or any(t.covariates == c or classes & {*t.dims} for t in through):
         own = set(coded)
-    answered = np.concatenate([~np.isnan(coded[name].y) for name in sorted(own)], axis=1).any(axis=1)
+    answered = np.concatenate([_answers(model, c, name, coded[name].y) for name in sorted(own)], axis=1).any(axis=1)
     return np.logical_or.reduce([answered, *(told[k] for k in told if k in classes)])
+
+
+def _answers(model: Model, c: Covariates, name: str, y: Array) -> NDArray[np.bool_]:
+    """Which answers to items of a response there are: where covariates are those of some outcomes, to these."""
+    r = next(r for r in model.responses if r.name == name)
+    mine = [t for t in r.terms if t.covariates == c]
+    used = [k for k in range(len(r.items)) if not (r.of_outcomes and mine) or any(r.has(t, k) for t in mine)]
+    return ~np.isnan(y[:, used])
 
 
 # checks -------------------------------------------------------------------------------------------

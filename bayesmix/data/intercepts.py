@@ -16,7 +16,7 @@ import numpy as np
 
 from bayesmix.data.margins import column_means
 from bayesmix.data.patterns import Patterns
-from bayesmix.spec import Model, Predictor, Term
+from bayesmix.spec import Model, Predictor, Response, Term
 
 
 @dataclass(frozen=True)
@@ -135,11 +135,24 @@ def _predictors(model: Model) -> Iterator[tuple[Term, Predictor, float]]:
     predictors: list[Predictor] = [c.predictor for c in model.classes]
     for r in model.responses:
         further = dict(zip(r.family.auxiliary, r.auxiliary, strict=True))
-        predictors.append(r.predictor)
+        if r.of_outcomes:  # intercepts of outcomes that vary over other classes, each beside the slopes of its own
+            yield from ((own, tuple(t for t in r.predictor if _meet(r, own, t)), 1.0) for own in _own(r.predictor))
+        else:
+            predictors.append(r.predictor)
         if "threshold" in further:  # P(y <= k) = F(threshold - eta)
             yield further["threshold"], r.predictor, -1.0
         if "variance" in further:
             predictors.append(r.auxiliary)
     for predictor in predictors:
-        for own in [t for t in predictor if t.covariates is None and not t.effects][:1]:
+        for own in _own(predictor)[:1]:
             yield own, predictor, 1.0
+
+
+def _own(predictor: Predictor) -> list[Term]:
+    """The intercepts of a predictor."""
+    return [t for t in predictor if t.covariates is None and not t.effects]
+
+
+def _meet(r: Response, one: Term, other: Term) -> bool:
+    """Whether an outcome of `r` has something of both terms."""
+    return any(r.has(one, k) and r.has(other, k) for k in range(len(r.items)))

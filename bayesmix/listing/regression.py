@@ -37,13 +37,8 @@ def outcome(model: Model) -> str:
 
 def _formulas(r: Response, k: int) -> list[str]:
     """List the formulas of the regression of the outcome at place `k` of `r` on covariates of individuals."""
-    found = [t.covariates for t in r.predictor if t.covariates and not t.effects and not _lacks(r, t, k)]
+    found = [t.covariates for t in r.predictor if t.covariates and not t.effects and r.has(t, k)]
     return [c.formula for c in found if c.level == "individual" and c.times is None and not c.offset]
-
-
-def _lacks(r: Response, t: Term, k: int) -> bool:
-    """Whether the outcome at place `k` of `r` has nothing of a term: it is zero there."""
-    return any(f.value == 0.0 and dict(f.positions) == {r.item_dim: k} for f in t.parameter.fixed)
 
 
 # the regression -----------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ import pandas as pd
 from bayesmix.checks import whole
 from bayesmix.data import Dataset, Patterns
 from bayesmix.files import as_path, written
-from bayesmix.mplus.places import Place, Words, columns, fixed_value, places, refusal
+from bayesmix.mplus.places import Place, Words, columns, fixed_value, places, random_intercepts, refusal
 from bayesmix.mplus.restrictions import Restrictions, restrictions
 from bayesmix.results import Fit
 from bayesmix.spec import Model, check_model
@@ -450,6 +450,8 @@ def _structure(
         ]
         out += _independent(model, words)
         return list(dict.fromkeys(out))
+    varying = [words.names[y] for y in random_intercepts(model)]
+    out += [f"{' '.join(varying)} WITH {' '.join(varying)}@0;"] * (len(varying) > 1)
     for c in model.classes_at("individual"):
         name = words.names[c.name]
         for t in (t for t in c.terms if t.effects):

@@ -140,6 +140,8 @@ def check(model: Model) -> None:
         and any(t.covariates and t.covariates.level == "cluster" for r in model.responses for t in r.terms)
     ):
         raise refusal("covariates of clusters in an intercept that does not vary", "name them in the formula itself")
+    if (some := random_intercepts(model)) and (rest := [y for y in model.items if y not in some]):
+        raise refusal(f"random intercepts of some outcomes alone, not of '{rest[0]}'", "give all of them one, or none")
     if len(model.classes_at("cluster")) > 0 and any(
         "D" in t.dims and c.level == "individual" and t.effects for c in model.classes for t in c.terms
     ):
@@ -222,7 +224,7 @@ def _item(
             between = t.covariates.level == "cluster"
             if fixed_value(t.parameter, entry[1]) is None:
                 yield Place("ON", words.names[item], words.names[x], ((1.0, entry),), scope, between)
-    else:
+    elif not r.of_outcomes or fixed_value(t.parameter, here(**at)[1]) is None:
         yield from _location(model, r, item, here, at, scope, words)
 
 
@@ -280,7 +282,7 @@ def _loadings(
     """Loadings of an item on factors of individuals; the random intercept of an outcome needs none."""
     clusters = [e.name for e in model.effects_at("cluster") if e.name in t.effects]
     if clusters:
-        if t.covariates or len(t.effects) > 1:
+        if t.covariates or (len(t.effects) > 1 and not any(r.of_outcomes for r in model.responses)):
             raise refusal("random slopes", "declare random='1'")
         return
     if any(d.startswith("category") for d in t.dims):
@@ -379,12 +381,30 @@ def _effect(model: Model, name: str, terms: Sequence[Term], words: Words) -> Ite
     for t in terms:
         here = _Index(t)
         if t is e.sd and e.level == "cluster" and not t.dims and model.is_regression:
-            y = words.names[model.items[0]]
+            y = words.names[_outcome_of(model, name)]
             yield Place("Variances", "", y, ((1.0, here()),), None, True, VARIANCE)
         elif t.covariates and not t.effects and e.level == "individual" and len(t.dims) == 1:
             for j, x in enumerate(columns(t)):
                 yield Place("ON", words.names[name], words.names[x], ((1.0, here(**{t.covariates.name: j})),))
         elif e.standard and t.effects and e.level == "individual":
             continue  # the correlation of two factors: a WITH
+        elif e.level == "cluster" and t.effects and any(r.of_outcomes for r in model.responses):
+            raise refusal(
+                "the covariances of random parts of several outcomes",
+                "here they are regressions on each other; declare covariance='independent', and free 'WITH' by hand",
+            )
         else:
             raise refusal(f"the parameter '{t.parameter.name}' of the effect '{name}'")
+
+
+def _outcome_of(model: Model, effect: str) -> str:
+    """The outcome of which an effect is the random intercept."""
+    of = {e: r.items[i] for r in model.responses if r.of_outcomes for t in r.predictor for e, i, _ in r.coefficients(t)}
+    return of.get(effect, model.items[0])
+
+
+def random_intercepts(model: Model) -> list[str]:
+    """The outcomes with a random intercept of clusters, where there are several outcomes."""
+    own = {e.name for e in model.effects_at("cluster")}
+    found = [(r, x) for r in model.responses if r.of_outcomes for t in r.predictor for x in r.coefficients(t)]
+    return [r.items[i] for r, (e, i, _) in found if e in own]

@@ -48,7 +48,12 @@ class _Outcome:
 
 
 def outcome(
-    fit: Fit, df: pd.DataFrame, by: str | None = None, truth: str | None = None, name: str | None = None
+    fit: Fit,
+    df: pd.DataFrame,
+    by: str | None = None,
+    truth: str | None = None,
+    name: str | None = None,
+    item: str | None = None,
 ) -> NDArray[Any]:
     """Histograms of the outcome of a regression by class and by a covariate: Figs 1 and 5 of the 2009 paper.
 
@@ -67,6 +72,8 @@ def outcome(
         agrees best.
     name : str, optional
         The class variable; the first one if left out.
+    item : str, optional
+        The outcome, of a regression of several; the first of them if left out.
 
     Returns
     -------
@@ -77,7 +84,7 @@ def outcome(
     Raises
     ------
     ValueError
-        The fit has several outcomes or one that is no number; a column is missing or has too many values;
+        The fit is no regression, or the outcome is none of its or no number; a column is missing or has too many values;
         the data are not those of the fit.
 
     Examples
@@ -86,7 +93,7 @@ def outcome(
     """
     if not isinstance(fit, Fit):
         raise TypeError(f"The fit came as {type(fit).__name__}, expected what bm.fit returns: give one.")
-    o = _gathered(fit, as_frame(df), by, truth, name)
+    o = _gathered(fit, as_frame(df), by, truth, name, item)
     bins = _bins(o.y)
     panels, observed = _panels(len(o.groups), len(o.classes))
     for g, k in np.ndindex(panels.shape):
@@ -105,10 +112,15 @@ def outcome(
     return np.array([*panels.ravel(), observed], dtype=object)
 
 
-def _gathered(fit: Fit, df: pd.DataFrame, by: str | None, truth: str | None, name: str | None) -> _Outcome:
+def _gathered(
+    fit: Fit, df: pd.DataFrame, by: str | None, truth: str | None, name: str | None, item: str | None
+) -> _Outcome:
     items = fit.info["items"]
-    if len(items) != 1:
+    if len(items) != 1 and not all(r.of_outcomes for r in fit.model.responses):
         raise ValueError(f"The fit has {len(items)} items, expected the one outcome of a regression.")
+    if item is not None and item not in items:
+        raise ValueError(f"item came as '{item}', which is no outcome of the fit: give one of {', '.join(items)}.")
+    items = [item or items[0]]
     for column in [*items, *(c for c in (by, truth) if c)]:
         if column not in df.columns:
             raise ValueError(missing_column(column, df))
@@ -234,7 +246,8 @@ def random_effects(result: Fit | xr.DataTree, df: pd.DataFrame, slope: str | Non
         The data.
     slope, intercept : str
         Columns of the regression, ``"1"`` for the intercept, on the y and on the x axis; the first random slope
-        if left out.
+        if left out. Of several outcomes they are named with the outcome, ``"y1: x"``; left out, the first random
+        slope against the intercept of its outcome, or the intercepts of two outcomes.
 
     Returns
     -------
@@ -252,7 +265,7 @@ def random_effects(result: Fit | xr.DataTree, df: pd.DataFrame, slope: str | Non
     >>> axes = bm.plots.random_effects(slopes, df)
     """
     model = Estimates.of(result).model
-    slope = slope or _first_slope(model)
+    slope, intercept = _chosen(model, slope, intercept)
     table = coefficients(result, df)
     import matplotlib.pyplot as plt
 
@@ -261,7 +274,7 @@ def random_effects(result: Fit | xr.DataTree, df: pd.DataFrame, slope: str | Non
     ax.axhline(0.0, color="0.35", linewidth=1.0, linestyle="--", zorder=1)
     ax.plot(x, y, "o", color=COLOURS[0], markersize=5 if len(x) < 300 else 3.5, alpha=0.7, markeredgewidth=0)
     above = int((y > 0).sum())
-    what = "intercept" if slope == "1" else f"slope of {slope}"
+    what = _word(slope)
     ax.set_title(f"{what} above zero in {above} of {len(y)} clusters ({above / len(y):.0%})", fontsize="medium")
     ending = "" if not model.classes else ", averaged over classes"
     ax.set(xlabel=f"{_axis(intercept)}{ending}", ylabel=f"{_axis(slope)}{ending}")
@@ -269,16 +282,44 @@ def random_effects(result: Fit | xr.DataTree, df: pd.DataFrame, slope: str | Non
     return ax
 
 
+def _word(term: str) -> str:
+    """Word a coefficient: ``slope of x``, of several outcomes ``slope of x (y1)``."""
+    outcome, mark, own = term.rpartition(": ")
+    return f"{'intercept' if own == '1' else f'slope of {own}'}{f' ({outcome})' if mark else ''}"
+
+
 def _axis(term: str) -> str:
     """Word the label of the axis of the coefficient of `term`."""
-    return "random intercept" if term == "1" else f"random slope of {term}"
+    return f"random {_word(term)}"
 
 
-def _first_slope(model: Model) -> str:
-    """Find the first column of the regression of `model` that has a random slope."""
+def _chosen(model: Model, slope: str | None, intercept: str) -> tuple[str, str]:
+    """The coefficients on the y and on the x axis."""
     check_two_level_regression(model)
-    predictor = model.responses[0].predictor
-    random = [c for t in predictor if t.effects and t.covariates for c in t.covariates.only or () if c != "1"]
+    several = all(r.of_outcomes for r in model.responses)
+    if slope is None:
+        slopes, intercepts = _random(model)
+        if not slopes and len(intercepts) > 1:
+            return intercepts[1], intercepts[0] if intercept == "1" else intercept
+        slope = _first_slope(slopes)
+    if several and intercept == "1":
+        intercept = f"{slope.rpartition(': ')[0]}: 1"
+    return slope, intercept
+
+
+def _random(model: Model) -> tuple[list[str], list[str]]:
+    """The random slopes of a regression, and its random intercepts; of several outcomes with their names."""
+    found = []
+    for r in model.responses:
+        for t in (t for t in r.predictor if t.effects):
+            only = (t.covariates.only or ()) if t.covariates else ("1",)
+            names = [(r.items[i], only[k]) for _, i, k in r.coefficients(t) if k < len(only)]
+            found += [f"{item}: {k}" if r.of_outcomes else k for item, k in names]
+    return [k for k in found if k.rpartition(": ")[2] != "1"], [k for k in found if k.rpartition(": ")[2] == "1"]
+
+
+def _first_slope(random: list[str]) -> str:
+    """Find the first random slope among those of a regression."""
     if not random:
         raise ValueError(
             "The model has no random slope: declare one, e.g. random='1 + female', or name a coefficient that "

@@ -60,12 +60,13 @@ def pictures(result: Fit | xr.DataTree, df: pd.DataFrame | None = None) -> Itera
         with_persons = " over the lines of persons, in the colour of their most likely class" if df is not None else ""
         yield _picture("trajectories", "Trajectories", TRAJECTORIES.format(intervals, with_persons),
                        lambda: plots.trajectories(result, df))  # fmt: skip
-    if not (model.sums or is_simple_regression(model)):
+    outcomes = all(r.of_outcomes for r in model.responses)
+    if not (model.sums or outcomes or is_simple_regression(model)):
         title, caption = OF_CLASSES if model.is_mixture else OF_ITEMS
         yield _picture("profile", title, caption.format(intervals), lambda: plots.profile(result)[0])
     elif isinstance(result, Fit) and df is not None and not model.sums:
         yield from _of_regression(result, df)
-    if any(r.family.joint for r in model.responses) and 1 < len(model.items) <= MOST:
+    if any(r.family.joint for r in model.responses) and not outcomes and 1 < len(model.items) <= MOST:
         yield _picture("profile_pairs", "Classes for two items at a time", PAIRS,
                        lambda: plots.profile_pairs(result, df)[0, 0])  # fmt: skip
     if isinstance(result, Fit) and any(e.name in result.effect_scores for e in model.factors):
@@ -134,6 +135,10 @@ RANDOM_EFFECTS = (
     "average."
 )
 
+RANDOM_INTERCEPTS = (
+    "A point is a cluster: its intercepts of two outcomes, both empirical Bayes means, which are shrunk to the average."
+)
+
 
 def _picture(name: str, title: str, caption: str, axes: Callable[[], Any]) -> Picture:
     """A picture of what draws it and returns Axes."""
@@ -146,11 +151,18 @@ def _first_of(axes: Any) -> Any:
 
 
 def _of_regression(fit: Fit, df: pd.DataFrame) -> Iterator[Picture]:
-    (response, *_) = fit.model.responses
-    if response.family.kind != "categorical":
-        yield _picture("outcome", "The outcome by class", OUTCOME, lambda: plots.outcome(fit, df)[0])
-    if any(t.effects and t.covariates for t in response.predictor):
+    responses = fit.model.responses
+    numbers = [i for r in responses if r.family.kind != "categorical" for i in r.items]
+    for k, item in enumerate(numbers):
+        name, title = ("", "outcome") if len(fit.model.items) == 1 else (f"_{k + 1}", f"outcome {item}")
+        yield _picture(f"outcome{name}", f"The {title} by class", OUTCOME,
+                       lambda item=item: plots.outcome(fit, df, item=item)[0])  # fmt: skip
+    random = [t for r in responses for t in r.predictor if t.effects]
+    if any(t.covariates for t in random):
         yield _picture("random_effects", "Intercepts and slopes of the clusters", RANDOM_EFFECTS,
+                       lambda: plots.random_effects(fit, df))  # fmt: skip
+    elif sum(len(t.effects) for t in random) > 1 and all(r.of_outcomes for r in responses):
+        yield _picture("random_effects", "Intercepts of the clusters", RANDOM_INTERCEPTS,
                        lambda: plots.random_effects(fit, df))  # fmt: skip
 
 

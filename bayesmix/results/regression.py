@@ -16,7 +16,7 @@ from bayesmix.data.design import design
 from bayesmix.graph import LogLikelihood, Problem, at_rest, effects_at_nodes, node_dims, prepare
 from bayesmix.results.estimates import Estimates
 from bayesmix.results.fit import Fit
-from bayesmix.spec import Covariates, Model, Named, Predictor, Term, by_effect, parameter_of
+from bayesmix.spec import Covariates, Model, Named, Predictor, Response, Term, by_effect, parameter_of
 from bayesmix.typing import Array
 
 Arrays = Mapping[str, xr.DataArray]
@@ -51,7 +51,8 @@ def coefficients(result: Fit | xr.DataTree, df: pd.DataFrame) -> pd.DataFrame:
         beta_kj; `k sd`, its posterior SD (zero where nothing of it is random); `k fixed`, the mean without u_kj. Then
         for each class variable the mean of the posterior probabilities of the cluster's individuals, `C=1`, `C=2`.
         Coefficients are in units of the outcome (on the logit, probit or log scale of its family) per unit of the
-        column; an ordinal outcome has thresholds in place of the common intercept.
+        column; an ordinal outcome has thresholds in place of the common intercept. Of several outcomes the names
+        begin with the outcome: ``"y1: x"``, ``"y1: x sd"``.
 
     Raises
     ------
@@ -81,7 +82,7 @@ def coefficients(result: Fit | xr.DataTree, df: pd.DataFrame) -> pd.DataFrame:
 
 
 def check_two_level_regression(model: Model) -> None:
-    """Refuse a `model` of several items, without clusters, or with effects of individuals in its regression.
+    """Refuse a `model` of items that are no outcomes, without clusters, or with effects of individuals in its regression.
 
     Raises
     ------
@@ -89,7 +90,8 @@ def check_two_level_regression(model: Model) -> None:
         It is no such regression.
     """
     within = {e.name for e in model.effects_at("individual")}
-    if len(model.items) != 1 or not model.two_level or any(within & {*t.effects} for t in model.responses[0].predictor):
+    one = len(model.items) == 1 or all(r.of_outcomes for r in model.responses)
+    if not one or not model.two_level or any(within & {*t.effects} for r in model.responses for t in r.predictor):
         raise ValueError("Coefficients of clusters belong to a regression with a cluster column.")
 
 
@@ -135,9 +137,11 @@ class _Regression:
         """
         values = {k: xr.DataArray(x, dims=self._dims[k]) for k, x in data.natural(theta).items()}
         states = _States.of(data, theta)
-        predictor = data.model.responses[0].predictor
-        whole = self._coefficients(predictor, values, effects_at_nodes(data, theta))
-        fixed = self._coefficients(tuple(t for t in predictor if not t.effects), values, {})
+        effects, whole, fixed = effects_at_nodes(data, theta), {}, {}
+        for r in data.model.responses:
+            for k in range(len(r.items)):
+                whole |= self._coefficients(r, k, r.predictor, values, effects)
+                fixed |= self._coefficients(r, k, tuple(t for t in r.predictor if not t.effects), values, {})
         moments = {k: states.moments(x) for k, x in whole.items()}
         means = {k: states.mean(fixed[k]) if k in fixed else 0.0 for k in whole}
         tables = ({k: x for k, (x, _) in moments.items()}, {k: x for k, (_, x) in moments.items()}, means)
@@ -148,14 +152,22 @@ class _Regression:
     def _dims(self) -> dict[str, tuple[str, ...]]:
         return {p.name: p.dims for p in self.data.model.parameters}
 
-    def _coefficients(self, predictor: Predictor, values: Arrays, effects: Arrays) -> dict[str, xr.DataArray]:
-        """Add up the terms of `predictor` that belong to the same coefficient, over clusters, classes and nodes."""
+    def _coefficients(
+        self, r: Response, place: int, predictor: Predictor, values: Arrays, effects: Arrays
+    ) -> dict[str, xr.DataArray]:
+        """Add up the terms of `predictor` that belong to the same coefficient, over clusters, classes and nodes.
+
+        Of the outcome at a place of `r`: with its name, where there are several.
+        """
         out: dict[str, xr.DataArray] = {}
-        for t in predictor:
+        prefix = f"{r.items[place]}: " if r.of_outcomes else ""
+        for t in (t for t in predictor if r.has(t, place)):
             x = parameter_of(t, values)
             if t.effects:
                 x = sum((part * effects[e] for e, part in by_effect(t, values)), xr.DataArray(0.0))
+            x = x.isel({r.item_dim: place}, drop=True) if r.of_outcomes and r.item_dim in x.dims else x
             for k, part in self._columns(t, x):
+                k = f"{prefix}{k}"
                 out[k] = out[k] + part if k in out else part
         return out
 
@@ -172,7 +184,7 @@ class _Regression:
 
 def _between(data: Problem, df: pd.DataFrame) -> Iterator[tuple[str, xr.DataArray]]:
     """Make the design matrices of clusters, (cluster, column): those of the slopes' regressions too."""
-    for t in data.model.responses[0].predictor:
+    for t in (t for r in data.model.responses for t in r.predictor):
         c = t.covariates
         if c is not None and (c.level == "cluster" or c.times):
             coding = data.coding.designs.get(c.name)

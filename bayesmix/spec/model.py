@@ -194,6 +194,12 @@ class Response:
         """Whether its items are several outcomes of regressions, whose parameters are coefficients by outcome."""
         return self.item_dim.startswith("outcome")
 
+    def has(self, t: Term, k: int) -> bool:
+        """Whether the item at place `k` has something of a term: of outcomes, a coefficient of its own."""
+        if self.item_dim in t.parameter.dims and t.effects and self.of_outcomes:
+            return k in [i for _, i, _ in self.coefficients(t)]
+        return not any(f.value == 0.0 and dict(f.positions) == {self.item_dim: k} for f in t.parameter.fixed)
+
     def coefficients(self, t: Term) -> list[tuple[str, int, int]]:
         """Each effect of a term, the position of the outcome of which it is a coefficient, that of its column."""
         ones: dict[int, dict[str, int]] = {}

@@ -15,6 +15,7 @@ import bayesmix as bm
 from bayesmix.graph import LogLikelihood
 from bayesmix.ml.starts import ranges
 from declare import target
+from densities import loglik
 
 CLUSTERS, ROWS = 30, 6
 FIT = {"starts": 3, "rounds": 1, "progress": False, "budget": 0}
@@ -307,3 +308,160 @@ def test_mixed_families_with_random_intercepts_by_brute_force(gaps):
     ])  # fmt: skip
     expected = special.logsumexp(per_node + weight[:, None], axis=0).sum()
     assert_allclose(bm.log_likelihood(model, df, values, nodes=bm.gauss_hermite(3)), expected, rtol=1e-9)
+
+
+# both halves --------------------------------------------------------------------------------------
+
+BOTH = BY_CLASS | {name: TWO_LEVEL[name] for name in ("intercepts", "by outcome")}
+
+
+@pytest.mark.parametrize("name", BOTH)
+def test_the_pymc_model_has_the_same_log_likelihood(name, gaps):
+    model = BOTH[name]()
+    data = target(model, gaps)
+    values = values_at(data, point(data, 3))
+    assert loglik(bm.build(model, gaps), values) == pytest.approx(bm.log_likelihood(model, gaps, values), abs=1e-7)
+
+
+@pytest.mark.filterwarnings("ignore:The largest R-hat")
+def test_a_posterior_knows_its_outcomes(whole):
+    model = regression_mixture("y1 ~ x; y2 ~ x + z")
+    fit = bm.fit(model, whole, **FIT)
+    post = bm.sample(fit, whole, draws=500, tune=300, chains=2, seed=1, progress=False)
+    drawn = post["posterior"]
+    assert drawn["intercept"].dims == ("chain", "draw", "outcome")
+    assert drawn["coefficient_2"].dims == ("chain", "draw", "outcome", "regressor_2")
+    assert [*drawn["outcome"].values] == ["y1", "y2"]
+    assert (drawn["coefficient_2"].sel(outcome="y1") == 0).all()
+    for label, own in fit.summary().iterrows():
+        name, _, inside = str(label).rstrip("]").partition("[")
+        where = inside.split(", ") if name != "residual_covariance" else [inside]
+        x = drawn[name].sel(dict(zip(drawn[name].dims[2:], where, strict=True)))
+        assert abs(float(x.mean()) - own.estimate) < 0.6 * own.se
+        assert 0.7 < float(x.std()) / own.se < 1.4
+    assert "y1 with y2" in bm.report(post).lower() or "y1, y2" in bm.report(post).lower()
+
+
+def test_what_was_simulated_is_found_again():
+    rng = np.random.default_rng(4)
+    df = pd.DataFrame({"x": rng.normal(size=1500), "z": rng.normal(size=1500), "y1": 0.0, "y2": 0.0, "b": 0})
+    df.loc[0, ["y1", "y2", "b"]] = 1
+    model = regression_mixture(
+        ["y1 ~ x", "y2 ~ x + z", "b ~ z"], 2, None, MIXED, residual_covariance="class", variance="class"
+    )
+    truth = {
+        "class_logit": [0.4, 0.0],
+        "intercept_normal": [[0.0, 2.0], [1.0, -1.0]],
+        "coefficient_1_normal": [[[1.0], [-0.5]], [[0.0], [0.0]]],
+        "coefficient_2_normal": [[[0.0, 0.0], [0.0, 0.0]], [[0.5, 1.0], [0.5, -1.0]]],
+        "residual_sd_normal": [[1.0, 0.8], [1.2, 0.7]],
+        "residual_covariance_normal": [[0.6, -0.2]],
+        "intercept_bernoulli": [[0.5, -0.5]],
+        "coefficient_bernoulli": [[[1.0], [0.0]]],
+    }
+    drawn = bm.simulate(model, {k: np.array(v) for k, v in truth.items()}, df=df, seed=5)
+    fit = bm.fit(model, drawn, starts=8, rounds=1, progress=False)
+    for name, x in truth.items():
+        apart = np.abs(fit.params[name].values - np.array(x))
+        assert (apart < 4 * np.nan_to_num(fit.se[name].values) + 1e-9).all(), name
+    assert fit.n_parameters == 21
+
+
+def test_a_fit_survives_its_file(whole, tmp_path):
+    fit = bm.fit(regression_mixture("y1 ~ x; y2 ~ x + z", 2), whole, starts=2, rounds=1, progress=False, budget=0)
+    fit.save(tmp_path / "fit")
+    again = bm.load(tmp_path / "fit")
+    assert again.model == fit.model
+    assert bm.report(again) == bm.report(fit)
+    assert_allclose(bm.log_likelihood(again, whole), fit.loglik, rtol=1e-10)
+
+
+def test_a_covariate_may_be_missing_where_its_outcome_is(whole):
+    df = whole.copy()
+    df.loc[:9, ["y2", "z"]] = np.nan
+    fit = bm.fit(regression_mixture("y1 ~ x; y2 ~ x + z", residual_covariance="none"), df, **FIT)
+    apart = [bm.fit(regression_mixture("y1 ~ x"), df, **FIT), bm.fit(regression_mixture("y2 ~ x + z"), df, **FIT)]
+    assert_allclose(fit.loglik, sum(f.loglik for f in apart), rtol=1e-10)
+    df.loc[0, "y2"] = 1.0
+    with pytest.raises(ValueError, match="Covariate 'z' has 1 missing value"):
+        bm.fit(regression_mixture("y1 ~ x; y2 ~ x + z"), df, **FIT)
+
+
+# what is refused ----------------------------------------------------------------------------------
+
+BAD = {
+    "an outcome twice": (lambda: regression_mixture("y1 + y2 ~ x; y1 ~ z"), "The outcome 'y1' came twice"),
+    "on the right side": (lambda: regression_mixture("y1 ~ x; y2 ~ y1 + z"), "'y1' is an outcome and stands on the"),
+    "no outcome": (lambda: regression_mixture("y1 ~ x; ~ z"), "came as ' ~ z'"),
+    "no text": (lambda: regression_mixture(3), "The formula came as 3"),
+    "no formulas": (lambda: regression_mixture([]), r"The formula came as \[\]"),
+    "an unknown outcome": (
+        lambda: regression_mixture("y1 + y2 ~ x", family={"yy1": bm.normal()}),
+        "family came for 'yy1', which is no outcome: did you mean",
+    ),
+    "of an unknown outcome": (
+        lambda: regression_mixture("y1 + y2 ~ x", 2, by_class={"q": "1"}),
+        "by_class came for 'q', which is no outcome: the outcomes are y1, y2",
+    ),
+    "a coefficient of none": (
+        lambda: regression_mixture("y1 + y2 ~ x", 2, by_class="1 + q"),
+        "by_class came with 'q', which is a coefficient of no outcome",
+    ),
+    "a coefficient of another": (
+        lambda: regression_mixture("y1 ~ x; y2 ~ z", 2, by_class={"y1": "z"}), "'z' is no coefficient of 'y1 ~ x'"
+    ),
+    "covariances of none normal": (
+        lambda: regression_mixture("b + c ~ x", family=bm.bernoulli(), residual_covariance="equal"),
+        "residual_covariance came as 'equal', but no item is normal",
+    ),
+    "a pair of one not normal": (
+        lambda: regression_mixture("y1 + y2 + b ~ x", family=MIXED, residual_covariance=[("y1", "b")]),
+        "A covariance came for 'b', whose family is bernoulli",
+    ),
+    "one normal": (
+        lambda: regression_mixture("y1 + b ~ x", family=MIXED, residual_covariance="class"), "for the one normal item"
+    ),
+    "one outcome": (
+        lambda: regression_mixture("y1 ~ x", residual_covariance="equal"), "for the one outcome 'y1': a covariance is of"
+    ),
+    "variances of two kinds": (
+        lambda: regression_mixture("y1 + y2 ~ x", 2, variance={"y1": "class"}),
+        "Normal outcomes came with residual variances of several kinds",
+    ),
+    "another word": (lambda: regression_mixture("y1 + y2 ~ x", residual_covariance="full"), "came as 'full'"),
+    "clusters of no coefficient": (
+        lambda: regression_mixture("y1 + y2 ~ x", cluster="g", cluster_covariates={"q": "w"}),
+        "cluster_covariates came for 'q', which is no outcome and a coefficient of none",
+    ),
+    "an offset for none": (
+        lambda: regression_mixture("y1 + y2 ~ x", offset={"q": "z"}), "An offset came for 'q', which is not among"
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_bad_input_is_answered(name):
+    declare, words = BAD[name]
+    with pytest.raises(ValueError, match=words):
+        declare()
+
+
+def test_a_constant_outcome_is_refused(whole):
+    with pytest.raises(ValueError, match="y2"):
+        bm.fit(regression_mixture("y1 + y2 ~ x"), whole.assign(y2=1.0), **FIT)
+
+
+def test_variances_of_two_kinds_go_without_covariances(whole):
+    model = regression_mixture("y1 + y2 ~ x", 2, variance={"y1": "class"}, residual_covariance="none")
+    assert [(r.name, r.items) for r in model.responses] == [("normal_1", ("y1",)), ("normal_2", ("y2",))]
+    assert target(model, whole).packing.size == 1 + 4 + 4 + 2 + 1
+
+
+def test_one_outcome_is_declared_as_ever():
+    model = regression_mixture("y ~ x", 2, cluster="g", random="1 + x")
+    assert [p.name for p in model.parameters] == [
+        "class_logit", "C_loading", "u_intercept_sd", "u_x_on_u_intercept", "u_x_sd", "f_on", "f_sd", "intercept",
+        "coefficient", "random", "residual_sd",
+    ]  # fmt: skip
+    assert model.responses[0].name == "outcome"
+    assert model.responses[0].item_dim == "item"
