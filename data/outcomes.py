@@ -35,6 +35,16 @@ def columns(n: int) -> Callable[[np.random.Generator], pd.DataFrame]:
     return draw
 
 
+def two_covariates(rng: np.random.Generator) -> pd.DataFrame:
+    """Draw covariates x and z of 500 individuals."""
+    return pd.DataFrame(rng.normal(size=(500, 2)), columns=["x", "z"])
+
+
+def clusters(rng: np.random.Generator) -> pd.DataFrame:
+    """Draw a covariate x of the individuals of 100 clusters of 5."""
+    return pd.DataFrame({"x": rng.normal(size=500), "g": np.repeat(np.arange(100), 5)})
+
+
 REGRESSION = {"class_logit": [0.4, 0.0], "intercept": [0.2, 1.8], "coefficient": [[0.5], [-0.3]]}
 CASES = {
     "zip_regression": (
@@ -64,6 +74,21 @@ CASES = {
          "item_threshold": [[[-1.0, 0.5], [0.3, -0.2], [-0.5, 1.0], [0.0, 0.6], [0.8, -0.4], [-1.2, 1.2]]]},
         {"n": 800},
     ),
+    "several": (
+        regression_mixture(["y1 ~ x", "y2 ~ x + z"], 2, variance="class", residual_covariance="class"),
+        {"class_logit": [0.4, 0.0], "intercept": [[0.0, 2.0], [1.0, -1.0]],
+         "coefficient_1": [[[1.0], [-0.5]], [[0.0], [0.0]]],
+         "coefficient_2": [[[0.0, 0.0], [0.0, 0.0]], [[0.5, 1.0], [0.5, -1.0]]],
+         "residual_sd": [[1.0, 0.8], [1.2, 0.7]], "residual_covariance": [[0.6, -0.2]]},
+        {"df": two_covariates},
+    ),
+    "several_two_level": (
+        regression_mixture("y1 + y2 ~ x", cluster="g"),
+        {"u_y1_intercept_sd": 0.8, "u_y2_intercept_on_u_y1_intercept": 0.5, "u_y2_intercept_sd": 0.6,
+         "intercept": [0.0, 1.0], "coefficient": [[0.5], [-0.3]], "residual_sd": [1.0, 1.2],
+         "residual_covariance": [0.5]},
+        {"df": clusters},
+    ),
 }  # fmt: skip
 """The model, the truth, and the sizes of the data."""
 
@@ -80,7 +105,7 @@ def run(name: str, replications: int = 100) -> pd.DataFrame:
         model, truth, replications=replications, seed=SEED, fit=SEARCH, executor=SerialExecutor(), progress=False,
         **sizes,
     )  # fmt: skip
-    out = done.summary().round(4)
+    out = done.summary().dropna(subset=["cover"]).round(4)
     out.to_csv(kept(name), index_label="entry")
     return out
 

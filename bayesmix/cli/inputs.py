@@ -58,7 +58,7 @@ def read_inputs(
     ValueError
         The file, a column or an argument is not there, or is not what it should be.
     """
-    from bayesmix.spec import parse_formula
+    from bayesmix.spec import parse_formula, parse_regressions
 
     df = read_table(data)
     names = list(df.columns)
@@ -70,12 +70,13 @@ def read_inputs(
     held = design_of(options, names).get("replicate_weights") or ()
     aside += [c for c in names if c.startswith(held)] if isinstance(held, str) and held else [*held]
     items = columns(options.items, names, [*aside, *predictors]) if options.items is not None else None
+    outcomes = [name for name, *_ in parse_regressions(options.formula)] if options.formula is not None else []
     given = {
         "items": items,
         "waves": [columns(w, names) for w in options.waves] or None,
         "formula": options.formula,
         "covariates": options.covariates,
-        "family": family_of(options.family, items or [], names) if options.family else None,
+        "family": family_of(options.family, items or outcomes, names) if options.family else None,
         "freq": options.freq,
         "cluster": options.cluster,
         "fix": fixed_entries(options.fix),

@@ -27,7 +27,7 @@ class ModelOptions:
     waves: Texts = field(default_factory=list)
     """Columns of one occasion, as --items; repeated for each occasion of an lta."""
     formula: str | None = None
-    """Of a regression: 'math ~ female + ses'."""
+    """Of a regression: 'math ~ female + ses'; of several outcomes 'y1 + y2 ~ x', 'y1 ~ x; y2 ~ x + z'."""
     covariates: str | None = None
     """Formula of the class logits: 'age + sex'."""
     family: Texts = field(default_factory=list)

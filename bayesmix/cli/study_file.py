@@ -150,7 +150,8 @@ def _model(arguments: Mapping[str, Any], where: str) -> Any:
             raise ValueError(f"{where} waves came as {given['waves']!r}: give a list, one entry an occasion.")
         given["waves"] = [names_in(w, f"{where} waves") for w in given["waves"]]
     if "family" in given:
-        given["family"] = family_of(_words(given["family"]), given.get("items", []), given.get("items", []))
+        items = given.get("items") or _outcomes(given.get("formula"))
+        given["family"] = family_of(_words(given["family"]), items, items)
     try:
         return declare(name, given, [], [], lambda key: f"{key} = ...")
     except (ValueError, TypeError) as error:
@@ -173,6 +174,13 @@ def _numbered(word: str) -> list[str]:
     if first > last:
         raise ValueError(f"The range '{word}' runs backwards.")
     return [f"{stem}{k}" for k in range(first, last + 1)]
+
+
+def _outcomes(formula: Any) -> list[str]:
+    """The outcomes of a formula, or of several."""
+    from bayesmix.spec import parse_regressions
+
+    return [] if formula is None else [name for name, *_ in parse_regressions(formula)]
 
 
 def _words(value: Any) -> list[str]:

@@ -19,6 +19,7 @@ from .equations import canonical as canonical
 from .equations import read_equations as read_equations
 from .factor_scales import fix_factor_signs as fix_factor_signs
 from .formulas import parse_formula as parse_formula
+from .formulas import parse_regressions as parse_regressions
 from .formulas import parse_terms as parse_terms
 from .formulas import roles as roles
 from .kinds import ITEM_RESPONSE as ITEM_RESPONSE
@@ -175,6 +176,7 @@ __all__ = [
     "parameter",
     "parameter_of",
     "parse_formula",
+    "parse_regressions",
     "parse_terms",
     "permute",
     "plain",

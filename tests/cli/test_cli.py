@@ -773,6 +773,24 @@ def test_a_regression_mixture_is_fitted_by_its_formula(regressed, tmp_path):
     assert not {"profile.png", "class_curves.png"} & names
 
 
+def test_a_regression_of_several_outcomes_is_fitted_by_its_formulas(regressed, tmp_path):
+    _, df, path = regressed
+    wide, rng = pd.read_csv(path), np.random.default_rng(7)
+    wide = wide.assign(v=wide.y + rng.normal(size=len(wide)), k=rng.poisson(2.0, len(wide)), b=df.index % 2)
+    wide.to_csv(tmp_path / "wide.csv", index=False)
+    words = ("fit", "regression_mixture", tmp_path / "wide.csv", "--formula", "y + v ~ x; k + b ~ x + w")
+    words = (*words, "--family", "normal,k=poisson,b=bernoulli", "--classes", 2, "--plots", "--out", tmp_path / "out")
+    done = run(*words, "--set", "by_class=y=1 + x;v=1", "--set", "residual_covariance=class", *QUICK)
+    assert done.exit_code == 0, done.output
+    assert "RESULTS: REGRESSION OF V" in done.stdout
+    assert "RESULTS: RESIDUAL COVARIANCES OF OUTCOMES" in done.stdout
+    saved = bm.Fit.load(tmp_path / "out" / "fit.nc")
+    assert [r.family.name for r in saved.model.responses] == ["normal", "poisson", "bernoulli"]
+    assert saved.n_parameters == 1 + (2 + 2) + (2 + 1) + 2 + 2 + 6 + 6
+    names = {p.name for p in (tmp_path / "out").iterdir()}
+    assert {"outcome_1.png", "outcome_2.png", "outcome_3.png", "diagram.svg"} <= names
+
+
 def test_a_regression_mixture_is_enumerated_from_one_class_on(regressed, tmp_path):
     words = ("enumerate", "regression_mixture", regressed[2], "--formula", "y ~ x", "--cluster", "school")
     words = (*words, "--set", "effects=factor", "--set", "cluster_covariates=1 ~ w; class ~ w", "--classes", "1-2")
