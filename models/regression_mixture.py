@@ -12,6 +12,13 @@ with all u_j jointly normal, Cov(u) = Theta_2, and theta common, by class, or ka
 binary, ordinal and count outcomes beta . x is the linear predictor of the family. Without a cluster column there
 are no j, w, u and D: R(1)-R(2). With classes=1 and no D this is the conventional two-level regression R(10)-R(16);
 with D alone, (19).
+
+Several outcomes y_mij, m = 1, 2, ..., have such a regression each, and the classes in common. The u_mkj of all of them
+are jointly normal, Cov(u) = Theta_2 over outcomes and coefficients, and the residuals of normal outcomes are,
+
+    (r_1ij, r_2ij, ...) | C_ij = c ~ N(0, Sigma_c),        Sigma_c = theta_mc on the diagonal, sigma_mm'c beside it.
+
+A missing outcome drops out of the density: the others of its row stay.
 """
 
 from __future__ import annotations
@@ -69,31 +76,34 @@ def regression_mixture(
     fix: Fix = None,
     equal: Equal = None,
 ) -> Model:
-    """Declare a regression mixture, single-level or two-level.
+    """Declare a regression mixture, single-level or two-level, of one outcome or of several.
 
-    Coefficients are named by the terms of the formula, the intercept is ``"1"``.
+    Coefficients are named by the terms of the formula, the intercept is ``"1"``. With several outcomes an argument says
+    the same of all of them, or of each in a mapping of outcome to value.
 
     Parameters
     ----------
-    formula : str
-        The regression, e.g. ``"math ~ female + stud_ses"``.
+    formula : str or sequence of str
+        The regression, e.g. ``"math ~ female + stud_ses"``. Of several outcomes: ``"y1 + y2 ~ x"``, or other terms for
+        each, ``["y1 ~ x", "y2 ~ x + z"]``, as one text ``"y1 ~ x; y2 ~ x + z"``. Outcomes do not stand on a right side.
     classes : int
         Number of classes K of individuals; 1 is a conventional regression.
     covariates, freq, cluster, cluster_classes, cluster_class_covariates
         As in :func:`bayesmix.models.lca`: R(2), R(19); classes D of clusters, (17), R(32).
-    family : Family, optional
-        Distribution of the outcome, `normal()` if left out; any but `nominal()`.
-    variance : str
+    family : Family or mapping of str to Family, optional
+        Distribution of the outcomes, `normal()` for those of which nothing is said; any but `nominal()`.
+    variance : str or mapping of str to str
         Residual variance of a normal outcome: ``"equal"``, ``"class"`` (one for each class), or the formula of
         covariates on which it depends linearly R(17), of individuals or of groups. Of counts ``"class"`` is a
         dispersion and an inflation for each class; inflations are told apart by covariates of the classes alone.
-    by_class, by_cluster_class : str, optional
+    by_class, by_cluster_class : str or mapping of str to str, optional
         Coefficients that vary over the classes C, D, e.g. ``"1 + female"``; all of them if left out.
-    random : str
-        Coefficients with a random part of clusters, u_kj; ``"0"`` for none.
+    random : str or mapping of str to str
+        Coefficients with a random part of clusters, u_kj; ``"0"`` for none. The effects are ``u_intercept``,
+        ``u_female``; of several outcomes ``u_y1_intercept``.
     covariance : {"unrestricted", "slopes apart", "independent"}
-        Of all random parts, those of the class logits too: unrestricted; unrestricted but for the covariances
-        between slopes, which are zero; all zero.
+        Of all random parts, of all outcomes, those of the class logits too: unrestricted; unrestricted but for the
+        covariances between slopes, which are zero; all zero.
     effects : {"factor", "unrestricted", "none"}, optional
         Random parts of the class logits: one factor R(24)-R(25), K - 1 of them R(23), or none. Left out: one
         factor, in a two-level model without classes of clusters.
@@ -101,18 +111,25 @@ def regression_mixture(
         Covariates of clusters, a formula for each coefficient that they predict: ``{"1": "w", "female": "w"}`` or
         the text ``"1 ~ w; female ~ w"``. Under ``"class"`` they predict each class logit R(23), with a factor by
         its regression and direct effects on the other logits; under ``"factor"`` the factor alone. One formula
-        without a name stands for all random coefficients and ``"class"``. One class has no logits to predict.
+        without a name stands for all random coefficients and ``"class"``. One class has no logits to predict. By
+        outcome: ``{"y1": "w", "y2": {"x": "w"}, "class": "w"}``.
     cluster_covariates_by_class, cluster_covariates_by_cluster_class : sequence of str
         Coefficients for which the slopes of cluster covariates vary over the classes C, D.
     effects_by_cluster_class, logits_by_cluster_class : bool
         Whether the covariance matrix of the random coefficients depends on D, (18) (for class logits without random
         parts); whether the logits of C do, (24).
-    offset : str, optional
+    offset : str or mapping of str to str, optional
         What is added to the linear predictor with the coefficient one: a column, such as the log of an exposure, or an
         expression of formulas, ``"log(hours)"``. New rows need it as they need covariates.
+    residual_covariance : {"none", "equal", "class"} or sequence of pairs, optional
+        Residual covariances of normal outcomes: none; of all pairs, the same in all classes, or others in each; or of
+        these pairs alone, ``[("y1", "y2")]``. Left out they are ``"equal"`` where two outcomes or more are normal, as
+        Mplus has them: without them classes would have to explain what outcomes have in common beyond the covariates.
+    residual_covariance_by_class : bool
+        Whether those of chosen pairs differ by class.
     group, sizes_by_group, slopes_by_group, known
         As in :func:`bayesmix.models.lca`.
-    coefficients_by_group : str, optional
+    coefficients_by_group : str or mapping of str to str, optional
         Coefficients that differ by group, e.g. ``"1 + female"``; none if left out.
     variance_by_group : bool
         Whether the residual variance (or thresholds, dispersion) does; thresholds go with the intercept ``"1"``.
@@ -127,13 +144,18 @@ def regression_mixture(
     ------
     ValueError
         A formula without an outcome or an intercept, a coefficient that is no term of it, a number of classes
-        below one (of clusters: below two), something of clusters without a cluster column, an unknown setting.
+        below one (of clusters: below two), something of clusters without a cluster column, an unknown setting; an
+        outcome twice or on a right side, something for no outcome, residual covariances of one outcome or of those that
+        are not normal.
 
     Examples
     --------
     >>> model = bm.models.regression_mixture("y ~ x", 2, cluster="g")
     >>> [e.name for e in model.effects]
     ['u_intercept', 'f']
+    >>> both = bm.models.regression_mixture(["y ~ x", "b ~ 1"], family={"b": bm.bernoulli()}, cluster="g")
+    >>> [p.name for p in both.parameters if p.name.startswith("intercept")], [e.name for e in both.effects]
+    (['intercept_normal', 'intercept_bernoulli'], ['u_y_intercept', 'u_b_intercept'])
     """
     classes = blocks.class_number(classes)
     regressions = blocks.read_regressions(formula, family, variance)
@@ -154,9 +176,8 @@ def regression_mixture(
     ]
     names, intercepts = blocks.random_effects(outcomes)
     of_d = ("D",) * effects_by_cluster_class
-    u = blocks.random_coefficients(
-        list(names), covariance, of_d, names, intercepts if len(outcomes) > 1 else 1
-    )
+    first = intercepts if len(outcomes) > 1 else 1
+    u = blocks.random_coefficients(list(names), covariance, of_d, names, first)
     earlier = list(names) if covariance != "independent" else ()
     f, loadings = blocks.random_class_logits_of_regression(classes, effects, earlier, of_logits.get("factor"), of_d)
     needs_clusters(

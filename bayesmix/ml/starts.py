@@ -257,9 +257,7 @@ def _effect_scales(data: Target) -> dict[str, float]:
         for t in r.predictor if r.family.kind == "real" else ():
             if t.effects and not data.packing.estimated[t.parameter.name].any():  # u itself, not a loading on it
                 each = _covariate_sds(t, data).ravel() if t.covariates else np.ones(1)
-                out |= {
-                    e: START_SD * sd[i] / float(each[min(k, len(each) - 1)]) for e, i, k in r.coefficients(t)
-                }
+                out |= {e: START_SD * sd[i] / float(each[min(k, len(each) - 1)]) for e, i, k in r.coefficients(t)}
     return out | with_parts(data, {name: START_SD * unit for name, (_, unit) in of_sums(data).items()})
 
 

@@ -84,8 +84,8 @@ def outcome(
     Raises
     ------
     ValueError
-        The fit is no regression, or the outcome is none of its or no number; a column is missing or has too many values;
-        the data are not those of the fit.
+        The fit is no regression, or the outcome is none of its or no number; a column is missing or has too many
+        values; the data are not those of the fit.
 
     Examples
     --------

@@ -82,7 +82,7 @@ def coefficients(result: Fit | xr.DataTree, df: pd.DataFrame) -> pd.DataFrame:
 
 
 def check_two_level_regression(model: Model) -> None:
-    """Refuse a `model` of items that are no outcomes, without clusters, or with effects of individuals in its regression.
+    """Refuse a `model` of items that are no outcomes, without clusters, or with effects of individuals in them.
 
     Raises
     ------
@@ -166,8 +166,8 @@ class _Regression:
             if t.effects:
                 x = sum((part * effects[e] for e, part in by_effect(t, values)), xr.DataArray(0.0))
             x = x.isel({r.item_dim: place}, drop=True) if r.of_outcomes and r.item_dim in x.dims else x
-            for k, part in self._columns(t, x):
-                k = f"{prefix}{k}"
+            for column, part in self._columns(t, x):
+                k = f"{prefix}{column}"
                 out[k] = out[k] + part if k in out else part
         return out
 

@@ -412,7 +412,9 @@ class Model:
     @property
     def is_regression(self) -> bool:
         """Whether the parameters of the responses are coefficients, of outcomes: none belongs to an item."""
-        return all(r.of_outcomes for r in self.responses) or not any({r.item_dim, r.pair_dim} & {*t.parameter.dims} for r in self.responses for t in r.terms)
+        return all(r.of_outcomes for r in self.responses) or not any(
+            {r.item_dim, r.pair_dim} & {*t.parameter.dims} for r in self.responses for t in r.terms
+        )
 
     def class_dims(self, dims: Iterable[Hashable]) -> tuple[str, ...]:
         """Those of `dims` that run over groups and latent classes: no items, categories, covariates or effects."""

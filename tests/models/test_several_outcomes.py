@@ -1,4 +1,4 @@
-"""Several outcomes in one regression mixture: densities by SciPy, limits that have a formula, missing answers, priors."""
+"""Several outcomes in one regression mixture: densities by SciPy, limits with a formula, gaps, refusals."""
 
 from __future__ import annotations
 
@@ -126,17 +126,17 @@ def test_with_other_regressors_it_is_seemingly_unrelated_regression(whole):
 
 
 BY_CLASS = {
-    "one formula": lambda **k: regression_mixture("y1 + y2 ~ x + z", 2, variance="class", residual_covariance="class"),
-    "two formulas": lambda **k: regression_mixture("y1 ~ x; y2 ~ x + z", 2, "z", **k),
-    "common slopes": lambda **k: regression_mixture("y1 + y2 ~ x + z", 2, by_class="1 + z", **k),
-    "by outcome": lambda **k: regression_mixture(
-        "y1 + y2 ~ x + z", 2, by_class={"y1": "1 + x", "y2": "0 + z"}, variance="class", residual_covariance="equal", **k
+    "one formula": lambda: regression_mixture("y1 + y2 ~ x + z", 2, variance="class", residual_covariance="class"),
+    "two formulas": lambda: regression_mixture("y1 ~ x; y2 ~ x + z", 2, "z"),
+    "common slopes": lambda: regression_mixture("y1 + y2 ~ x + z", 2, by_class="1 + z"),
+    "by outcome": lambda: regression_mixture(
+        "y1 + y2 ~ x + z", 2, by_class={"y1": "1 + x", "y2": "0 + z"}, variance="class", residual_covariance="equal"
     ),
-    "mixed": lambda **k: regression_mixture(["y1 + y2 ~ x", "b ~ z"], 2, "z", MIXED, **k),
-    "pairs": lambda **k: regression_mixture(
-        "y1 + y2 ~ x", 3, residual_covariance=[("y2", "y1")], residual_covariance_by_class=True, **k
+    "mixed": lambda: regression_mixture(["y1 + y2 ~ x", "b ~ z"], 2, "z", MIXED),
+    "pairs": lambda: regression_mixture(
+        "y1 + y2 ~ x", 3, residual_covariance=[("y2", "y1")], residual_covariance_by_class=True
     ),
-    "no covariances": lambda **k: regression_mixture("y1 + y2 ~ x", 2, variance="class", residual_covariance="none"),
+    "no covariances": lambda: regression_mixture("y1 + y2 ~ x", 2, variance="class", residual_covariance="none"),
 }
 
 
@@ -170,7 +170,7 @@ def loop(model, df, values, effects=None) -> np.ndarray:
             }
             sd = [read(named("residual_sd"), y, c) for y in normal]
             pair = "y1, y2" if len(normal) == 2 else ""
-            beside = sum(read(named("residual_covariance"), pair, c) for _ in [0]) if pair else 0.0
+            beside = read(named("residual_covariance"), pair, c) if pair else 0.0
             sigma = np.diag(np.square(sd)) + beside * (1 - np.eye(len(normal)))
             y = np.array([row[k] for k in normal], dtype=float)
             seen = ~np.isnan(y)
@@ -238,7 +238,7 @@ def by_cluster(model, df, values) -> float:
 
     for _, d in df.groupby("g"):
         y, mean, z = [], [], []
-        for i, name in enumerate(("y1", "y2")):
+        for name in ("y1", "y2"):
             eta = of[f"intercept[{name}]"] + slope(name, "x") * d.x + slope(name, "z") * d.z
             for label, v in of.items():
                 eta = eta + (v * d.w if label == f"intercept_on[{name}, w]" else 0.0)
@@ -257,15 +257,15 @@ def by_cluster(model, df, values) -> float:
 
 
 TWO_LEVEL = {
-    "intercepts": lambda **k: regression_mixture("y1 + y2 ~ x", cluster="g", **k),
-    "slopes": lambda **k: regression_mixture(
-        "y1 + y2 ~ x", cluster="g", random="1 + x", cluster_covariates={"1": "w", "x": "w"}, **k
+    "intercepts": lambda: regression_mixture("y1 + y2 ~ x", cluster="g"),
+    "slopes": lambda: regression_mixture(
+        "y1 + y2 ~ x", cluster="g", random="1 + x", cluster_covariates={"1": "w", "x": "w"}
     ),
-    "by outcome": lambda **k: regression_mixture(
+    "by outcome": lambda: regression_mixture(
         "y1 ~ x; y2 ~ x + z", cluster="g", random={"y1": "1", "y2": "1 + x"}, covariance="slopes apart",
-        cluster_covariates={"y1": {"1": "w"}, "y2": "w"}, **k
+        cluster_covariates={"y1": {"1": "w"}, "y2": "w"}
     ),
-    "independent": lambda **k: regression_mixture("y1 + y2 ~ x", cluster="g", covariance="independent", **k),
+    "independent": lambda: regression_mixture("y1 + y2 ~ x", cluster="g", covariance="independent"),
 }  # fmt: skip
 
 
@@ -422,7 +422,7 @@ BAD = {
         lambda: regression_mixture("y1 + b ~ x", family=MIXED, residual_covariance="class"), "for the one normal item"
     ),
     "one outcome": (
-        lambda: regression_mixture("y1 ~ x", residual_covariance="equal"), "for the one outcome 'y1': a covariance is of"
+        lambda: regression_mixture("y1 ~ x", residual_covariance="equal"), "for the one outcome 'y1': a covariance is"
     ),
     "variances of two kinds": (
         lambda: regression_mixture("y1 + y2 ~ x", 2, variance={"y1": "class"}),

@@ -14,10 +14,20 @@ from typing import Any
 from bayesmix.checks import nearest
 from bayesmix.spec.blocks.covariances import Covariance, with_covariances
 from bayesmix.spec.blocks.measurement import Families
-from bayesmix.spec.blocks.regression import FACTOR, INTERCEPT, LOGITS, Among, Regression, by, may_have, over, random_names
+from bayesmix.spec.blocks.regression import (
+    FACTOR,
+    INTERCEPT,
+    LOGITS,
+    Among,
+    Regression,
+    by,
+    may_have,
+    over,
+    random_names,
+)
 from bayesmix.spec.families import Family, Normal, normal
 from bayesmix.spec.formulas import parse_regressions, parse_terms
-from bayesmix.spec.model import GROUP, Predictor, Response, Term
+from bayesmix.spec.model import Response, Term
 from bayesmix.spec.parameters import Prior
 
 Formulas = str | Sequence[str]
@@ -263,9 +273,7 @@ def regression_responses(
         responses.append(_together(some, slopes_by, classes, cluster_classes, name))
     of_classes = ("C",) if classes > 1 else ("D",) if cluster_classes else ()
     covariance = _covariance(responses, residual_covariance, covariance_by_class)
-    return with_covariances(
-        tuple(responses), covariance, covariance_by_class, of_classes, option="residual_covariance"
-    )
+    return with_covariances(tuple(responses), covariance, covariance_by_class, of_classes, option="residual_covariance")
 
 
 def _spread(o: Outcome, classes: int, cluster_classes: int) -> tuple[str, ...]:
@@ -282,7 +290,7 @@ def _covariance(responses: Sequence[Response], given: Covariance | None, by_clas
     """
     of_normal = [r for r in responses if isinstance(r.family, Normal)]
     if given is None and not by_class:
-        plain = [r for r in of_normal if not r.family.linear_variance]
+        plain = [r for r in of_normal if not getattr(r.family, "linear_variance", False)]
         if sum(len(r.items) for r in plain) < 2:
             return "none"
         given = "equal" if len(of_normal) == 1 else given
@@ -357,4 +365,4 @@ def _random(o: Outcome) -> Hashable | None:
 
 def _between(o: Outcome, t: str) -> Hashable | None:
     """What outcomes have in common whose regressions of a coefficient on clusters are one parameter."""
-    return None if t not in (o.between or {}) else (o.between or {})[t]
+    return (o.between or {}).get(t)

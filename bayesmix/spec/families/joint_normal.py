@@ -52,7 +52,7 @@ class JointNormal(Normal):
         return Parameter(f"item_covariance{suffix}", (*by, pair), "covariance", COVARIANCE)
 
     def outcome_covariance(self, by: tuple[str, ...], pair: str, suffix: str) -> Parameter:
-        """Residual covariances of pairs of outcomes of regressions, the pair first as their other parameters have it."""
+        """Residual covariances of pairs of outcomes of regressions, the pair first as others have the outcome."""
         return Parameter(f"residual_covariance{suffix}", (pair, *by), "covariance", COVARIANCE)
 
 
