@@ -133,6 +133,7 @@ def regression_mixture(
         Coefficients that differ by group, e.g. ``"1 + female"``; none if left out.
     variance_by_group : bool
         Whether the residual variance (or thresholds, dispersion) does; thresholds go with the intercept ``"1"``.
+        Not beside residual covariances.
     fix, equal
         Entries that are fixed, held equal or related by equations: as in :func:`bayesmix.constrain`.
 

@@ -433,6 +433,10 @@ BAD = {
         lambda: regression_mixture("y1 + y2 ~ x", cluster="g", cluster_covariates={"q": "w"}),
         "cluster_covariates came for 'q', which is no outcome and a coefficient of none",
     ),
+    "variances by group": (
+        lambda: regression_mixture("y1 + y2 ~ x", group="h", variance_by_group=True),
+        "variance_by_group=True came with residual covariances .'equal', as left out.",
+    ),
     "an offset for none": (
         lambda: regression_mixture("y1 + y2 ~ x", offset={"q": "z"}), "An offset came for 'q', which is not among"
     ),

@@ -273,6 +273,12 @@ def regression_responses(
         responses.append(_together(some, slopes_by, classes, cluster_classes, name))
     of_classes = ("C",) if classes > 1 else ("D",) if cluster_classes else ()
     covariance = _covariance(responses, residual_covariance, covariance_by_class)
+    if any(o.by_group for o in outcomes) and not (isinstance(covariance, str) and covariance == "none"):
+        raise ValueError(
+            f"variance_by_group=True came with residual covariances ({covariance!r}"
+            f"{', as left out' if residual_covariance is None else ''}): these are of outcomes whose variances are the "
+            "same in all groups. Give residual_covariance='none', or leave variance_by_group out."
+        )
     return with_covariances(tuple(responses), covariance, covariance_by_class, of_classes, option="residual_covariance")
 
 
