@@ -16,7 +16,7 @@ from bayesmix.files import written
 from bayesmix.plots.dot import CLASS, EFFECT, Shown, arrow, node, quoted
 from bayesmix.plots.regression_diagram import is_simple_regression, statements
 from bayesmix.results import Estimates, Fit
-from bayesmix.spec import LatentClass, Model, Predictor, Response, Term, check_model
+from bayesmix.spec import Covariates, LatentClass, Model, Predictor, Response, Term, check_model
 
 
 @dataclass(frozen=True)
@@ -111,10 +111,10 @@ def _boxes(model: Model, shown: Shown) -> Iterator[str]:
     """What there is, the levels of a two-level model in frames of their own."""
     above = [_effect(e, shown) for e in model.effects if e.level == "cluster"]
     above += [_class(c, shown) for c in model.classes if c.level == "cluster"]
-    above += [_covariate(c.key, c.formula) for c in model.covariates if c.level == "cluster"]
+    above += [_covariate(c) for c in model.covariates if c.level == "cluster"]
     below = [_effect(e, shown) for e in model.effects if e.level == "individual"]
     below += [_class(c, shown) for c in model.classes if c.level != "cluster" and c.size > 1]
-    below += [_covariate(c.key, c.formula) for c in model.covariates if c.level == "individual"]
+    below += [_covariate(c) for c in model.covariates if c.level == "individual"]
     below += [_box(name, items) for r in model.responses for name, items, _ in _groups(model, r)]
     for k, (title, some) in enumerate((("between", above), ("within", below))):
         if not some:
@@ -144,8 +144,8 @@ def _effect(e: Any, shown: Shown) -> str:
     return node(e.name, EFFECT, label)
 
 
-def _covariate(name: str, formula: str) -> str:
-    return node(name, "shape=box", formula)
+def _covariate(c: Covariates) -> str:
+    return node(c.key, "shape=box", " + ".join(c.only or (c.formula,)))
 
 
 def _groups(model: Model, r: Response) -> list[tuple[str, list[str], tuple[str, ...]]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import product
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -14,6 +15,7 @@ from scipy import special, stats
 import bayesmix as bm
 from bayesmix.graph import LogLikelihood
 from bayesmix.ml.starts import ranges
+from bayesmix.reports.gallery import pictures
 from declare import target
 from densities import loglik
 
@@ -385,6 +387,73 @@ def test_a_covariate_may_be_missing_where_its_outcome_is(whole):
     df.loc[0, "y2"] = 1.0
     with pytest.raises(ValueError, match="Covariate 'z' has 1 missing value"):
         bm.fit(regression_mixture("y1 ~ x; y2 ~ x + z"), df, **FIT)
+
+
+# what is made of a fit ----------------------------------------------------------------------------
+
+
+def test_coefficients_of_clusters_are_those_of_each_outcome(whole):
+    model = regression_mixture(
+        "y1 + y2 ~ x", cluster="g", random={"y1": "1", "y2": "1 + x"}, covariance="independent",
+        residual_covariance="none",
+    )  # fmt: skip
+    table = bm.coefficients(bm.fit(model, whole, **FIT), whole)
+    for y, random in {"y1": "1", "y2": "1 + x"}.items():
+        one = regression_mixture(f"{y} ~ x", cluster="g", random=random, covariance="independent")
+        own = bm.coefficients(bm.fit(one, whole, **FIT), whole)
+        assert_allclose(table[[f"{y}: {k}" for k in own]], own, rtol=2e-3, atol=2e-3)
+    assert len(table.columns) == 12
+
+
+def test_pictures_are_those_of_each_outcome(whole):
+    fit = bm.fit(regression_mixture("y1 + y2 ~ x", cluster="g"), whole, **FIT)
+    found = {p.name: p for p in pictures(fit, whole)}
+    assert [*found] == ["outcome_1", "outcome_2", "random_effects", "residuals"]
+    (axes,) = found["random_effects"].draw().axes
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("random intercept (y1)", "random intercept (y2)")
+    points = axes.lines[-1].get_xydata()
+    assert_allclose(points, bm.coefficients(fit, whole)[["y1: 1", "y2: 1"]].to_numpy())
+    with pytest.raises(ValueError, match="item came as 'q', which is no outcome"):
+        bm.plots.outcome(fit, whole, item="q")
+    assert bm.plots.diagram(fit).dot.count("y1\\ny2") == 1
+
+
+def test_mplus_is_told_each_regression(whole, tmp_path):
+    model = regression_mixture(
+        ["y1 ~ x", "y2 ~ x + z", "b ~ z"], 2, family=MIXED, by_class={"y1": "1 + x", "y2": "0 + z"},
+        residual_covariance="class",
+    )  # fmt: skip
+    bm.mplus.write(model, whole, tmp_path / "a.inp")
+    text = (tmp_path / "a.inp").read_text()
+    overall, first = text.partition("%OVERALL%")[2].partition("%C#1%")[::2]
+    first = first.partition("%C#2%")[0]
+    said = [[line.strip(" ;") for line in part.splitlines() if line.strip()] for part in (overall, first)]
+    assert {"Y1 ON X", "Y2 ON X", "Y2 ON Z", "B ON Z", "Y2 WITH Y1", "[Y2]", "Y1", "Y2"} <= {*said[0]}
+    assert {"[Y1]", "Y1 ON X", "Y2 ON Z", "Y2 WITH Y1", "[B$1]", "B ON Z"} == {*said[1]}
+    bm.mplus.write(regression_mixture("y1 + y2 ~ x", 2, residual_covariance="none"), whole, tmp_path / "b.inp")
+    assert "Y1 Y2 WITH Y1 Y2@0;" in (tmp_path / "b.inp").read_text()
+    two = {"covariance": "independent", "cluster": "g"}
+    bm.mplus.write(regression_mixture("y1 + y2 ~ x", **two), whole, tmp_path / "c.inp")
+    between = (tmp_path / "c.inp").read_text().partition("%BETWEEN%")[2]
+    assert [line.strip() for line in between.splitlines()[1:6]] == [
+        "Y1 Y2 WITH Y1 Y2@0;", "[Y1];", "[Y2];", "Y1;", "Y2;",
+    ]  # fmt: skip
+    with pytest.raises(ValueError, match="the covariances of random parts of several outcomes"):
+        bm.mplus.write(regression_mixture("y1 + y2 ~ x", cluster="g"), whole, tmp_path / "d.inp")
+    some = regression_mixture("y1 + y2 ~ x", random={"y1": "0"}, **two)
+    with pytest.raises(ValueError, match="random intercepts of some outcomes alone, not of 'y1'"):
+        bm.mplus.write(some, whole, tmp_path / "d.inp")
+
+
+@pytest.mark.parametrize("case", ["several", "several_two_level"])
+def test_the_kept_study_covers(case):
+    kept = pd.read_csv(Path(__file__).parents[2] / "data" / "studies" / f"outcomes_{case}.csv", index_col=0)
+    assert (kept["n"] == 100).all()
+    assert kept["cover"].between(0.85, 1.0).all()
+    assert 0.92 < kept["cover"].mean() < 0.97
+    assert ((kept["average"] - kept["population"]).abs() < 4 * kept["sd"] / kept["n"] ** 0.5 + 0.01).all()
+    label = "residual_covariance[y1, y2, 1]" if case == "several" else "u_y2_intercept_on_u_y1_intercept"
+    assert label in kept.index
 
 
 # what is refused ----------------------------------------------------------------------------------
