@@ -90,6 +90,30 @@ def test_without_covariances_one_class_is_the_regressions_apart(gaps):
     assert_allclose(together.summary().loc["residual_sd[y1]", "se"], apart[0].se.residual_sd, rtol=1e-5)
 
 
+def test_other_families_apart_add_up(whole):
+    """Ordinal outcomes with other numbers of categories, counts with dispersions, a variance linear in a covariate."""
+    rng = np.random.default_rng(2)
+    df = whole.assign(
+        o=pd.cut(whole.y1, 3, labels=False), p=pd.qcut(whole.y2, 4, labels=False), k=rng.poisson(3.0, len(whole)),
+        m=rng.negative_binomial(2, 0.4, len(whole)), y=whole.y1, v=whole.y2,
+    )  # fmt: skip
+    families = {"o": bm.ordinal(), "p": bm.ordinal(), "k": bm.poisson(), "m": bm.negative_binomial()}
+    variance = {"y": "z"}
+    formulas = {"o": "x", "p": "x + z", "k": "z", "m": "z", "y": "x", "v": "x"}
+    texts = [f"{k} ~ {right}" for k, right in formulas.items()]
+    together = bm.fit(regression_mixture(texts, 1, None, families, variance, residual_covariance="none"), df, **FIT)
+    assert {r.name: r.items for r in together.model.responses} == {
+        "ordinal": ("o", "p"), "poisson": ("k",), "negative_binomial": ("m",), "normal_1": ("y",), "normal_2": ("v",)
+    }  # fmt: skip
+    apart = [
+        bm.fit(regression_mixture(text, 1, None, families.get(k), variance.get(k, "equal")), df, **FIT)
+        for k, text in zip(formulas, texts, strict=True)
+    ]
+    assert_allclose(together.loglik, sum(f.loglik for f in apart), rtol=1e-8)
+    assert together.n_parameters == sum(f.n_parameters for f in apart)
+    assert "threshold" in bm.report(together)
+
+
 def test_with_the_same_regressors_coefficients_are_those_of_least_squares(whole):
     fit = bm.fit(regression_mixture("y1 + y2 ~ x + z"), whole, **FIT)
     design = np.column_stack([np.ones(len(whole)), whole.x, whole.z])
@@ -209,6 +233,26 @@ COUNTS = {"one formula": 19, "two formulas": 15, "common slopes": 14, "by outcom
 def test_the_number_of_parameters(name, gaps):
     data = target(BY_CLASS[name](), gaps)
     assert data.packing.size == COUNTS[name]
+
+
+def test_classes_of_clusters_have_matrices_of_their_own(gaps):
+    model = regression_mixture(
+        "y1 + y2 ~ x", cluster="g", random="0", cluster_classes=2, variance="class", residual_covariance="class"
+    )
+    data = target(model, gaps)
+    values = values_at(data, point(data, 5))
+    total = 0.0
+    logits = next(x for k, x in values.items() if k.endswith("logit"))
+    for _, d in gaps.groupby("g"):
+        each = logits - special.logsumexp(logits)
+        for k, (y, x) in product(range(2), zip(d[["y1", "y2"]].to_numpy(), d.x, strict=True)):
+            sd, beside = values["residual_sd"][:, k], values["residual_covariance"][0, k]
+            sigma, seen = np.array([[sd[0] ** 2, beside], [beside, sd[1] ** 2]]), ~np.isnan(y)
+            mu = values["intercept"][:, k] + values["coefficient"][:, k, 0] * x
+            if seen.any():
+                each[k] += stats.multivariate_normal(mu[seen], sigma[np.ix_(seen, seen)]).logpdf(y[seen])
+        total += special.logsumexp(each)
+    assert_allclose(bm.log_likelihood(model, gaps, values), total, rtol=1e-9)
 
 
 # two levels ---------------------------------------------------------------------------------------
