@@ -117,7 +117,7 @@ def run_start(task: Task, alone: bool = False) -> Start:
         if not alone and climb_together(task.data):
             return next(_run_together([task]))
         steps = 12 if long or sum(e.residual for e in task.data.model.effects) < 2 else 3
-        theta, iterations = task.limits.startable(start.theta), 0
+        theta, iterations = _origin(task), 0
         dear = len(task.data.counts) * entries(task.data) > DEAR
         if long and dear:  # most of the way costs a fraction on coarse nodes
             coarse = adapt_nodes(coarser(task.data), theta)
@@ -167,7 +167,7 @@ def _run_together(tasks: Sequence[Task]) -> Iterator[Start]:
     """The starts of tasks that differ in nothing else, as they end; those that stop too early go on alone."""
     limits, unit, objective = tasks[0].limits, tasks[0].limits.unit, Objective(tasks[0].data, tasks[0].mode)
     long = tasks[0].max_iterations > SHORT
-    origins, before = np.array([limits.startable(t.start.theta) for t in tasks]), np.zeros(len(tasks), dtype=int)
+    origins, before = np.array([_origin(t) for t in tasks]), np.zeros(len(tasks), dtype=int)
     soft = np.array([t.soft if limits.may_collapse else 0.0 for t in tasks])
 
     def climbed(points: Array, iterations: int, weights: Array) -> Iterator[Climbed]:
@@ -197,6 +197,15 @@ def _run_together(tasks: Sequence[Task]) -> Iterator[Start]:
             value, theta, more, status = _ascend(replace(task, soft=0.0), off)
             iterations += more
         yield _told(task, value, theta, iterations, status)
+
+
+def _origin(task: Task) -> Array:
+    """Where a start begins: one handed in where it is, if a search can be there, however near a matrix is to singular."""
+    inside = task.limits.within(task.start.theta)
+    possible = all((m.conditional(inside[None]) > 0).all() for m in task.limits.matrices)
+    if task.start.origin == "given" and possible and not task.limits.lost(inside[None])[0]:
+        return inside
+    return task.limits.startable(inside)
 
 
 def _off_saddle(task: Task, theta: Array) -> Array | None:
