@@ -225,8 +225,8 @@ def _freed(task: Task, value: float, theta: Array, status: str) -> tuple[float, 
 def _off_plateau(task: Task, theta: Array) -> Array | None:
     """The point with logits brought back that went too far out; None where there are none.
 
-    So far out the gradient has faded, to no more than the probability that a logit stands for, times the rows, but it
-    still points back. The log-likelihood hardly changes on the way: where it does, no logit alone had gone too far.
+    So far out the gradient has faded, as the probability has that a logit stands for, but it still points back. The
+    log-likelihood hardly changes on the way: where it does, it was no logit alone that had gone too far.
     """
     limits = task.limits
     away = (theta - limits.center) / limits.unit
@@ -236,7 +236,7 @@ def _off_plateau(task: Task, theta: Array) -> Array | None:
     objective = Objective(task.data, task.mode)
     value, gradient = objective.value_and_gradient(theta)
     slope = gradient * limits.unit * np.sign(away)
-    inwards = far & (slope < 0) & (-slope < task.data.counts.sum() * np.exp(-np.abs(away)))
+    inwards = far & (slope < 0) & (-slope < task.data.counts.sum() * np.exp(-0.5 * np.abs(away)))
     back, moved = limits.center + limits.unit * np.sign(away) * BROUGHT_BACK, theta
     for side in (away < 0, away > 0):  # of several categories those that share what is left rise together
         trial = np.where(inwards & side, back, moved)
