@@ -50,6 +50,8 @@ FAR_OUT = 4.0
 """Natural units from the margins: a logit further out says the same."""
 TWINS, OFF_SADDLE = 1e-3, 0.3
 """How far apart classes of a point are that are the same; a step off such a saddle. In natural units."""
+FADED, BROUGHT_BACK = 12.0, 8.0
+"""A logit so many natural units out is on a plateau; where it is put, if it should not be there."""
 SIMILAR = 0.3
 """How far apart classes of two points are, at most, that are on their way to the same end, in natural units."""
 RARE = 4.0
@@ -117,7 +119,7 @@ def run_start(task: Task, alone: bool = False) -> Start:
         if not alone and climb_together(task.data):
             return next(_run_together([task]))
         steps = 12 if long or sum(e.residual for e in task.data.model.effects) < 2 else 3
-        theta, iterations = task.limits.startable(start.theta), 0
+        theta, iterations = _origin(task), 0
         dear = len(task.data.counts) * entries(task.data) > DEAR
         if long and dear:  # most of the way costs a fraction on coarse nodes
             coarse = adapt_nodes(coarser(task.data), theta)
@@ -133,8 +135,8 @@ def run_start(task: Task, alone: bool = False) -> Start:
             iterations += more
             if abs(value - before) < 1e-7:
                 break
-        if long and (off := _off_saddle(replace(task, data=data), theta)) is not None:
-            value, theta, more, status = _ascend(replace(task, data=data), off)
+        if long:
+            value, theta, more, status = _freed(replace(task, data=data), value, theta, status)
             iterations += more
     except FAILURES as error:
         value, theta, iterations, status = -np.inf, start.theta, 0, f"failed: {error}"
@@ -167,7 +169,7 @@ def _run_together(tasks: Sequence[Task]) -> Iterator[Start]:
     """The starts of tasks that differ in nothing else, as they end; those that stop too early go on alone."""
     limits, unit, objective = tasks[0].limits, tasks[0].limits.unit, Objective(tasks[0].data, tasks[0].mode)
     long = tasks[0].max_iterations > SHORT
-    origins, before = np.array([limits.startable(t.start.theta) for t in tasks]), np.zeros(len(tasks), dtype=int)
+    origins, before = np.array([_origin(t) for t in tasks]), np.zeros(len(tasks), dtype=int)
     soft = np.array([t.soft if limits.may_collapse else 0.0 for t in tasks])
 
     def climbed(points: Array, iterations: int, weights: Array) -> Iterator[Climbed]:
@@ -193,10 +195,54 @@ def _run_together(tasks: Sequence[Task]) -> Iterator[Start]:
         if long and status == "unfinished" and not (end.stopped or limits.lost(theta[None])[0]):
             value, theta, more, status = _ascend(replace(task, soft=0.0), theta)
             iterations += more
-        if long and not end.stopped and (off := _off_saddle(task, theta)) is not None:
-            value, theta, more, status = _ascend(replace(task, soft=0.0), off)
+        if long and not end.stopped:
+            value, theta, more, status = _freed(replace(task, soft=0.0), value, theta, status)
             iterations += more
         yield _told(task, value, theta, iterations, status)
+
+
+def _origin(task: Task) -> Array:
+    """Where a start begins: one handed in where it is, however near to singular a matrix, if a search can be there."""
+    inside = task.limits.within(task.start.theta)
+    possible = all((m.conditional(inside[None]) > 0).all() for m in task.limits.matrices)
+    if task.start.origin == "given" and possible and not task.limits.lost(inside[None])[0]:
+        return inside
+    return task.limits.startable(inside)
+
+
+def _freed(task: Task, value: float, theta: Array, status: str) -> tuple[float, Array, int, str]:
+    """A point that is an end of the search and no maximum is left for a higher end, if there is one."""
+    iterations = 0
+    for off in (_off_plateau, _off_saddle):
+        if (beside := off(task, theta)) is not None:
+            found = _ascend(task, beside)
+            iterations += found[2]
+            if found[0] > value:
+                value, theta, _, status = found
+    return value, theta, iterations, status
+
+
+def _off_plateau(task: Task, theta: Array) -> Array | None:
+    """The point with logits brought back that went too far out; None where there are none.
+
+    So far out the gradient has faded, as the probability has that a logit stands for, but it still points back. The
+    log-likelihood hardly changes on the way: where it does, it was no logit alone that had gone too far.
+    """
+    limits = task.limits
+    away = (theta - limits.center) / limits.unit
+    far = (np.abs(away) > FADED) & np.isinf(limits.lower) & np.isinf(limits.upper)
+    if not far.any():
+        return None
+    objective = Objective(task.data, task.mode)
+    value, gradient = objective.value_and_gradient(theta)
+    slope = gradient * limits.unit * np.sign(away)
+    inwards = far & (slope < 0) & (-slope < task.data.counts.sum() * np.exp(-0.5 * np.abs(away)))
+    back, moved = limits.center + limits.unit * np.sign(away) * BROUGHT_BACK, theta
+    for side in (away < 0, away > 0):  # of several categories those that share what is left rise together
+        trial = np.where(inwards & side, back, moved)
+        if (trial != moved).any() and objective.value(trial) > value - 1.0:
+            moved = trial
+    return None if moved is theta else moved
 
 
 def _off_saddle(task: Task, theta: Array) -> Array | None:

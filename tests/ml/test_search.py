@@ -660,3 +660,26 @@ def test_a_failure_among_starts_that_climb_side_by_side_costs_one_row(answers, m
     assert len(failed) == 1
     assert len(fit.starts) == 6
     assert fit.starts["loglik"].notna().sum() == 3
+
+
+def test_a_logit_that_went_too_far_out_comes_back():
+    """Nobody is in the class any more who gave the answer, so that nothing draws the logit back but what has faded."""
+    rng = np.random.default_rng(1)
+    c = np.repeat([0, 1], 400)
+    df = pd.DataFrame((rng.random((800, 7)) < np.where(c, 0.9, 0.1)[:, None]).astype(int), columns=list("abcdefg"))
+    df["g"] = np.where(c == 0, rng.random(800) < 0.5, np.arange(800) % 200 == 0).astype(int)
+    data = target(lca(list("abcdefg"), 2, family=BINARY), df)
+    limits = ranges(data)
+    rows = [search.run_start(search.Task(data, limits, Start(k, limits.draw(k)), search.LONG, None)) for k in range(3)]
+    best = max(rows, key=lambda s: s.loglik)
+    rare = data.packing.index["item_intercept"][:, 6]
+    k = rare[np.argmin(best.theta[rare])]
+    assert -8 < best.theta[k] < -3
+    away = best.theta.copy()
+    away[k] = -30.0
+    far = search.Objective(data).value_and_gradient(away)
+    assert far[0] < best.loglik - 0.1
+    assert abs(far[1][k]) < 1e-8
+    for alone in (False, True):
+        found = search.run_start(search.Task(data, limits, Start(9, away), search.LONG, None), alone=alone)
+        assert found.loglik == pytest.approx(best.loglik, abs=1e-6)

@@ -12,6 +12,7 @@ from scipy import special, stats
 import bayesmix as bm
 from bayesmix.graph import LogLikelihood
 from bayesmix.ml.residual_matrices import conditional_sds
+from bayesmix.ml.search import Start, Task, run_start
 from bayesmix.ml.starts import ranges
 from bayesmix.spec.families import covariance_matrices
 from declare import target
@@ -112,6 +113,30 @@ def test_rows_of_one_matrix_and_rows_with_several_patterns_of_missing_answers_ag
     other, slope = LogLikelihood(data, "JAX").value_and_gradient(theta)
     assert_allclose(other, value, rtol=1e-11)
     assert_allclose(slope, gradient, rtol=1e-7, atol=1e-8)
+
+
+def test_a_solution_handed_in_begins_where_it_is_however_near_a_plane_a_class_lies():
+    """A random start there begins with less of its covariances: it has no reason to be there."""
+    rng = np.random.default_rng(3)
+    a, b = rng.normal(size=(2, 150))
+    flat = np.column_stack([a + 4.0, b, a + b + 0.03 * rng.normal(size=150)])[:40]
+    df = pd.DataFrame(np.concatenate([flat, rng.normal(size=(150, 3))]), columns=["a", "b", "c"])
+    model = lca(["a", "b", "c"], 2, family=bm.normal(), variance="class", covariance="class")
+    data = target(model, df)
+    cov = [np.cov(x.T, ddof=0) for x in (df.iloc[:40], df.iloc[40:])]
+    values = {
+        "class_logit": np.array([np.log(40 / 150), 0.0]),
+        "item_intercept": np.array([df.iloc[:40].mean(), df.iloc[40:].mean()]),
+        "item_sd": np.array([np.sqrt(np.diag(s)) for s in cov]),
+        "item_covariance": np.array([s[[0, 0, 1], [1, 2, 2]] for s in cov]),
+    }
+    there, limits = bm.log_likelihood(model, df, values), ranges(data)
+    given, drawn = (
+        run_start(Task(data, limits, Start(k, data.pack(values), origin=o), 1, None))
+        for k, o in enumerate(("given", "random"))
+    )
+    assert given.short >= there - 1e-8
+    assert drawn.short < there - 10
 
 
 def test_a_matrix_that_is_none_has_no_log_likelihood_and_ends_no_evaluation(profiles):

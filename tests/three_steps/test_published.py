@@ -90,9 +90,11 @@ def test_ml_of_two_outcomes_and_the_class(maths):
 def test_bch_of_two_outcomes_and_the_class(maths):
     """Estimates and errors are the published ones; the log-likelihood, -12744.043 in print, is -12745.780 here.
 
-    The published run has weights with three decimals, which sum to 2674.568, not to 2675: with exactly those weights
-    the maximum is -12743.675. Roundings of the errors, of their logits or of both make -12743.675 to -12749.063, none
-    of them -12744.043: what the other .37 is, is not known.
+    The published run has weights with three decimals. In 432 rows they sum to .999; the printed class counts are those
+    of rows divided by their sums (434.717 in the second class, where the weights as they are have 434.200), and at the
+    printed estimates the log-likelihood is -12745.937 with these and -12743.675 with the weights as they are. The
+    printed value is neither, nor one with a part of it (classes, squares, determinants, constants) by the one and the
+    rest by the other. What is compared between models, estimates, errors and the Wald test, does not depend on it.
     """
     fit, df = maths
     found = bm.three_step(
