@@ -253,11 +253,13 @@ def _effect_scales(data: Target) -> dict[str, float]:
     out: dict[str, float] = {}
     for r in data.model.responses:
         y = data.responses[r.name]
-        sd = [float(np.nanstd(y[:, k] if r.of_outcomes else y)) for k in range(len(r.items))]
+        sd = np.nanstd(y, axis=0) if r.of_outcomes else np.full(len(r.items), np.nanstd(y))
         for t in r.predictor if r.family.kind == "real" else ():
             if t.effects and not data.packing.estimated[t.parameter.name].any():  # u itself, not a loading on it
                 each = _covariate_sds(t, data).ravel() if t.covariates else np.ones(1)
-                out |= {e: START_SD * sd[i] / float(each[min(k, len(each) - 1)]) for e, i, k in r.coefficients(t)}
+                out |= {
+                    e: START_SD * float(sd[i]) / float(each[min(k, len(each) - 1)]) for e, i, k in r.coefficients(t)
+                }
     return out | with_parts(data, {name: START_SD * unit for name, (_, unit) in of_sums(data).items()})
 
 

@@ -178,10 +178,11 @@ def test_every_formula_takes_the_same_path(place):
 
 
 def test_an_outcome_is_one_column():
-    for formula in ("y1 + y2 ~ 1", "log(y) ~ x", "y - z ~ x", "a:b ~ x"):
+    for formula in ("y1 * y2 ~ 1", "log(y) ~ x", "y - z ~ x", "a:b ~ x", "y + log(z) ~ x"):
         with pytest.raises(ValueError, match=r"expected the name of one column"):
             regression_mixture(formula)
     assert regression_mixture("`pre-test` ~ 1").items == ("pre-test",)
+    assert regression_mixture("`pre + test` + y ~ 1; z ~ x").items == ("pre + test", "y", "z")
     with pytest.raises(ValueError, match=r"'~' or '\|'"):
         regression_mixture("y ~ x ~ z")
 

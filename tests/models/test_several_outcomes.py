@@ -433,6 +433,18 @@ def test_a_covariate_may_be_missing_where_its_outcome_is(whole):
         bm.fit(regression_mixture("y1 ~ x; y2 ~ x + z"), df, **FIT)
 
 
+def test_a_matrix_of_a_class_may_not_collapse(whole):
+    model = regression_mixture("y1 + y2 ~ x", 2, variance="class", residual_covariance="class")
+    data = target(model, whole)
+    limits, theta = ranges(data), point(data)
+    assert [(m.items, m.classes, m.by_class) for m in limits.matrices] == [(("y1", "y2"), ("C",), True)]
+    assert not limits.lost(theta[None])[0]
+    values = values_at(data, theta)
+    sd = values["residual_sd"]
+    values["residual_covariance"] = (sd[0] * sd[1])[None] * np.array([[0.0, 1 - 1e-9]])
+    assert limits.lost(data.pack(values)[None])[0]  # a class whose outcomes are on a line
+
+
 # what is made of a fit ----------------------------------------------------------------------------
 
 
