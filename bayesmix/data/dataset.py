@@ -164,10 +164,10 @@ class Dataset:
         out = self.sampling.units.take(self.unit_rows)
         return out if self.cluster_of_row is None else replace(out, times=np.ones(len(out.times)))
 
-    def with_row_weights(self, weight: Array) -> Dataset:
-        """The same rows with other scaled weights of a survey: those of a replicate."""
+    def replicate(self, k: int) -> Dataset:
+        """The same rows under the replicate weights number `k`."""
         assert self.sampling is not None
-        return replace(self, sampling=replace(self.sampling, weight=weight))
+        return replace(self, sampling=self.sampling.replicate(k, self.cluster_of_row))
 
     def reads(self, model: Model) -> bool:
         """Whether another model reads columns that these rows have been encoded from, in the same way."""
