@@ -156,7 +156,9 @@ class Sampling:
             replicates = _replicates(columns, df, seen)
             if held.cluster_weights and cluster is not None:
                 for c, x in zip(columns, replicates, strict=True):
-                    _check_constant(_replicates_of_clusters(c), x[seen], cluster[seen], df[model.cluster][seen], "cluster")
+                    _check_constant(
+                        _replicates_of_clusters(c), x[seen], cluster[seen], df[model.cluster][seen], "cluster"
+                    )
             said |= _of_replicates(held, columns, replicates)
         return cls(weight, of_cluster, units, replicates, said, raw, between)
 
