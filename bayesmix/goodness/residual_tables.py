@@ -14,10 +14,12 @@ from bayesmix.checks import one_of
 from bayesmix.data import Priors
 from bayesmix.goodness.judged import Judged
 from bayesmix.goodness.pairs import AGAINST, Against, Compared
-from bayesmix.goodness.replications import Draws, Replicated, refitted, share_of
+from bayesmix.goodness.replications import NO_BOOTSTRAP, Draws, Replicated, refitted, share_of
+from bayesmix.goodness.weighted_residuals import Weighted
 from bayesmix.layout import Section, Table, make_table, number, to_text
 from bayesmix.results import Fit
 from bayesmix.results.estimates import check_result
+from bayesmix.spec import refuse_survey
 from bayesmix.typing import Array
 
 SHOWN = 20
@@ -97,7 +99,8 @@ class Residuals:
         """What is printed: the largest residuals of each kind."""
         body = [_table("Items", self.univariate, self.univariate["z"].abs(), self.replications)]
         if len(self.pairs):
-            body.append(_table("Pairs of categorical items", self.pairs, self.pairs["Pearson / df"], self.replications))
+            shown = self.pairs.drop(columns="log-likelihood") if "corrected" in self.pairs else self.pairs
+            body.append(_table("Pairs of categorical items", shown, shown["Pearson / df"], self.replications))
         if len(self.numbers):
             title = "Variances and covariances of numbers"
             body.append(_table(title, self.numbers, self.numbers["z"].abs(), self.replications))
@@ -196,8 +199,12 @@ def residuals(
     check_result(result)
     one_of("against", against, AGAINST)
     if isinstance(result, Fit):
+        refuse_survey(result.model.survey if bootstrap else None, "bootstrap=", NO_BOOTSTRAP)
         judged = Judged.of(result, df)
-        found = _tables(Compared.of(judged, against))
+        compared = Compared.of(judged, against)
+        found = _tables(compared)
+        if result.model.survey:
+            return _by_design(Weighted.of(compared), found)
         if not bootstrap:
             return found
         made = refitted(
@@ -217,6 +224,17 @@ def _tables(found: Compared) -> Residuals:
     numbers = found.numbers() if len(columns.numeric) else pd.DataFrame()
     out = Residuals(found.univariate(), pairs, cells, numbers, found.mixed(), found.against)
     return replace(out, notes=tuple(_notes(found, out)))
+
+
+def _by_design(weighted: Weighted, found: Residuals) -> Residuals:
+    """The tables of a weighted sample: with z and p by its design."""
+    pairs, cells = weighted.pairs() if len(found.pairs) else (found.pairs, found.cells)
+    numbers = weighted.numbers() if len(found.numbers) else found.numbers
+    notes = tuple(weighted.notes(list(found.notes)))
+    return replace(
+        found, univariate=weighted.univariate(), pairs=pairs, cells=cells, numbers=numbers, mixed=weighted.mixed(),
+        notes=notes,
+    )  # fmt: skip
 
 
 def _notes(found: Compared, out: Residuals) -> list[str]:
