@@ -2,11 +2,11 @@
 
     python data/survey_steps.py [replications]
 
-A population of 400 clusters of 30 persons is drawn once for each replication. A person is of the second of two classes
+A population of 400 clusters of 40 persons is drawn once for each replication. A person is of the second of two classes
 with the logit -0.4 + u + 0.6 x, u and x standard normal but for the SD 0.7 of u, which is that of the cluster. Five
 binary items measure the classes; y = 1[second class] + 0.5 x + e, e with the SD 0.5. Clusters with u > 0 are drawn
-three times as often as others, and in these persons of the second class with x > 0 three times as often as others:
-about 100 clusters and 900 persons.
+three times as often as others, and in these persons of the second class with x > 0 twice as often as others: about 100
+clusters and 1,300 persons.
 
 Step one is the two-level latent class model, with ``weights=`` and ``cluster_weights=`` or without. The last step has
 the slope of x on the class, and the mean of y in the second class. True values: "two-step" has the slope given the
@@ -31,7 +31,7 @@ import bayesmix as bm
 
 FOLDER = Path(__file__).parent / "studies"
 ITEMS = list("abcde")
-QUICK = {"starts": 4, "finals": 2, "rounds": 1, "budget": 0.0, "simpler": False, "progress": False}
+QUICK = {"starts": 2, "finals": 1, "rounds": 1, "budget": 0.0, "simpler": False, "progress": False}
 SLOPES = np.array([[1.8, 1.4, 1.9, 1.2, 1.5], [-1.5, -1.9, -1.2, -1.7, -1.4]])
 INTERCEPT, SD, SLOPE = -0.4, 0.7, 0.6
 
@@ -39,12 +39,12 @@ INTERCEPT, SD, SLOPE = -0.4, 0.7, 0.6
 def sample(seed: int) -> pd.DataFrame:
     """Clusters are drawn by their effects, persons by class and covariate."""
     rng = np.random.default_rng([seed, 3])
-    g = np.repeat(np.arange(400), 30)
+    g = np.repeat(np.arange(400), 40)
     u, x = SD * rng.normal(size=400), rng.normal(size=len(g))
     c = (rng.random(len(g)) < special.expit(INTERCEPT + u[g] + SLOPE * x)).astype(int)
     y = c + 0.5 * x + 0.5 * rng.normal(size=len(g))
     df = pd.DataFrame((rng.random((len(g), 5)) < special.expit(SLOPES[c])).astype(int), columns=ITEMS)
-    between, within = np.where(u > 0, 0.39, 0.13), np.where((c == 1) & (x > 0), 0.6, 0.2)
+    between, within = np.where(u > 0, 0.39, 0.13), np.where((c == 1) & (x > 0), 0.5, 0.25)
     kept = (rng.random(400) < between)[g] & (rng.random(len(g)) < within)
     return df.assign(g=g, x=x, y=y, v=1 / within, bw=1 / between[g])[kept].reset_index(drop=True)
 

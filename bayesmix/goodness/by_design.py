@@ -133,8 +133,8 @@ class ByDesign:
         own = self.scale * each[data.pattern_of[seen]]
         if data.clusters is not None:
             total = np.zeros((len(data.clusters), each.shape[1]))
-            np.add.at(total, np.asarray(rows.cluster_of_row)[seen], own * rows.weights[seen, None])
-            own = total
+            np.add.at(total, np.asarray(rows.cluster_of_row)[seen], own * rows.shares[seen, None])
+            own = total / rows.cluster_weights[:, None]
         own = own - self._influence @ slopes
         if not len(sampling.replicates):
             return units.variance(own * self._outer(rows)[:, None])

@@ -99,7 +99,9 @@ class Residuals:
         """What is printed: the largest residuals of each kind."""
         body = [_table("Items", self.univariate, self.univariate["z"].abs(), self.replications)]
         if len(self.pairs):
-            shown = self.pairs.drop(columns="log-likelihood") if "corrected" in self.pairs else self.pairs
+            shown = self.pairs
+            if "corrected" in shown:  # in the width of a page
+                shown = shown.drop(columns="log-likelihood").rename(columns={"corrected df": "its df"})
             body.append(_table("Pairs of categorical items", shown, shown["Pearson / df"], self.replications))
         if len(self.numbers):
             title = "Variances and covariances of numbers"
