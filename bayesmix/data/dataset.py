@@ -138,8 +138,8 @@ class Dataset:
     def shares(self) -> Array:
         """How often each row counts in what is said of the population: by the weight of its cluster too.
 
-        Weights that were scaled within clusters are taken as they came: scaled ones would let clusters of which much was
-        drawn count for more than they are. They add up as the scaled ones do.
+        Weights that were scaled within clusters are taken as they came: scaled ones would let clusters of which much
+        was drawn count for more than they are. They add up as the scaled ones do.
         """
         if self.sampling is None or self.sampling.cluster_weight is None:
             return self.weights

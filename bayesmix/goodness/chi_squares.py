@@ -38,7 +38,8 @@ class GoodnessOfFit:
     ----------
     table : pandas.DataFrame
         Rows `Pearson` and `G-squared`, and `MCAR` where answers are missing: `value`, `df`, `p` by the chi-square
-        distribution, and `bootstrap p` or `posterior predictive p` where they were asked for.
+        distribution, and `bootstrap p` or `posterior predictive p` where they were asked for. With the design of a
+        survey `corrected`, `corrected df` and the p of these.
     cells : int
         Cells of the table.
     n : float
@@ -107,6 +108,13 @@ def goodness_of_fit(
     those of the individuals; in both cases the statistics have no chi-square distribution, `df` and `p` are missing,
     and p values are by `bootstrap` or of a posterior.
 
+    With the design of a survey (:func:`bayesmix.survey`) individuals count by their weights, which sum to their number.
+    The statistics are corrected for the design and for estimated parameters to the second order, Rao and Scott (1984):
+    X^2 sum l / sum l^2 with (sum l)^2 / sum l^2 degrees of freedom, l the eigenvalues of diag(1 / E) V and V the
+    covariance matrix of the residuals O - E under the design; as F where the design has degrees of freedom, Thomas and
+    Rao (1987). `df` is missing; `corrected`, `corrected df` and `p` are there, with clusters and covariates too. Where
+    answers are missing, "complete" has them and "mar" has not.
+
     Parameters
     ----------
     result : Fit or xarray.DataTree
@@ -142,7 +150,7 @@ def goodness_of_fit(
     ------
     ValueError
         No categorical items, other data than those of the fit, a collapsed fit, a posterior without replicated data,
-        nobody who answered all items, or "mar" where it cannot be had.
+        nobody who answered all items, "mar" where it cannot be had, or a bootstrap with the design of a survey.
     KeyboardInterrupt
         Interrupted before two replications were finished.
 
@@ -151,6 +159,10 @@ def goodness_of_fit(
     >>> found = bm.goodness_of_fit(fit, df, bootstrap=5, progress=False)
     >>> found.table.index.to_list(), len(found.replications)
     (['Pearson', 'G-squared'], 5)
+    >>> heavy = df.assign(w=[1.0, 3.0] * 100)
+    >>> weighted = bm.fit(model, heavy, weights="w", starts=2, rounds=1, progress=False)
+    >>> bm.goodness_of_fit(weighted, heavy).table.columns.to_list()
+    ['value', 'df', 'p', 'corrected', 'corrected df']
     """
     check_result(result)
     if missing is not None:

@@ -42,12 +42,13 @@ class Residuals:
         A row a category of an item, or its mean: `n`, `observed`, `expected`, `residual`, `z`.
     pairs : pandas.DataFrame
         A row a pair of categorical items: `n`, chi-squares `Pearson` and `log-likelihood` of its two-way table,
-        `df` = (a - 1)(b - 1), `Pearson / df`, the `largest |z|` of a cell, and `p` where it was asked for.
+        `df` = (a - 1)(b - 1), `Pearson / df`, the `largest |z|` of a cell, and `p` where it was asked for. With the
+        design of a survey `corrected`, `corrected df` and the p of these.
     cells : pandas.DataFrame
         A row a cell of these tables: `n`, `observed`, `expected` (numbers of individuals), `z`.
     numbers : pandas.DataFrame
         Variances and covariances of items that are numbers: a row a pair and a level, `within` and `between`
-        clusters where there are some.
+        clusters where there are some, `total` with the design of a survey.
     mixed : pandas.DataFrame
         Means of a number by the categories of another item.
     against : {"mar", "pairwise"}
@@ -159,6 +160,11 @@ def residuals(
     they tend to be smaller. `bootstrap` has p values that know this. z does not either; of clusters it is by sums over
     these, which may depend as they like.
 
+    With the design of a survey (:func:`bayesmix.survey`) individuals count by their weights, which sum to their number.
+    z is in standard errors of the design, estimated parameters taken into account, and `p` of a pair is that of
+    Pearson's chi-square, corrected as in :func:`bayesmix.goodness_of_fit`. Where answers are missing, "pairwise" has
+    both and "mar" those of single items alone. Covariances of numbers are those of individuals, whatever their cluster.
+
     Parameters
     ----------
     result : Fit or xarray.DataTree
@@ -186,7 +192,7 @@ def residuals(
     ------
     ValueError
         Other data than those of the fit, a collapsed fit, a posterior without replicated data, or numbers of which some
-        are missing and that have no unrestricted covariance matrix.
+        are missing and that have no unrestricted covariance matrix, or a bootstrap with the design of a survey.
     KeyboardInterrupt
         Interrupted before two replications were finished.
 
