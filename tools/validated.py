@@ -284,8 +284,8 @@ def _weights() -> Iterator[str]:
     numbers = ("truth", "mean", "SD", "mean SE", "95% intervals cover")
     yield _of_samples("survey_weights", ("design", "way", "parameter"), ("sample of", "weights", "parameter", *numbers))
     yield (
-        "Three steps in samples whose clusters and rows were drawn by effects, classes and a covariate, with the weights "
-        "of both levels and without them: `data/survey_steps.py`."
+        "Three steps in samples whose clusters and rows were drawn by effects, classes and a covariate, with the "
+        "weights of both levels and without them: `data/survey_steps.py`."
     )
     yield _of_samples("survey_steps", ("method", "way", "quantity"), ("method", "weights", "quantity", *numbers))
 
