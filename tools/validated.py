@@ -281,17 +281,27 @@ def _weights() -> Iterator[str]:
         "Samples whose rows, or clusters and rows, were drawn by what they answered, and estimates without weights and "
         "by each way of scaling them. `data/survey_weights.py` makes the numbers, `data/studies/` keeps them."
     )
+    numbers = ("truth", "mean", "SD", "mean SE", "95% intervals cover")
+    yield _of_samples("survey_weights", ("design", "way", "parameter"), ("sample of", "weights", "parameter", *numbers))
+    yield (
+        "Three steps in samples whose clusters and rows were drawn by effects, classes and a covariate, with the "
+        "weights of both levels and without them: `data/survey_steps.py`."
+    )
+    yield _of_samples("survey_steps", ("method", "way", "quantity"), ("method", "weights", "quantity", *numbers))
+
+
+def _of_samples(name: str, keys: tuple[str, str, str], head: tuple[str, ...]) -> str:
+    """Lay out a table of a study of samples."""
     rows = [
         (
-            r["design"],
-            r["way"],
-            f"`{r['parameter']}`",
+            r[keys[0]],
+            r[keys[1]],
+            f"`{r[keys[2]]}`",
             *(f"{r[k]:.3f}" for k in ("truth", "mean", "sd", "se", "coverage")),
         )
-        for _, r in pd.read_csv(ROOT / "data" / "studies" / "survey_weights.csv").iterrows()
+        for _, r in pd.read_csv(ROOT / "data" / "studies" / f"{name}.csv").iterrows()
     ]
-    head = ("sample of", "weights", "parameter", "truth", "mean", "SD", "mean SE", "95% intervals cover")
-    yield markdown(rows, head)
+    return markdown(rows, head)
 
 
 def _cell(x: float) -> str:

@@ -136,11 +136,17 @@ class Dataset:
 
     @property
     def shares(self) -> Array:
-        """How often each row counts in what is said of the population: by the weight of its cluster too."""
+        """How often each row counts in what is said of the population: by the weight of its cluster too.
+
+        Weights that were scaled within clusters are taken as they came: scaled ones would let clusters of which much
+        was drawn count for more than they are. They add up as the scaled ones do.
+        """
         if self.sampling is None or self.sampling.cluster_weight is None:
             return self.weights
         owner = np.asarray(self.cluster_of_row)
-        return np.where(owner >= 0, self.weights * self.sampling.cluster_weight[owner], 0.0)
+        of_cluster = np.where(owner >= 0, self.sampling.cluster_weight[owner], 0.0)
+        product = self.freq * self.sampling.raw * of_cluster
+        return product * ((self.weights @ of_cluster) / product.sum())
 
     @property
     def cluster_weights(self) -> Array:
@@ -164,10 +170,10 @@ class Dataset:
         out = self.sampling.units.take(self.unit_rows)
         return out if self.cluster_of_row is None else replace(out, times=np.ones(len(out.times)))
 
-    def with_row_weights(self, weight: Array) -> Dataset:
-        """The same rows with other scaled weights of a survey: those of a replicate."""
+    def replicate(self, k: int) -> Dataset:
+        """The same rows under the replicate weights number `k`."""
         assert self.sampling is not None
-        return replace(self, sampling=replace(self.sampling, weight=weight))
+        return replace(self, sampling=self.sampling.replicate(k, self.cluster_of_row))
 
     def reads(self, model: Model) -> bool:
         """Whether another model reads columns that these rows have been encoded from, in the same way."""

@@ -107,7 +107,7 @@ class Sampling:
         Scaled.
     units : Units
     replicates : array (replicate, row)
-        Replicate weights, scaled by the factor of the weights.
+        Replicate weights as they came; those of clusters at each of their rows.
     said : dict
         What was done, in plain values: what a fit keeps.
     raw, between : array (row,)
@@ -145,8 +145,6 @@ class Sampling:
             What came, what was expected, and what to do.
         """
         held = model.survey
-        if held.replicate_weights and model.varies_between:
-            raise ValueError("Replicate weights came for a model with something latent in clusters: see bm.survey.")
         between = _cluster_weights(held, df, seen, cluster, model.cluster)
         weight, of_cluster, more = _scaled(model, raw, between, freq, seen, cluster)
         said: dict[str, Any] = {k: getattr(held, k) for k in ("weights", "strata", "psu", "fpc", "cluster_weights")}
@@ -155,9 +153,31 @@ class Sampling:
         replicates = np.zeros((0, 0))
         if held.replicate_weights:
             columns = replicate_columns(held, df)
-            replicates = _replicates(columns, df, seen) * more["factor"]
+            replicates = _replicates(columns, df, seen)
+            if held.cluster_weights and cluster is not None:
+                for c, x in zip(columns, replicates, strict=True):
+                    _check_constant(
+                        _replicates_of_clusters(c), x[seen], cluster[seen], df[model.cluster][seen], "cluster"
+                    )
             said |= _of_replicates(held, columns, replicates)
         return cls(weight, of_cluster, units, replicates, said, raw, between)
+
+    def replicate(self, k: int, cluster: NDArray | None) -> Self:
+        """The same rows under the replicate weights number `k`.
+
+        Parameters
+        ----------
+        k : int
+        cluster : array of int (row,), optional
+            The cluster of each row, -1 where it is left out.
+        """
+        own = self.replicates[k]
+        if self.cluster_weight is not None and cluster is not None:
+            of_cluster = np.zeros(len(self.cluster_weight))
+            np.maximum.at(of_cluster, cluster[cluster >= 0], own[cluster >= 0])
+            return replace(self, cluster_weight=of_cluster * self.said.get("cluster_factor", 1.0))
+        own = own if self.between is None else own * self.raw
+        return replace(self, weight=own * self.said["factor"])
 
     def under(self, model: Model, freq: Array, seen: NDArray, cluster: NDArray | None) -> Self:
         """The same design for another model of the rows, with or without something latent in clusters."""
@@ -408,6 +428,10 @@ def replicate_columns(held: Survey, df: pd.DataFrame) -> list[str]:
             "after it: give what two or more of their names begin with, or their names."
         )
     return sorted(found, key=lambda c: int(re.findall(r"\d+", c)[-1]))
+
+
+def _replicates_of_clusters(column: str) -> str:
+    return f"The replicate weights '{column}', which are those of clusters beside cluster_weights="
 
 
 def _replicates(columns: Sequence[str], df: pd.DataFrame, seen: NDArray) -> Array:

@@ -81,9 +81,17 @@ class Cells:
         out, step = np.zeros(len(y)), max(AT_ONCE // max(len(y), 1), 1)
         for k in range(0, len(used), step):
             some = used[k : k + step]
-            each = self._probabilities(np.repeat(rows[some], len(y)), np.tile(y, (len(some), 1)))
-            out += weight[some] @ each.reshape(len(some), len(y))
+            out += weight[some] @ self._of_people(rows[some], y)
         return out
+
+    def of_patterns(self, y: Array) -> Array:
+        """The probability of answers (row, item) with the covariates of each pattern of the data, (pattern, row)."""
+        rows, which = self._people
+        return self._of_people(rows, y)[which]
+
+    def _of_people(self, rows: NDArray[np.int64], y: Array) -> Array:
+        each = self._probabilities(np.repeat(rows, len(y)), np.tile(y, (len(rows), 1)))
+        return each.reshape(len(rows), len(y))
 
     def _probabilities(self, rows: NDArray[np.int64], y: Array) -> Array:
         """Of answers, with the covariates, groups and known classes of rows of the data."""

@@ -16,11 +16,13 @@ from bayesmix.checks import one_of
 from bayesmix.data import Priors
 from bayesmix.goodness.judged import Judged
 from bayesmix.goodness.pattern_tables import MISSING, Missing, Table, check_table, p_of
-from bayesmix.goodness.replications import Draws, Replicated, refitted, share_of
+from bayesmix.goodness.replications import NO_BOOTSTRAP, Draws, Replicated, refitted, share_of
 from bayesmix.goodness.unrestricted import has_table
+from bayesmix.goodness.weighted_patterns import WeightedTable
 from bayesmix.layout import Section, make_table, number, p_value, percent, to_text
 from bayesmix.results import Fit
 from bayesmix.results.estimates import check_result
+from bayesmix.spec import refuse_survey
 from bayesmix.typing import Array
 
 NAMES = ("Pearson", "G-squared")
@@ -36,7 +38,8 @@ class GoodnessOfFit:
     ----------
     table : pandas.DataFrame
         Rows `Pearson` and `G-squared`, and `MCAR` where answers are missing: `value`, `df`, `p` by the chi-square
-        distribution, and `bootstrap p` or `posterior predictive p` where they were asked for.
+        distribution, and `bootstrap p` or `posterior predictive p` where they were asked for. With the design of a
+        survey `corrected`, `corrected df` and the p of these.
     cells : int
         Cells of the table.
     n : float
@@ -69,6 +72,7 @@ class GoodnessOfFit:
         """What is printed."""
         shown = self.table.dropna(axis=1, how="all")
         ways = {"value": number, "df": lambda x: "-" if pd.isna(x) else str(int(x))}
+        ways |= dict.fromkeys(("corrected", "corrected df"), number)
         ways["posterior predictive p"] = partial(share_of, n=len(self.replications))
         rows = [(str(k), *(ways.get(str(c), p_value)(r[c]) for c in shown.columns)) for k, r in shown.iterrows()]
         words = [f"{number(self.n, 0)} individuals, {self.cells:,} cells.", *self.notes]
@@ -103,6 +107,13 @@ def goodness_of_fit(
     individual. Of clusters it is that of a random member of a random cluster, and of covariates it is averaged over
     those of the individuals; in both cases the statistics have no chi-square distribution, `df` and `p` are missing,
     and p values are by `bootstrap` or of a posterior.
+
+    With the design of a survey (:func:`bayesmix.survey`) individuals count by their weights, which sum to their number.
+    The statistics are corrected for the design and for estimated parameters to the second order, Rao and Scott (1984):
+    X^2 sum l / sum l^2 with (sum l)^2 / sum l^2 degrees of freedom, l the eigenvalues of diag(1 / E) V and V the
+    covariance matrix of the residuals O - E under the design; as F where the design has degrees of freedom, Thomas and
+    Rao (1987). `df` is missing; `corrected`, `corrected df` and `p` are there, with clusters and covariates too. Where
+    answers are missing, "complete" has them and "mar" has not.
 
     Parameters
     ----------
@@ -139,7 +150,7 @@ def goodness_of_fit(
     ------
     ValueError
         No categorical items, other data than those of the fit, a collapsed fit, a posterior without replicated data,
-        nobody who answered all items, or "mar" where it cannot be had.
+        nobody who answered all items, "mar" where it cannot be had, or a bootstrap with the design of a survey.
     KeyboardInterrupt
         Interrupted before two replications were finished.
 
@@ -148,11 +159,16 @@ def goodness_of_fit(
     >>> found = bm.goodness_of_fit(fit, df, bootstrap=5, progress=False)
     >>> found.table.index.to_list(), len(found.replications)
     (['Pearson', 'G-squared'], 5)
+    >>> heavy = df.assign(w=[1.0, 3.0] * 100)
+    >>> weighted = bm.fit(model, heavy, weights="w", starts=2, rounds=1, progress=False)
+    >>> bm.goodness_of_fit(weighted, heavy).table.columns.to_list()
+    ['value', 'df', 'p', 'corrected', 'corrected df']
     """
     check_result(result)
     if missing is not None:
         one_of("missing", missing, MISSING)
     if isinstance(result, Fit):
+        refuse_survey(result.model.survey if bootstrap else None, "bootstrap=", NO_BOOTSTRAP)
         judged = Judged.of(result, df)
         way, notes = _way(judged, missing)
         made = None
@@ -219,6 +235,8 @@ def _statistics(judged: Judged, missing: Missing) -> Array:
 
 
 def _of_fit(fit: Fit, table: Table, notes: list[str], made: Replicated | None) -> GoodnessOfFit:
+    if fit.model.survey:
+        return _of_design(fit, table, notes)
     found, judged = table.chi_squares(), table.judged
     notes = [*notes, *_on_distribution(judged)]
     if table.groups > 1:
@@ -239,6 +257,38 @@ def _of_fit(fit: Fit, table: Table, notes: list[str], made: Replicated | None) -
     small, least = table.small(found.n)
     notes += _on_sparseness(small, least, out, made is not None)
     return GoodnessOfFit(out, table.cells, found.n, small, replications, failed, tuple(notes))
+
+
+def _of_design(fit: Fit, table: Table, notes: list[str]) -> GoodnessOfFit:
+    """Chi-squares of weighted numbers, corrected for the design."""
+    found, weighted = table.chi_squares(), WeightedTable(table)
+    values = [found.pearson, found.likelihood]
+    out = pd.DataFrame({"value": values}, index=list(NAMES))
+    out["df"], out["p"] = pd.array([pd.NA, pd.NA], dtype="Int64"), np.nan
+    notes = [n for n in notes if not n.startswith("MCAR")]
+    notes.append(f"Numbers are weighted and sum to the number of individuals ({fit.model.survey.words}).")
+    if table.groups > 1:
+        notes.append(f"Sums over a table for each of the {table.groups} groups of '{fit.model.group}'.")
+    if judged_apart := _on_distribution(table.judged):
+        notes.append(judged_apart[0].split(". ")[0].split(":")[0] + ".")
+    small, least = table.small(found.n)
+    if why := weighted.refused:
+        notes.append(f"No p value: {why}.")
+    else:
+        corrected = weighted.corrected(values)
+        out["corrected"], out["corrected df"] = [c.value for c in corrected], [c.df for c in corrected]
+        out["p"] = [c.p for c in corrected]
+        notes.append("Corrected for the design and for estimated parameters, second order (Rao and Scott, 1984).")
+        nu = fit.design_df
+        if nu is not None and table.cells > nu:
+            notes.append(
+                f"The table has more cells ({table.cells:,}) than the design has degrees of freedom ({nu}):\n"
+                "go by pairs, bm.residuals(fit, df)."
+            )
+    notes += _on_sparseness(small, least, out, replicated=False)
+    if small > FEW and not weighted.refused:
+        notes.append("The table is SPARSE: p is not to be trusted; look at pairs of items, bm.residuals(fit, df).")
+    return GoodnessOfFit(out, table.cells, found.n, small, notes=tuple(notes))
 
 
 def _parameters_of_categories(fit: Fit, judged: Judged) -> int | None:

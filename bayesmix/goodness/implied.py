@@ -162,6 +162,23 @@ class Implied:
         above, given = self.given_cluster(some)
         return (above[..., None] * given).sum(axis=1)
 
+    def products(self, a: NDArray[np.int64], b: NDArray[np.int64]) -> Array:
+        """E f_a f_b of each individual for columns `a` and `b`, (individual or 1, a, b)."""
+        n = max(len(self.above), len(self.within), len(self.values))
+        shape = (n, self.above.shape[1], self.within.shape[2])
+        p = np.broadcast_to(self.above[:, :, None] * self.within, shape)
+        x, y, square = (np.broadcast_to(k, (*shape, k.shape[-1])) for k in self._columns_of(a, b))
+        out = np.einsum("ius,iusa,iusb->iab", p, x, y, optimize=True)
+        wide = len(self.columns.item)
+        beside = self.beside.reshape(*self.beside.shape[:-1], wide, wide)[..., a[:, None], b]
+        out = out + np.einsum("ius,iusab->iab", p, np.broadcast_to(beside, (*shape, len(a), len(b))), optimize=True)
+        own = np.einsum("ius,iusa->ia", p, square, optimize=True)
+        same = self.columns.item[a][:, None] == self.columns.item[b]
+        return np.where(same, own[:, :, None] * (a[:, None] == b), out)
+
+    def _columns_of(self, a: NDArray[np.int64], b: NDArray[np.int64]) -> tuple[Array, Array, Array]:
+        return self.values[..., a], self.values[..., b], self.squares[..., a]
+
     def given_cluster(self, some: NDArray[np.int64]) -> tuple[Array, Array]:
         """P(u) and m(u) of `some` individuals: (individual or 1, u), (individual or 1, u, column)."""
         above, within, values, _ = self._of(some)

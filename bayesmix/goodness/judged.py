@@ -15,7 +15,7 @@ from bayesmix.data import Dataset, as_frame, check_same
 from bayesmix.data.identity import identity
 from bayesmix.graph import Problem
 from bayesmix.results import Fit, unmerged
-from bayesmix.spec import GROUP, Nodes, refuse_survey
+from bayesmix.spec import GROUP, Nodes
 from bayesmix.typing import Array
 
 
@@ -69,6 +69,8 @@ class Judged:
         y = np.concatenate([data.responses[r.name] for r in data.model.responses], axis=1)
         owner = data.arrays["cluster_of"].values if data.clusters is not None else None
         counts = np.asarray(data.counts, dtype=float)
+        if data.rows.sampling is not None:
+            counts = _weighted(data)
         if self.group is not None:
             counts = np.where(data.arrays["group_of_individual"].values == self.group, counts, 0.0)
         return Answers(Columns.of(data), y, counts, owner)
@@ -89,13 +91,6 @@ class Judged:
         return bool(self.data.model.covariates or self.data.model.known)
 
 
-GOODNESS = (
-    "weighted counts are no multinomial sample, so that neither chi-squares nor z values mean what they say; compare "
-    "the weighted shares of the answers with fit.probabilities, or fit without the design and judge that model."
-)
-"""Why nothing is judged under the design of a survey."""
-
-
 def check_sound(fit: object) -> None:
     """Refuse what is no fit, and one whose log-likelihood means nothing.
 
@@ -111,7 +106,13 @@ def check_sound(fit: object) -> None:
             "Every start of this fit collapsed: a residual SD ran down to its floor, and nothing that follows from it "
             "means anything. Take variance='equal', or fewer classes."
         )
-    refuse_survey(fit.model.survey, "A judgement of fit", GOODNESS)
+
+
+def _weighted(data: Problem) -> Array:
+    """The weights of the individuals of each pattern, of both levels, which sum to the number of individuals."""
+    seen, rows = data.rows.seen, data.rows
+    out = np.bincount(data.pattern_of[seen], rows.shares[seen], len(data.counts))
+    return out * (rows.freq[seen].sum() / out.sum())
 
 
 @dataclass(frozen=True)
@@ -181,7 +182,7 @@ class Answers:
     y : array (pattern, item)
         Codes of categories, or numbers; NaN where missing.
     counts : array (pattern,)
-        Individuals of each.
+        Individuals of each; by their weights, where there is the design of a survey.
     owner : array of int (pattern,), optional
         The cluster of each.
     """

@@ -279,6 +279,8 @@ class Compared:
         return pd.concat(parts)
 
     def _levels(self) -> dict[str, Level]:
+        if self.answers.owner is not None and self.judged.data.rows.sampling is not None:
+            return {"total": self._single_level()}
         if self.answers.owner is not None:
             return dict(zip(("within", "between"), within_between(self.answers, self.implied), strict=True))
         return {"": self._single_level()}

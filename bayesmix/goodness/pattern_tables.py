@@ -211,7 +211,9 @@ def response_patterns(fit: Fit, df: pd.DataFrame, top: int | None = 20) -> pd.Da
 
     The expected number of a row of answers y is the sum of P(y) over the individuals who answered the same items, P
     the likelihood of one individual: of clusters that of a random member of a random cluster, and given the
-    covariates of each. The standardised residual is (observed - expected) / sqrt(expected (1 - expected / n)).
+    covariates of each. The standardised residual is (observed - expected) / sqrt(expected (1 - expected / n)). With the
+    design of a survey individuals count by their weights, which sum to their number, and z is in standard errors of the
+    design, estimated parameters taken into account.
 
     Parameters
     ----------
@@ -249,7 +251,14 @@ def response_patterns(fit: Fit, df: pd.DataFrame, top: int | None = 20) -> pd.Da
     n = table.n[order]
     if table.group is not None:
         out.insert(0, str(fit.model.group), [judged.groups[k] for k in table.group[order]])
-    return out.assign(observed=table.observed[order], expected=table.expected[order], z=table.z[order], n=n)
+    z = table.z[order] if not fit.model.survey else _by_design(judged, table, order)
+    return out.assign(observed=table.observed[order], expected=table.expected[order], z=z, n=n)
+
+
+def _by_design(judged: Judged, table: PatternTable, order: NDArray[np.int64]) -> Array:
+    from bayesmix.goodness.weighted_patterns import standardised  # which knows these tables
+
+    return standardised(judged, table, order)
 
 
 def _labelled(codes: Array, labels: list) -> list:

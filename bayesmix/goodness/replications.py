@@ -24,6 +24,10 @@ from bayesmix.results import RESPONSES, Estimates, Fit
 from bayesmix.spec import Nodes, from_text
 from bayesmix.typing import Array
 
+NO_BOOTSTRAP = (
+    "data that are drawn from the model are no sample by the design; leave it out: p values are corrected for the "
+    "design."
+)
 Statistics = Callable[[Judged], Array]
 """What is computed of data at parameters: a number, or several."""
 

@@ -14,10 +14,12 @@ from bayesmix.checks import one_of
 from bayesmix.data import Priors
 from bayesmix.goodness.judged import Judged
 from bayesmix.goodness.pairs import AGAINST, Against, Compared
-from bayesmix.goodness.replications import Draws, Replicated, refitted, share_of
+from bayesmix.goodness.replications import NO_BOOTSTRAP, Draws, Replicated, refitted, share_of
+from bayesmix.goodness.weighted_residuals import Weighted
 from bayesmix.layout import Section, Table, make_table, number, to_text
 from bayesmix.results import Fit
 from bayesmix.results.estimates import check_result
+from bayesmix.spec import refuse_survey
 from bayesmix.typing import Array
 
 SHOWN = 20
@@ -40,12 +42,13 @@ class Residuals:
         A row a category of an item, or its mean: `n`, `observed`, `expected`, `residual`, `z`.
     pairs : pandas.DataFrame
         A row a pair of categorical items: `n`, chi-squares `Pearson` and `log-likelihood` of its two-way table,
-        `df` = (a - 1)(b - 1), `Pearson / df`, the `largest |z|` of a cell, and `p` where it was asked for.
+        `df` = (a - 1)(b - 1), `Pearson / df`, the `largest |z|` of a cell, and `p` where it was asked for. With the
+        design of a survey `corrected`, `corrected df` and the p of these.
     cells : pandas.DataFrame
         A row a cell of these tables: `n`, `observed`, `expected` (numbers of individuals), `z`.
     numbers : pandas.DataFrame
         Variances and covariances of items that are numbers: a row a pair and a level, `within` and `between`
-        clusters where there are some.
+        clusters where there are some, `total` with the design of a survey.
     mixed : pandas.DataFrame
         Means of a number by the categories of another item.
     against : {"mar", "pairwise"}
@@ -97,7 +100,10 @@ class Residuals:
         """What is printed: the largest residuals of each kind."""
         body = [_table("Items", self.univariate, self.univariate["z"].abs(), self.replications)]
         if len(self.pairs):
-            body.append(_table("Pairs of categorical items", self.pairs, self.pairs["Pearson / df"], self.replications))
+            shown = self.pairs
+            if "corrected" in shown:  # in the width of a page
+                shown = shown.drop(columns="log-likelihood").rename(columns={"corrected df": "its df"})
+            body.append(_table("Pairs of categorical items", shown, shown["Pearson / df"], self.replications))
         if len(self.numbers):
             title = "Variances and covariances of numbers"
             body.append(_table(title, self.numbers, self.numbers["z"].abs(), self.replications))
@@ -154,6 +160,11 @@ def residuals(
     they tend to be smaller. `bootstrap` has p values that know this. z does not either; of clusters it is by sums over
     these, which may depend as they like.
 
+    With the design of a survey (:func:`bayesmix.survey`) individuals count by their weights, which sum to their number.
+    z is in standard errors of the design, estimated parameters taken into account, and `p` of a pair is that of
+    Pearson's chi-square, corrected as in :func:`bayesmix.goodness_of_fit`. Where answers are missing, "pairwise" has
+    both and "mar" those of single items alone. Covariances of numbers are those of individuals, whatever their cluster.
+
     Parameters
     ----------
     result : Fit or xarray.DataTree
@@ -181,7 +192,7 @@ def residuals(
     ------
     ValueError
         Other data than those of the fit, a collapsed fit, a posterior without replicated data, or numbers of which some
-        are missing and that have no unrestricted covariance matrix.
+        are missing and that have no unrestricted covariance matrix, or a bootstrap with the design of a survey.
     KeyboardInterrupt
         Interrupted before two replications were finished.
 
@@ -196,8 +207,12 @@ def residuals(
     check_result(result)
     one_of("against", against, AGAINST)
     if isinstance(result, Fit):
+        refuse_survey(result.model.survey if bootstrap else None, "bootstrap=", NO_BOOTSTRAP)
         judged = Judged.of(result, df)
-        found = _tables(Compared.of(judged, against))
+        compared = Compared.of(judged, against)
+        found = _tables(compared)
+        if result.model.survey:
+            return _by_design(Weighted.of(compared), found)
         if not bootstrap:
             return found
         made = refitted(
@@ -217,6 +232,17 @@ def _tables(found: Compared) -> Residuals:
     numbers = found.numbers() if len(columns.numeric) else pd.DataFrame()
     out = Residuals(found.univariate(), pairs, cells, numbers, found.mixed(), found.against)
     return replace(out, notes=tuple(_notes(found, out)))
+
+
+def _by_design(weighted: Weighted, found: Residuals) -> Residuals:
+    """The tables of a weighted sample: with z and p by its design."""
+    pairs, cells = weighted.pairs() if len(found.pairs) else (found.pairs, found.cells)
+    numbers = weighted.numbers() if len(found.numbers) else found.numbers
+    notes = tuple(weighted.notes(list(found.notes)))
+    return replace(
+        found, univariate=weighted.univariate(), pairs=pairs, cells=cells, numbers=numbers, mixed=weighted.mixed(),
+        notes=notes,
+    )  # fmt: skip
 
 
 def _notes(found: Compared, out: Residuals) -> list[str]:

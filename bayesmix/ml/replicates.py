@@ -76,7 +76,7 @@ def replicate(target: Target, theta: Array, executor: Executor | None = None, pr
     assert sampling is not None
     values = target.natural(theta)
     run = partial(_refit, target=target, values=values)
-    tasks, done = [*enumerate(sampling.replicates)], []
+    tasks, done = [*range(len(sampling.replicates))], []
     try:
         with progress_bar(progress) as advance:
             tick = advance("replicate weights", len(tasks))
@@ -100,12 +100,10 @@ def replicate(target: Target, theta: Array, executor: Executor | None = None, pr
     return Replicates(thetas, np.array([k for k, _ in good]), len(done) - len(good), len(tasks) - len(done))
 
 
-def _refit(task: tuple[int, Array], target: Target, values: Mapping[str, Array]) -> tuple[int, dict[str, Array] | None]:
+def _refit(k: int, target: Target, values: Mapping[str, Array]) -> tuple[int, dict[str, Array] | None]:
     """Estimate under one set of weights; natural parameters, None where there is no maximum."""
-    k, weight = task
     try:
-        rows = target.rows.with_row_weights(weight)
-        data = replace(Target.of(rows, target.nodes or None), smallest_sd=target.smallest_sd)
+        data = replace(Target.of(target.rows.replicate(k), target.nodes or None), smallest_sd=target.smallest_sd)
         theta = data.pack(values)
         for _ in range(2 if is_adaptive(data) else 1):
             theta, value, c = newton(adapt_nodes(data, theta), theta, iterations=STEPS)

@@ -568,6 +568,8 @@ def survey(
         for the average of the other strata; or for its distance from the mean of all, as ``survey.lonely.psu`` of R.
     replicate_weights : sequence of str or str, optional
         Columns of replicate weights, or what their names begin with before a number. The full weight is part of them.
+        Of a model with something latent in clusters they are replicates of `cluster_weights`, equal within each
+        cluster: replicates leave out or repeat whole clusters, and rows within these keep their weights.
     method : {"BRR", "Fay", "JK1", "JK2", "JKn", "bootstrap"}, optional
         How they were made, which says `scale`: 1/R; 1/(R (1 - rho)^2); (R - 1)/R; 1; 1; 1/R, of R replicates.
     rho : float, optional
@@ -704,10 +706,16 @@ def _check_survey(model: Model, held: Survey) -> None:
             "scaling came as 'sample' for a model with something latent in clusters, where weights stand within an "
             "integral: give 'cluster', 'effective' or 'unscaled'."
         )
-    if held.replicate_weights and model.varies_between:
+    if held.replicate_weights and model.varies_between and held.cluster_weights is None:
         raise ValueError(
-            "Replicate weights came for a model with something latent in clusters: they are of rows, and say nothing "
-            "of weights within clusters and of clusters; give weights=, cluster_weights=, strata= and psu= instead."
+            "Replicate weights came for a model with something latent in clusters, without cluster_weights=: they are "
+            "then those of clusters, and the weights of the full sample must be named beside them; name these (a "
+            "column of ones, where all clusters were drawn alike)."
+        )
+    if held.replicate_weights and held.cluster_weights and not model.varies_between:
+        raise ValueError(
+            "Replicate weights came beside weights of clusters, but the model has nothing latent in clusters: each row "
+            "has one weight then; give the product of both as weights=, and its replicates."
         )
 
 

@@ -113,13 +113,11 @@ def _check_replicates(out: Survey) -> None:
                     f"{k} came without replicate weights, to which it belongs: name them, or leave it out."
                 )
         return
-    if out.weights is None:
+    if out.weights is None and out.cluster_weights is None:
         raise ValueError(
             "Replicate weights came without the weights of the full sample, at which the estimates are made: name "
-            "these, weights=."
+            "these, weights= (cluster_weights=, where they are replicates of those of clusters)."
         )
-    if out.cluster_weights:
-        raise ValueError("Replicate weights came beside weights of clusters: give one of them.")
     if more := [k for k in ("strata", "psu", "fpc") if getattr(out, k)]:
         raise ValueError(
             f"Replicate weights came beside {more[0]}: they hold the design already; give one or the other."

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ from bayesmix.spec import Model
 from bayesmix.spec.blocks import class_logits
 from bayesmix.three_steps.declared import ASSIGNED, FLOOR, Outcome, third_model, with_free_errors
 from bayesmix.three_steps.inputs import check_moves, check_weighted, check_within
+from bayesmix.three_steps.replicated import held_at, over_replicates
 from bayesmix.three_steps.result import ThreeStep
 from bayesmix.three_steps.sandwich import carried
 from bayesmix.three_steps.step_one import StepOne, assigned, check_assigned, errors
@@ -64,23 +66,58 @@ class Assigned:
 def run(plan: Plan) -> ThreeStep:
     """Assign, and estimate the last step."""
     each = [Assigned.of(s, s.posterior(s.theta), plan.assignment) for s in plan.steps]
-    third, weights = begin(plan, each)
+    shared = shared_by(plan, each)
+    third, weights = begin(plan, each, shared)
     top = climb(third.target, first_point(plan, third, each))
-    covariance = top.robust(third.of_rows(top.curvature.scores, weights), third.freq, plan.row_groups)
-    if plan.uncertainty:
-        slopes = [_slope(plan, third, top, a, weights, k) for k, a in enumerate(each)]
-        covariance = covariance + carried(top.inverse, slopes, plan.steps, plan.groups)
+    if plan.replicated:
+        again = partial(_again, values=top.data.natural(top.theta), shared=shared, full=each)
+        covariance = over_replicates(plan, top, again)
+    else:
+        covariance = top.robust(third.of_rows(top.curvature.scores, weights), third.freq, plan.row_groups)
+        if plan.uncertainty:
+            slopes = [_slope(plan, third, top, a, weights, k) for k, a in enumerate(each)]
+            covariance = covariance + carried(top.inverse, slopes, plan.steps, plan.groups)
     after = None if plan.method == "bch" else moved_to(plan, third, top, weights)
     return told(plan, Last(top, third.target.model, [a.p for a in each], [a.d for a in each], after, covariance))
 
 
-def begin(plan: Plan, each: Sequence[Assigned], every: bool = False) -> tuple[Third, list[Array]]:
+def _again(
+    plan: Plan, values: Mapping[str, Array], shared: Mapping[str, float] | None, full: Sequence[Assigned]
+) -> dict[str, Array]:
+    """The natural parameters of the last step under other weights, from those of the full sample.
+
+    Most likely classes stay those of the full sample, with new errors: one that turns over with all who gave the same
+    answers is a step, of which a jackknife makes too much.
+    """
+    each = []
+    for s, a in zip(plan.steps, full, strict=True):
+        p = s.posterior(s.theta)
+        w = a.w if plan.assignment == "modal" else assigned(p, plan.assignment)
+        each.append(Assigned(s, p, w, errors(p, w, s.freq)))
+    data = begin(plan, each, shared)[0].target
+    top = climb(data, data.pack(held_at(data, values)))
+    return top.data.natural(top.theta)
+
+
+def shared_by(plan: Plan, each: Sequence[Assigned]) -> dict[str, float] | None:
+    """How outcomes that are correlated given the class load on what they share: :func:`loadings`."""
+    if not plan.correlated:
+        return None
+    modal = plan.of_rows(plan.owner, assigned(each[plan.owner].p, "modal"))
+    return loadings(plan.outcomes, plan.frame, modal, plan.variance)
+
+
+def begin(
+    plan: Plan, each: Sequence[Assigned], shared: Mapping[str, float] | None, every: bool = False
+) -> tuple[Third, list[Array]]:
     """The rows of the last step under its model, and the weights of their classes, (row, class) by occasion.
 
     Parameters
     ----------
     each : sequence of Assigned
         One an occasion.
+    shared : mapping of outcome to float, optional
+        Of outcomes that are correlated given the class: see :func:`loadings`.
     every : bool
         Whether all classes of all rows are wanted, as where the assignment changes.
 
@@ -105,7 +142,7 @@ def begin(plan: Plan, each: Sequence[Assigned], every: bool = False) -> tuple[Th
     model = third_model(
         {name: a.step.size for name, a in zip(plan.variables, each, strict=True)}, plan.columns, known,
         plan.covariates, plan.outcomes, plan.variance,
-        shared=loadings(plan.outcomes, frame, modal, plan.variance) if plan.correlated else None,
+        shared=shared,
         owner=plan.variables[plan.owner],
         held=plan.steps[0].class_sizes[0] if plan.sizes == "held" else None,
     )  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,6 +16,7 @@ from bayesmix.spec import Model, Packing, Survey
 from bayesmix.three_steps.by_assignment import Assigned, loadings
 from bayesmix.three_steps.declared import measurement, third_model, two_step_model
 from bayesmix.three_steps.inputs import check_within
+from bayesmix.three_steps.replicated import held_at, over_replicates
 from bayesmix.three_steps.result import ThreeStep
 from bayesmix.three_steps.sandwich import carried
 from bayesmix.three_steps.step_one import StepOne, assigned, errors
@@ -31,11 +33,22 @@ def run(plan: Plan) -> ThreeStep:
     (step,) = plan.steps
     held = Held.of(plan, step.posterior(step.theta))
     top = climb(held.at(step.theta), held.start(step.theta))
-    covariance = held.robust(top)
-    if plan.uncertainty:
+    if plan.replicated:
+        covariance = over_replicates(plan, top, partial(_again, values=top.data.natural(top.theta), shared=held.shared))
+    else:
+        covariance = held.robust(top)
+    if plan.uncertainty and not plan.replicated:
         covariance = covariance + carried(top.inverse, [held.slope(top)], plan.steps, plan.groups)
     a = held.units
     return told(plan, Last(top, top.data.model, [a.p], [a.d], [held.moved_to(top)], covariance, held.weight))
+
+
+def _again(plan: Plan, values: Mapping[str, Array], shared: Mapping[str, float]) -> dict[str, Array]:
+    """The natural parameters of step two under other weights, from those of the full sample."""
+    (step,) = plan.steps
+    data = Held.of(plan, step.posterior(step.theta), shared).at(step.theta)
+    top = climb(data, data.pack(held_at(data, values)))
+    return top.data.natural(top.theta)
 
 
 @dataclass(frozen=True)
@@ -62,8 +75,8 @@ class Held:
     data: Target
 
     @classmethod
-    def of(cls, plan: Plan, p: Array) -> Held:
-        """Check and encode the rows; p are the class probabilities of step one.
+    def of(cls, plan: Plan, p: Array, shared: Mapping[str, float] | None = None) -> Held:
+        """Check and encode the rows; p are the class probabilities of step one, `shared` is found where it is missing.
 
         Raises
         ------
@@ -77,7 +90,8 @@ class Held:
         modal = plan.of_rows(0, w)
         plan.notes.extend(check_within(plan.outcomes, plan.frame, modal, step.labels, plan.variance))
         _check_frame(plan, step, units.d)
-        shared = loadings(plan.outcomes, plan.frame, modal, plan.variance) if plan.correlated else {}
+        if shared is None:
+            shared = loadings(plan.outcomes, plan.frame, modal, plan.variance) if plan.correlated else {}
         rows = _rows(plan, step)
         model = _model(plan, step, shared, step.theta.reshape(-1, step.theta.shape[-1])[0])
         return cls(plan, units, shared, rows, _target(plan, step, rows, model))
@@ -98,7 +112,7 @@ class Held:
         for parameter in data.model.parameters:
             if parameter.name == "step_slope" or parameter.name.startswith("outcome_slope_"):
                 values[parameter.name] = np.zeros_like(values[parameter.name])
-        return data.pack({k: np.where(data.packing.estimated[k], v, data.packing.held[k]) for k, v in values.items()})
+        return data.pack(held_at(data, values))
 
     @property
     def _first(self) -> NDArray[np.int64]:
@@ -154,10 +168,11 @@ def _check(plan: Plan, step: StepOne) -> None:
             "The class logits of step one have covariates already: for method='two-step' fit step one without, and "
             "give all covariates here."
         )
-    if step.of_clusters and plan.outcomes and (step.data.rows.freq[plan.rows] != 1).any():
+    if step.of_clusters and plan.outcomes and (step.data.rows.weights[plan.rows] != 1).any():
+        what = f"frequencies ('{model.freq}')" if model.freq else f"weights within clusters ('{model.survey.weights}')"
         raise ValueError(
-            f"Outcomes of classes of clusters came with frequencies ('{model.freq}'): a first row that stands for "
-            "several would count its cluster's outcome as often; take method='ml' or 'bch', or a row an individual."
+            f"Outcomes of classes of clusters came with {what}: they stand in the first row of their cluster, by whose "
+            "weight they would count; take method='ml' or 'bch'."
         )
     if plan.correlated and model.effects_at("individual"):
         raise ValueError(
@@ -189,8 +204,8 @@ def _model(plan: Plan, step: StepOne, shared: Mapping[str, float], theta: Array,
         step.source.model, step.variable.name, step.data.natural(theta), plan.covariates, plan.outcomes, plan.variance,
         step.variable.level, shared=shared, held=held,
     )  # fmt: skip
-    drawn = model.survey  # of a part of the rows: their weights alone
-    return replace(model, survey=Survey(drawn.weights, cluster_weights=drawn.cluster_weights, scaling=drawn.scaling))
+    drawn = replace(model.survey, strata=None, psu=None, fpc=None)  # of a part of the rows: their weights alone
+    return replace(model, survey=drawn if drawn else Survey())
 
 
 def _target(plan: Plan, step: StepOne, rows: NDArray[np.int64], model: Model) -> Target:
@@ -202,6 +217,7 @@ def _target(plan: Plan, step: StepOne, rows: NDArray[np.int64], model: Model) ->
         frame = frame.assign(**{o.name: frame[o.name].where(first) for o in plan.outcomes})
     coding = Coding(source.coding.categories, source.coding.designs)
     encoded = replace(Dataset.encode(model, frame, coding), follows=False)
+    encoded = encoded if plan.replicate is None else encoded.replicate(plan.replicate)
     methods = {k: m for k, m in step.data.nodes.items() if source.model.effects_at(k)} or None
     data = Target.of(encoded, methods)
     return data.on_user_scale() if source.model.covariates else data

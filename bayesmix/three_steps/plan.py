@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -52,6 +52,8 @@ class Plan:
     owner : int
         The place of the step whose classes outcomes follow from.
     notes : list of str
+    replicate : int, optional
+        The replicate weights of a survey under which it is made; none for those of the full sample.
     method, assignment, sizes, variance, correlated, uncertainty, at, level, draws
         As they were asked for.
     """
@@ -74,6 +76,7 @@ class Plan:
     level: float
     draws: int
     notes: list[str] = field(default_factory=list)
+    replicate: int | None = None
 
     @classmethod
     def of(
@@ -151,6 +154,15 @@ class Plan:
         )  # fmt: skip
 
     @property
+    def replicated(self) -> bool:
+        """Whether errors are those of replicate weights."""
+        return bool(self.steps[0].source.model.survey.replicate_weights)
+
+    def under(self, k: int, steps: tuple[StepOne, ...]) -> Plan:
+        """The same with step one under the replicate weights number `k`."""
+        return replace(self, steps=steps, replicate=k, notes=[])
+
+    @property
     def of_draws(self) -> bool:
         """Whether step one is a posterior."""
         return self.steps[0].source.draws
@@ -200,6 +212,7 @@ class Plan:
         model = self.steps[0].source.model
         by = "robust" if self.groups is None else "robust against clusters"
         by = "of the design of the survey" if isinstance(self.groups, Units) else by
+        by = f"by replicate weights ({model.survey.method})" if self.replicated else by
         if self.of_draws:
             return f"{by}, between draws of the posterior too"
         alone = self.groups is None and model.cluster is not None and not self.steps[0].of_clusters
@@ -221,7 +234,7 @@ class Plan:
     def freq(self) -> Array:
         """Units that each row of the last step stands for."""
         first = self.steps[0]
-        return first.freq[self.kept] if len(self.steps) == 1 else first.data.rows.weights[self.rows[self.kept]]
+        return first.freq[self.kept] if len(self.steps) == 1 else first.data.rows.shares[self.rows[self.kept]]
 
 
 def _check_design(steps: Sequence[StepOne], cluster: str | None) -> None:
@@ -230,23 +243,13 @@ def _check_design(steps: Sequence[StepOne], cluster: str | None) -> None:
     Raises
     ------
     ValueError
-        Weights within clusters, frequencies beside weights, replicate weights, several designs, other clusters.
+        Frequencies beside weights, several designs, other clusters, a posterior.
     """
     models = [s.source.model for s in steps]
     if len({m.survey for m in models}) > 1:
         raise ValueError("The fits of the occasions have different designs of a survey: give all the same.")
-    if not (held := models[0].survey):
+    if not models[0].survey:
         return
-    if models[0].varies_between:
-        raise ValueError(
-            "Three steps came for a model with the design of a survey and something latent in clusters: weights within "
-            "clusters have no part in a model of the last step; give covariates= to the model itself."
-        )
-    if held.replicate_weights:
-        raise ValueError(
-            "Three steps came for a fit with replicate weights, under each of which all steps would have to be made: "
-            "fit step one with strata= and psu= where the data have them."
-        )
     if models[0].freq:
         raise ValueError("Three steps came for a fit with weights and frequencies: repeat the rows, or leave one out.")
     if cluster is not None:
@@ -264,10 +267,18 @@ def _groups(first: StepOne, df: pd.DataFrame, cluster: str | None) -> tuple[Grou
         No such column, or missing labels.
     """
     if (sampling := first.data.rows.sampling) is not None:
+        held = first.source.model.survey
+        how = (
+            "all steps are made again under each of the replicate weights"
+            if held.replicate_weights
+            else "errors are those between its primary sampling units"
+        )
         said = [
-            f"the design of the survey ({first.source.model.survey.words}) is carried on: weights in all steps, errors "
-            "between its primary sampling units; tests are chi-squares, without its degrees of freedom"
+            f"the design of the survey ({held.words}) is carried on: weights in all steps, {how}; tests are "
+            "chi-squares, without its degrees of freedom"
         ]
+        if first.source.model.varies_between and not first.of_clusters and sampling.cluster_weight is not None:
+            said.append("in the last step each row has the product of its weight and that of its cluster")
         return sampling.units, said
     own = first.source.model.cluster
     name = cluster or (None if first.of_clusters else own)

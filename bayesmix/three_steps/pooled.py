@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bayesmix.three_steps.by_assignment import Assigned, begin, first_point, moved_to, weights_of
+from bayesmix.three_steps.by_assignment import Assigned, begin, first_point, moved_to, shared_by, weights_of
 from bayesmix.three_steps.by_measurement import Held
 from bayesmix.three_steps.declared import with_errors
 from bayesmix.three_steps.inputs import check_weighted
@@ -93,7 +93,7 @@ def _three_step(plan: Plan, each: list[Array], seed: int) -> Callable[[int, Arra
     rng = np.random.default_rng(seed)
     p = np.mean(each, axis=0)
     units = [Assigned.of(step, p, "proportional")]
-    third, _ = begin(plan, units, every=True)
+    third, _ = begin(plan, units, shared_by(plan, units), every=True)
     first = first_point(plan, third, units)
 
     def at(k: int, start: Array | None) -> _Draw:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 
 import numpy as np
@@ -110,8 +110,25 @@ class StepOne:
 
     @cached_property
     def freq(self) -> Array:
-        """Units that each of :attr:`rows` stands for; by the weights of a survey."""
-        return np.ones(len(self.rows)) if self.of_clusters else self.data.rows.weights[self.rows]
+        """Units that each of :attr:`rows` stands for; by the weights of a survey, of both levels for individuals."""
+        if not self.of_clusters:
+            return self.data.rows.shares[self.rows]
+        weight = self.data.rows.cluster_weights
+        return weight * len(weight) / weight.sum()
+
+    def replicate(self, k: int, params: Mapping[str, Array] | None = None) -> StepOne:
+        """The same under the replicate weights number `k`, at other natural parameters where these come."""
+        source = self.source
+        if params is not None:
+            moved = {n: x.copy(data=params[str(n)].reshape(x.shape)) for n, x in source.params.data_vars.items()}
+            source = replace(source, params=source.params.assign(moved))
+        placed = source.placed(self.data.rows.replicate(k), None)
+        return StepOne(source, placed.data, placed.theta, self.variable)
+
+    @cached_property
+    def target(self) -> Target:
+        """Its rows, to be fitted."""
+        return Target(**{f.name: getattr(self.data, f.name) for f in fields(Problem)})
 
     def posterior(self, theta: Array) -> Array:
         """P(X = t | all answers) of each of :attr:`rows` at a point of theta, (row, class)."""
@@ -122,8 +139,7 @@ class StepOne:
     @cached_property
     def curvature(self) -> Curvature:
         """The information of step one, and the scores of its units."""
-        own = {f.name: getattr(self.data, f.name) for f in fields(Problem)}
-        return curvature(Target(**own), self.theta)
+        return curvature(self.target, self.theta)
 
     @cached_property
     def influence(self) -> tuple[Array, Array]:

@@ -167,7 +167,7 @@ def test_every_table_of_the_studies_is_on_the_page():
     calibrated, sizes = ({k for k in kept if k.startswith(name)} for name in ("calibration_", "sizes_"))
     recovered = {path.stem for path in validated.recovered()}
     assert len(recovered) == len([*validated._recovery()][-1].splitlines()) - 2
-    known = {*validated.STUDY_TABLES, "three_steps", "survey_weights"}
+    known = {*validated.STUDY_TABLES, "three_steps", "survey_weights", "survey_steps"}
     assert kept - known - calibrated - sizes - recovered == {"reverse_fig_3"}  # a mixture where there is none
     assert len(calibrated) == len([*validated._calibration()][-1].splitlines()) - 2
     assert 2 * len(sizes) == len([*validated._sizes()][-1].splitlines()) - 2

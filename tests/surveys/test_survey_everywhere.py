@@ -24,9 +24,8 @@ def plain(two, drawn):
         ("bm.sample", lambda f, g, df: bm.sample(f, df)),
         ("bm.build", lambda f, g, df: bm.build(f, df)),
         ("The bootstrap", lambda f, g, df: bm.bootstrap(f, df)),
-        ("A judgement of fit", lambda f, g, df: bm.goodness_of_fit(f, df)),
-        ("A judgement of fit", lambda f, g, df: bm.residuals(f, df)),
-        ("A judgement of fit", lambda f, g, df: bm.response_patterns(f, df)),
+        ("bootstrap=", lambda f, g, df: bm.goodness_of_fit(f, df, bootstrap=10)),
+        ("bootstrap=", lambda f, g, df: bm.residuals(f, df, bootstrap=10)),
         ("Little's test", lambda f, g, df: bm.little_test(f, df)),
         ("The test", bm.lr_test),
         ("The test", bm.vuong_test),
@@ -152,11 +151,100 @@ def test_three_steps_carry_the_design(two, drawn, of_design):
         bm.three_step(of_design, drawn, "x", cluster="s")
 
 
-def test_two_levels_have_no_three_steps(drawn):
-    df = drawn.assign(g=drawn["s"] * 4 + drawn["p"])
-    fit = bm.fit(bm.models.lca(list("abcd"), 2, cluster="g"), df, weights="w", **QUICK)
-    with pytest.raises(ValueError, match="something latent in clusters"):
-        bm.three_step(fit, df, "x")
+@pytest.fixture(scope="module")
+def nested():
+    """40 clusters of 12 rows, of two kinds, with whole weights of both levels."""
+    rng = np.random.default_rng(3)
+    g = np.repeat(np.arange(40), 12)
+    c = (rng.random(480) < np.where(np.arange(40) % 2, 0.85, 0.2)[g]).astype(int)
+    df = pd.DataFrame((rng.random((480, 4)) < np.where(c == 1, 0.85, 0.15)[:, None]).astype(int), columns=list("abcd"))
+    x = rng.normal(size=480).round(1)
+    return df.assign(g=g, w=rng.choice([1, 2, 3], 480), bw=1 + g // 2 % 3, x=x, y=c + 0.3 * x + rng.normal(size=480))
+
+
+@pytest.fixture(scope="module")
+def copied(nested):
+    """Fits with whole weights of both levels, and of copies of rows and of clusters: those of one are one unit."""
+    model = bm.models.lca(list("abcd"), 2, cluster="g")
+    held = bm.survey(model, weights="w", cluster_weights="bw", scaling="unscaled", cluster_scaling="unscaled")
+    rows = nested.assign(first=nested["g"]).loc[nested.index.repeat(nested["w"])]
+    copies = pd.concat([rows[rows["bw"] > k].assign(g=lambda d, k=k: d["g"] + 100 * k) for k in range(3)])
+    copies, nodes = copies.reset_index(drop=True), {"nodes": bm.trapezoid(61)}
+    one = bm.fit(held, nested, **nodes, **QUICK)
+    return one, bm.fit(bm.survey(model, psu="first"), copies, like=one, **nodes, **QUICK), copies
+
+
+@pytest.mark.parametrize("method", ["ml", "bch", pytest.param("two-step", marks=pytest.mark.slow)])
+def test_three_steps_of_two_levels_are_those_of_copies(nested, copied, method):
+    """Estimates and errors, whose primary sampling units are the clusters."""
+    one, many, copies = copied
+    assert one.loglik == pytest.approx(many.loglik, rel=1e-8)
+    a = bm.three_step(one, nested, "x", "y", method=method).to_frame()
+    b = bm.three_step(many, copies, "x", "y", method=method).to_frame()
+    np.testing.assert_allclose(a["estimate"], b["estimate"], atol=2e-3)
+    np.testing.assert_allclose(a["se"], b["se"] * np.sqrt(39 / 40), rtol=1e-2)
+
+
+def test_three_steps_of_classes_of_clusters_take_their_weights(nested):
+    df = nested.assign(z=nested["g"] % 7)
+    model = bm.models.lca(list("abcd"), 2, cluster="g", cluster_classes=2)
+    held = bm.survey(model, cluster_weights="bw", cluster_scaling="unscaled")
+    one = bm.fit(held, df, **QUICK)
+    copies = pd.concat([df[df["bw"] > k].assign(g=lambda d, k=k: d["g"] + 100 * k) for k in range(3)])
+    many = bm.fit(model, copies.reset_index(drop=True), like=one, **QUICK)
+    name = next(c.name for c in model.classes if c.level == "cluster")
+    for method in ("ml", "bch"):
+        a = bm.three_step(one, df, "z", method=method, variable=name)
+        b = bm.three_step(many, copies.reset_index(drop=True), "z", method=method, variable=name)
+        np.testing.assert_allclose(a.to_frame()["estimate"], b.to_frame()["estimate"], atol=5e-3)
+        assert a.n_units == 40
+        assert b.n_units == df.groupby("g")["bw"].first().sum()
+
+
+def test_outcomes_of_clusters_in_two_steps_do_not_count_by_weights_of_rows(nested):
+    model = bm.models.lca(list("abcd"), 2, cluster="g", cluster_classes=2)
+    fit = bm.fit(bm.survey(model, weights="w"), nested, **QUICK)
+    name = next(c.name for c in model.classes if c.level == "cluster")
+    df = nested.assign(z=nested["g"] % 7 + 0.1)
+    with pytest.raises(ValueError, match=r"weights within clusters \('w'\).*method='ml' or 'bch'"):
+        bm.three_step(fit, df, None, "z", method="two-step", variable=name)
+
+
+@pytest.fixture(scope="module")
+def replicated(two, drawn):
+    """A jackknife of 20 units, and the same by linearisation."""
+    df = drawn.assign(unit=drawn["s"] * 2 + drawn["p"] % 2)
+    df = df.assign(**{f"rep{k + 1}": df["w"] * (df["unit"] != k) * 20 / 19 for k in range(20)})
+    by = bm.survey(two, weights="w", replicate_weights="rep", method="JK1")
+    return df, bm.fit(by, df, **QUICK), bm.fit(two, df, weights="w", psu="unit", **QUICK)
+
+
+@pytest.mark.parametrize("method", ["ml", "bch", pytest.param("two-step", marks=pytest.mark.slow)])
+def test_three_steps_are_made_again_under_replicates(replicated, method):
+    """Near the linearised errors, which come by another way."""
+    df, by_replicates, linearised = replicated
+    a = bm.three_step(by_replicates, df, "x", "y", method=method)
+    b = bm.three_step(linearised, df, "x", "y", method=method)
+    np.testing.assert_allclose(a.to_frame()["estimate"], b.to_frame()["estimate"], atol=1e-6)
+    np.testing.assert_allclose(a.to_frame()["se"], b.to_frame()["se"], rtol=0.12)
+    said = " ".join(str(a).split())
+    assert "by replicate weights (JK1), with the uncertainty of step one" in said
+    assert "all steps are made again under each of the replicate weights" in said
+
+
+def test_replicates_of_three_steps_are_a_jackknife_by_hand(replicated, two):
+    """Without the uncertainty of step one: the last step under other weights, its errors of the assignment new."""
+    df, fit, _ = replicated
+    found = bm.three_step(fit, df, "x", method="bch", assignment="proportional", uncertainty=False)
+    slopes = []
+    for k in range(20):
+        own = bm.survey(two, weights=f"rep{k + 1}")
+        held = bm.fit(own, df, like=fit, **QUICK)
+        slopes.append(bm.three_step(held, df, "x", method="bch", assignment="proportional").coefficients()["estimate"])
+    whole = bm.three_step(fit, df, "x", method="bch", assignment="proportional")
+    apart = np.array(slopes) - whole.coefficients()["estimate"].to_numpy()
+    np.testing.assert_allclose(whole.coefficients()["se"], np.sqrt(19 / 20 * (apart**2).sum(axis=0)), rtol=1e-3)
+    assert (found.coefficients()["se"] < whole.coefficients()["se"] * 1.1).all()
 
 
 def test_weighted_pictures_and_scores(drawn, of_design, tmp_path):

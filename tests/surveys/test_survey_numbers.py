@@ -325,3 +325,43 @@ def test_effects_of_individuals_do_not_grow_with_their_weight(drawn):
         by = table.pivot_table(values="z", index=list("abcd"), columns="merged").dropna()
         assert len(by) > 2
         assert (abs(by[True] - by[False]) < 0.3 * abs(by[False]) + 0.15).all()
+
+
+def _leaving_out(schools: pd.DataFrame, clusters: int) -> pd.DataFrame:
+    """The first clusters, with weights that leave out one of them each."""
+    df = schools[schools["g"] < clusters].reset_index(drop=True)
+    weights = {f"rep{k + 1}": df["b"] * (df["g"] != k) * clusters / (clusters - 1) for k in range(clusters)}
+    return df.assign(**weights)
+
+
+def test_replicates_of_cluster_weights_are_a_jackknife_by_hand(schools):
+    """Each cluster is left out in turn and the model fitted again, by calls of their own."""
+    df, names = _leaving_out(schools, 16), ["intercept", "u_intercept_sd", "residual_sd"]
+    model = bm.models.regression_mixture("y ~ 1", 1, cluster="g", random="1")
+    held = bm.survey(model, weights="v", cluster_weights="b", replicate_weights="rep", method="JK1")
+    fit = bm.fit(held, df, **QUICK)
+    each = np.array([
+        bm.fit(bm.survey(model, weights="v", cluster_weights="b"), df[df["g"] != k], like=fit, **QUICK).summary().loc[
+            names, "estimate"] for k in range(16)
+    ])  # fmt: skip
+    top = fit.summary().loc[names, "estimate"].to_numpy()
+    apart = each - top
+    apart[:, 2] = top[2] * np.log(each[:, 2] / top[2])  # a residual SD on its log scale, that of an effect as it is
+    np.testing.assert_allclose(fit.summary().loc[names, "se"], np.sqrt(15 / 16 * (apart**2).sum(axis=0)), rtol=2e-3)
+    linearised = bm.fit(bm.survey(model, weights="v", cluster_weights="b"), df, **QUICK)
+    np.testing.assert_allclose(fit.summary()["estimate"], linearised.summary()["estimate"], rtol=1e-5)
+    assert fit.design_df == 15
+    assert "JK1" in bm.report(fit)
+
+
+def test_replicates_of_cluster_weights_are_declared_beside_these(schools):
+    df = _leaving_out(schools, 16)
+    model = bm.models.regression_mixture("y ~ 1", 1, cluster="g", random="1")
+    with pytest.raises(ValueError, match=r"without cluster_weights="):
+        bm.survey(model, weights="v", replicate_weights="rep", method="JK1")
+    with pytest.raises(ValueError, match=r"nothing latent in clusters.*product of both"):
+        bm.survey(bm.models.regression_mixture("y ~ 1", 1), weights="v", cluster_weights="b", replicate_weights="rep",
+                  method="JK1")  # fmt: skip
+    held = bm.survey(model, weights="v", cluster_weights="b", replicate_weights="rep", method="JK1")
+    with pytest.raises(ValueError, match=r"'rep3', which are those of clusters .*equal within each cluster"):
+        bm.fit(held, df.assign(rep3=df["v"]), **QUICK)

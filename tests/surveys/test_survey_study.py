@@ -46,6 +46,21 @@ def test_the_kept_table():
     assert (own["coverage"] > 0.91).all()
 
 
+def test_the_kept_table_of_three_steps():
+    """Without weights the last step is off; with them it is not, and its errors cover."""
+    table = pd.read_csv(DATA / "studies" / "survey_steps.csv").set_index(["method", "way", "quantity"])
+    assert len(table) == 12
+    assert (table["replications"] == 100).all()
+    for (_, way, _), row in table.iterrows():
+        if way == "no weights":
+            assert abs(row["bias"]) > 0.09
+            assert row["coverage"] < 0.2
+        else:
+            assert abs(row["bias"]) < 0.05
+            assert row["coverage"] > 0.88  # 100 replications: three standard errors
+            assert 0.8 < row["se"] / row["sd"] < 1.25
+
+
 @pytest.mark.slow
 def test_other_replications_agree(study):
     _check(study.table(60, first=5000), 0.08, 0.86)
