@@ -1,3 +1,4 @@
+from .centering import of_latent as of_latent
 from .coding import Coding as Coding
 from .coding import held as held
 from .coding import unheld as unheld
@@ -58,6 +59,7 @@ __all__ = [
     "log_density",
     "missing_column",
     "n_categories",
+    "of_latent",
     "of_sums",
     "on_sums",
     "plain",

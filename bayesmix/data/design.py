@@ -34,11 +34,14 @@ class Design:
         On the user's scale; NaN in rows that are not used.
     coding : dict
         What it takes to make the same columns of other rows: plain values.
+    latent : dict of str to array
+        What the values gain for each unit of a covariate that is a variable of the model, where it misses; else 0.
     """
 
     columns: list[str]
     values: Array
     coding: Mapping[str, Any] = field(default_factory=dict)
+    latent: Mapping[str, Array] = field(default_factory=dict)
 
 
 def design(
@@ -122,7 +125,7 @@ def _check_same_columns(c: Covariates, names: Sequence[str], coding: Mapping[str
 
 def columns_of(c: Covariates) -> list[str]:
     """Columns of the data that a design matrix is made of."""
-    return list(dict.fromkeys([*parse_formula(c.formula), *(parse_formula(c.times) if c.times else [])]))
+    return list(c.columns)
 
 
 def _frame(
@@ -213,7 +216,8 @@ def _check_present(kind: str, column: str, index: pd.Index, missing: Rows, neede
     if n := int((missing & needed).sum()):
         raise ValueError(
             f"{kind} '{column}' has {n} missing values (first in row {index[missing & needed][0]}): responses may "
-            f"be missing, {kind.lower()}s may not. Impute, or drop the rows: df.dropna(subset=['{column}'])."
+            f"be missing, {kind.lower()}s may not. Impute, or drop the rows: df.dropna(subset=['{column}'])"
+            + ("." if kind == "Offset" else "; or make it a variable of the model: bm.with_covariates.")
         )
 
 

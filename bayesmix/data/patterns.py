@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from bayesmix.data.centering import Recoding, centred_columns, recoded
+from bayesmix.data.centering import LATENT, Recoding, centred_columns, latent_key, recoded
 from bayesmix.data.coding import Coding
 from bayesmix.data.dataset import Dataset
 from bayesmix.data.design import Design
@@ -108,6 +108,7 @@ class Patterns:
         varies = cluster is not None and (by_cluster or _by_cluster(model))
         keys = [c.y for c in coded.values()]
         keys += [d.values for c, d in zip(model.covariates, designs.values(), strict=True) if c.level == "individual"]
+        keys += [v.values[:, None] for v in rows.normal.values()]
         keys += [c.column[:, None] for c in coded.values() if c.column is not None]
         by_group = rows.groups if model.by_group else None
         keys += _observed(rows)
@@ -131,6 +132,12 @@ class Patterns:
         for c in model.covariates:
             d = designs[c.key].values
             arrays[c.key] = Named((c.level, c.name), d[first] if c.level == "individual" else d)
+            for x, gain in designs[c.key].latent.items():
+                arrays[latent_key(c.key, x)] = Named((c.level, c.name), gain[first])
+        for x, v in rows.normal.items():
+            arrays[f"value:{x}"] = Named(("individual",), v.filled[first])
+            arrays[f"there:{x}"] = Named(("individual",), v.there[first].astype(float))
+            arrays[f"fill:{x}"] = Named((), np.asarray(v.fill))
         if cluster is None or labels is None:
             arrays["weight"] = Named(("individual",), counts)
         elif varies:
@@ -146,6 +153,7 @@ class Patterns:
         arrays |= _staying(model)
         packing = Packing(model.parameters, coords, _absent(model, coded, coords), model.constraints)
         columns = {c.key: arrays[c.key] for c in model.covariates}
+        columns |= {k: x for k, x in arrays.items() if k.startswith(LATENT)}
         weights = {"individual": counts, "cluster": rows.cluster_weights}
         owner = arrays["cluster_of"].values if "cluster_of" in arrays else None
         inside, recoding = recoded(model, columns, weights, packing, owner)

@@ -24,6 +24,7 @@ from bayesmix.spec import (
     Term,
     Trapezoid,
     count_nodes,
+    terms,
 )
 from bayesmix.typing import Array
 
@@ -102,9 +103,9 @@ def _default(model: Model, level: str) -> Nodes:
     return Adaptive(7) if level == "cluster" else Trapezoid({1: 31, 2: 21}[n])
 
 
-def _loads(r: Response) -> bool:
+def _loads(model: Model, r: Response) -> bool:
     """Whether a response depends on effects."""
-    return any(t.effects for t in r.terms)
+    return any(model.latent_in(t) for t in r.terms)
 
 
 def without_closed_form(model: Model, level: str) -> str:
@@ -114,13 +115,18 @@ def without_closed_form(model: Model, level: str) -> str:
         return f"the class '{within[0]}' lives below their level"
     if below := [c.name for c in several if c.level == "item"]:
         return f"the class '{below[0]}' lives below their level"
-    if other := [r.name for r in model.responses if not r.family.gaussian and (level == "cluster" or _loads(r))]:
+    if other := [r.name for r in model.responses if not r.family.gaussian and (level == "cluster" or _loads(model, r))]:
         return f"the response '{other[0]}' is not normal"
     scale = [t for r in model.responses for t in r.auxiliary] + [e.sd for e in model.effects if e.sd]
     of_classes = [t for c in model.classes for t in c.predictor]
     own = {e.name for e in model.effects if level in ("cluster", e.level)}
-    if any(own & {*t.effects} for t in (*scale, *of_classes)):
+    if any(own & {*model.latent_in(t)} for t in (*scale, *of_classes)):
         return "an SD or a class depends on them"
+    latent, levels = {e.name for e in model.normal_covariates}, {e.name: e.level for e in model.effects}
+    for t in terms(model):
+        beside = [e for e in model.latent_in(t) if e in latent and e not in t.effects]
+        if beside and any(level in ("cluster", levels[e]) for e in t.effects):
+            return f"'{t.effects[0]}' is a random slope of '{beside[0]}', which is latent too where it misses"
     return ""
 
 
@@ -148,8 +154,8 @@ def _costs(model: Model, level: str) -> Iterable[tuple[float, set[int]]]:
     """About what a number at each node costs for each part of the model, and the effects it varies with."""
     sources = _sources(model, level)
 
-    def used(terms: Iterable[Term]) -> set[int]:
-        return {k for t in terms for e in t.effects for k in sources[e]}
+    def used(some: Iterable[Term]) -> set[int]:
+        return {k for t in some for e in model.latent_in(t) for k in sources[e]}
 
     for r in model.responses:
         classes = {d for t in r.terms for d in t.dims} & {c.name for c in model.classes}
@@ -167,8 +173,7 @@ def _sources(model: Model, level: str) -> dict[str, set[int]]:
         integrated = model.effects_at(k)
         for e in (e for e in model.effects if e.level == k):
             own = {integrated.index(e)} if k == level and e.residual else set[int]()
-            terms = [*e.mean, *([e.sd] if e.sd else [])]
-            out[e.name] = own.union(*(out[p] for t in terms for p in t.effects))
+            out[e.name] = own.union(*(out[p] for t in e.terms for p in model.latent_in(t)))
     return out
 
 

@@ -341,7 +341,8 @@ def _from_classes(data: Target, settings: Settings) -> list[Array]:
     What responses load on stays: grades of membership start from a latent class model, with factors from a factor
     mixture.
     """
-    model, own = data.model, {e.name for e in data.model.effects_at("individual")}
+    model = data.model
+    own = {e.name for e in model.effects_at("individual") if e.column is None}
     predictors = [t for c in model.classes_at("item") for t in c.predictor]
     if not predictors or any(r.item_dim in t.parameter.dims for r in model.responses for t in predictors):
         return []
@@ -351,7 +352,7 @@ def _from_classes(data: Target, settings: Settings) -> list[Array]:
         if c.level == "item"
     )
     used = {e for r in model.responses for t in r.terms for e in t.effects}
-    effects = tuple(e for e in model.effects if e.level == "cluster" or e.name in used)
+    effects = tuple(e for e in model.effects if e.level == "cluster" or e.name in used or e.column)
     classes = (*model.classes_at("cluster"), *classes)
     plain = replace(model, classes=classes, effects=effects, constraints=Constraints())
     with quietly():

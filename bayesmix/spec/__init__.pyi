@@ -50,6 +50,8 @@ from .model import structure as structure
 from .model import survey as survey
 from .model import terms as terms
 from .names import in_common as in_common
+from .normal_covariates import complete_terms as complete_terms
+from .normal_covariates import with_covariates as with_covariates
 from .parameters import POINT as POINT
 from .parameters import Fixed as Fixed
 from .parameters import Named as Named
@@ -151,6 +153,7 @@ __all__ = [
     "at_level",
     "by_effect",
     "canonical",
+    "complete_terms",
     "check_model",
     "class_size",
     "constrain",
@@ -196,4 +199,5 @@ __all__ = [
     "terms",
     "transition",
     "walk",
+    "with_covariates",
 ]
