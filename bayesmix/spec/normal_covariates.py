@@ -47,7 +47,7 @@ def with_covariates(model: Model, normal: Sequence[str] | str, *, on: str | None
     -------
     Model
         With, for each covariate x, the parameters ``x_mean`` mu (the mean where w is zero), ``x_slope`` Gamma,
-        ``x_sd``, the SD of e, and for those after the first ``x_on...``, b in
+        ``x_sd``, the SD of e; for the second and third b, ``x2_on_x1``, ``x3_beside``, in
 
             e_k / sd_k = (sum_l<k b_kl r_l + z_k) / sqrt(Var(sum_l b_kl r_l) + 1),        z_k ~ N(0, 1),
 
@@ -86,6 +86,12 @@ def with_covariates(model: Model, normal: Sequence[str] | str, *, on: str | None
     _check(model, names)
     formula = complete_terms(model, names) if on is None else _given(on, names)
     effects = tuple(_effect(name, names[:k], len(names) > 1, formula) for k, name in enumerate(names))
+    new = [(e.name, t.parameter.name) for e in effects for t in e.terms]
+    if taken := [pair for pair in new if pair[1] in {p.name for p in model.parameters}]:
+        raise ValueError(
+            f"normal came with '{taken[0][0]}', whose parameter '{taken[0][1]}' has the name of another one of the "
+            "model: rename the column."
+        )
     return replace(model, effects=(*effects, *model.effects))
 
 
@@ -191,7 +197,7 @@ def _effect(name: str, before: Sequence[str], several: bool, formula: str | None
     if len(before) == 1:
         mean.append(Term(Parameter(f"{name}_on_{before[0]}", (), prior=BESIDE), effects=tuple(before)))
     elif before:
-        dim = f"{name}_regressor"
-        mean.append(Term(Parameter(f"{name}_on", (dim,), prior=BESIDE), None, tuple(before), dim))
+        dim = f"{name}_other"
+        mean.append(Term(Parameter(f"{name}_beside", (dim,), prior=BESIDE), None, tuple(before), dim))
     sd = Term(Parameter(f"{name}_sd", (), "positive", SD))
     return Effect(name, "individual", tuple(mean), sd, standard=several, column=name)
