@@ -136,6 +136,11 @@ class Dataset:
         )  # fmt: skip
 
     @property
+    def missing_normal_covariates(self) -> dict[str, int]:
+        """How many individuals in the analysis miss each covariate that is a variable of the model."""
+        return {x: round(float(self.freq[self.seen & ~v.there].sum())) for x, v in self.normal.items()}
+
+    @property
     def weights(self) -> Array:
         """How often each row counts in the log-likelihood: individuals that it stands for, by their weight."""
         return self.freq if self.sampling is None else self.freq * self.sampling.weight

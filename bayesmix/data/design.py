@@ -143,7 +143,7 @@ def _frame(
         if column not in df.columns:
             raise ValueError(f"The formula '{c.formula}' names a missing column. {missing_column(column, df)}")
         values = df[column]
-        if _is_number(values, uses[column]):
+        if is_number(values, uses[column]):
             out[column] = numbers(f"{kind} '{column}'", values, seen)
             missing = np.isnan(out[column])
         else:
@@ -161,7 +161,7 @@ def _frame(
     return pd.DataFrame(out, index=df.index), found
 
 
-def _is_number(values: pd.Series, uses: set[str]) -> bool:
+def is_number(values: pd.Series, uses: set[str]) -> bool:
     """Whether a column is a number: by its type, or because all its values are."""
     check_no_date(f"Covariate '{values.name}'", values)
     if "category" in uses or isinstance(values.dtype, pd.CategoricalDtype):

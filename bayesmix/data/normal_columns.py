@@ -10,9 +10,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from bayesmix.data.columns import numbers
-from bayesmix.data.design import CONSTANT, Design, design, missing_column
-from bayesmix.spec import Covariates, Model
+from bayesmix.data.columns import numbers, read
+from bayesmix.data.design import CONSTANT, Design, design, is_number, missing_column
+from bayesmix.data.frames import as_frame
+from bayesmix.spec import Covariates, Model, check_model, with_covariates
 from bayesmix.typing import Array
 
 Rows = NDArray[np.bool_]
@@ -55,13 +56,38 @@ def normal_columns(model: Model, df: pd.DataFrame, used: Rows, follows: bool) ->
     return {e.column: _read(e.column, df, used, follows) for e in model.normal_covariates if e.column}
 
 
+def with_gaps_normal(model: Model, df: pd.DataFrame) -> Model:
+    """The model in which covariates that rows with an answer miss are normal variables; itself where there are none.
+
+    Raises
+    ------
+    ValueError, TypeError
+        As :func:`bayesmix.with_covariates`.
+    """
+    check_model(model)
+    df = as_frame(df)
+    known = {e.column for e in model.normal_covariates}
+    columns = dict.fromkeys(k for c in model.covariates for k in c.columns if k in df.columns and k not in known)
+    answered = df[[i for i in model.items if i in df.columns]].notna().any(axis=1).to_numpy()
+    gaps = [k for k in columns if _misses(df[k], answered)]
+    return with_covariates(model, gaps) if gaps else model
+
+
+def _misses(values: pd.Series, answered: Rows) -> bool:
+    """Whether rows with an answer miss a covariate, as a missing value or a text that stands for one."""
+    return bool((read(f"Covariate '{values.name}'", values, answered).codes[answered] < 0).any())
+
+
 def _read(column: str, df: pd.DataFrame, used: Rows, follows: bool) -> NormalColumn:
     if column not in df.columns:
         raise ValueError(f"A normal covariate names a missing column. {missing_column(column, df)}")
     what = f"Normal covariate '{column}'"
     values = df[column]
-    if isinstance(values.dtype, pd.CategoricalDtype):
-        raise ValueError(f"{what} is categorical: categories are not normal. Impute it and pool the fits by bm.pool.")
+    if not is_number(values, set()):
+        raise ValueError(
+            f"{what} came with categories (text): these are not normal. Impute it several times and pool the fits by "
+            "bm.pool, make missing a category of its own, or drop the rows that miss it."
+        )
     x = numbers(what, values, used)
     there = ~np.isnan(x)
     if np.isinf(x).any():

@@ -297,9 +297,11 @@ class Patterns:
 
     @cached_property
     def n_missing_patterns(self) -> int:
-        """How many patterns of missing and observed items occur."""
+        """How many patterns of missing and observed items, and covariates that are variables of the model, occur."""
         used = self.counts > 0
-        return len(equal_rows((np.isnan(x[used]) for y in self.responses.values() for x in y.T), by_number)[0])
+        columns = [np.isnan(x[used]) for y in self.responses.values() for x in y.T]
+        columns += [x.values[used] == 0 for k, x in self.arrays.items() if k.startswith("there:")]
+        return len(equal_rows(columns, by_number)[0])
 
     @property
     def signature(self) -> tuple:

@@ -25,7 +25,7 @@ def equations(fit: Fit) -> list[Section]:
     out = [_outcome(fit, r, rows) for r in model.responses]
     out += [s for s in [_random(fit)] if s is not None]
     out += [_class(fit, c, rows) for c in model.classes]
-    return [*out, *(s for e in model.effects for s in _effect(fit, e, rows))]
+    return [*out, *(s for e in model.effects if e.column is None for s in _effect(fit, e, rows))]
 
 
 def outcome(model: Model) -> str:
@@ -49,7 +49,7 @@ def _outcome(fit: Fit, r: Response, rows: Rows) -> Section:
         for x, at, label in _free(fit, t, rows):
             word, cells = _word(fit, t, at, _predicted(r, t)), rows.cells(label)
             if t is r.auxiliary_term("sigma"):
-                word, cells = "residual variance", _squared(label, rows)
+                word, cells = "residual variance", squared(label, rows)
             blocks.setdefault(_title(fit, x, at), []).append((word, *cells))
     return Section(f"Results: regression of {r.items[0]}", _tables(blocks, rows.head))
 
@@ -98,7 +98,7 @@ def _word(fit: Fit, t: Term, at: tuple[int, ...], predicted: str = "") -> str:
     return f"{predicted} on {inside}" if predicted else inside
 
 
-def _squared(label: str, rows: Rows) -> Cells:
+def squared(label: str, rows: Rows) -> Cells:
     """A variance by the estimate of its SD."""
     s = row_of(rows.summary, label)
     return _cells(float(s["estimate"]) ** 2, 2 * float(s["estimate"]) * float(s["se"]))

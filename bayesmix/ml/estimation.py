@@ -13,7 +13,8 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from bayesmix.data import Dataset, Priors, checked, stated
+from bayesmix.checks import one_of
+from bayesmix.data import Dataset, Priors, checked, stated, with_gaps_normal
 from bayesmix.graph import FINE, audit_nodes, check_gradient, finer, with_methods
 from bayesmix.ml.assemble import assemble, at_end
 from bayesmix.ml.neighbours import MOST_SOLVED, Split, detours, different_ends, simpler_starts
@@ -64,6 +65,7 @@ def fit(
     strata: str | None = None,
     psu: str | None = None,
     cluster_weights: str | None = None,
+    missing_covariates: Literal["normal"] | None = None,
 ) -> Fit:
     """Estimate a model by maximum likelihood.
 
@@ -119,6 +121,12 @@ def fit(
     weights, strata, psu, cluster_weights : str, optional
         Columns of the design of a survey: the model is then ``bm.survey(model, weights=..., strata=...)``, where more
         can be said; sandwich errors are those of the design.
+    missing_covariates : {"normal"}, optional
+        What is done about covariates that some rows miss. Left out, they are refused. ``"normal"``: they become
+        variables of the model with a normal distribution given the complete ones, as Mplus has it of covariates that
+        are mentioned in the model, and all rows stay: the model of the fit is then ``bm.with_covariates(model, ...)``,
+        where more can be said, with the covariates that have gaps here. The log-likelihood is that of items and these
+        covariates, and does not compare with that of a fit in which they are given.
 
     Returns
     -------
@@ -151,6 +159,9 @@ def fit(
                 "declare all of it by bm.survey."
             )
         model = survey(model, weights=weights, strata=strata, psu=psu, cluster_weights=cluster_weights)
+    if missing_covariates is not None:
+        one_of("missing_covariates", missing_covariates, ("normal",))
+        model = with_gaps_normal(model, df)
     return estimate(Dataset.encode(model, df), settings)
 
 

@@ -50,7 +50,7 @@ from .model import structure as structure
 from .model import survey as survey
 from .model import terms as terms
 from .names import in_common as in_common
-from .normal_covariates import complete_terms as complete_terms
+from .normal_covariates import COMPLETE as COMPLETE
 from .normal_covariates import with_covariates as with_covariates
 from .parameters import POINT as POINT
 from .parameters import Fixed as Fixed
@@ -100,6 +100,7 @@ from .supports import Real as Real
 from .supports import Support as Support
 
 __all__ = [
+    "COMPLETE",
     "FISHER_Z",
     "GROUP",
     "IDENTITY",
@@ -153,7 +154,6 @@ __all__ = [
     "at_level",
     "by_effect",
     "canonical",
-    "complete_terms",
     "check_model",
     "class_size",
     "constrain",

@@ -84,7 +84,7 @@ def with_covariates(model: Model, normal: Sequence[str] | str, *, on: str | None
             "of them at once."
         )
     _check(model, names)
-    formula = complete_terms(model, names) if on is None else _given(on, names)
+    formula = _complete_terms(model, names) if on is None else _given(on, names)
     effects = tuple(_effect(name, names[:k], len(names) > 1, formula) for k, name in enumerate(names))
     new = [(e.name, t.parameter.name) for e in effects for t in e.terms]
     if taken := [pair for pair in new if pair[1] in {p.name for p in model.parameters}]:
@@ -164,7 +164,7 @@ def _check_use(c: Covariates, x: str) -> None:
         )
 
 
-def complete_terms(model: Model, names: Sequence[str]) -> str | None:
+def _complete_terms(model: Model, names: Sequence[str]) -> str | None:
     """The terms of all formulas without the columns `names`; None where there are none."""
     out: dict[frozenset[str], str] = {}
     for c in (c for c in model.covariates if not c.offset):
