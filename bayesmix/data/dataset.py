@@ -298,8 +298,9 @@ def _designs(
     known = coding.designs if coding else {}
     return {
         c.key: linear_design(
-            c, df, seen, cluster, _needed(model, c, coded, told) | unanswered, known.get(c.key), normal
-        )
+            c, df, seen, cluster, _needed(model, c, coded, told) | unanswered, known.get(c.key), normal,
+            check=coding is None,
+        )  # fmt: skip
         for c in model.covariates
     }
 

@@ -39,6 +39,10 @@ class NormalColumn:
         """Rows that have it."""
         return ~np.isnan(self.values)
 
+    def take(self, at: NDArray[np.int64]) -> NormalColumn:
+        """The column of other rows, by their positions."""
+        return replace(self, values=self.values[at])
+
     @property
     def filled(self) -> Array:
         """The values, with `fill` where there are none."""
@@ -109,6 +113,7 @@ def linear_design(
     needed: Rows,
     coding: Mapping[str, Any] | None,
     known: Mapping[str, NormalColumn],
+    check: bool = True,
 ) -> Design:
     """The design matrix of a formula, with what it gains for each unit of a covariate where that misses.
 
@@ -116,9 +121,9 @@ def linear_design(
     """
     own = {x: known[x] for x in c.columns if x in known}
     if not own:
-        return design(c, df, seen, cluster, needed, coding, check=coding is None)
+        return design(c, df, seen, cluster, needed, coding, check)
     filled = df.assign(**{x: v.filled for x, v in own.items()})
-    out, latent = design(c, filled, seen, cluster, needed, coding, check=coding is None), {}
+    out, latent = design(c, filled, seen, cluster, needed, coding, check), {}
     for x, v in own.items():
         at = [filled.assign(**{x: np.where(v.there, v.filled, value)}) for value in (0.0, 1.0)]
         zero, one = (design(c, d, seen, cluster, needed, out.coding, check=False).values for d in at)

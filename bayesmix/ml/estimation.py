@@ -13,7 +13,6 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from bayesmix.checks import one_of
 from bayesmix.data import Dataset, Priors, checked, stated, with_gaps_normal
 from bayesmix.graph import FINE, audit_nodes, check_gradient, finer, with_methods
 from bayesmix.ml.assemble import assemble, at_end
@@ -160,7 +159,11 @@ def fit(
             )
         model = survey(model, weights=weights, strata=strata, psu=psu, cluster_weights=cluster_weights)
     if missing_covariates is not None:
-        one_of("missing_covariates", missing_covariates, ("normal",))
+        if missing_covariates != "normal":
+            raise ValueError(
+                f"missing_covariates came as {missing_covariates!r}: give 'normal', or leave it out, which refuses rows "
+                "that miss covariates."
+            )
         model = with_gaps_normal(model, df)
     return estimate(Dataset.encode(model, df), settings)
 
