@@ -104,7 +104,12 @@ def with_covariates_known(model: Model, values: Tensors, data: Tensors) -> Tenso
 def _standard_normal(level: str, k: int, data: Tensors) -> Tensor:
     """The values of a standard normal effect: over nodes of its own, or over those it shares with the others."""
     own = f"z_{level}_{k + 1}"
-    return data[own] if own in data else data[f"z_{level}"].isel({f"effect_{level}": k})
+    return data[own] if own in data else data[f"z_{level}"].isel({f"effect_{level}": k - apart(level, data)})
+
+
+def apart(level: str, data: Tensors) -> int:
+    """How many effects of a level, the first ones, have nodes of their own beside those that the others share."""
+    return sum(is_of_nodes(k, level) and k.startswith(f"z_{level}_") for k in data)
 
 
 def _effect(e: Effect, z: Tensor | None, values: Tensors, data: Tensors, effects: Tensors) -> Tensor:
@@ -482,17 +487,16 @@ def _climb(model: Model, level: str, parts: list[Tensor], data: Tensors) -> list
     Individuals: classes, then the effects they may depend on; where effects have a closed form given the class,
     these first. Clusters: effects, whose distribution may depend on the class, then classes.
     """
-    nodes, classes, how = last_first(model, level, data), [c.name for c in model.classes_at(level)], logsumexp
+    nodes, classes = last_first(model, level, data), [c.name for c in model.classes_at(level)]
     parts = [*parts, *(x for k, x in data.items() if k.startswith("log_weight_") and is_of_nodes(k, level))]
     if f"curve_{level}" in data:
         curve, slope, n = data[f"curve_{level}"], data[f"slope_{level}"], len(model.effects_at(level))
-        how = partial(gaussian_integral, curve=curve, slope=slope, n=n)
-    if level == "individual" and how is logsumexp:
+        how = partial(gaussian_integral, curve=curve, slope=slope, n=n - apart(level, data))
+        parts, nodes = eliminate(parts, f"node_{level}", how), [d for d in nodes if d != f"node_{level}"]
+    if level == "individual":
         parts = sum_out(_with_known(parts, classes, data), classes, data)
     for dim in nodes:
-        parts = eliminate(parts, dim, how)
-    if level == "individual" and how is not logsumexp:
-        parts = sum_out(_with_known(parts, classes, data), classes, data)
+        parts = eliminate(parts, dim)
     for dim in classes if level == "cluster" else ():
         parts = eliminate(parts, dim)
     return parts

@@ -66,6 +66,7 @@ from .quadrature import Exact as Exact
 from .quadrature import GaussHermite as GaussHermite
 from .quadrature import MonteCarlo as MonteCarlo
 from .quadrature import Nodes as Nodes
+from .quadrature import PartlyExact as PartlyExact
 from .quadrature import Trapezoid as Trapezoid
 from .quadrature import count_nodes as count_nodes
 from .quadrature import from_text as from_text
@@ -137,6 +138,7 @@ __all__ = [
     "Named",
     "Nodes",
     "Packing",
+    "PartlyExact",
     "Positive",
     "Predictor",
     "Prior",
