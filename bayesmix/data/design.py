@@ -217,7 +217,7 @@ def _check_present(kind: str, column: str, index: pd.Index, missing: Rows, neede
         raise ValueError(
             f"{kind} '{column}' has {n} missing values (first in row {index[missing & needed][0]}): responses may "
             f"be missing, {kind.lower()}s may not. Impute, or drop the rows: df.dropna(subset=['{column}'])"
-            + ("." if kind == "Offset" else "; or make it a variable of the model: bm.with_covariates.")
+            + ("." if kind == "Offset" else "; or keep these rows: missing_covariates='normal' of bm.fit makes it a variable of the model.")
         )
 
 
