@@ -125,7 +125,7 @@ class Dataset:
             )
         labels, cluster = _clusters(model, df, seen, 2 if coding is None else 1)
         told = {k: x.codes >= 0 for k, x in rows.items()}
-        designs = _designs(model, df, seen, cluster, coded, coding, seen & ~answered, told, normal)
+        designs = _designs(model, df, seen, cluster, coded, coding, seen & ~answered, told, normal=normal)
         groups = groups_of(model, df, seen, cluster, None if coding is None else coding.groups or None)
         known = known_units(model, rows, seen, cluster, coding is not None)
         model = _anchored(model, known)
@@ -293,16 +293,14 @@ def _designs(
     coding: Coding | None,
     unanswered: NDArray[np.bool_],
     told: Mapping[str, NDArray[np.bool_]],
+    *,
     normal: Mapping[str, NormalColumn],
 ) -> dict[str, Design]:
-    known = coding.designs if coding else {}
-    return {
-        c.key: linear_design(
-            c, df, seen, cluster, _needed(model, c, coded, told) | unanswered, known.get(c.key), normal,
-            check=coding is None,
-        )  # fmt: skip
-        for c in model.covariates
-    }
+    known, out = coding.designs if coding else {}, {}
+    for c in model.covariates:
+        needed, check = _needed(model, c, coded, told) | unanswered, coding is None
+        out[c.key] = linear_design(c, df, seen, cluster, needed, known.get(c.key), normal, check=check)
+    return out
 
 
 def _needed(

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from bayesmix.checks import nearest
 from bayesmix.data.coding import held, unheld
 from bayesmix.data.columns import check_commas, check_no_date, numbers, plain, read
-from bayesmix.spec import Covariates, parse_formula, roles
+from bayesmix.spec import Covariates, roles
 from bayesmix.typing import Array
 
 Rows = NDArray[np.bool_]
@@ -217,7 +217,11 @@ def _check_present(kind: str, column: str, index: pd.Index, missing: Rows, neede
         raise ValueError(
             f"{kind} '{column}' has {n} missing values (first in row {index[missing & needed][0]}): responses may "
             f"be missing, {kind.lower()}s may not. Impute, or drop the rows: df.dropna(subset=['{column}'])"
-            + ("." if kind == "Offset" else "; or keep these rows: missing_covariates='normal' of bm.fit makes it a variable of the model.")
+            + (
+                "."
+                if kind == "Offset"
+                else "; or keep these rows: missing_covariates='normal' of bm.fit makes it a variable of the model."
+            )
         )
 
 

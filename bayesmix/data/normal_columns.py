@@ -1,4 +1,4 @@
-"""Covariates that are variables of the model: their values, and design matrices as linear functions of those that miss."""
+"""Covariates that are variables of the model: their values, and design matrices that are linear in what misses."""
 
 from __future__ import annotations
 

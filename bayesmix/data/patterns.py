@@ -129,15 +129,7 @@ class Patterns:
             own = coded[r.name].column
             beside = None if own is None else own[first]
             arrays |= _response_arrays(r, coded[r.name], responses[r.name], _is_plain(model, r), beside)
-        for c in model.covariates:
-            d = designs[c.key].values
-            arrays[c.key] = Named((c.level, c.name), d[first] if c.level == "individual" else d)
-            for x, gain in designs[c.key].latent.items():
-                arrays[latent_key(c.key, x)] = Named((c.level, c.name), gain[first])
-        for x, v in rows.normal.items():
-            arrays[f"value:{x}"] = Named(("individual",), v.filled[first])
-            arrays[f"there:{x}"] = Named(("individual",), v.there[first].astype(float))
-            arrays[f"fill:{x}"] = Named((), np.asarray(v.fill))
+        arrays |= _covariate_arrays(rows, first)
         if cluster is None or labels is None:
             arrays["weight"] = Named(("individual",), counts)
         elif varies:
@@ -321,6 +313,20 @@ def _by_cluster(model: Model) -> bool:
 
 
 # items --------------------------------------------------------------------------------------------
+
+
+def _covariate_arrays(rows: Dataset, first: NDArray[np.int64]) -> dict[str, Named]:
+    """Design matrices; covariates that are variables of the model, and what matrices gain for each unit of these."""
+    out: dict[str, Named] = {}
+    for c in rows.model.covariates:
+        d = rows.designs[c.key]
+        out[c.key] = Named((c.level, c.name), d.values[first] if c.level == "individual" else d.values)
+        out |= {latent_key(c.key, x): Named((c.level, c.name), gain[first]) for x, gain in d.latent.items()}
+    for x, v in rows.normal.items():
+        out[f"value:{x}"] = Named(("individual",), v.filled[first])
+        out[f"there:{x}"] = Named(("individual",), v.there[first].astype(float))
+        out[f"fill:{x}"] = Named((), np.asarray(v.fill))
+    return out
 
 
 def _is_plain(model: Model, r: Response) -> bool:

@@ -123,13 +123,15 @@ def _loads(model: Model, r: Response, given: Collection[str]) -> bool:
 
 
 def without_closed_form(model: Model, level: str, given: Collection[str] = ()) -> str:
-    """Why the effects of a level, but for those that are `given`, cannot be integrated exactly; empty where they can."""
+    """Why the effects of a level, but for those `given`, cannot be integrated exactly; empty where they can."""
     several = [c for c in model.classes if c.size > 1]
     if level == "cluster" and (within := [c.name for c in several if c.level != "cluster"]):
         return f"the class '{within[0]}' lives below their level"
     if below := [c.name for c in several if c.level == "item"]:
         return f"the class '{below[0]}' lives below their level"
-    if other := [r.name for r in model.responses if not r.family.gaussian and (level == "cluster" or _loads(model, r, given))]:
+    if other := [
+        r.name for r in model.responses if not r.family.gaussian and (level == "cluster" or _loads(model, r, given))
+    ]:
         return f"the response '{other[0]}' is not normal"
     scale = [t for r in model.responses for t in r.auxiliary] + [e.sd for e in model.effects if e.sd]
     of_classes = [t for c in model.classes for t in c.predictor]

@@ -161,8 +161,8 @@ def fit(
     if missing_covariates is not None:
         if missing_covariates != "normal":
             raise ValueError(
-                f"missing_covariates came as {missing_covariates!r}: give 'normal', or leave it out, which refuses rows "
-                "that miss covariates."
+                f"missing_covariates came as {missing_covariates!r}: give 'normal', or leave it out, which refuses "
+                "rows that miss covariates."
             )
         model = with_gaps_normal(model, df)
     return estimate(Dataset.encode(model, df), settings)

@@ -122,7 +122,9 @@ def _check(model: Model, names: Sequence[str]) -> None:
             hint = f"did you mean '{near}'?" if near else f"these are {', '.join(known) or 'none'}."
             raise ValueError(f"normal came with '{x}', which is not among the covariates of the model: {hint}")
         if not x.isidentifier():
-            raise ValueError(f"normal came with '{x}', which parameters cannot be named by: rename the column to a word.")
+            raise ValueError(
+                f"normal came with '{x}', which parameters cannot be named by: rename the column to a word."
+            )
         if x in taken:
             raise ValueError(f"normal came with '{x}', which is an item, a class or an effect of the model: rename it.")
     for c in model.covariates:
