@@ -94,6 +94,7 @@ from .spec.model import Response as Response
 from .spec.model import Term as Term
 from .spec.model import constrain as constrain
 from .spec.model import survey as survey
+from .spec.normal_covariates import with_covariates as with_covariates
 from .spec.parameters import Alike as Alike
 from .spec.parameters import Fixed as Fixed
 from .spec.parameters import Parameter as Parameter
@@ -220,6 +221,7 @@ __all__ = [
     "trapezoid",
     "vuong_test",
     "wide",
+    "with_covariates",
     "zero_inflated_negative_binomial",
     "zero_inflated_poisson",
 ]

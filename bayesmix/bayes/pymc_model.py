@@ -312,6 +312,8 @@ def initial_point(
         starts[name] = filled(own, held, [b.start(moved) for b in own.blocks], [*shift, *others])
         if name in names:
             out[name] = starts[name]
+    if data.model.normal_covariates and "z_individual" in names:  # at 0 those that are known have a gradient of zero
+        out["z_individual"] = 0.1 * pm.Normal.dist(0, 1, shape=data.arrays["z_individual"].values.shape)
     return out
 
 

@@ -97,7 +97,12 @@ def read_inputs(
     formulas = [column for c in model.covariates for column in parse_formula(c.formula)]
     used = dict.fromkeys(c for c in (*model.items, *formulas) if c in names)
     codes = _each(options.missing)
-    return Inputs(blank(df, codes, list(used)) if codes else df, model, declared, id_column)
+    df = blank(df, codes, list(used)) if codes else df
+    if options.missing_covariates is None:
+        return Inputs(df, model, declared, id_column)
+    from bayesmix.data import with_gaps_normal
+
+    return Inputs(df, with_gaps_normal(model, df), lambda size: with_gaps_normal(declared(size), df), id_column)
 
 
 def _each(codes: Sequence[str]) -> list[str]:

@@ -61,6 +61,8 @@ class ModelOptions:
     """Equations: 'coefficient[1, x] = coefficient[2, x]', 'a[1] = 2 * a[2] + 0.5' (may be repeated)."""
     missing: Texts = field(default_factory=list)
     """A missing-value code, e.g. 9999 (may be repeated)."""
+    missing_covariates: Literal["normal"] | None = None
+    """Covariates that rows miss: normal makes them variables of the model; left out, they are refused."""
     set: Texts = field(default_factory=list)
     """Any other argument of the model: key=value."""
 

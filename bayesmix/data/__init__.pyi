@@ -1,3 +1,4 @@
+from .centering import of_latent as of_latent
 from .coding import Coding as Coding
 from .coding import held as held
 from .coding import unheld as unheld
@@ -15,6 +16,7 @@ from .margins import of_sums as of_sums
 from .margins import on_sums as on_sums
 from .margins import units as units
 from .margins import with_parts as with_parts
+from .normal_columns import with_gaps_normal as with_gaps_normal
 from .patterns import Patterns as Patterns
 from .patterns import family_constants as family_constants
 from .priors import AT_MEANS as AT_MEANS
@@ -58,6 +60,7 @@ __all__ = [
     "log_density",
     "missing_column",
     "n_categories",
+    "of_latent",
     "of_sums",
     "on_sums",
     "plain",
@@ -67,5 +70,6 @@ __all__ = [
     "units",
     "weight_columns",
     "wide",
+    "with_gaps_normal",
     "with_parts",
 ]

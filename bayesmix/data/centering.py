@@ -25,6 +25,8 @@ from bayesmix.spec.parameters import Named, Packing, Parameter
 from bayesmix.typing import Array
 
 Values = dict[str, Array]
+LATENT = "latent:"
+"""Begins the name of what a design matrix gains for each unit of a covariate that misses."""
 CONSTANT = ""
 """Stands for the constant among the columns beside a design matrix."""
 DEPENDENT = 1e-9
@@ -346,7 +348,8 @@ def recoded(
     ----------
     model : Model
     matrices : mapping of str to Named
-        The user's columns by design matrix, (individual or cluster, column).
+        The user's columns by design matrix, (individual or cluster, column), and what they gain for each unit of a
+        covariate that misses (:func:`latent_key`).
     weights : mapping of str to array
         By level: how many individuals each pattern stands for; ones for clusters.
     packing : Packing
@@ -396,8 +399,19 @@ def _recoded(
     recoding = Recoding(columns, tuple(absorbed), chained, loadings, None, slopes)
     for c, where, t in turns:
         at = _columns_of(model, where, t)
-        recoding, inside[c.name] = _with_turn(recoding, model, c, t, at, inside[c.name], weights, packing)
+        recoding, inside[c.name], scale = _with_turn(recoding, model, c, t, at, inside[c.name], weights, packing)
+        inside |= {k: Named(x.dims, x.values / scale) for k, x in inside.items() if of_latent(k) == c.name}
     return inside, recoding
+
+
+def latent_key(matrix: str, covariate: str) -> str:
+    """The name of what a design matrix gains for each unit of a covariate."""
+    return f"{LATENT}{matrix}:{covariate}"
+
+
+def of_latent(name: str) -> str | None:
+    """The design matrix of which an array is what it gains for a covariate; None where it is none."""
+    return name.removeprefix(LATENT).rpartition(":")[0] if name.startswith(LATENT) else None
 
 
 def _not_yet(t: Term, by: Sequence[Absorber], absorbed: Sequence[Absorbed]) -> tuple[Absorber, ...]:
@@ -649,13 +663,15 @@ def centred_columns(recoding: Recoding, matrices: Mapping[str, Named], owner: Ar
 
 
 def _inside(name: str, columns: Mapping[str, Columns], matrices: Mapping[str, Named], owner: Array | None) -> Named:
-    """The columns of a design matrix as a search has them."""
-    found = matrices[name]
-    if name not in columns:
+    """The columns of a design matrix as a search has them, or what they gain for a covariate: nothing is constant."""
+    found, matrix = matrices[name], of_latent(name) or name
+    if matrix not in columns:
         return found
-    x, made = found.values, columns[name]
+    x, made = found.values, columns[matrix]
     for other, a in made.beside.items():
-        x = x - _of(other, matrices, len(x), owner, found.dims[0]) @ a
+        beside = other if matrix == name else latent_key(other, name.rpartition(":")[2])
+        if matrix == name or beside in matrices:
+            x = x - _of(beside, matrices, len(x), owner, found.dims[0]) @ a
     return Named(found.dims, np.linalg.solve(made.root.T, x.T).T)
 
 
@@ -678,22 +694,22 @@ def _with_turn(
     raw: Named,
     weights: Mapping[str, Array],
     packing: Packing,
-) -> tuple[Recoding, Named]:
-    """Random coefficients on scaled columns, centred where their covariances allow it: those of each outcome."""
+) -> tuple[Recoding, Named, Any]:
+    """Random coefficients on scaled columns, centred where their covariances allow it, of each outcome; the scales."""
     effects = tuple(e for e in model.effects if e.level == "cluster" and e.sd is not None)
     names = [e.name for e in effects]
     plain = all(not (e.sd and (e.sd.covariates or e.sd.effects)) and not e.standard for e in effects)
     uses = [s for _, some in _predictors(model) for s in some if set(s.effects) & {*t.effects}]
     alone = all(s is t or s in [m for e in effects for m in e.mean] for s in uses)
     if columns is None or recoding.turn or not (plain and alone and {*t.effects} <= {*names}):
-        return recoding, raw
+        return recoding, raw, 1.0
     w, x = weights[c.level], raw.values
     mean = (w @ x) / w.sum()
     sd = np.sqrt(w @ (x - mean) ** 2 / w.sum())
     constant = [k for k, term in enumerate(c.only or ()) if term == "1"]
     varies = [k for k in range(x.shape[1]) if k not in constant]
     if not varies or (sd[varies] <= 0).any():
-        return recoding, raw
+        return recoding, raw, 1.0
     scale, matrix = np.where(np.isin(np.arange(len(sd)), varies), sd, 1.0), np.eye(len(names))
     at = [names.index(e) for e in t.effects]
     matrix[at, at] = scale[[k for _, k in columns]]
@@ -704,6 +720,6 @@ def _with_turn(
     if not constant or not _closed(turn, packing):
         center, turn = np.zeros(len(sd)), Turn(effects, np.diag(np.diagonal(matrix)))
         if not _closed(turn, packing):
-            return recoding, raw
+            return recoding, raw, 1.0
     made = Recoding(recoding.columns, recoding.absorbed, recoding.shifted, recoding.loadings, turn, recoding.slopes)
-    return made, Named(raw.dims, (x - center) / scale)
+    return made, Named(raw.dims, (x - center) / scale), scale

@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 
 from bayesmix.data.coding import Coding
 from bayesmix.data.columns import check_scalars, native, numbers, plain
-from bayesmix.data.design import Design, columns_of, design, missing_column
+from bayesmix.data.design import Design, columns_of, missing_column
 from bayesmix.data.frames import as_frame
 from bayesmix.data.groups import Groups, KnownClass, check_known, groups_of, known_rows, known_units
 from bayesmix.data.items import Coded, coded_items, sharing
+from bayesmix.data.normal_columns import NormalColumn, linear_design, normal_columns
 from bayesmix.data.sampling import Sampling, Units, raw_weights
 from bayesmix.spec import Covariates, Effect, Model, Response, Term, check_model
 from bayesmix.spec.sampling_design import COLUMNS as ROLES
@@ -56,6 +57,8 @@ class Dataset:
         The observed group of each row.
     known : dict of str to KnownClass
         Classes that units are known to be in, by class variable.
+    normal : dict of str to NormalColumn
+        Covariates that are variables of the model, by their columns.
 
     Examples
     --------
@@ -76,6 +79,7 @@ class Dataset:
     sampling: Sampling | None = None
     groups: Groups | None = None
     known: Mapping[str, KnownClass] = field(default_factory=dict)
+    normal: Mapping[str, NormalColumn] = field(default_factory=dict)
 
     @classmethod
     def encode(cls, model: Model, df: pd.DataFrame, coding: Coding | None = None, unanswered: bool = False) -> Dataset:
@@ -109,7 +113,8 @@ class Dataset:
         coded = coded_items(model, df, used, coding)
         rows = known_rows(model, df, used, None if coding is None else coding.known)
         answered = np.concatenate([~np.isnan(c.y) for c in coded.values()], axis=1).any(axis=1) & (raw > 0)
-        seen = answered | _in_known_class(model, rows)
+        normal = normal_columns(model, df, used, coding is not None)
+        seen = answered | _in_known_class(model, rows) | _in_normal_covariate(model, df, normal)
         if unanswered:
             seen = seen | (_complete(model, df) & used)
         if not seen.any():
@@ -120,14 +125,20 @@ class Dataset:
             )
         labels, cluster = _clusters(model, df, seen, 2 if coding is None else 1)
         told = {k: x.codes >= 0 for k, x in rows.items()}
-        designs = _designs(model, df, seen, cluster, coded, coding, seen & ~answered, told)
+        designs = _designs(model, df, seen, cluster, coded, coding, seen & ~answered, told, normal=normal)
         groups = groups_of(model, df, seen, cluster, None if coding is None else coding.groups or None)
         known = known_units(model, rows, seen, cluster, coding is not None)
         model = _anchored(model, known)
         sampling = Sampling.of(model, df, raw, freq, seen, cluster) if model.survey else None
         return cls(
-            model, df.index, seen, freq, coded, designs, labels, cluster, coding is not None, sampling, groups, known
+            model, df.index, seen, freq, coded, designs, labels, cluster, coding is not None, sampling, groups, known,
+            normal,
         )  # fmt: skip
+
+    @property
+    def missing_normal_covariates(self) -> dict[str, int]:
+        """How many individuals in the analysis miss each covariate that is a variable of the model."""
+        return {x: round(float(self.freq[self.seen & ~v.there].sum())) for x, v in self.normal.items()}
 
     @property
     def weights(self) -> Array:
@@ -182,6 +193,7 @@ class Dataset:
         own = self.model
         roles = (model.cluster, model.freq, model.survey) == (own.cluster, own.freq, own.survey)
         roles &= model.group in (None, self.model.group) and {*model.known} <= {*self.model.known}
+        roles &= {e.column for e in model.normal_covariates} == {*self.normal}
         return (
             same and roles and {*model.covariates} <= {*self.model.covariates} and _shared(model) == _shared(self.model)
         )
@@ -240,6 +252,13 @@ def _in_known_class(model: Model, known: Mapping[str, KnownClass]) -> NDArray[np
     return np.logical_or.reduce(own) if own else np.array(False)
 
 
+def _in_normal_covariate(model: Model, df: pd.DataFrame, normal: Mapping[str, NormalColumn]) -> NDArray[np.bool_]:
+    """Rows with a value of a covariate that is a variable of the model, and with all other covariates."""
+    if not normal:
+        return np.array(False)
+    return _complete(model, df) & np.logical_or.reduce([v.there for v in normal.values()])
+
+
 def _anchored(model: Model, known: Mapping[str, KnownClass]) -> Model:
     """The model with the classes that units are known to be in."""
     return replace(model, anchored=tuple((name, x.anchored) for name, x in known.items()))
@@ -251,8 +270,9 @@ def _shared(model: Model) -> set[frozenset[str]]:
 
 
 def _complete(model: Model, df: pd.DataFrame) -> NDArray[np.bool_]:
-    """Rows that have all covariates."""
-    used = dict.fromkeys(column for c in model.covariates for column in columns_of(c) if column in df.columns)
+    """Rows that have all covariates, but for those that are variables of the model."""
+    normal = {e.column for e in model.normal_covariates}
+    used = dict.fromkeys(k for c in model.covariates for k in columns_of(c) if k in df.columns and k not in normal)
     return df[[*used]].notna().all(axis=1).to_numpy() if used else np.ones(len(df), dtype=bool)
 
 
@@ -265,14 +285,14 @@ def _designs(
     coding: Coding | None,
     unanswered: NDArray[np.bool_],
     told: Mapping[str, NDArray[np.bool_]],
+    *,
+    normal: Mapping[str, NormalColumn],
 ) -> dict[str, Design]:
-    known = coding.designs if coding else {}
-    return {
-        c.key: design(
-            c, df, seen, cluster, _needed(model, c, coded, told) | unanswered, known.get(c.key), check=coding is None
-        )
-        for c in model.covariates
-    }
+    known, out = coding.designs if coding else {}, {}
+    for c in model.covariates:
+        needed, check = _needed(model, c, coded, told) | unanswered, coding is None
+        out[c.key] = linear_design(c, df, seen, cluster, needed, known.get(c.key), normal, check=check)
+    return out
 
 
 def _needed(

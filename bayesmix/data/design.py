@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from bayesmix.checks import nearest
 from bayesmix.data.coding import held, unheld
 from bayesmix.data.columns import check_commas, check_no_date, numbers, plain, read
-from bayesmix.spec import Covariates, parse_formula, roles
+from bayesmix.spec import Covariates, roles
 from bayesmix.typing import Array
 
 Rows = NDArray[np.bool_]
@@ -34,11 +34,14 @@ class Design:
         On the user's scale; NaN in rows that are not used.
     coding : dict
         What it takes to make the same columns of other rows: plain values.
+    latent : dict of str to array
+        What the values gain for each unit of a covariate that is a variable of the model, where it misses; else 0.
     """
 
     columns: list[str]
     values: Array
     coding: Mapping[str, Any] = field(default_factory=dict)
+    latent: Mapping[str, Array] = field(default_factory=dict)
 
 
 def design(
@@ -122,7 +125,7 @@ def _check_same_columns(c: Covariates, names: Sequence[str], coding: Mapping[str
 
 def columns_of(c: Covariates) -> list[str]:
     """Columns of the data that a design matrix is made of."""
-    return list(dict.fromkeys([*parse_formula(c.formula), *(parse_formula(c.times) if c.times else [])]))
+    return list(c.columns)
 
 
 def _frame(
@@ -140,7 +143,7 @@ def _frame(
         if column not in df.columns:
             raise ValueError(f"The formula '{c.formula}' names a missing column. {missing_column(column, df)}")
         values = df[column]
-        if _is_number(values, uses[column]):
+        if is_number(values, uses[column]):
             out[column] = numbers(f"{kind} '{column}'", values, seen)
             missing = np.isnan(out[column])
         else:
@@ -158,7 +161,7 @@ def _frame(
     return pd.DataFrame(out, index=df.index), found
 
 
-def _is_number(values: pd.Series, uses: set[str]) -> bool:
+def is_number(values: pd.Series, uses: set[str]) -> bool:
     """Whether a column is a number: by its type, or because all its values are."""
     check_no_date(f"Covariate '{values.name}'", values)
     if "category" in uses or isinstance(values.dtype, pd.CategoricalDtype):
@@ -213,7 +216,12 @@ def _check_present(kind: str, column: str, index: pd.Index, missing: Rows, neede
     if n := int((missing & needed).sum()):
         raise ValueError(
             f"{kind} '{column}' has {n} missing values (first in row {index[missing & needed][0]}): responses may "
-            f"be missing, {kind.lower()}s may not. Impute, or drop the rows: df.dropna(subset=['{column}'])."
+            f"be missing, {kind.lower()}s may not. Impute, or drop the rows: df.dropna(subset=['{column}'])"
+            + (
+                "."
+                if kind == "Offset"
+                else "; or keep these rows: missing_covariates='normal' of bm.fit makes it a variable of the model."
+            )
         )
 
 

@@ -91,6 +91,10 @@ def _coded(data: Patterns, covariates: bool = True) -> tuple[Any, ...]:
     for c in data.model.covariates if covariates else ():
         x = plain.arrays[c.key].values
         columns += [(x[:, k], at if c.level == "individual" else cluster) for k in range(x.shape[1])]
+    for x in sorted(k.removeprefix("value:") for k in data.arrays if k.startswith("value:")):
+        there = data.arrays[f"there:{x}"].values > 0
+        # what is a variable of the model is an answer
+        columns.append((np.where(there, data.arrays[f"value:{x}"].values, np.nan), at))
     if covariates and (of := data.arrays.get("group_of_individual")) is not None:
         columns.append((of.values.astype(float), at))
     for c in (c for c in data.model.classes if f"known:{c.name}" in data.arrays):  # a known class is an answer

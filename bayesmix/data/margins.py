@@ -18,14 +18,15 @@ def units(data: Patterns) -> dict[str, tuple[Array, Array]]:
     left out), of a count the log of the mean and 1. A slope has 0 and the unit of what it predicts over the SD of
     its column, a loading 0 and that unit over the unit of the effect, an SD 0 and the unit of what it is the SD of
     (a variance its square, which is its centre too). Logits, thresholds, factors and probabilities have 0 and 1.
-    A parameter that several occasions share has the average over them.
+    A covariate that is a variable of the model has its mean and SD. A parameter that several occasions share has the
+    average over them.
     """
     found: dict[str, list[tuple[Array, Array]]] = {p.name: [] for p in data.model.parameters}
     scale = _effect_units(data)
     for c in data.model.classes:
         for t in c.predictor:
             found[t.parameter.name].append(_of_term(t, data, np.ones(()), scale))
-    centres = {name: centre for name, (centre, _) in of_sums(data).items()}
+    centres = {name: centre for name, (centre, _) in (of_sums(data) | of_normal_covariates(data)).items()}
     for e in data.model.effects:
         for t in (*e.mean, *((e.sd,) if e.sd else ())):
             inside = e.standard and bool(t.effects)  # a regression of residuals, which have SD 1
@@ -106,6 +107,7 @@ def _effect_units(data: Patterns) -> dict[str, float]:
     they are zero it is as much larger as slopes of one unit make it.
     """
     out = {e.name: 1.0 for e in data.model.effects}
+    out |= {e: sd for e, (_, sd) in of_normal_covariates(data).items()}
     for r in data.model.responses:
         sds = item_margins(data, r)[1]
         sd = sds if r.of_outcomes else np.full(len(sds), sds.mean())
@@ -114,6 +116,18 @@ def _effect_units(data: Patterns) -> dict[str, float]:
                 each = _coefficient_units(data, t)
                 out |= {e: float(sd[i]) * float(each[min(k, len(each) - 1)]) for e, i, k in r.coefficients(t)}
     return out | with_parts(data, {name: unit for name, (_, unit) in of_sums(data).items()})
+
+
+def of_normal_covariates(data: Patterns) -> dict[str, tuple[float, float]]:
+    """Mean and SD of each covariate that is a variable of the model, by its effect."""
+    out = {}
+    for e in data.model.normal_covariates:
+        x, w = data.arrays[f"value:{e.column}"].values, data.counts * data.arrays[f"there:{e.column}"].values
+        total = max(float(w.sum()), 1e-300)
+        mean = float(w @ x) / total
+        sd = float(np.sqrt(w @ (x - mean) ** 2 / total))
+        out[e.name] = mean, sd if sd > 0 else 1.0
+    return out
 
 
 # sums of effects, such as growth factors ----------------------------------------------------------

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from bayesmix.data.centering import Recoding, centred_columns, recoded
+from bayesmix.data.centering import LATENT, Recoding, centred_columns, latent_key, recoded
 from bayesmix.data.coding import Coding
 from bayesmix.data.dataset import Dataset
 from bayesmix.data.design import Design
@@ -108,6 +108,7 @@ class Patterns:
         varies = cluster is not None and (by_cluster or _by_cluster(model))
         keys = [c.y for c in coded.values()]
         keys += [d.values for c, d in zip(model.covariates, designs.values(), strict=True) if c.level == "individual"]
+        keys += [v.values[:, None] for v in rows.normal.values()]
         keys += [c.column[:, None] for c in coded.values() if c.column is not None]
         by_group = rows.groups if model.by_group else None
         keys += _observed(rows)
@@ -128,9 +129,7 @@ class Patterns:
             own = coded[r.name].column
             beside = None if own is None else own[first]
             arrays |= _response_arrays(r, coded[r.name], responses[r.name], _is_plain(model, r), beside)
-        for c in model.covariates:
-            d = designs[c.key].values
-            arrays[c.key] = Named((c.level, c.name), d[first] if c.level == "individual" else d)
+        arrays |= _covariate_arrays(rows, first)
         if cluster is None or labels is None:
             arrays["weight"] = Named(("individual",), counts)
         elif varies:
@@ -146,6 +145,7 @@ class Patterns:
         arrays |= _staying(model)
         packing = Packing(model.parameters, coords, _absent(model, coded, coords), model.constraints)
         columns = {c.key: arrays[c.key] for c in model.covariates}
+        columns |= {k: x for k, x in arrays.items() if k.startswith(LATENT)}
         weights = {"individual": counts, "cluster": rows.cluster_weights}
         owner = arrays["cluster_of"].values if "cluster_of" in arrays else None
         inside, recoding = recoded(model, columns, weights, packing, owner)
@@ -289,9 +289,11 @@ class Patterns:
 
     @cached_property
     def n_missing_patterns(self) -> int:
-        """How many patterns of missing and observed items occur."""
+        """How many patterns of missing and observed items, and covariates that are variables of the model, occur."""
         used = self.counts > 0
-        return len(equal_rows((np.isnan(x[used]) for y in self.responses.values() for x in y.T), by_number)[0])
+        columns = [np.isnan(x[used]) for y in self.responses.values() for x in y.T]
+        columns += [x.values[used] == 0 for k, x in self.arrays.items() if k.startswith("there:")]
+        return len(equal_rows(columns, by_number)[0])
 
     @property
     def signature(self) -> tuple:
@@ -311,6 +313,20 @@ def _by_cluster(model: Model) -> bool:
 
 
 # items --------------------------------------------------------------------------------------------
+
+
+def _covariate_arrays(rows: Dataset, first: NDArray[np.int64]) -> dict[str, Named]:
+    """Design matrices; covariates that are variables of the model, and what matrices gain for each unit of these."""
+    out: dict[str, Named] = {}
+    for c in rows.model.covariates:
+        d = rows.designs[c.key]
+        out[c.key] = Named((c.level, c.name), d.values[first] if c.level == "individual" else d.values)
+        out |= {latent_key(c.key, x): Named((c.level, c.name), gain[first]) for x, gain in d.latent.items()}
+    for x, v in rows.normal.items():
+        out[f"value:{x}"] = Named(("individual",), v.filled[first])
+        out[f"there:{x}"] = Named(("individual",), v.there[first].astype(float))
+        out[f"fill:{x}"] = Named((), np.asarray(v.fill))
+    return out
 
 
 def _is_plain(model: Model, r: Response) -> bool:

@@ -36,6 +36,13 @@ def checked_pair(smaller: Fit, larger: Fit, df: pd.DataFrame) -> tuple[Dataset, 
                 f"The {what} of the two fits differ ({smaller.info[what]} and {larger.info[what]}): a test needs a "
                 "model and a special case of it."
             )
+    one, other = ([e.column for e in f.model.normal_covariates] for f in (smaller, larger))
+    if {*one} != {*other}:
+        raise ValueError(
+            f"The normal covariates of the two fits differ ({', '.join(map(str, one)) or 'none'} and "
+            f"{', '.join(map(str, other)) or 'none'}): their log-likelihoods are of other variables. Declare the same "
+            "ones by bm.with_covariates."
+        )
     if extra := {*smaller.info["covariates"].values()} - {*larger.info["covariates"].values()}:
         raise ValueError(
             f"The smaller fit has the covariates {', '.join(map(repr, sorted(extra)))}, which the larger one has not: "

@@ -45,6 +45,7 @@ class Cells:
             at = owner[row] if c.level == "cluster" and owner is not None else row
             columns += list(data.rows.designs[c.key].values[at].T)
         rows, individual = data.rows, {c.name for c in data.model.classes_at("individual")}
+        columns += [x for v in rows.normal.values() for x in (v.filled[row], v.there[row].astype(float))]
         columns += [rows.groups.of_row[row].astype(float)] if rows.groups and data.model.by_group else []
         for name, known in rows.known.items():
             at = row if name in individual or owner is None else owner[row]
@@ -92,21 +93,26 @@ class Cells:
     def _of_people(self, rows: NDArray[np.int64], y: Array) -> Array:
         each = self._probabilities(np.repeat(rows, len(y)), np.tile(y, (len(rows), 1)))
         return each.reshape(len(rows), len(y))
+    @property
+    def _given(self) -> bool:
+        """Whether rows have more than answers that the log-likelihood is of: known classes, normal covariates."""
+        rows = self.judged.data.rows
+        return bool(rows.known or rows.normal)
 
     def _probabilities(self, rows: NDArray[np.int64], y: Array) -> Array:
-        """Of answers, with the covariates, groups and known classes of rows of the data."""
+        """Of answers, given the covariates, groups and known classes of rows of the data."""
         out = self._joint(rows, y)
-        if not self.judged.data.rows.known:
+        if not self._given:
             return out
         first, which = np.unique(rows, return_inverse=True)
         return out / self._joint(first, np.full((len(first), y.shape[1]), np.nan), whole=True)[which]
 
     def _joint(self, rows: NDArray[np.int64], y: Array, whole: bool = False) -> Array:
-        """Of answers and known classes; with `whole` of the latter where there is no answer."""
+        """Of answers, known classes and normal covariates; with `whole` of the latter where there is no answer."""
         data = self.judged.data
         out = np.ones(len(y))
         some = (
-            np.arange(len(y)) if whole or data.rows.known else np.flatnonzero(~np.isnan(y).all(axis=1))
+            np.arange(len(y)) if whole or self._given else np.flatnonzero(~np.isnan(y).all(axis=1))
         )  # no answer has probability one
         if not len(some):
             return out

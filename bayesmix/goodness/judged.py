@@ -244,7 +244,8 @@ def answered_rows(rows: Dataset, at: NDArray[np.int64], y: Array, apart: Sequenc
     for c in rows.model.covariates:
         of_cluster = c.level == "cluster"
         if not of_cluster:
-            designs[c.key] = replace(designs[c.key], values=designs[c.key].values[at])
+            latent = {k: x[at] for k, x in designs[c.key].latent.items()}
+            designs[c.key] = replace(designs[c.key], values=designs[c.key].values[at], latent=latent)
         elif apart is not None and owner is not None:
             designs[c.key] = replace(designs[c.key], values=designs[c.key].values[owner[at]])
     if owner is not None:
@@ -257,5 +258,5 @@ def answered_rows(rows: Dataset, at: NDArray[np.int64], y: Array, apart: Sequenc
         known[k] = replace(x, codes=x.codes[own]) if k in individual or apart is not None else x
     return Dataset(
         rows.model, pd.RangeIndex(len(at)), np.ones(len(at), dtype=bool), np.ones(len(at)), coded, designs, labels,
-        owner, True, groups=groups, known=known,
+        owner, True, groups=groups, known=known, normal={k: v.take(at) for k, v in rows.normal.items()},
     )  # fmt: skip

@@ -2,16 +2,20 @@
 
 In a batch each cluster has as many slots as its largest one has individuals; clusters of about one size
 leave few of them empty.
+
+Individuals without clusters are in a batch with those that miss the same covariates: one that is there needs no nodes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bayesmix.data import equal_rows
+from bayesmix.data.row_ranks import by_number
 from bayesmix.graph.integration import is_node
 from bayesmix.graph.problem import Problem
 from bayesmix.spec import Named
@@ -53,6 +57,8 @@ def batched(data: Problem) -> list[Batch]:
 
     What was taken from an array is taken again where the data have another one in its place.
     """
+    if data.clusters is None and data.model.normal_covariates:
+        return list(_by_missing(data))
     if "cluster_of" not in data.arrays or data.clusters is None:
         return []
     width = entries(data)
@@ -60,7 +66,28 @@ def batched(data: Problem) -> list[Batch]:
         return []
     own = (data.counts, data.arrays["cluster_of"].values, width)
     kept = data.keep("batches", own, lambda: _Batches(_layouts(data, width)))
-    return [_batch(data, k, kept) for k in range(len(kept.layouts))]
+    out = [_batch(data, k, kept) for k in range(len(kept.layouts))]
+    return out if len(out) > 1 else []
+
+
+def _by_missing(data: Problem) -> Iterator[Batch]:
+    """Individuals by the covariates that they miss; those that are there have one node, whose weight is 1."""
+    own, names = data.model.effects_at("individual"), {}
+    for e in data.model.normal_covariates:
+        k = own.index(e) + 1
+        z = data.arrays.get(f"z_individual_{k}")
+        if z is None or len(z.dims) > 1:  # nodes of several effects together
+            return
+        names[k] = data.arrays[f"there:{e.column}"].values > 0
+    first, which = equal_rows([x.astype(np.int64) for x in names.values()], by_number)
+    for b, one in enumerate(first):
+        mine = np.flatnonzero(which == b)
+        arrays = {name: _take(x, {"individual": mine}) for name, x in data.arrays.items()}
+        for k in (k for k, there in names.items() if there[one]):
+            node = (f"node_individual_{k}",)
+            arrays |= {f"{x}_individual_{k}": Named(node, np.zeros(1)) for x in ("z", "log_weight")}
+        part = replace(data, arrays=arrays, counts=data.counts[mine], kept={})
+        yield Batch(part, mine, mine, np.arange(len(mine)), {"individual": len(data.counts)})
 
 
 @dataclass(frozen=True)

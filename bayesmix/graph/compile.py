@@ -21,6 +21,7 @@ from pytensor.compile.mode import Mode
 from bayesmix.graph import likelihood
 from bayesmix.graph.batches import Batch, batched, entries, spread
 from bayesmix.graph.engines import BY_SOURCE, Program, compiled, run_by, source
+from bayesmix.graph.integration import is_node
 from bayesmix.graph.kept import kept, own_families
 from bayesmix.graph.problem import Problem
 from bayesmix.graph.quantities import quantities
@@ -123,7 +124,7 @@ class LogLikelihood:
     @cached_property
     def _compiled_of_units(self) -> Callable:
         def joined(parts: list, batches: list[Batch]) -> list[Array]:
-            return [_spread([p[0] for p in parts], batches, "cluster")]
+            return [_spread([p[0] for p in parts], batches, self.problem.unit)]
 
         return self._in_batches(_of_units, joined)
 
@@ -150,11 +151,15 @@ class LogLikelihood:
 
     def _in_batches(self, outputs: Outputs, joined: Callable, probes: tuple[Dims, ...] = ()) -> Callable:
         """A compiled function with the data put in; of many clusters batch by batch, the answers `joined`."""
-        batches = [] if self.mode == "JAX" else self._batches
-        if len(batches) < 2:
+        batches = [] if self.mode == "JAX" or self._over_nodes(probes) else self._batches
+        if not batches:
             return _bound(outputs, self.problem, self.mode, probes)
         each = [_bound(outputs, b.data, self.mode, probes) for b in batches]
         return lambda theta: joined(side_by_side([partial(f, theta) for f in each]), batches)
+
+    def _over_nodes(self, probes: tuple[Dims, ...]) -> bool:
+        """Whether something is asked of nodes of which individuals in different batches have different numbers."""
+        return self.problem.clusters is None and any(is_node(d) for dims in probes for d in dims)
 
     @cached_property
     def _batches(self) -> list[Batch]:

@@ -8,7 +8,7 @@ from itertools import combinations
 import numpy as np
 from pytensor import xtensor as px
 
-from bayesmix.graph.likelihood import Tensors
+from bayesmix.graph.likelihood import Tensors, term
 from bayesmix.graph.variance_components import of_effects
 from bayesmix.spec import Model, Quantity, Term, square, walk
 from bayesmix.spec.families import Tensor
@@ -50,6 +50,18 @@ def _alone(loading: Tensor, dim: str) -> Tensor:
         return loading
     several = px.math.where(px.math.gt(px.math.abs(loading), 0.0), 1.0, 0.0).sum(dim)
     return px.math.where(several > 1, np.nan, loading.sum(dim))
+
+
+def of_normal_covariates(model: Model, values: Tensors, data: Tensors) -> Iterator[tuple[Quantity, Tensor]]:
+    """Covariances and correlations of the residuals of covariates that are variables of the model."""
+    unit = {e.name: residual for e, _, residual in walk(model, values)}
+    for one, other in combinations(model.normal_covariates, 2):
+        both = [unit[one.name][k] * unit[other.name][k] for k in unit[one.name] if k in unit[other.name]]
+        correlation = sum(both[1:], both[0])
+        sds = [term(e.sd, values, data, {}) for e in (one, other) if e.sd is not None]
+        names = one.name, other.name
+        yield Quantity("_".join((*names, "covariance")), "covariance", *names), correlation * sds[0] * sds[1]
+        yield Quantity("_".join((*names, "correlation")), "correlation", *names), correlation
 
 
 def of_factors(model: Model, values: Tensors, data: Tensors) -> Iterator[tuple[Quantity, Tensor]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from itertools import permutations
 from typing import Any
 
@@ -20,10 +20,12 @@ from bayesmix.spec import (
     MonteCarlo,
     Named,
     Nodes,
+    PartlyExact,
     Response,
     Term,
     Trapezoid,
     count_nodes,
+    terms,
 )
 from bayesmix.typing import Array
 
@@ -63,6 +65,7 @@ def choose(model: Model, given: Nodes | Mapping[str, Nodes] | None, sampled: tup
             f"The nodes came as {other[0]!r}, expected a method such as bm.adaptive(7) or bm.trapezoid(15)."
         )
     out = {k: by_level.get(k) or _default(model, k) for k in levels}
+    out = {k: _partly_exact(model) or m if isinstance(m, Exact) and k == "individual" else m for k, m in out.items()}
     for level, method in out.items():
         reason = without_closed_form(model, level) if isinstance(method, Exact) else ""
         if reason:
@@ -93,34 +96,53 @@ def check_gradient(methods: Mapping[str, Nodes]) -> None:
         )
 
 
+def _partly_exact(model: Model) -> PartlyExact | None:
+    """A grid over normal covariates, where the other effects of individuals have a closed form given these alone."""
+    names = [e.name for e in model.normal_covariates]
+    if not names or len(names) == len(model.effects_at("individual")) or not without_closed_form(model, "individual"):
+        return None
+    if without_closed_form(model, "individual", names):
+        return None
+    return PartlyExact({1: 31, 2: 21}.get(len(names), 11), 5.0, len(names))
+
+
 def _default(model: Model, level: str) -> Nodes:
     n = len(model.effects_at(level))
     if not without_closed_form(model, level):
         return Exact()
+    if level == "individual" and (partly := _partly_exact(model)):
+        return partly
     if n > (3 if level == "cluster" else 2):
         return MonteCarlo(2000)
     return Adaptive(7) if level == "cluster" else Trapezoid({1: 31, 2: 21}[n])
 
 
-def _loads(r: Response) -> bool:
-    """Whether a response depends on effects."""
-    return any(t.effects for t in r.terms)
+def _loads(model: Model, r: Response, given: Collection[str]) -> bool:
+    """Whether a response depends on effects, but for those that are given."""
+    return any({*model.latent_in(t)} - {*given} for t in r.terms)
 
 
-def without_closed_form(model: Model, level: str) -> str:
-    """Why the effects of a level cannot be integrated exactly; empty where they can."""
+def without_closed_form(model: Model, level: str, given: Collection[str] = ()) -> str:
+    """Why the effects of a level, but for those `given`, cannot be integrated exactly; empty where they can."""
     several = [c for c in model.classes if c.size > 1]
     if level == "cluster" and (within := [c.name for c in several if c.level != "cluster"]):
         return f"the class '{within[0]}' lives below their level"
     if below := [c.name for c in several if c.level == "item"]:
         return f"the class '{below[0]}' lives below their level"
-    if other := [r.name for r in model.responses if not r.family.gaussian and (level == "cluster" or _loads(r))]:
+    if other := [
+        r.name for r in model.responses if not r.family.gaussian and (level == "cluster" or _loads(model, r, given))
+    ]:
         return f"the response '{other[0]}' is not normal"
     scale = [t for r in model.responses for t in r.auxiliary] + [e.sd for e in model.effects if e.sd]
     of_classes = [t for c in model.classes for t in c.predictor]
-    own = {e.name for e in model.effects if level in ("cluster", e.level)}
-    if any(own & {*t.effects} for t in (*scale, *of_classes)):
+    own = {e.name for e in model.effects if level in ("cluster", e.level)} - {*given}
+    if any(own & {*model.latent_in(t)} for t in (*scale, *of_classes)):
         return "an SD or a class depends on them"
+    latent, levels = {e.name for e in model.normal_covariates} - {*given}, {e.name: e.level for e in model.effects}
+    for t in terms(model):
+        beside = [e for e in model.latent_in(t) if e in latent and e not in t.effects]
+        if beside and any(level in ("cluster", levels[e]) for e in t.effects):
+            return f"'{t.effects[0]}' is a random slope of '{beside[0]}', which is latent too where it misses"
     return ""
 
 
@@ -148,8 +170,8 @@ def _costs(model: Model, level: str) -> Iterable[tuple[float, set[int]]]:
     """About what a number at each node costs for each part of the model, and the effects it varies with."""
     sources = _sources(model, level)
 
-    def used(terms: Iterable[Term]) -> set[int]:
-        return {k for t in terms for e in t.effects for k in sources[e]}
+    def used(some: Iterable[Term]) -> set[int]:
+        return {k for t in some for e in model.latent_in(t) for k in sources[e]}
 
     for r in model.responses:
         classes = {d for t in r.terms for d in t.dims} & {c.name for c in model.classes}
@@ -167,8 +189,7 @@ def _sources(model: Model, level: str) -> dict[str, set[int]]:
         integrated = model.effects_at(k)
         for e in (e for e in model.effects if e.level == k):
             own = {integrated.index(e)} if k == level and e.residual else set[int]()
-            terms = [*e.mean, *([e.sd] if e.sd else [])]
-            out[e.name] = own.union(*(out[p] for t in terms for p in t.effects))
+            out[e.name] = own.union(*(out[p] for t in e.terms for p in model.latent_in(t)))
     return out
 
 
@@ -243,12 +264,14 @@ def node_arrays(model: Model, level: str, method: Nodes | None, units: int) -> d
     if isinstance(method, Adaptive):
         return placed(model, level, method, np.zeros((units, n)), np.tile(np.eye(n), (units, 1, 1)))
     if isinstance(method, Exact):
-        z, curve, slope = method.stencil(n)
-        return {
-            f"z_{level}": Named((node, effect), z),
-            f"curve_{level}": Named((node, effect, f"{effect}_"), curve),
-            f"slope_{level}": Named((node, effect), slope),
-        }
+        return _stencil(level, n)
+    if isinstance(method, PartlyExact):
+        out, m = {}, method.covariates
+        for k in range(1, m + 1):
+            points, log_weights = method.axis()
+            out[f"z_{level}_{k}"] = Named((f"{node}_{k}",), points)
+            out[f"log_weight_{level}_{k}"] = Named((f"{node}_{k}",), log_weights)
+        return out | _stencil(level, n - m)
     if isinstance(method, MonteCarlo):
         z, log_weights = method.grid(n)
         return {f"z_{level}": Named((node, effect), z), f"log_weight_{level}": Named((node,), log_weights)}
@@ -258,6 +281,16 @@ def node_arrays(model: Model, level: str, method: Nodes | None, units: int) -> d
         out[f"z_{level}_{k}"] = Named((f"{node}_{k}",), points)
         out[f"log_weight_{level}_{k}"] = Named((f"{node}_{k}",), log_weights)
     return out
+
+
+def _stencil(level: str, n: int) -> dict[str, Named]:
+    """The nodes of so many effects with a closed form, and what reads it off."""
+    (z, curve, slope), effect, node = Exact().stencil(n), f"effect_{level}", f"node_{level}"
+    return {
+        f"z_{level}": Named((node, effect), z),
+        f"curve_{level}": Named((node, effect, f"{effect}_"), curve),
+        f"slope_{level}": Named((node, effect), slope),
+    }
 
 
 def placed(model: Model, level: str, method: Adaptive, mean: Array, scale: Array) -> dict[str, Named]:

@@ -18,8 +18,10 @@ from typing import Any, cast
 import pytensor.tensor as pt
 from pytensor import xtensor as px
 
+from bayesmix.data import of_latent
 from bayesmix.graph.integration import is_node, is_of_nodes, last_first
 from bayesmix.graph.joint_normal import joint_factor, missing_dim, residual_covariance
+from bayesmix.graph.normal_covariates import completed
 from bayesmix.graph.products import contract, places, read_off
 from bayesmix.spec import (
     GROUP,
@@ -55,7 +57,9 @@ def term(t: Term, values: Tensors, data: Tensors, effects: Tensors) -> Tensor:
     else:
         out = parameter_of(t, values)
     if t.covariates is not None:
-        out = contract(data[t.covariates.key], out, (t.covariates.name,))
+        gains = [k for k in data if of_latent(k) == t.covariates.key]
+        each = [contract(data[k], out, (t.covariates.name,)) * data[f"away:{k.rpartition(':')[2]}"] for k in gains]
+        out = sum(each, contract(data[t.covariates.key], out, (t.covariates.name,)))
     return out
 
 
@@ -70,9 +74,15 @@ def predictor(terms: Predictor, values: Tensors, data: Tensors, effects: Tensors
 
 
 def effect_values(model: Model, values: Tensors, data: Tensors) -> dict[str, Tensor]:
-    """Each effect at the nodes: mean + sd * z, (5), (10), (18), (25)."""
+    """Each effect at the nodes: mean + sd * z, (5), (10), (18), (25); covariates that are variables as they are.
+
+    `data` are those of :func:`with_covariates_known`.
+    """
     out: dict[str, Tensor] = {}
     for e, mean, residual in walk(model, values):
+        if e.column is not None:
+            out[e.name] = data[f"completed:{e.column}"]
+            continue
         z = [_standard_normal(level, k, data) for level, k in residual]
         if e.standard:
             z = [x * each for x, each in zip(residual.values(), z, strict=True)]
@@ -80,10 +90,26 @@ def effect_values(model: Model, values: Tensors, data: Tensors) -> dict[str, Ten
     return out
 
 
+def with_covariates_known(model: Model, values: Tensors, data: Tensors) -> Tensors:
+    """The data with the values of covariates that are variables of the model, at nodes where they miss."""
+    if not model.normal_covariates:
+        return data
+    found, density = completed(model, values, data, term, partial(_standard_normal, data=data))
+    columns = {e.name: e.column for e in model.normal_covariates}
+    own = {f"completed:{columns[k]}": x for k, x in found.items()}
+    own |= {f"away:{columns[k]}": x - data[f"fill:{columns[k]}"] for k, x in found.items()}
+    return {**data, **own, "density_of_covariates": density}
+
+
 def _standard_normal(level: str, k: int, data: Tensors) -> Tensor:
     """The values of a standard normal effect: over nodes of its own, or over those it shares with the others."""
     own = f"z_{level}_{k + 1}"
-    return data[own] if own in data else data[f"z_{level}"].isel({f"effect_{level}": k})
+    return data[own] if own in data else data[f"z_{level}"].isel({f"effect_{level}": k - apart(level, data)})
+
+
+def apart(level: str, data: Tensors) -> int:
+    """How many effects of a level, the first ones, have nodes of their own beside those that the others share."""
+    return sum(is_of_nodes(k, level) and k.startswith(f"z_{level}_") for k in data)
 
 
 def _effect(e: Effect, z: Tensor | None, values: Tensors, data: Tensors, effects: Tensors) -> Tensor:
@@ -220,13 +246,15 @@ def constants(r: Response, data: Tensors) -> dict[str, Tensor]:
 
 def effect_factors(model: Model, values: Tensors, data: Tensors) -> dict[str, Tensor]:
     """The effects under their names among the factors."""
+    data = with_covariates_known(model, values, data)
     return {f"effect:{k}": v for k, v in effect_values(model, values, data).items()}
 
 
 def factors(model: Model, values: Tensors, data: Tensors) -> dict[str, Tensor]:
     """Everything the likelihood is made of: effects, class log probabilities, response tables."""
+    data = with_covariates_known(model, values, data)
     effects = effect_values(model, values, data)
-    out = effect_factors(model, values, data)
+    out: dict[str, Tensor] = {f"effect:{k}": v for k, v in effects.items()}
     for c in model.classes:
         out[f"class:{c.name}"] = class_log_probability(c, values, data, _at_level(c.predictor, effects, data))
     for r in model.responses:
@@ -413,6 +441,7 @@ def log_likelihood(model: Model, values: Tensors, data: Tensors, probes: tuple =
     if "square" in data:
         data = {k: in_clusters(x, data) for k, x in data.items() if k != "cluster_of"}
         probes = tuple(in_clusters(p, data) for p in probes)
+    data = with_covariates_known(model, values, data)
     effects = effect_values(model, values, data)
 
     def seen(terms: Predictor) -> Tensors:
@@ -426,6 +455,7 @@ def log_likelihood(model: Model, values: Tensors, data: Tensors, probes: tuple =
         parts.append(climb_items(r, to_individuals(table, data), at_class, data))
     for c in model.classes_at("individual"):
         parts += [of_groups(f, data) for f in class_factors(c, values, data, seen(c.predictor))]
+    parts += [data["density_of_covariates"]] if "density_of_covariates" in data else []
     own = {"individual", "slot"}
     parts = _climb(model, "individual", [*parts, *(p for p in probes if own & {*p.dims})], data)
     if not model.two_level:
@@ -457,17 +487,16 @@ def _climb(model: Model, level: str, parts: list[Tensor], data: Tensors) -> list
     Individuals: classes, then the effects they may depend on; where effects have a closed form given the class,
     these first. Clusters: effects, whose distribution may depend on the class, then classes.
     """
-    nodes, classes, how = last_first(model, level, data), [c.name for c in model.classes_at(level)], logsumexp
+    nodes, classes = last_first(model, level, data), [c.name for c in model.classes_at(level)]
     parts = [*parts, *(x for k, x in data.items() if k.startswith("log_weight_") and is_of_nodes(k, level))]
     if f"curve_{level}" in data:
         curve, slope, n = data[f"curve_{level}"], data[f"slope_{level}"], len(model.effects_at(level))
-        how = partial(gaussian_integral, curve=curve, slope=slope, n=n)
-    if level == "individual" and how is logsumexp:
+        how = partial(gaussian_integral, curve=curve, slope=slope, n=n - apart(level, data))
+        parts, nodes = eliminate(parts, f"node_{level}", how), [d for d in nodes if d != f"node_{level}"]
+    if level == "individual":
         parts = sum_out(_with_known(parts, classes, data), classes, data)
     for dim in nodes:
-        parts = eliminate(parts, dim, how)
-    if level == "individual" and how is not logsumexp:
-        parts = sum_out(_with_known(parts, classes, data), classes, data)
+        parts = eliminate(parts, dim)
     for dim in classes if level == "cluster" else ():
         parts = eliminate(parts, dim)
     return parts

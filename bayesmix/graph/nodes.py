@@ -21,6 +21,7 @@ from bayesmix.spec import (
     MonteCarlo,
     Named,
     Nodes,
+    PartlyExact,
     Trapezoid,
     count_nodes,
     root,
@@ -269,7 +270,7 @@ def refine_nodes[P: Problem](data: P, theta: Array, enough: float = FINE) -> tup
         data = with_methods(data, better)
 
 
-def with_population_nodes[P: Problem](data: P, kinds: type | UnionType = Adaptive | Exact) -> P:
+def with_population_nodes[P: Problem](data: P, kinds: type | UnionType = Adaptive | Exact | PartlyExact) -> P:
     """The data with nodes for averages over the population, not over the posterior of a unit.
 
     Fewer where there would be many for many individuals: their class probabilities are smooth in the effects.

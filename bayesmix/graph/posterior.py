@@ -135,23 +135,29 @@ def effect_posteriors(data: Problem, theta: Array, mode=None) -> dict[str, tuple
     out: dict[str, tuple[Array, Array]] = {}
     for name in moments[0] if moments else ():
         mean, square = (np.mean([m[name][k] for m in moments], axis=0) for k in range(2))
-        out[name] = mean, np.sqrt(np.maximum(square - mean**2, 0.0))
+        out[name] = mean + moments[0][name][2], np.sqrt(np.maximum(square - mean**2, 0.0))
     return out
 
 
-def _effect_moments(data: Problem, theta: Array, mode) -> dict[str, tuple[Array, Array]]:
-    """Posterior means of each integrated effect and of its square, at one point."""
-    out: dict[str, tuple[Array, Array]] = {}
+def _effect_moments(data: Problem, theta: Array, mode) -> dict[str, tuple[Array, Array, float]]:
+    """Posterior means of each integrated effect, less an origin, and of the square of this; the origin."""
+    out: dict[str, tuple[Array, Array, float]] = {}
     at_nodes = effects_at_nodes(data, theta, mode)
     for e in data.model.effects:
         if not node_dims(e.level, data.arrays):
             continue
-        x = at_nodes[e.name]
+        x, origin = at_nodes[e.name], 0.0
+        if e.column is not None:  # far from zero a variance would be a difference of large numbers
+            origin = float(data.arrays[f"fill:{e.column}"].values)
+            x = x - origin
         probe = (e.level, *(str(d) for d in x.dims if is_node(str(d)) or d in {c.name for c in data.model.classes}))
         (weights,) = LogLikelihood(data, mode).posterior(theta, probe)
         w = xr.DataArray(normalised(np.asarray(weights)), dims=probe)
         over = [d for d in dict.fromkeys((*probe, *x.dims)) if d != e.level]
-        out[e.name] = (w * x).sum(over).values, (w * x**2).sum(over).values
+        mean, square = (w * x).sum(over).values, (w * x**2).sum(over).values
+        if e.column is not None:
+            square = np.where(data.arrays[f"there:{e.column}"].values > 0, mean**2, square)
+        out[e.name] = mean, square, origin
     return out
 
 

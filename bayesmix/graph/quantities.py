@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from pytensor import xtensor as px
 
-from bayesmix.graph.factor_variances import item_response, of_factors
+from bayesmix.graph.factor_variances import item_response, of_factors, of_normal_covariates
 from bayesmix.graph.joint_normal import residual_correlations
 from bayesmix.graph.likelihood import (
     Tensors,
@@ -72,6 +72,7 @@ def quantities(model: Model, values: Tensors, data: Tensors) -> dict[Quantity, T
         _on_parents(model, values, data),
         _explained(model, values, made, data),
         of_factors(model, values, data),
+        of_normal_covariates(model, values, data),
         item_response(model, values),
         _expected(model, values),
         _residual_correlations(model, values, data),

@@ -42,7 +42,9 @@ def simulate(
         Number of individuals; left out, the rows of `df`.
     df : pandas.DataFrame, optional
         Covariates, cluster labels, groups and frequencies; needed if the model has covariates or groups. Individuals
-        whose class it says are in this class; of others it is drawn.
+        whose class it says are in this class; of others it is drawn. Normal covariates
+        (:func:`bayesmix.with_covariates`) are drawn where `df` has no column of them; of rows that miss them they are
+        drawn too, and stay missing, with the truth beside them.
     clusters : int, optional
         Number of clusters of (nearly) equal size, if `df` does not bring their labels.
     categories : mapping of str to sequence, optional
@@ -82,6 +84,8 @@ def simulate(
     drawn, truth = draw(data, data.packing.pack({str(k): np.asarray(v) for k, v in params.items()}), rng)
     ordered = {item for r in model.responses if r.family.ordered for item in r.items}
     out = frame.copy()
+    for e in (e for e in model.normal_covariates if df is None or e.column not in df):
+        out[e.column] = truth[e.name]
     for item, y in drawn.items():
         out[item] = _labelled(y, labels[item], item in ordered) if item in labels else y
     for name, value in truth.items():
@@ -103,7 +107,8 @@ def _levels(model: Model) -> tuple[str, ...]:
 def _frame(model: Model, n: int | None, df: pd.DataFrame | None, clusters: int | None) -> pd.DataFrame:
     if df is None and n is None:
         raise ValueError("Neither n nor df came: say how many individuals to draw, e.g. n=1000.")
-    if df is None and any(t.covariates for t in terms(model)):
+    normal = [e.column for e in model.normal_covariates]
+    if df is None and any({*t.covariates.columns} - {*normal} for t in terms(model) if t.covariates):
         raise ValueError("The model has covariates: give their values as df=, one row an individual.")
     df = None if df is None else as_frame(df)
     size = len(df) if df is not None else n
@@ -120,6 +125,8 @@ def _frame(model: Model, n: int | None, df: pd.DataFrame | None, clusters: int |
         frame[model.cluster] = np.sort(np.arange(size) % clusters) + 1
     if model.group is not None and model.group not in frame:
         raise ValueError(f"The model has the group column '{model.group}': give df= with it, one row an individual.")
+    for column in (x for x in normal if x is not None and x not in frame):  # to be drawn
+        frame[column] = np.nan
     for _, column in model.known:  # nobody's class is known
         frame[column] = frame.get(column, np.nan)
     return frame

@@ -126,7 +126,7 @@ def factors(fit: Fit) -> Section | None:
         return None
     rows, names = Rows(fit), [e.name for e in effects]
     parameters = [r for e in effects for r in _parameters(fit, e, rows)]
-    further = [_derived(fit, q, title) for q, title in _quantities(fit, names)]
+    further = [derived_row(fit, q, title) for q, title in _quantities(fit, names)]
     body: list[Any] = [make_table(("", *rows.head), parameters)] if parameters else []
     body += [make_table(("", "estimate", "SE", "95% lower", "upper", ""), further)] if further else []
     return Section(f"Factor{'s' if len(names) > 1 else ''} {', '.join(names)}", [*body, _fixed(fit, names)])
@@ -159,13 +159,13 @@ def _word(fit: Fit, factor: Effect, t: Term, at: tuple[int, ...]) -> str:
 def _quantities(fit: Fit, names: list[str]) -> Iterator[tuple[Quantity, str]]:
     """Derived quantities, and words for them."""
     estimates = Estimates.of(fit)
-    for q in estimates.of_kind("correlation"):
+    for q in (q for q in estimates.of_kind("correlation") if q.of in names):
         yield q, f"correlation of {q.of} and {q.part}"
     for q in (q for name in names for q in estimates.of_kind("icc", of=name)):
         yield q, f"intraclass correlation of {q.of}"
 
 
-def _derived(fit: Fit, q: Quantity, title: str) -> tuple[str, ...]:
+def derived_row(fit: Fit, q: Quantity, title: str) -> tuple[str, ...]:
     """A quantity with its interval."""
     x, se = fit.derived[q.name].values, fit.derived_se[q.name].values
     x, se = np.atleast_1d(x).ravel()[:1], np.atleast_1d(se).ravel()[:1]

@@ -28,6 +28,7 @@ from bayesmix.layout import (
 from bayesmix.listing.classes import classification, counts, whose
 from bayesmix.listing.factors import factors, item_response
 from bayesmix.listing.growth import growth
+from bayesmix.listing.normal_covariates import normal_covariates, said
 from bayesmix.listing.parameters import (
     constraints,
     covariates,
@@ -135,6 +136,7 @@ def _sections(fit: Fit, post: xr.DataTree | None) -> list[Section]:
         _model(fit), survey(fit), _starts(fit), _fit(fit),
         counts(fit.class_tables, shown), classification(fit.class_tables, shown), growth(fit),
         *(equations(fit) if fit.model.is_regression else [*results(fit), *item_response(fit), factors(fit)]),
+        normal_covariates(fit),
         constraints(fit), residual_correlations(fit), random_parts(fit), transitions(fit), explained(fit),
         expected(fit), probability_scale(fit), odds(fit), _quality(fit), _posterior(fit, post), _saved(fit),
     ]  # fmt: skip
@@ -159,6 +161,7 @@ def _model(fit: Fit) -> Section:
         "Items": None if regression else f"{len(info.get('items', []))}: {', '.join(map(str, info.get('items', [])))}",
         "Families": ", ".join(dict.fromkeys(family(f) for f in info.get("families", {}).values())),
         **covariates(fit.model),
+        **said(fit),
         "Cluster column": info.get("cluster"),
         "Frequency column": info.get("freq"),
         **_of_groups(fit),

@@ -13,6 +13,7 @@ import xarray as xr
 from bayesmix.layout import WIDTH, Section, Table, make_table, number, p_value, percent, probability
 from bayesmix.results import Estimates, Fit, entries, entry, occasions, odds_ratios, ratio_of
 from bayesmix.spec import (
+    COMPLETE,
     GROUP,
     SCALES,
     TINY,
@@ -37,7 +38,7 @@ SHOWN_PATHS = 12
 def results(fit: Fit) -> list[Section]:
     """Parameters by level and class variable, item parameters by class; factors have a section of their own."""
     model = fit.model
-    effects = [e for e in model.effects if e not in (*model.factors, *model.sums)]
+    effects = [e for e in model.effects if e not in (*model.factors, *model.sums, *model.normal_covariates)]
     latent = [*(model.classes if model.is_mixture else ()), *effects]
     parts = [*sorted(latent, key=lambda part: part.level == "cluster"), *model.responses]
     rows, out, listed = Rows(fit), [], set()
@@ -71,7 +72,8 @@ def row_of(table: pd.DataFrame, label: str) -> dict[str, Any]:
 def covariates(model: Model) -> dict[str, str]:
     """What is said of covariates and of offsets, each formula once."""
     found = {"Covariates": False, "Offset": True}
-    return {k: "; ".join(dict.fromkeys(c.formula for c in model.covariates if c.offset == v)) for k, v in found.items()}
+    used = [c for c in model.covariates if c.name != COMPLETE]
+    return {k: "; ".join(dict.fromkeys(c.formula for c in used if c.offset == v)) for k, v in found.items()}
 
 
 class Rows:

@@ -26,7 +26,7 @@ def equations(fit: Fit) -> list[Section]:
     out = [s for r in model.responses for s in _outcomes(fit, r, rows)]
     out += [s for s in [_random(fit)] if s is not None]
     out += [_class(fit, c, rows) for c in model.classes]
-    return [*out, *(s for e in model.effects for s in _effect(fit, e, rows))]
+    return [*out, *(s for e in model.effects if e.column is None for s in _effect(fit, e, rows))]
 
 
 def outcome(model: Model) -> str:
@@ -66,7 +66,7 @@ def _outcome(fit: Fit, r: Response, k: int, rows: Rows) -> Section:
                 continue
             word, cells = _word(fit, t, at, _predicted(r, t)), rows.cells(label)
             if t is r.auxiliary_term("sigma"):
-                word, cells = "residual variance", _squared(label, rows)
+                word, cells = "residual variance", squared(label, rows)
             blocks.setdefault(_title(fit, x, at), []).append((word, *cells))
     return Section(f"Results: regression of {r.items[k]}", _tables(blocks, rows.head))
 
@@ -124,7 +124,7 @@ def _plain_name(model: Model, t: Term) -> str:
     return name
 
 
-def _squared(label: str, rows: Rows) -> Cells:
+def squared(label: str, rows: Rows) -> Cells:
     """A variance by the estimate of its SD."""
     s = row_of(rows.summary, label)
     return _cells(float(s["estimate"]) ** 2, 2 * float(s["estimate"]) * float(s["se"]))

@@ -304,6 +304,7 @@ def _info(data: Target, search: Search, replicates: Mapping[str, int] | None) ->
         "items": list(model.items),
         "classes": {c.name: c.size for c in model.classes},
         "covariates": {c.key: c.formula for c in model.covariates},
+        **({"normal_covariates": data.rows.missing_normal_covariates} if model.normal_covariates else {}),
         "families": {r.name: str(r.family) for r in model.responses},
         "identity": identity(data),
         "cluster": model.cluster,

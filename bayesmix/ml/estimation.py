@@ -13,7 +13,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from bayesmix.data import Dataset, Priors, checked, stated
+from bayesmix.data import Dataset, Priors, checked, stated, with_gaps_normal
 from bayesmix.graph import FINE, audit_nodes, check_gradient, finer, with_methods
 from bayesmix.ml.assemble import assemble, at_end
 from bayesmix.ml.neighbours import MOST_SOLVED, Split, detours, different_ends, simpler_starts
@@ -64,6 +64,7 @@ def fit(
     strata: str | None = None,
     psu: str | None = None,
     cluster_weights: str | None = None,
+    missing_covariates: Literal["normal"] | None = None,
 ) -> Fit:
     """Estimate a model by maximum likelihood.
 
@@ -119,6 +120,12 @@ def fit(
     weights, strata, psu, cluster_weights : str, optional
         Columns of the design of a survey: the model is then ``bm.survey(model, weights=..., strata=...)``, where more
         can be said; sandwich errors are those of the design.
+    missing_covariates : {"normal"}, optional
+        What is done about covariates that some rows miss. Left out, they are refused. ``"normal"``: they become
+        variables of the model with a normal distribution given the complete ones, as Mplus has it of covariates that
+        are mentioned in the model, and all rows stay: the model of the fit is then ``bm.with_covariates(model, ...)``,
+        where more can be said, with the covariates that have gaps here. The log-likelihood is that of items and these
+        covariates, and does not compare with that of a fit in which they are given.
 
     Returns
     -------
@@ -151,6 +158,13 @@ def fit(
                 "declare all of it by bm.survey."
             )
         model = survey(model, weights=weights, strata=strata, psu=psu, cluster_weights=cluster_weights)
+    if missing_covariates is not None:
+        if missing_covariates != "normal":
+            raise ValueError(
+                f"missing_covariates came as {missing_covariates!r}: give 'normal', or leave it out, which refuses "
+                "rows that miss covariates."
+            )
+        model = with_gaps_normal(model, df)
     return estimate(Dataset.encode(model, df), settings)
 
 
@@ -341,7 +355,8 @@ def _from_classes(data: Target, settings: Settings) -> list[Array]:
     What responses load on stays: grades of membership start from a latent class model, with factors from a factor
     mixture.
     """
-    model, own = data.model, {e.name for e in data.model.effects_at("individual")}
+    model = data.model
+    own = {e.name for e in model.effects_at("individual") if e.column is None}
     predictors = [t for c in model.classes_at("item") for t in c.predictor]
     if not predictors or any(r.item_dim in t.parameter.dims for r in model.responses for t in predictors):
         return []
@@ -351,7 +366,7 @@ def _from_classes(data: Target, settings: Settings) -> list[Array]:
         if c.level == "item"
     )
     used = {e for r in model.responses for t in r.terms for e in t.effects}
-    effects = tuple(e for e in model.effects if e.level == "cluster" or e.name in used)
+    effects = tuple(e for e in model.effects if e.level == "cluster" or e.name in used or e.column)
     classes = (*model.classes_at("cluster"), *classes)
     plain = replace(model, classes=classes, effects=effects, constraints=Constraints())
     with quietly():

@@ -114,20 +114,25 @@ def different_ends(found: Sequence[Start]) -> list[Array]:
 
 
 def without_effects(model: Model) -> Model | None:
-    """The model without random effects and factors; None where that is no mixture any more, or none is simpler."""
+    """The model without random effects and factors; None where that is no mixture any more, or none is simpler.
+
+    Covariates that are variables of the model stay.
+    """
     several = [c for c in model.classes if c.size > 1]
-    if not model.has_random_effects or not several or any(c.level == "item" for c in model.classes):
+    random = [e for e in model.effects if e.residual and e.column is None]
+    if not random or not several or any(c.level == "item" for c in model.classes):
         return None
-    sums = {e.name for e in model.sums}
+    stay = tuple(e for e in model.effects if e not in random)
+    names = {e.name for e in stay}
 
     def kept(predictor: Predictor) -> Predictor:
-        return tuple(t for t in predictor if {*t.effects} <= sums)
+        return tuple(t for t in predictor if {*t.effects} <= names)
 
     responses = tuple(replace(r, predictor=kept(r.predictor), auxiliary=kept(r.auxiliary)) for r in model.responses)
     if any(len(a.auxiliary) != len(b.auxiliary) for a, b in zip(responses, model.responses, strict=True)):
         return None
     classes = tuple(replace(c, predictor=kept(c.predictor)) for c in model.classes)
-    effects = tuple(replace(e, mean=kept(e.mean)) for e in model.sums)
+    effects = tuple(replace(e, mean=kept(e.mean)) for e in stay)
     return replace(model, responses=responses, classes=classes, effects=effects, constraints=Constraints())
 
 

@@ -149,6 +149,7 @@ def _ranges(data: Target) -> Ranges:
             )
     _effect_ranges(data, raw)
     _sum_ranges(data, raw)
+    _normal_covariate_ranges(data, raw)
     for r in data.model.responses:
         _response_ranges(r, data, raw)
     parts = []
@@ -276,6 +277,29 @@ def _sum_ranges(data: Target, raw: dict[str, list]) -> None:
                 shape = data.packing.shape(own.parameter)
                 at = float(centre[t.effects.index(e.name)])
                 raw[own.parameter.name] = [np.full(shape, at), np.full(shape, units[e.name][1]), 1.0]
+
+
+def _normal_covariate_ranges(data: Target, raw: dict[str, list]) -> None:
+    """Covariates that are variables of the model begin at their regression on the complete ones."""
+    for e in (e for e in data.model.normal_covariates if e.sd is not None):
+        there = data.arrays[f"there:{e.column}"].values > 0
+        y, w = data.arrays[f"value:{e.column}"].values[there], np.sqrt(data.counts[there])
+        slopes = [t for t in e.mean if t.covariates is not None]
+        columns = [np.ones((len(y), 1)), *(data.arrays[t.covariates.key].values[there] for t in slopes if t.covariates)]
+        x = np.concatenate(columns, axis=1)
+        center = y.mean()
+        found = np.linalg.lstsq(w[:, None] * x, w * (y - center), rcond=None)[0]
+        sd = max(float(np.sqrt(np.average((y - center - x @ found) ** 2, weights=w**2))), LEAST_SD * y.std())
+        for t in e.mean:
+            p, shape = t.parameter, data.packing.shape(t.parameter)
+            if t.covariates is not None:
+                raw[p.name] = [found[1:], sd / np.maximum(x[:, 1:].std(axis=0), 1e-12), 0.02]
+            elif t.effects:
+                raw[p.name] = [np.zeros(shape), np.ones(shape), 0.02]
+            else:
+                raw[p.name] = [np.full(shape, center + found[0]), np.full(shape, sd), 0.02]
+        p = e.sd.parameter
+        raw[p.name] = [p.domain.inverse(np.full(data.packing.shape(p), sd)), np.ones(data.packing.shape(p)), 0.02]
 
 
 def locations(data: Target, r: Response, weights: Array) -> Array:

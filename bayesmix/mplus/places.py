@@ -115,6 +115,14 @@ def check(model: Model) -> None:
     ValueError
         The part, and what may be done.
     """
+    if own := [str(e.column) for e in model.normal_covariates]:
+        x = own[0]
+        hint = (
+            f"write the model without bm.with_covariates, and add '[{x}] (m); {x} (v);' to %OVERALL% and '[{x}] (m);' "
+            f"to every class, so that '{x}' is a variable whose mean and variance are the same in all of them, and its "
+            "regression on the complete covariates by ON"
+        )
+        raise refusal(f"normal covariates ({', '.join(own)})", hint)
     if model.group is not None:
         hint = "KNOWNCLASS makes a class variable of groups, whose sizes are in Mplus's log-likelihood"
         raise refusal(f"the groups of '{model.group}'", hint)

@@ -17,7 +17,9 @@ from bayesmix.spec import Model
 
 
 def completed(model: Model, df: object, what: str) -> tuple[pd.DataFrame, list[str]]:
-    """The rows with a column for each item, missing where there is none, and of frequencies; what is to be noted.
+    """The rows with a column for each item and normal covariate, missing where there is none, and of frequencies.
+
+    And what is to be noted.
 
     Raises
     ------
@@ -26,7 +28,8 @@ def completed(model: Model, df: object, what: str) -> tuple[pd.DataFrame, list[s
     """
     if not isinstance(df, pd.DataFrame):
         raise TypeError(f"{what} came as {type(df).__name__}, expected a pandas DataFrame: pd.DataFrame(data).")
-    needed = dict.fromkeys(column for c in model.covariates for column in columns_of(c))
+    normal = [e.column for e in model.normal_covariates]
+    needed = dict.fromkeys(k for c in model.covariates for k in columns_of(c) if k not in normal)
     if gone := [k for k in needed if k not in df.columns]:
         formulas = "; ".join(dict.fromkeys(c.formula for c in model.covariates if {*columns_of(c)} & {*gone}))
         raise ValueError(
@@ -40,9 +43,9 @@ def completed(model: Model, df: object, what: str) -> tuple[pd.DataFrame, list[s
         )
     if model.group is not None and model.group not in df.columns:
         raise ValueError(f"{what} have no group column '{model.group}': predictions depend on it; give it.")
-    gone = [k for k in model.items if k not in df.columns]
+    gone = [k for k in (*model.items, *normal) if k is not None and k not in df.columns]
     single = (model.cluster, model.freq, model.group)
-    other = [k for k in df.columns if k not in (*model.items, *needed, *single, *model.survey.columns)]
+    other = [k for k in df.columns if k not in (*model.items, *needed, *normal, *single, *model.survey.columns)]
     for item in gone:
         if near := nearest(item, other):
             warnings.warn(
@@ -97,7 +100,7 @@ def identity_of(source: Source, df: pd.DataFrame) -> str | None:
 def words_on_covariates(model: Model, df: pd.DataFrame, seen: np.ndarray) -> Iterator[str]:
     """Rows with missing covariates of something that no answer depends on: those are at means."""
     for c in model.covariates:
-        columns = columns_of(c)
+        columns = [k for k in columns_of(c) if k not in {e.column for e in model.normal_covariates}]
         gone = df[columns].isna().any(axis=1).to_numpy() & seen
         if gone.any():
             yield (

@@ -55,7 +55,8 @@ def predict(
         What :func:`bayesmix.fit` or :func:`bayesmix.sample` returns, also when read from a file.
     df : pandas.DataFrame
         The new rows, coded as the data of the result were. Any items may be missing, and columns of items absent: a
-        row without any answer is predicted from its covariates (and its cluster) alone. All covariates are needed.
+        row without any answer is predicted from its covariates (and its cluster) alone. All covariates are needed, but
+        for normal ones (:func:`bayesmix.with_covariates`).
         Each cluster, known or not, is judged by the rows of it that are here, and those of `given`.
     given : pandas.DataFrame, optional
         Rows seen before, such as the data of the fit: new rows of their clusters are predicted given those too.

@@ -20,7 +20,7 @@ from bayesmix.three_steps import ThreeStep
 Reported = Fit | xr.DataTree | Enumeration | Study | ThreeStep
 """What tables and pages are made of."""
 DERIVED: tuple[Kind, ...] = (
-    "sd", "variance", "icc", "correlation", "correlation matrix", "covariance matrix", "logit contrast",
+    "sd", "variance", "icc", "correlation", "covariance", "correlation matrix", "covariance matrix", "logit contrast",
     "discrimination", "difficulty", "expected", "residual correlation",
 )  # fmt: skip
 """What follows from parameters, but for transitions and shares, which have tables of their own."""

@@ -51,6 +51,8 @@ from .model import structure as structure
 from .model import survey as survey
 from .model import terms as terms
 from .names import in_common as in_common
+from .normal_covariates import COMPLETE as COMPLETE
+from .normal_covariates import with_covariates as with_covariates
 from .parameters import POINT as POINT
 from .parameters import Fixed as Fixed
 from .parameters import Named as Named
@@ -65,6 +67,7 @@ from .quadrature import Exact as Exact
 from .quadrature import GaussHermite as GaussHermite
 from .quadrature import MonteCarlo as MonteCarlo
 from .quadrature import Nodes as Nodes
+from .quadrature import PartlyExact as PartlyExact
 from .quadrature import Trapezoid as Trapezoid
 from .quadrature import count_nodes as count_nodes
 from .quadrature import from_text as from_text
@@ -99,6 +102,7 @@ from .supports import Real as Real
 from .supports import Support as Support
 
 __all__ = [
+    "COMPLETE",
     "FISHER_Z",
     "GROUP",
     "IDENTITY",
@@ -135,6 +139,7 @@ __all__ = [
     "Named",
     "Nodes",
     "Packing",
+    "PartlyExact",
     "Positive",
     "Predictor",
     "Prior",
@@ -198,4 +203,5 @@ __all__ = [
     "terms",
     "transition",
     "walk",
+    "with_covariates",
 ]

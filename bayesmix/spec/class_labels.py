@@ -208,7 +208,7 @@ def _with_effects(model: Model, values: dict[str, Array], dims: tuple[str, ...])
 
     In another order of the classes these are other logits, A alpha, with the same structure.
     """
-    effects = [e for e in model.effects if e.sd is not None]
+    effects = [e for e in model.effects if e.sd is not None and e.column is None]
     names = [e.name for e in effects]
     turn: Array | None = None
     for c in (c for c in model.classes if c.name in dims):

@@ -87,6 +87,8 @@ def _terms_with(model: Model, e: Effect) -> Iterator[Term]:
 
 def _symmetric(model: Model, e: Effect) -> bool:
     """Whether all that the effect multiplies, and its mean, may be negated; an SD of clusters' part has no sign."""
+    if e.column is not None:  # its values are data
+        return False
     times = [t.parameter for t in _terms_with(model, e)]
     plus = [t.parameter for t in e.mean if not t.parameter.domain.is_effect_sd]
     if not all(p.domain.is_linear and all(f.value == 0 for f in p.fixed) for p in (*times, *plus)):

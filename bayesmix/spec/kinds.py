@@ -22,7 +22,7 @@ from bayesmix.typing import Array
 SMALLEST = 1e-100
 """A quantity nearer to zero is that of a reference, or of what does not vary: it has no row of its own."""
 Kind = Literal[
-    "parameter", "class size", "transition", "item probability", "sd", "variance", "icc", "correlation",
+    "parameter", "class size", "transition", "item probability", "sd", "variance", "icc", "correlation", "covariance",
     "correlation matrix", "covariance matrix", "logit contrast", "share", "path effect", "discrimination", "difficulty",
     "expected",
     "residual correlation",

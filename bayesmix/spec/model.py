@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from bayesmix.spec.constraints import Constraints, Equal, Fix, check_names, read_constraints, with_constraints
 from bayesmix.spec.families import Family, check_family
+from bayesmix.spec.formulas import parse_formula
 from bayesmix.spec.parameters import DATA, Parameter
 from bayesmix.spec.sampling_design import Survey, read_survey, settings_of_survey
 
@@ -77,6 +78,12 @@ class Covariates:
     def key(self) -> str:
         """The name of the matrix: that of its columns, and its occasion."""
         return f"{self.name}_t{self.occasion}" if self.occasion else self.name
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Columns of the data that it is made of."""
+        each = (self.formula, *((self.times,) if self.times else ()))
+        return tuple(dict.fromkeys(column for text in each for column in parse_formula(text)))
 
 
 @dataclass(frozen=True)
@@ -268,6 +275,9 @@ class Effect:
 
     Without `residual` it is its mean alone: a sum of parameters and of effects before it, such as a growth factor.
 
+    With `column` it is a covariate of individuals that is a variable of the model (:func:`bayesmix.with_covariates`):
+    known where that column of the data has a value, whose density is then part of the likelihood, and latent elsewhere.
+
     Examples
     --------
     >>> bm.Effect("u", "cluster").level
@@ -280,6 +290,7 @@ class Effect:
     sd: Term | None = None
     standard: bool = False
     residual: bool = True
+    column: str | None = field(default=None, metadata=LATER)
 
     @property
     def terms(self) -> Predictor:
@@ -364,6 +375,17 @@ class Model:
     def sums(self) -> tuple[Effect, ...]:
         """Effects without a residual of their own, such as growth factors: sums of others."""
         return tuple(e for e in self.effects if not e.residual)
+
+    @property
+    def normal_covariates(self) -> tuple[Effect, ...]:
+        """Covariates that are variables of the model, with a normal distribution."""
+        return tuple(e for e in self.effects if e.column is not None)
+
+    def latent_in(self, t: Term) -> tuple[str, ...]:
+        """The effects that a term multiplies: its own, and covariates that are variables of the model."""
+        if t.covariates is None or not (known := {e.column: e.name for e in self.normal_covariates}):
+            return t.effects
+        return (*t.effects, *(known[k] for k in t.covariates.columns if k in known))
 
     @property
     def has_random_effects(self) -> bool:

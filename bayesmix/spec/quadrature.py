@@ -36,6 +36,8 @@ def _product(points: Array, log_weights: Array, n_effects: int) -> tuple[Array, 
 
 def count_nodes(method: Nodes, n_effects: int) -> int:
     """How many nodes a method has over so many effects, of each unit if it is adaptive."""
+    if isinstance(method, PartlyExact):
+        return method.n**method.covariates * count_nodes(Exact(), n_effects - method.covariates)
     if isinstance(method, Exact):
         return 1 + 2 * n_effects + n_effects * (n_effects - 1) // 2
     return method.n if isinstance(method, MonteCarlo) else method.n**n_effects
@@ -225,6 +227,30 @@ class Exact:
         return z, curve, slope
 
 
+@dataclass(frozen=True)
+class PartlyExact:
+    """A grid over covariates that rows miss, and the closed form over the other effects given these.
+
+    `n` equally spaced points on (-limit, limit) for each of the `covariates`, which are the first effects.
+    """
+
+    n: int = 31
+    limit: float = 5.0
+    covariates: int = 1
+
+    def axis(self, n_effects: int = 1) -> tuple[Array, Array]:
+        """Points and log weights of each covariate."""
+        return Trapezoid(self.n, self.limit).axis(self.covariates)
+
+    def grid(self, n_effects: int) -> tuple[Array, Array]:
+        """Nodes (node, covariate) and log weights (node,)."""
+        return Trapezoid(self.n, self.limit).grid(self.covariates)
+
+    def finer(self, n_effects: int = 1) -> PartlyExact:
+        """About half the step, on a range wider by one at each end, for the audit of a fit."""
+        return replace(self, n=_more(self, 2 * self.n + 1, self.covariates), limit=self.limit + 1.0)
+
+
 def root(covariance: Array, order: Sequence[int]) -> Array:
     """Factors L of covariance matrices L L' (unit, effect, effect), lower triangular for the effects in `order`."""
     back = np.argsort(order)
@@ -232,12 +258,13 @@ def root(covariance: Array, order: Sequence[int]) -> Array:
     return lower[:, back][:, :, back]
 
 
-Nodes = Trapezoid | GaussHermite | MonteCarlo | Adaptive | Exact
+Nodes = Trapezoid | GaussHermite | MonteCarlo | Adaptive | Exact | PartlyExact
 
 
 def from_text(text: str) -> Nodes:
     """A method from what ``str`` makes of it, e.g. ``Trapezoid(n=15, limit=5.0)``."""
-    kinds: dict[str, Any] = {kind.__name__: kind for kind in (Trapezoid, GaussHermite, MonteCarlo, Adaptive, Exact)}
+    known = (Trapezoid, GaussHermite, MonteCarlo, Adaptive, Exact, PartlyExact)
+    kinds: dict[str, Any] = {kind.__name__: kind for kind in known}
     name, _, inside = text.removesuffix(")").partition("(")
     pairs = (word.split("=") for word in inside.split(", ") if word)
     return kinds[name](**{k: float(v) if "." in v or "e" in v else int(v) for k, v in pairs})
