@@ -29,12 +29,13 @@ Muthen and Shedden (1999), Biometrics 55, 463-469; Nagin (1999), Psychological M
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 
 from bayesmix import Family, LatentClass, Model, constrain
 from bayesmix.checks import needs_clusters, one_of
-from bayesmix.spec import Equal, Fix, blocks
-from bayesmix.spec.blocks import Formula, Items, Regression
+from bayesmix.spec import GROUP, Equal, Fix, blocks
+from bayesmix.spec.blocks import ByGroup, Formula, Items, KnownColumn, Regression
 
 
 def growth(
@@ -62,6 +63,12 @@ def growth(
     formula: str | None = None,
     id: str | None = None,
     factors: Formula = None,
+    time: str | None = None,
+    group: str | None = None,
+    by_group: str = "equal",
+    sizes_by_group: bool = True,
+    slopes_by_group: bool = True,
+    known: KnownColumn = None,
     fix: Fix = None,
     equal: Equal = None,
 ) -> Model:
@@ -119,6 +126,21 @@ def growth(
     factors : str, optional
         In the long form, the terms of the formula that are growth factors; all of them if left out. The others have
         coefficients that are the same in all classes.
+    time : str, optional
+        In the long form, the column of time, of trajectories and of `variance` by occasion: the first one in the terms
+        that are growth factors if left out.
+    group : str, optional
+        Column of observed groups of persons. The log-likelihood is that given the group.
+    by_group : str
+        What differs by group beside the classes' sizes: ``"equal"``, nothing; some of ``"means"``, ``"variances"``,
+        ``"covariances"`` of growth factors, ``"slopes"`` of their covariates, ``"residuals"`` (variances,
+        dispersions), ``"thresholds"``, ``"time_effects"``, ``"distal"``, joined by +; ``"free"``, all that the model
+        has. With ``variances`` alone the correlations are equal, with ``covariances`` alone the variances. What varies
+        between clusters of persons has one distribution in all groups.
+    sizes_by_group, slopes_by_group : bool
+        Whether class logits, and the slopes of their covariates, differ by group.
+    known : str, optional
+        Column of the class in which a person is known to be, 1, 2, ..., missing where it is not.
     fix, equal
         Entries that are fixed or held equal: as in :func:`bayesmix.constrain`.
 
@@ -143,31 +165,37 @@ def growth(
     one_of("covariance", covariance, ("unrestricted", "independent"))
     if isinstance(items, str) and "~" in items:
         formula, items = items, None
+    groups = _Groups(group, by_group, sizes_by_group, slopes_by_group)
+    family = blocks.growth_family(family)
+    blocks.check_has_variance(family, variance)
     if formula is not None:
         _refuse("the long form (formula=)", items=items, times=times, free_times=free_times, cluster=cluster,
-                degree=degree if degree != 1 else None, time_covariates=time_covariates, distal=distal, effects=effects,
+                degree=degree if degree != 1 else None, time_covariates=time_covariates, effects=effects,
                 cluster_random=cluster_random, cluster_covariates=cluster_covariates)  # fmt: skip
         if id is None:
             raise ValueError("A formula came without id: give the column of persons, id='person'.")
+        spread = "class" if "class" in variance else "equal"
         declared = _long(
-            Regression.parse(formula, blocks.growth_family(family), _of_long(variance)), classes, covariates,
-            random=random, by_class=by_class, covariance=covariance, factor_covariates=factor_covariates, person=id,
-            factors=factors, freq=freq,
+            Regression.parse(formula, family, spread), classes, covariates, random=random, by_class=by_class,
+            covariance=covariance, factor_covariates=factor_covariates, person=id, factors=factors, freq=freq,
+            time=time, by_occasion="occasion" in variance, distal=distal, groups=groups,
         )  # fmt: skip
-        return constrain(declared, fix=fix, equal=equal)
-    _refuse("wide data (items=)", id=id, factors=factors)
-    items, family = blocks.listed([] if items is None else items), blocks.growth_family(family)
+        blocks.check_groups_differ(declared)
+        return constrain(blocks.known_pairs(declared, known), fix=fix, equal=equal)
+    _refuse("wide data (items=)", id=id, factors=factors, time=time)
+    items = blocks.listed([] if items is None else items)
     loadings = blocks.growth_loadings(items, times, degree, free_times)
     names = loadings.effects
     random_names = blocks.random_growth(random, names)
     parts = blocks.growth_parts(by_class, classes, random_names)
-    measure = blocks.repeated_measures(items, family, loadings, variance, classes)
+    differ = groups.parts(random_names, family, covariance, factor_covariates, time_covariates, distal)
+    measure = blocks.repeated_measures(items, family, loadings, variance, classes, differ)
     if family.gaussian:
         blocks.check_growth_variances(len(items), len(random_names), covariance, variance)
-    measure, same = blocks.with_time_covariates(measure, time_covariates, time_effects)
+    measure, same = blocks.with_time_covariates(measure, time_covariates, time_effects, differ)
     needs_clusters(cluster, effects=effects, cluster_covariates=cluster_covariates, cluster_random=cluster_random)
     between = blocks.random_growth(cluster_random or random, names, "cluster_random") if cluster else ()
-    by = {part: ("C",) * (part in parts) for part in ("means", "slopes", "variances", "covariances")}
+    by = _varying("C", parts, differ)
     within = blocks.growth_residuals(
         [f"u_{n}" for n in random_names], "individual", covariance, family.sd_prior, by["variances"], by["covariances"]
     )
@@ -177,42 +205,84 @@ def growth(
     r, loaded = blocks.random_class_logits("C", classes, "cluster", effects)
     logits = blocks.class_logits("C", "class", individual=covariates, cluster=cluster_covariates)
     c = LatentClass("C", classes, "individual", (*logits, *loaded))
-    responses = (measure, *blocks.distal_responses(distal))
-    declared = Model("growth", responses, (c,), (*r, *of_clusters, *within, *growing), cluster, freq)
-    return constrain(declared, fix=fix, equal=[*same, *(equal or [])] or None)
+    responses = (measure, *blocks.distal_responses(distal, differ))
+    declared = Model("growth", responses, (c,), (*r, *of_clusters, *within, *growing), cluster, freq, group=group)
+    declared = blocks.over_groups(declared, group, groups.of_classes)
+    blocks.check_groups_differ(declared)
+    return constrain(blocks.known_pairs(declared, known), fix=fix, equal=[*same, *(equal or [])] or None)
 
 
-def _of_long(variance: str) -> str:
-    """Take what residual variances of the long form differ by."""
-    one_of("The variance of the long form", variance, ("equal", "class"))
-    return variance
+@dataclass(frozen=True)
+class _Groups:
+    """Observed groups, and what differs between them."""
+
+    group: str | None
+    by: str
+    sizes: bool
+    slopes: bool
+
+    def parts(
+        self, random: Sequence[str], family: Family, covariance: str, factors_on: object, at_times: object,
+        distal: object,
+    ) -> frozenset[str]:  # fmt: skip
+        """What differs beside the classes, of what the model has."""
+        return blocks.growth_by_group(
+            self.by, self.group, means=True, slopes=factors_on is not None, variances=random,
+            covariances=len(random) > 1 and covariance == "unrestricted", residuals=blocks.has_variance(family),
+            thresholds=family.ordered, time_effects=at_times, distal=distal,
+        )  # fmt: skip
+
+    @property
+    def of_classes(self) -> ByGroup:
+        """What differs of the classes alone."""
+        return ByGroup("equal", self.sizes, self.slopes, factors=False)
+
+
+def _varying(variable: str, by_class: Collection[str], by_group: Collection[str]) -> dict[str, tuple[str, ...]]:
+    """The dims of each part of the growth factors: groups, then classes."""
+    return {
+        part: (*(GROUP,) * (part in by_group), *(variable,) * (part in by_class))
+        for part in ("means", "slopes", "variances", "covariances")
+    }
 
 
 def _long(
     regression: Regression, classes: int, covariates: Formula, *, random: Formula, by_class: str, covariance: str,
-    factor_covariates: Formula, person: str, factors: Formula, freq: str | None,
+    factor_covariates: Formula, person: str, factors: Formula, freq: str | None, time: str | None, by_occasion: bool,
+    distal: Mapping[str, Family | str] | Sequence[str] | None, groups: _Groups,
 ) -> Model:  # fmt: skip
     """Growth as a regression with coefficients of persons, whose class is D."""
     growing = regression.terms_in(factors)
     varies = tuple(t for t in growing if t in regression.terms_in(None if random is None else random))
     parts = blocks.growth_parts(by_class, classes, varies)
-    by = {part: ("D",) * (part in parts) for part in ("means", "slopes", "variances", "covariances")}
+    others = [t for t in regression.terms if t not in growing]
+    differ = groups.parts(varies, regression.family, covariance, factor_covariates, others, distal)
+    by = _varying("D", parts, differ)
     u = blocks.growth_residuals(
         blocks.random_names(varies), "cluster", covariance, regression.sd_prior, by["variances"], by["covariances"]
     )
-    varying = {"C": (), "D": growing if by["means"] else ()}
+    of_groups = [*growing * ("means" in differ), *others * ("time_effects" in differ)]
+    varying = {"C": (), "D": growing * ("means" in parts), GROUP: of_groups}
     between = {} if factor_covariates is None else dict.fromkeys(growing, factor_covariates)
+    slopes = {"C": (), "D": growing * ("slopes" in parts), GROUP: growing * ("slopes" in differ)}
     eta = (
         *regression.level(varying),
         *regression.fixed(varying),
-        *regression.on_clusters(between, {"C": (), "D": growing if by["slopes"] else ()}),
+        *regression.on_clusters(between, slopes),
         *regression.random(varies),
     )
+    time = regression.time_of(growing) if time is None else time
+    if by_occasion and time is None:
+        raise ValueError("A variance by occasion came for a formula without time: give time='the column of time'.")
+    thresholds = {"C": (), "D": (), GROUP: ("1",) * ("thresholds" in differ)}
+    d_classes = classes if classes > 1 else 0
     outcome = blocks.with_thresholds_from_zero(
-        regression.response(eta, {"C": (), "D": ()}, 1, classes if classes > 1 else 0)
+        regression.response(eta, thresholds, 1, d_classes, "residuals" in differ, time if by_occasion else None)
     )
-    d = blocks.cluster_class(classes if classes > 1 else 0, covariates)
-    return Model("growth", (outcome,), d, u, person, freq)
+    responses = (outcome, *blocks.distal_responses(distal, differ, ("D",) * (d_classes > 0), "cluster"))
+    by_sizes, by_slopes = ((GROUP,) * (groups.group is not None and x) for x in (groups.sizes, groups.slopes))
+    d = blocks.cluster_class(d_classes, covariates, by_sizes, by_slopes)
+    return Model("growth", responses, d, u, person, freq, group=groups.group, time=time)
 
 
 def _refuse(form: str, **given: object) -> None:

@@ -16,7 +16,7 @@ from bayesmix.data.columns import check_scalars, native, numbers, plain
 from bayesmix.data.design import Design, columns_of, design, missing_column
 from bayesmix.data.frames import as_frame
 from bayesmix.data.groups import Groups, KnownClass, check_known, groups_of, known_rows, known_units
-from bayesmix.data.items import Coded, coded_items, sharing
+from bayesmix.data.items import Coded, coded_items, of_clusters, sharing
 from bayesmix.data.sampling import Sampling, Units, raw_weights
 from bayesmix.spec import Covariates, Effect, Model, Response, Term, check_model
 from bayesmix.spec.sampling_design import COLUMNS as ROLES
@@ -106,7 +106,7 @@ class Dataset:
         freq = _frequencies(model, df)
         raw = raw_weights(model.survey, df)
         used = (freq > 0) & (raw > 0)
-        coded = coded_items(model, df, used, coding)
+        coded = of_clusters(model, df, used, coded_items(model, df, used, coding))
         rows = known_rows(model, df, used, None if coding is None else coding.known)
         answered = np.concatenate([~np.isnan(c.y) for c in coded.values()], axis=1).any(axis=1) & (raw > 0)
         seen = answered | _in_known_class(model, rows)

@@ -184,6 +184,9 @@ def draw(
     responses: dict[str, Array] = {}
     for r in data.model.responses:
         y, item_truth = _responses(r, made, data, at, n, rng)
+        if r.level == "cluster" and cluster_of is not None:
+            _, first, place = np.unique(cluster_of, return_index=True, return_inverse=True)
+            y = y[first[place]]
         responses |= {item: y[:, k] for k, item in enumerate(r.items)}
         truth |= item_truth
     return responses, truth

@@ -10,7 +10,7 @@ from bayesmix.checks import one_of
 from bayesmix.spec.blocks.classes import COVARIANCES
 from bayesmix.spec.blocks.effects import random_class_logits_at_occasion
 from bayesmix.spec.families import Family, check_family, normal
-from bayesmix.spec.formulas import parse_regression, parse_terms
+from bayesmix.spec.formulas import parse_formula, parse_regression, parse_terms
 from bayesmix.spec.model import GROUP, Covariates, Effect, Predictor, Response, Term
 from bayesmix.spec.parameters import Parameter, Prior, at
 
@@ -134,6 +134,11 @@ class Regression:
             raise ValueError("cluster_covariates came for 'class' and 'factor': 'class' has those of the factor in it.")
         return {t: given[t] for t in known if t in given}
 
+    def time_of(self, growing: Sequence[str]) -> str | None:
+        """The first column in the terms that are growth factors, or else in any: of time, where nothing is said."""
+        terms = [t for t in (*growing, *self.terms) if t != INTERCEPT]
+        return next((column for t in terms for column in parse_formula(t)), None)
+
     # the linear predictor ---------------------------------------------------------------------------
 
     def fixed(self, varying: Mapping[str, Sequence[str]]) -> Predictor:
@@ -191,12 +196,17 @@ class Regression:
         classes: int,
         cluster_classes: int,
         by_group: bool = False,
+        occasion: str | None = None,
     ) -> Response:
-        """The outcome with its linear predictor, and thresholds or the residual variance R(17)."""
+        """The outcome with its linear predictor, and thresholds or the residual variance R(17).
+
+        That has a value of its own at each of the few values of the column `occasion`, where one is given.
+        """
         spread_by = () if self.variance != "class" else ("C",) if classes > 1 else ("D",) if cluster_classes else ()
-        spread_by = (GROUP,) * by_group + spread_by
+        spread_by = ((GROUP,) * by_group) + spread_by + (("occasion",) * (occasion is not None))
         declared = self.family.outcome_auxiliary(_by(INTERCEPT, varying), spread_by)
         covariates = {"variance_covariate": Covariates("variance_covariate", self.variance)}
+        covariates["occasion"] = Covariates("occasion", occasion or "", cells=True)
         auxiliary = tuple(Term(p, next((covariates[d] for d in p.dims if d in covariates), None)) for p in declared)
         return Response("outcome", (self.outcome,), self.family, eta, auxiliary)
 
