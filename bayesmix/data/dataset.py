@@ -201,6 +201,17 @@ class Dataset:
             return out
         return replace(out, sampling=self.sampling.under(model, self.freq, self.seen, self.cluster_of_row))
 
+    def answers_of_rows(self, r: Response) -> Array:
+        """The codes or numbers of a response by row; those of clusters in all of their rows."""
+        y, cluster = self.coded[r.name].y, self.cluster_of_row
+        if r.level == "individual" or cluster is None:
+            return y
+        table = np.full((len(self.clusters or ()), y.shape[1]), np.nan)
+        for k, own in enumerate(y.T):
+            there = ~np.isnan(own) & (cluster >= 0)
+            table[cluster[there], k] = own[there]
+        return np.where((cluster >= 0)[:, None], table[cluster], np.nan)
+
     @cached_property
     def categories(self) -> dict[str, list]:
         """The categories of each categorical item, in the order of their codes."""

@@ -291,7 +291,8 @@ class Patterns:
     def n_missing_patterns(self) -> int:
         """How many patterns of missing and observed items occur."""
         used = self.counts > 0
-        return len(equal_rows((np.isnan(x[used]) for y in self.responses.values() for x in y.T), by_number)[0])
+        of_rows = [self.responses[r.name] for r in self.model.responses if r.level == "individual"]
+        return len(equal_rows((np.isnan(x[used]) for y in of_rows for x in y.T), by_number)[0])
 
     @property
     def signature(self) -> tuple:

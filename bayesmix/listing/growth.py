@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from bayesmix.layout import WIDTH, Section, make_table, number
-from bayesmix.listing.parameters import Rows, class_names
+from bayesmix.listing.parameters import Rows, class_label, class_names
 from bayesmix.results import Estimates, Fit
 from bayesmix.spec import SCALES, TINY, Quantity
 
@@ -30,7 +30,7 @@ def growth(fit: Fit) -> Section | None:
                     "" if t.covariates is None else x[t.covariates.name].values[at[x.dims.index(t.covariates.name)]]
                 )
                 word = f"{e.name} ON {column}" if t.covariates else f"mean of {e.name}"
-                means.setdefault(class_names(fit, x, at), []).append((word, *rows.cells(label)))
+                means.setdefault(class_label(fit, x, at), []).append((word, *rows.cells(label)))
     body: list[Any] = [make_table(("", *rows.head), some, title=_title(k, means)) for k, some in means.items()]
     for level, title in (("individual", "Within classes"), ("cluster", "Between clusters")):
         if found := list(_matrices(fit, names, level)):
@@ -40,7 +40,7 @@ def growth(fit: Fit) -> Section | None:
 
 def _title(klass: str, several: dict[str, Any]) -> str:
     """Head the growth factors of a class."""
-    return f"Class {klass}" if klass else "All classes" if len(several) > 1 else ""
+    return klass or ("All classes" if len(several) > 1 else "")
 
 
 def _matrices(fit: Fit, names: list[str], level: str) -> Iterator[tuple[str, ...]]:

@@ -156,6 +156,7 @@ def _model(fit: Fit) -> Section:
         "Class variables": ", ".join(_variables(fit.model)) if fit.model.is_mixture else "",
         "Factors": ", ".join(factor_names),
         "Regression of": outcome(fit.model) if regression else None,
+        "Outcomes of clusters": ", ".join(i for r in fit.model.responses if r.level == "cluster" for i in r.items),
         "Items": None if regression else f"{len(info.get('items', []))}: {', '.join(map(str, info.get('items', [])))}",
         "Families": ", ".join(dict.fromkeys(family(f) for f in info.get("families", {}).values())),
         **covariates(fit.model),

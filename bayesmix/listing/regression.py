@@ -11,7 +11,7 @@ import xarray as xr
 from scipy import special
 
 from bayesmix.layout import Section, Table, make_table, number, p_value, packed, percent
-from bayesmix.listing.parameters import Rows, class_label, row_of
+from bayesmix.listing.parameters import Rows, answers_of_clusters, class_label, row_of
 from bayesmix.results import Estimates, Fit, entry
 from bayesmix.spec import RANDOM, SCALES, TINY, Effect, Kind, LatentClass, Model, Quantity, Response, Term, shown
 
@@ -22,7 +22,8 @@ Entry = tuple[xr.DataArray, tuple[int, ...], str]
 def equations(fit: Fit) -> list[Section]:
     """The regression by class, random parts, then what predicts classes and factors."""
     rows, model = Rows(fit), fit.model
-    out = [_outcome(fit, r, rows) for r in model.responses]
+    out = [_outcome(fit, r, rows) for r in model.responses if r.level == "individual"]
+    out += answers_of_clusters(fit)
     out += [s for s in [_random(fit)] if s is not None]
     out += [_class(fit, c, rows) for c in model.classes]
     return [*out, *(s for e in model.effects for s in _effect(fit, e, rows))]
@@ -30,7 +31,8 @@ def equations(fit: Fit) -> list[Section]:
 
 def outcome(model: Model) -> str:
     """``math on female + stud_ses``."""
-    return "; ".join(" on ".join([str(r.items[0]), *_formulas(r)[:1]]) for r in model.responses)
+    of_rows = [r for r in model.responses if r.level == "individual"]
+    return "; ".join(" on ".join([str(r.items[0]), *_formulas(r)[:1]]) for r in of_rows)
 
 
 def _formulas(r: Response) -> list[str]:
@@ -49,9 +51,17 @@ def _outcome(fit: Fit, r: Response, rows: Rows) -> Section:
         for x, at, label in _free(fit, t, rows):
             word, cells = _word(fit, t, at, _predicted(r, t)), rows.cells(label)
             if t is r.auxiliary_term("sigma"):
-                word, cells = "residual variance", _squared(label, rows)
+                word, cells = " of ".join(["residual variance", *_cell(t, x, at)]), _squared(label, rows)
             blocks.setdefault(_title(fit, x, at), []).append((word, *cells))
     return Section(f"Results: regression of {r.items[0]}", _tables(blocks, rows.head))
+
+
+def _cell(t: Term, x: xr.DataArray, at: tuple[int, ...]) -> list[str]:
+    """``time = 2``, of a parameter that has a value of its own there."""
+    if t.covariates is None or not t.covariates.cells:
+        return []
+    dim = t.covariates.name
+    return [f"{t.covariates.formula} = {x[dim].values[at[x.dims.index(dim)]]}"]
 
 
 def _free(fit: Fit, t: Term, rows: Rows) -> Iterator[Entry]:
@@ -173,8 +183,14 @@ def _derived(fit: Fit, q: Quantity) -> Iterator[tuple[str, Cells]]:
         cells = _cells(float(x.values[at]), float(se[at]))
         interval = ("-", "-") if cells[1] == "-" else tuple(number(float(end[at])) for end in ends)
         effects = [str(x[d].values[i]) for d, i in zip(x.dims, at, strict=True) if d in (RANDOM, f"{RANDOM}_")]
-        label = " with ".join(effects) or str(fit.model.items[0])
+        label = " with ".join(effects) or ", ".join([str(fit.model.items[0]), *_occasion(fit, x, at)])
         yield class_label(fit, x, at), (label, *cells[:4], *interval, cells[4])
+
+
+def _occasion(fit: Fit, x: xr.DataArray, at: tuple[int, ...]) -> list[str]:
+    """``time = 2``, of what depends on an occasion."""
+    cells = {c.name: c.formula for c in fit.model.covariates if c.cells}
+    return [f"{cells[str(d)]} = {x[d].values[i]}" for d, i in zip(x.dims, at, strict=True) if d in cells]
 
 
 # classes and factors ------------------------------------------------------------------------------

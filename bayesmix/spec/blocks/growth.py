@@ -459,9 +459,18 @@ def distal_responses(
     outcomes = (
         dict(given) if isinstance(given, Mapping) else dict.fromkeys([given] if isinstance(given, str) else given)
     )
-    by = (*(GROUP,) * ("distal" in by_group), *classes)
-    made = item_responses(tuple(outcomes), {k: _family(f) for k, f in outcomes.items()}, by, beside="distal")
-    return tuple(replace(r, level=level) for r in made)
+    families = {k: _family(f) for k, f in outcomes.items()}
+    made = item_responses(tuple(outcomes), families, classes, beside="distal")
+    return tuple(replace(_in_groups(r) if "distal" in by_group else r, level=level) for r in made)
+
+
+def _in_groups(r: Response) -> Response:
+    """The response with parameters of its own in each group."""
+
+    def here(t: Term) -> Term:
+        return replace(t, parameter=replace(t.parameter, dims=(GROUP, *t.parameter.dims)))
+
+    return replace(r, predictor=tuple(map(here, r.predictor)), auxiliary=tuple(map(here, r.auxiliary)))
 
 
 def _family(given: Any) -> Family:
