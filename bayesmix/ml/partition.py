@@ -375,6 +375,8 @@ def _margin(r: Response, role: str, y: Array, w: Array, n: int, width: int | Non
         sd = np.sqrt(np.nansum(w * np.nan_to_num(y - mean) ** 2) / w.sum())
         return max(sd, narrowest * np.nanstd(y))
     found = np.asarray(r.family.baseline(y, w, n))
+    if width is None and found.ndim:  # an intercept above thresholds that begin at zero
+        return -found[0]
     if width is None or found.ndim == 0:
         return found
     more = width - len(found)

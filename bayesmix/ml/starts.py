@@ -365,6 +365,8 @@ def _over_items(x: Array, dims: tuple[str, ...], shape: tuple[int, ...], item_di
 def _spread_over(margins: list, dims, shape, item_dim: str, inner_dim: str) -> Array:
     """Ragged margins (item, inner) over the dims of a parameter."""
     if item_dim not in dims:
+        if inner_dim not in dims and np.ndim(margins[0]):  # an intercept above thresholds that begin at zero
+            return np.full(shape, -float(margins[0][0]))
         view = [-1 if d == inner_dim else 1 for d in dims]
         return np.broadcast_to(np.asarray(margins[0], dtype=float).reshape(view), shape)
     if inner_dim not in dims:
