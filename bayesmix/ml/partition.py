@@ -326,7 +326,9 @@ def _joint_margins(data: Target, parts: dict[str, Array], narrowest: float) -> I
             pooled = (matrices * weights).sum(axis=over) / weights.sum(axis=over) if over else matrices
             names = [*(d for d in classes if d in t.dims), last]
             own = np.sqrt(pooled[..., diagonal, diagonal]) if t is sigma else SHRUNK * pooled[..., a, b]
-            yield t.parameter, own.transpose([names.index(d) for d in t.dims])
+            own = own.transpose([names.index(d) for d in t.dims if d != GROUP])
+            own = np.expand_dims(own, t.dims.index(GROUP)) if GROUP in t.dims else own
+            yield t.parameter, np.broadcast_to(own, data.packing.shape(t.parameter))
 
 
 def _filled(
