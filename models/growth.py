@@ -30,9 +30,9 @@ Muthen and Shedden (1999), Biometrics 55, 463-469; Nagin (1999), Psychological M
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from bayesmix import Family, LatentClass, Model, constrain
+from bayesmix import Family, LatentClass, Model, Repeated, Response, constrain
 from bayesmix.checks import needs_clusters, one_of
 from bayesmix.spec import GROUP, Equal, Fix, blocks
 from bayesmix.spec.blocks import ByGroup, Formula, Items, KnownColumn, Regression
@@ -113,9 +113,10 @@ def growth(
         Outcomes that depend on the class, in the same likelihood, each with its family (or the name of it); normal
         ones as a list.
     cluster : str, optional
-        Column of the clusters of persons, such as schools, in wide data.
+        Column of the clusters of persons, such as schools.
     cluster_random : str, optional
-        Growth factors that vary between clusters; those of `random` if left out, ``"0"`` for none.
+        Growth factors that vary between clusters; those of `random` if left out, ``"0"`` for none. In the long form
+        terms of the formula.
     effects : {"unrestricted", "factor", "none"}, optional
         Random parts of the class logits of clusters; unrestricted, with clusters, if left out.
     cluster_covariates : str, optional
@@ -127,8 +128,8 @@ def growth(
         In the long form, the terms of the formula that are growth factors; all of them if left out. The others have
         coefficients that are the same in all classes.
     time : str, optional
-        In the long form, the column of time, of trajectories and of `variance` by occasion: the first one in the terms
-        that are growth factors if left out.
+        In the long form, the column of time, of trajectories and of what differs by occasion: the first one in the
+        terms that are growth factors if left out.
     group : str, optional
         Column of observed groups of persons. The log-likelihood is that given the group.
     by_group : str
@@ -169,17 +170,26 @@ def growth(
     family = blocks.growth_family(family)
     blocks.check_has_variance(family, variance)
     if formula is not None:
-        _refuse("the long form (formula=)", items=items, times=times, free_times=free_times, cluster=cluster,
-                degree=degree if degree != 1 else None, time_covariates=time_covariates, effects=effects,
-                cluster_random=cluster_random, cluster_covariates=cluster_covariates)  # fmt: skip
+        _refuse("the long form (formula=)", items=items, times=times, free_times=free_times,
+                degree=degree if degree != 1 else None, time_covariates=time_covariates)  # fmt: skip
+        needs_clusters(
+            cluster, effects=effects, cluster_covariates=cluster_covariates, cluster_random=cluster_random
+        )  # fmt: skip
         if id is None:
             raise ValueError("A formula came without id: give the column of persons, id='person'.")
-        spread = "class" if "class" in variance else "equal"
-        declared = _long(
-            Regression.parse(formula, family, spread), classes, covariates, random=random, by_class=by_class,
-            covariance=covariance, factor_covariates=factor_covariates, person=id, factors=factors, freq=freq,
-            time=time, by_occasion="occasion" in variance, distal=distal, groups=groups,
-        )  # fmt: skip
+        rows = _Rows.of(Regression.parse(formula, family, "class" if "class" in variance else "equal"), id, time,
+                        variance, random, factors)  # fmt: skip
+        shared = {
+            "by_class": by_class, "covariance": covariance, "factor_covariates": factor_covariates, "freq": freq,
+            "distal": distal, "groups": groups,
+        }  # fmt: skip
+        if cluster is None:
+            declared = _long(rows, classes, covariates, **shared)
+        else:
+            declared = _in_clusters(
+                rows, classes, covariates, cluster=cluster, cluster_random=cluster_random, effects=effects,
+                cluster_covariates=cluster_covariates, **shared,
+            )  # fmt: skip
         blocks.check_groups_differ(declared)
         return constrain(blocks.known_pairs(declared, known), fix=fix, equal=equal)
     _refuse("wide data (items=)", id=id, factors=factors, time=time)
@@ -195,21 +205,37 @@ def growth(
     measure, same = blocks.with_time_covariates(measure, time_covariates, time_effects, differ)
     needs_clusters(cluster, effects=effects, cluster_covariates=cluster_covariates, cluster_random=cluster_random)
     between = blocks.random_growth(cluster_random or random, names, "cluster_random") if cluster else ()
-    by = _varying("C", parts, differ)
+    declared = _persons(
+        measure, names, random_names, between, parts, differ, classes, covariates, groups, covariance=covariance,
+        factor_covariates=factor_covariates, cluster=cluster, effects=effects, cluster_covariates=cluster_covariates,
+        freq=freq, distal=distal,
+    )  # fmt: skip
+    blocks.check_groups_differ(declared)
+    return constrain(blocks.known_pairs(declared, known), fix=fix, equal=[*same, *(equal or [])] or None)
+
+
+def _persons(
+    measure: Response, names: Sequence[str], random: Sequence[str], between: Sequence[str], parts: Collection[str],
+    differ: Collection[str], classes: int, covariates: Formula, groups: _Groups, *, covariance: str,
+    factor_covariates: Formula, cluster: str | None, effects: str | None, cluster_covariates: Formula,
+    freq: str | None, distal: Mapping[str, Family | str] | Sequence[str] | None, time: str | None = None,
+    repeated: Repeated | None = None,
+) -> Model:  # fmt: skip
+    """Persons as individuals: their growth factors, their classes, what varies between clusters of them."""
+    by, prior = _varying("C", parts, differ), measure.family.sd_prior
     within = blocks.growth_residuals(
-        [f"u_{n}" for n in random_names], "individual", covariance, family.sd_prior, by["variances"], by["covariances"]
+        [f"u_{n}" for n in random], "individual", covariance, prior, by["variances"], by["covariances"]
     )
-    of_clusters = blocks.growth_residuals([f"v_{n}" for n in between], "cluster", covariance, family.sd_prior)
-    growing = blocks.growth_factors(names, random_names, between, factor_covariates, by["means"], by["slopes"])
+    of_clusters = blocks.growth_residuals([f"v_{n}" for n in between], "cluster", covariance, prior)
+    growing = blocks.growth_factors(names, random, between, factor_covariates, by["means"], by["slopes"])
     effects = effects or ("unrestricted" if cluster else "none")
     r, loaded = blocks.random_class_logits("C", classes, "cluster", effects)
     logits = blocks.class_logits("C", "class", individual=covariates, cluster=cluster_covariates)
     c = LatentClass("C", classes, "individual", (*logits, *loaded))
     responses = (measure, *blocks.distal_responses(distal, differ))
-    declared = Model("growth", responses, (c,), (*r, *of_clusters, *within, *growing), cluster, freq, group=group)
-    declared = blocks.over_groups(declared, group, groups.of_classes)
-    blocks.check_groups_differ(declared)
-    return constrain(blocks.known_pairs(declared, known), fix=fix, equal=[*same, *(equal or [])] or None)
+    declared = Model("growth", responses, (c,), (*r, *of_clusters, *within, *growing), cluster, freq,
+                     group=groups.group, time=time, repeated=repeated)  # fmt: skip
+    return blocks.over_groups(declared, groups.group, groups.of_classes)
 
 
 @dataclass(frozen=True)
@@ -246,16 +272,83 @@ def _varying(variable: str, by_class: Collection[str], by_group: Collection[str]
     }
 
 
+@dataclass(frozen=True)
+class _Rows:
+    """The long form: a regression in rows of measurements, whose terms are growth factors or the same for all."""
+
+    regression: Regression
+    person: str
+    time: str | None
+    variance: str
+    growing: tuple[str, ...]
+    varies: tuple[str, ...]
+
+    @classmethod
+    def of(
+        cls, regression: Regression, person: str, time: str | None, variance: str, random: Formula, factors: Formula
+    ) -> _Rows:
+        """Read which terms grow, which of them vary, and what time is."""
+        growing = regression.terms_in(factors)
+        time = regression.time_of(growing) if time is None else time
+        if "occasion" in variance and time is None:
+            raise ValueError("A variance by occasion came for a formula without time: give time='the column of time'.")
+        return cls(regression, person, time, variance, growing, cls._some(regression, growing, random))
+
+    @staticmethod
+    def _some(regression: Regression, growing: Sequence[str], chosen: Formula) -> tuple[str, ...]:
+        return tuple(t for t in growing if t in regression.terms_in(chosen))
+
+    def between(self, chosen: Formula) -> tuple[str, ...]:
+        """Those that vary between clusters of persons."""
+        return self.varies if chosen is None else self._some(self.regression, self.growing, chosen)
+
+    @property
+    def others(self) -> tuple[str, ...]:
+        """Terms that are the same for all."""
+        return tuple(t for t in self.regression.terms if t not in self.growing)
+
+    @property
+    def names(self) -> dict[str, str]:
+        """Names of the growth factors by term: I, S, Q, CU for powers of time, else the term."""
+        powers = {"1": "I", str(self.time): "S", f"I({self.time} ** 2)": "Q", f"I({self.time} ** 3)": "CU"}
+        plain = {t.replace(" ", ""): n for t, n in powers.items()}
+        found = [name.removeprefix("u_") for name in blocks.random_names(self.growing)]
+        return {t: plain.get(t.replace(" ", ""), f"G_{n}") for t, n in zip(self.growing, found, strict=True)}
+
+
+def _in_clusters(
+    rows: _Rows, classes: int, covariates: Formula, *, by_class: str, covariance: str, factor_covariates: Formula,
+    freq: str | None, distal: Mapping[str, Family | str] | Sequence[str] | None, groups: _Groups, cluster: str,
+    cluster_random: Formula, effects: str | None, cluster_covariates: Formula,
+) -> Model:  # fmt: skip
+    """Growth of persons in clusters: persons are the individuals, and their measurements stand in slots."""
+    regression, names = rows.regression, rows.names
+    family = regression.family
+    if family.column:
+        raise ValueError(f"cluster= came with the family {family}, whose trials differ by row: give one without.")
+    random = tuple(names[t] for t in rows.varies)
+    parts = blocks.growth_parts(by_class, classes, random)
+    differ = groups.parts(random, family, covariance, factor_covariates, rows.others, distal)
+    loadings = regression.growth_scores(names)
+    measure = blocks.repeated_measures((regression.outcome,), family, loadings, rows.variance, classes, differ)
+    others = regression.of_rows(rows.others, "time_effects" in differ)
+    measure = replace(measure, predictor=(*measure.predictor, *others))
+    between = tuple(names[t] for t in rows.between(cluster_random))
+    return _persons(
+        measure, tuple(names.values()), random, between, parts, differ, classes, covariates, groups,
+        covariance=covariance, factor_covariates=factor_covariates, cluster=cluster, effects=effects,
+        cluster_covariates=cluster_covariates, freq=freq, distal=distal, time=rows.time,
+        repeated=Repeated(rows.person, regression.outcome),
+    )  # fmt: skip
+
+
 def _long(
-    regression: Regression, classes: int, covariates: Formula, *, random: Formula, by_class: str, covariance: str,
-    factor_covariates: Formula, person: str, factors: Formula, freq: str | None, time: str | None, by_occasion: bool,
-    distal: Mapping[str, Family | str] | Sequence[str] | None, groups: _Groups,
+    rows: _Rows, classes: int, covariates: Formula, *, by_class: str, covariance: str, factor_covariates: Formula,
+    freq: str | None, distal: Mapping[str, Family | str] | Sequence[str] | None, groups: _Groups,
 ) -> Model:  # fmt: skip
     """Growth as a regression with coefficients of persons, whose class is D."""
-    growing = regression.terms_in(factors)
-    varies = tuple(t for t in growing if t in regression.terms_in(None if random is None else random))
+    regression, growing, varies, others = rows.regression, rows.growing, rows.varies, rows.others
     parts = blocks.growth_parts(by_class, classes, varies)
-    others = [t for t in regression.terms if t not in growing]
     differ = groups.parts(varies, regression.family, covariance, factor_covariates, others, distal)
     by = _varying("D", parts, differ)
     u = blocks.growth_residuals(
@@ -271,18 +364,15 @@ def _long(
         *regression.on_clusters(between, slopes),
         *regression.random(varies),
     )
-    time = regression.time_of(growing) if time is None else time
-    if by_occasion and time is None:
-        raise ValueError("A variance by occasion came for a formula without time: give time='the column of time'.")
     thresholds = {"C": (), "D": (), GROUP: ("1",) * ("thresholds" in differ)}
     d_classes = classes if classes > 1 else 0
     outcome = blocks.with_thresholds_from_zero(
-        regression.response(eta, thresholds, 1, d_classes, "residuals" in differ, time if by_occasion else None)
+        regression.response(eta, thresholds, 1, d_classes, "residuals" in differ, rows.time if "occasion" in rows.variance else None)
     )
     responses = (outcome, *blocks.distal_responses(distal, differ, ("D",) * (d_classes > 0), "cluster"))
     by_sizes, by_slopes = ((GROUP,) * (groups.group is not None and x) for x in (groups.sizes, groups.slopes))
     d = blocks.cluster_class(d_classes, covariates, by_sizes, by_slopes)
-    return Model("growth", responses, d, u, person, freq, group=groups.group, time=time)
+    return Model("growth", responses, d, u, rows.person, freq, group=groups.group, time=rows.time)
 
 
 def _refuse(form: str, **given: object) -> None:

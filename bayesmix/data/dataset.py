@@ -17,6 +17,7 @@ from bayesmix.data.design import Design, columns_of, design, missing_column
 from bayesmix.data.frames import as_frame
 from bayesmix.data.groups import Groups, KnownClass, check_known, groups_of, known_rows, known_units
 from bayesmix.data.items import Coded, coded_items, of_clusters, sharing
+from bayesmix.data.repeated import Persons, persons_of
 from bayesmix.data.sampling import Sampling, Units, raw_weights
 from bayesmix.spec import Covariates, Effect, Model, Response, Term, check_model
 from bayesmix.spec.sampling_design import COLUMNS as ROLES
@@ -101,7 +102,11 @@ class Dataset:
             What came, what was expected, and what to do.
         """
         check_model(model)
-        df = as_frame(df)
+        df, laid = as_frame(df), None
+        if model.repeated is not None:
+            _check_frame(replace(model, responses=(_of_rows(model), *model.responses[1:])), df, coding is not None)
+            laid = persons_of(model, df)
+            model, df = laid.model, laid.frame
         _check_frame(model, df, coding is not None)
         freq = _frequencies(model, df)
         raw = raw_weights(model.survey, df)
@@ -120,7 +125,7 @@ class Dataset:
             )
         labels, cluster = _clusters(model, df, seen, 2 if coding is None else 1)
         told = {k: x.codes >= 0 for k, x in rows.items()}
-        designs = _designs(model, df, seen, cluster, coded, coding, seen & ~answered, told)
+        designs = _designs(model, df, seen, cluster, coded, coding, seen & ~answered, told, laid)
         groups = groups_of(model, df, seen, cluster, None if coding is None else coding.groups or None)
         known = known_units(model, rows, seen, cluster, coding is not None)
         model = _anchored(model, known)
@@ -257,7 +262,8 @@ def _shared(model: Model) -> set[frozenset[str]]:
 
 def _complete(model: Model, df: pd.DataFrame) -> NDArray[np.bool_]:
     """Rows that have all covariates."""
-    used = dict.fromkeys(column for c in model.covariates for column in columns_of(c) if column in df.columns)
+    own = [c for c in model.covariates if not c.rows]
+    used = dict.fromkeys(column for c in own for column in columns_of(c) if column in df.columns)
     return df[[*used]].notna().all(axis=1).to_numpy() if used else np.ones(len(df), dtype=bool)
 
 
@@ -270,14 +276,24 @@ def _designs(
     coding: Coding | None,
     unanswered: NDArray[np.bool_],
     told: Mapping[str, NDArray[np.bool_]],
+    laid: Persons | None,
 ) -> dict[str, Design]:
-    known = coding.designs if coding else {}
-    return {
-        c.key: design(
-            c, df, seen, cluster, _needed(model, c, coded, told) | unanswered, known.get(c.key), check=coding is None
-        )
-        for c in model.covariates
-    }
+    known, check = coding.designs if coding else {}, coding is None
+    out = {}
+    for c in model.covariates:
+        if c.rows and laid is not None:
+            made = design(c, laid.rows, laid.answered, None, coding=known.get(c.key), check=check)
+            out[c.key] = replace(made, values=laid.spread(made.values))
+        else:
+            needed = _needed(model, c, coded, told) | unanswered
+            out[c.key] = design(c, df, seen, cluster, needed, known.get(c.key), check=check)
+    return out
+
+
+def _of_rows(model: Model) -> Response:
+    """The response of repeated measures as the rows have it: of one column."""
+    assert model.repeated is not None
+    return replace(model.responses[0], items=(model.repeated.outcome,), labels=())
 
 
 def _needed(

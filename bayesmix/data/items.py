@@ -135,6 +135,8 @@ def of_clusters(model: Model, df: pd.DataFrame, used: NDArray[np.bool_], coded: 
 def sharing(model: Model) -> dict[str, tuple[str, ...]]:
     """The items that have parameters in common with each item, itself among them."""
     out = {item: (item,) for item in model.items}
+    if model.repeated is not None:
+        out |= dict.fromkeys(model.responses[0].items, model.responses[0].items)
     for r in (r for r in model.responses if r.family.kind == "categorical" and not _of_items(r)):
         out |= dict.fromkeys(r.items, r.items)
     for p in model.parameters:

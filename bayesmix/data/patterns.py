@@ -107,7 +107,8 @@ class Patterns:
         labels, cluster = rows.clusters, rows.cluster_of_row
         varies = cluster is not None and (by_cluster or _by_cluster(model))
         keys = [c.y for c in coded.values()]
-        keys += [d.values for c, d in zip(model.covariates, designs.values(), strict=True) if c.level == "individual"]
+        own = (d.values for c, d in zip(model.covariates, designs.values(), strict=True) if c.level == "individual")
+        keys += [x.reshape(len(x), -1) for x in own]
         keys += [c.column[:, None] for c in coded.values() if c.column is not None]
         by_group = rows.groups if model.by_group else None
         keys += _observed(rows)
@@ -130,7 +131,8 @@ class Patterns:
             arrays |= _response_arrays(r, coded[r.name], responses[r.name], _is_plain(model, r), beside)
         for c in model.covariates:
             d = designs[c.key].values
-            arrays[c.key] = Named((c.level, c.name), d[first] if c.level == "individual" else d)
+            dims = (c.level, *((model.responses[0].item_dim,) if c.rows else ()), c.name)
+            arrays[c.key] = Named(dims, d[first] if c.level == "individual" else d)
         if cluster is None or labels is None:
             arrays["weight"] = Named(("individual",), counts)
         elif varies:

@@ -57,6 +57,8 @@ class Covariates:
     cells : bool
         Whether the formula is one column, of which there is an indicator for each of its few values: a parameter over
         them has a value of its own at each.
+    rows : bool
+        Of repeated measures of persons, in rows of their own, whether it is of these: a matrix an item.
 
     Examples
     --------
@@ -73,6 +75,7 @@ class Covariates:
     offset: bool = field(default=False, metadata=DATA)
     occasion: str = field(default="", metadata=LATER)
     cells: bool = field(default=False, metadata=LATER)
+    rows: bool = field(default=False, metadata=LATER)
 
     @property
     def key(self) -> str:
@@ -271,6 +274,25 @@ class Effect:
 
 
 @dataclass(frozen=True)
+class Repeated:
+    """Repeated measures in rows of their own.
+
+    Attributes
+    ----------
+    person, outcome : str
+        Columns of the person that was measured, and of the measure.
+
+    Examples
+    --------
+    >>> bm.models.growth("y ~ x", 2, id="person", cluster="school").repeated.person
+    'person'
+    """
+
+    person: str
+    outcome: str
+
+
+@dataclass(frozen=True)
 class Model:
     """A declared model.
 
@@ -299,6 +321,9 @@ class Model:
         Class variables with the classes that some unit is known to be in, as the data say: their labels are fixed.
     time : str, optional
         Of repeated measures in rows of their own, the column of time.
+    repeated : Repeated, optional
+        Of whom rows are measurements, where persons are the individuals: their measurements stand in slots, the items
+        of the first response, which the data number.
 
     Examples
     --------
@@ -318,6 +343,7 @@ class Model:
     known: tuple[tuple[str, str], ...] = field(default=(), metadata=DATA)
     anchored: tuple[tuple[str, tuple[int, ...]], ...] = field(default=(), metadata=DATA)
     time: str | None = field(default=None, metadata=DATA)
+    repeated: Repeated | None = field(default=None, metadata=DATA)
 
     def __post_init__(self) -> None:
         _check(self)

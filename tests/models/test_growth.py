@@ -633,7 +633,6 @@ def test_trajectories_of_the_long_form_need_the_data():
         ({"factors": "1"}, "factors='1' came with wide data"),
         ({"items": "y ~ t"}, "A formula came without id"),
         ({"items": "y ~ t", "id": "g", "times": [0, 1]}, "came with the long form"),
-        ({"items": "y ~ t", "id": "g", "cluster": "h"}, "came with the long form"),
         ({"items": "y ~ t", "id": "g", "factors": "z"}, "'z' is no coefficient"),
         ({"classes": 0}, "number of classes"),
     ],

@@ -189,6 +189,20 @@ class Regression:
             Term(Parameter("random", ("random_effect", "random_regressor"), "unit"), columns, names, "random_effect"),
         )
 
+    def growth_scores(self, names: Mapping[str, str]) -> Term:
+        """Growth factors, named by their terms, times the columns of these: where rows are measurements of persons."""
+        columns = Covariates("growth_score", self.right, only=tuple(names), single=True, rows=True)
+        loadings = Parameter("time_score", ("growth", columns.name), "unit")
+        return Term(loadings, columns, tuple(names.values()), "growth")
+
+    def of_rows(self, terms: Sequence[str], by_group: bool = False) -> Predictor:
+        """Coefficients of `terms` that are the same for all persons, likewise."""
+        if not terms:
+            return ()
+        columns = Covariates("regressor", self.right, only=tuple(terms), rows=True)
+        dims = (*(GROUP,) * by_group, columns.name)
+        return (Term(Parameter("coefficient", dims, prior=self.slope_prior), columns),)
+
     def response(
         self,
         eta: Predictor,
