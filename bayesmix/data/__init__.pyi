@@ -9,6 +9,7 @@ from .dataset import n_categories as n_categories
 from .dataset import texts as texts
 from .design import missing_column as missing_column
 from .frames import as_frame as as_frame
+from .repeated import persons_of as persons_of
 from .identity import check_same as check_same
 from .items import PAIRS as PAIRS
 from .margins import of_sums as of_sums
@@ -60,6 +61,7 @@ __all__ = [
     "n_categories",
     "of_sums",
     "on_sums",
+    "persons_of",
     "plain",
     "stated",
     "texts",

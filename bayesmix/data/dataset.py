@@ -106,7 +106,7 @@ class Dataset:
         if model.repeated is not None:
             _check_frame(replace(model, responses=(_of_rows(model), *model.responses[1:])), df, coding is not None)
             laid = persons_of(model, df)
-            model, df = laid.model, laid.frame
+            model, df, coding = laid.model, laid.frame, laid.coding(coding)
         _check_frame(model, df, coding is not None)
         freq = _frequencies(model, df)
         raw = raw_weights(model.survey, df)

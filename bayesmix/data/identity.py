@@ -90,6 +90,7 @@ def _coded(data: Patterns, covariates: bool = True) -> tuple[Any, ...]:
         columns = [column for _, column in named]
     for c in data.model.covariates if covariates else ():
         x = plain.arrays[c.key].values
+        x = x.reshape(len(x), -1)  # those of repeated measures stand in slots
         columns += [(x[:, k], at if c.level == "individual" else cluster) for k in range(x.shape[1])]
     if covariates and (of := data.arrays.get("group_of_individual")) is not None:
         columns.append((of.values.astype(float), at))

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from bayesmix.data.coding import Coding
 from bayesmix.data.columns import check_scalars, native
 from bayesmix.data.design import MOST_LEVELS, columns_of, missing_column
 from bayesmix.spec import Model, Repeated
@@ -41,6 +42,17 @@ class Persons:
     def answered(self) -> NDArray[np.bool_]:
         """Rows of measurements with an answer."""
         return self.slot >= 0
+
+    def coding(self, known: Coding | None) -> Coding | None:
+        """The coding of other rows, with that of the measure for every slot."""
+        assert self.model.repeated is not None
+        slots = self.model.responses[0].items
+        begins = f"{self.model.repeated.outcome}_"
+        if known is None:
+            return None
+        found = known.categories.get(self.model.repeated.outcome)
+        found = found or next((c for i, c in known.categories.items() if i.startswith(begins)), None)
+        return known if found is None else replace(known, categories={**known.categories, **dict.fromkeys(slots, found)})
 
     def spread(self, x: Array) -> Array:
         """Rows of a matrix (row, column) in slots (person, slot, column), zero where there is no measurement."""

@@ -43,7 +43,7 @@ class Cells:
         columns, owner = [], data.rows.cluster_of_row
         for c in data.model.covariates:
             at = owner[row] if c.level == "cluster" and owner is not None else row
-            columns += list(data.rows.designs[c.key].values[at].T)
+            columns += list(data.rows.designs[c.key].values[at].reshape(len(at), -1).T)
         rows, individual = data.rows, {c.name for c in data.model.classes_at("individual")}
         columns += [rows.groups.of_row[row].astype(float)] if rows.groups and data.model.by_group else []
         for name, known in rows.known.items():

@@ -31,12 +31,14 @@ from bayesmix.spec import (
     Named,
     Response,
     Scale,
+    Term,
     gauss_hermite,
     lower,
     parse_formula,
     tails,
     takes_level,
 )
+from bayesmix.spec.parameters import Parameter
 from bayesmix.typing import Array
 
 POINTS = 41
@@ -109,7 +111,7 @@ def trajectories(
     if points < 2:
         raise ValueError(f"points came as {points!r}: give a whole number of at least 2.")
     r, points_of = model.responses[0], _Points.of(result, estimates)
-    if model.sums:
+    if model.sums and model.repeated is None:
         line = _wide_line(result, df, r, points_of, points)
     else:
         line = _long_line(result, df, time or model.time, points_of, points)
@@ -208,14 +210,18 @@ def _long_line(result: Fit | xr.DataTree, df: pd.DataFrame | None, time: str | N
 
 def _columns_at(model: Model, df: pd.DataFrame, time: str, times: Array, result: Fit | xr.DataTree) -> Values:
     """Design columns at the times, other covariates at their means or most frequent levels."""
-    model = replace(model, responses=(_of_one_spread(model.responses[0]),), constraints=Constraints())
+    first = _of_one_spread(model.responses[0])
+    if model.repeated is not None:
+        first = _of_rows(first, model.repeated.outcome)
+    model = replace(model, responses=(first,), constraints=Constraints(), repeated=None)
     used = dict.fromkeys(c for k in model.covariates for c in _columns_of(k))
     rows = {c: df[c].mean() if pd.api.types.is_numeric_dtype(df[c]) else df[c].mode().iloc[0] for c in used}
     grid = pd.DataFrame({**{c: [x] * len(times) for c, x in rows.items()}, time: times})
     for c in (c for c in used if isinstance(df[c].dtype, pd.CategoricalDtype)):
         grid[c] = pd.Categorical(grid[c], dtype=cast(pd.CategoricalDtype, df[c].dtype))
     grid[list(model.items)] = np.nan
-    grid[model.cluster] = df[model.cluster].iloc[0]
+    if model.cluster:
+        grid[model.cluster] = df[model.cluster].iloc[0]
     if model.freq:
         grid[model.freq] = 1
     if model.group:
@@ -233,13 +239,26 @@ def _columns_at(model: Model, df: pd.DataFrame, time: str, times: Array, result:
     return out
 
 
+def _of_rows(r: Response, outcome: str) -> Response:
+    """The response of repeated measures of one column, whose covariates are those of a time."""
+    spread = [replace(t, parameter=_without(t.parameter, r.item_dim)) for t in r.auxiliary]
+    return replace(r, items=(outcome,), labels=(), predictor=tuple(map(_of_one_row, r.predictor)), auxiliary=tuple(spread))
+
+
+def _of_one_row(t: Term) -> Term:
+    return t if t.covariates is None else replace(t, covariates=replace(t.covariates, rows=False))
+
+
+def _without(p: Parameter, dim: str) -> Parameter:
+    return replace(p, dims=tuple(d for d in p.dims if d != dim))
+
+
 def _of_one_spread(r: Response) -> Response:
     """The response without what its residual variances differ by: a time between the occasions has none of these."""
     out = []
     for t in r.auxiliary:
         if (c := t.covariates) is not None and c.cells:
-            common = replace(t.parameter, dims=tuple(d for d in t.parameter.dims if d != c.name))
-            t = replace(t, parameter=common, covariates=None)
+            t = replace(t, parameter=_without(t.parameter, c.name), covariates=None)
         out.append(t)
     return replace(r, auxiliary=tuple(out))
 
