@@ -9,6 +9,7 @@ from .dataset import n_categories as n_categories
 from .dataset import texts as texts
 from .design import missing_column as missing_column
 from .frames import as_frame as as_frame
+from .repeated import columns_of_response as columns_of_response
 from .repeated import persons_of as persons_of
 from .identity import check_same as check_same
 from .items import PAIRS as PAIRS
@@ -51,6 +52,7 @@ __all__ = [
     "checked",
     "chosen",
     "coding_of",
+    "columns_of_response",
     "equal_rows",
     "family_constants",
     "frame_weights",

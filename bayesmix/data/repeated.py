@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from bayesmix.data.coding import Coding
 from bayesmix.data.columns import check_scalars, native
 from bayesmix.data.design import MOST_LEVELS, columns_of, missing_column
-from bayesmix.spec import Model, Repeated
+from bayesmix.spec import Model, Repeated, Response
 from bayesmix.typing import Array
 
 
@@ -108,6 +108,11 @@ def persons_of(model: Model, df: pd.DataFrame) -> Persons:
     laid = replace(outcome, items=tuple(columns), labels=tuple(names))
     made = replace(model, responses=(laid, *model.responses[1:]))
     return Persons(made, df, frame[own].join(kept), person.astype(np.int64), slot)
+
+
+def columns_of_response(model: Model, r: Response) -> tuple[str, ...]:
+    """The columns of the data that a response stands for: of repeated measures in rows of their own one."""
+    return (model.repeated.outcome,) if model.repeated is not None and r is model.responses[0] else r.items
 
 
 def _columns_of_persons(model: Model) -> list[str]:

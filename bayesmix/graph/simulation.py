@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from bayesmix.checks import whole
-from bayesmix.data import Coding, as_frame, check_coords, coding_of, n_categories, persons_of, plain
+from bayesmix.data import Coding, as_frame, check_coords, coding_of, columns_of_response, n_categories, persons_of, plain
 from bayesmix.graph.compile import LogLikelihood, constants_of
 from bayesmix.graph.problem import Problem, prepare
 from bayesmix.spec import GROUP, Model, Named, Response, Solution, Survey, model_and_params, terms
@@ -86,18 +86,13 @@ def simulate(
     drawn, truth = draw(data, data.packing.pack({str(k): np.asarray(v) for k, v in params.items()}), rng)
     if model.repeated is not None:
         drawn, truth = _by_measurement(model, whole_frame, drawn, truth)
-    ordered = {item for r in model.responses if r.family.ordered for item in _columns(model, r)}
+    ordered = {item for r in model.responses if r.family.ordered for item in columns_of_response(model, r)}
     out = frame.copy()
     for item, y in drawn.items():
         out[item] = _labelled(y, labels[item], item in ordered) if item in labels else y
     for name, value in truth.items():
         out[f"true_{name}"] = value
     return out
-
-
-def _columns(model: Model, r: Response) -> tuple[str, ...]:
-    """The columns of the data that a response stands for: of repeated measures one."""
-    return (model.repeated.outcome,) if model.repeated is not None and r is model.responses[0] else r.items
 
 
 def _by_measurement(
@@ -137,7 +132,7 @@ def _frame(model: Model, n: int | None, df: pd.DataFrame | None, clusters: int |
     frame = (
         pd.DataFrame(index=range(size))
         if df is None
-        else df.drop(columns=[i for r in model.responses for i in _columns(model, r)], errors="ignore").copy()
+        else df.drop(columns=[i for r in model.responses for i in columns_of_response(model, r)], errors="ignore").copy()
     )
     if model.cluster is not None and model.cluster not in frame:
         if not clusters:
@@ -156,7 +151,7 @@ def categories_of(model: Model, params: Mapping[str, Any], given: Mapping[str, S
     for r in model.responses:
         if r.family.kind != "categorical":
             continue
-        size, columns = n_categories(r, params), _columns(model, r)
+        size, columns = n_categories(r, params), columns_of_response(model, r)
         known = next((given[i] for i in r.items if i in given), range(size))
         out |= {item: list(given.get(item, range(size))) for item in r.items}
         out |= {item: list(given.get(item, known)) for item in columns if item not in r.items}
@@ -168,7 +163,7 @@ def _with_items(model: Model, frame: pd.DataFrame, labels: Mapping[str, list]) -
     items = {
         i: pd.Categorical.from_codes([0] * len(frame), cast(Any, labels[i])) if i in labels else 0.0
         for r in model.responses
-        for i in _columns(model, r)
+        for i in columns_of_response(model, r)
     }
     out = pd.concat([frame, pd.DataFrame(items, index=frame.index)], axis=1)
     return out.assign(**{model.freq: 1}) if model.freq else out

@@ -79,7 +79,9 @@ def _entries(fit: Fit, q: Quantity, names: list[str]) -> Iterator[tuple[str, ...
 def _note(fit: Fit) -> str:
     """Say what the growth factors are, where zero is, and what a boundary means."""
     r = fit.model.responses[0]
-    words = [f"{', '.join(e.name for e in fit.model.sums)}: coefficients of the powers of time (time_score)."]
+    scores = next((c.only for c in fit.model.covariates if c.rows and c.only and c.single), None)
+    of = f"coefficients of {', '.join(scores)}" if scores else "coefficients of the powers of time (time_score)"
+    words = [f"{', '.join(e.name for e in fit.model.sums)}: {of}."]
     if r.family.finite:
         words.append(
             "Their scale is that of the linear predictor"

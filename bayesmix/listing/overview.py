@@ -301,6 +301,8 @@ def _fit(fit: Fit) -> Section:
         f"Where each '{fit.info.get('cluster')}' is a person and each row an occasion, n is the number of clusters."
     )
     notes = [f"Individuals are the rows of the data.\n{persons}"] if fit.n_clusters else []
+    if (of := fit.model.repeated) is not None:
+        notes = [f"Individuals are those of '{of.person}', whose measurements are the rows of the data."]
     if pooled := fit.info.get("pooled"):
         notes.append(
             f"Averages over {pooled['m']} imputations: a log-likelihood of no data set, to be read beside others of\n"
