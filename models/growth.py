@@ -206,7 +206,7 @@ def growth(
     needs_clusters(cluster, effects=effects, cluster_covariates=cluster_covariates, cluster_random=cluster_random)
     between = blocks.random_growth(cluster_random or random, names, "cluster_random") if cluster else ()
     declared = _persons(
-        measure, names, random_names, between, parts, differ, classes, covariates, groups, covariance=covariance,
+        measure, names, random_names, between, parts, differ, classes, covariates, groups=groups, covariance=covariance,
         factor_covariates=factor_covariates, cluster=cluster, effects=effects, cluster_covariates=cluster_covariates,
         freq=freq, distal=distal,
     )  # fmt: skip
@@ -216,7 +216,7 @@ def growth(
 
 def _persons(
     measure: Response, names: Sequence[str], random: Sequence[str], between: Sequence[str], parts: Collection[str],
-    differ: Collection[str], classes: int, covariates: Formula, groups: _Groups, *, covariance: str,
+    differ: Collection[str], classes: int, covariates: Formula, *, groups: _Groups, covariance: str,
     factor_covariates: Formula, cluster: str | None, effects: str | None, cluster_covariates: Formula,
     freq: str | None, distal: Mapping[str, Family | str] | Sequence[str] | None, time: str | None = None,
     repeated: Repeated | None = None,
@@ -335,7 +335,7 @@ def _in_clusters(
     measure = replace(measure, predictor=(*measure.predictor, *others))
     between = tuple(names[t] for t in rows.between(cluster_random))
     return _persons(
-        measure, tuple(names.values()), random, between, parts, differ, classes, covariates, groups,
+        measure, tuple(names.values()), random, between, parts, differ, classes, covariates, groups=groups,
         covariance=covariance, factor_covariates=factor_covariates, cluster=cluster, effects=effects,
         cluster_covariates=cluster_covariates, freq=freq, distal=distal, time=rows.time,
         repeated=Repeated(rows.person, regression.outcome),
@@ -366,8 +366,9 @@ def _long(
     )
     thresholds = {"C": (), "D": (), GROUP: ("1",) * ("thresholds" in differ)}
     d_classes = classes if classes > 1 else 0
+    occasion = rows.time if "occasion" in rows.variance else None
     outcome = blocks.with_thresholds_from_zero(
-        regression.response(eta, thresholds, 1, d_classes, "residuals" in differ, rows.time if "occasion" in rows.variance else None)
+        regression.response(eta, thresholds, 1, d_classes, "residuals" in differ, occasion)
     )
     responses = (outcome, *blocks.distal_responses(distal, differ, ("D",) * (d_classes > 0), "cluster"))
     by_sizes, by_slopes = ((GROUP,) * (groups.group is not None and x) for x in (groups.sizes, groups.slopes))

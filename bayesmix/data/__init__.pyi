@@ -9,8 +9,6 @@ from .dataset import n_categories as n_categories
 from .dataset import texts as texts
 from .design import missing_column as missing_column
 from .frames import as_frame as as_frame
-from .repeated import columns_of_response as columns_of_response
-from .repeated import persons_of as persons_of
 from .identity import check_same as check_same
 from .items import PAIRS as PAIRS
 from .margins import of_sums as of_sums
@@ -29,6 +27,8 @@ from .priors import chosen as chosen
 from .priors import is_within as is_within
 from .priors import log_density as log_density
 from .priors import stated as stated
+from .repeated import columns_of_response as columns_of_response
+from .repeated import persons_of as persons_of
 from .reshaping import wide as wide
 from .row_ranks import equal_rows as equal_rows
 from .sampling import Units as Units

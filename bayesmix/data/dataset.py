@@ -125,7 +125,8 @@ class Dataset:
             )
         labels, cluster = _clusters(model, df, seen, 2 if coding is None else 1)
         told = {k: x.codes >= 0 for k, x in rows.items()}
-        designs = _designs(model, df, seen, cluster, coded, coding, seen & ~answered, told, laid)
+        told |= {"": seen & ~answered}
+        designs = _designs(model, df, seen, cluster, coded, coding, told, laid)
         groups = groups_of(model, df, seen, cluster, None if coding is None else coding.groups or None)
         known = known_units(model, rows, seen, cluster, coding is not None)
         model = _anchored(model, known)
@@ -274,10 +275,10 @@ def _designs(
     cluster,
     coded,
     coding: Coding | None,
-    unanswered: NDArray[np.bool_],
     told: Mapping[str, NDArray[np.bool_]],
     laid: Persons | None,
 ) -> dict[str, Design]:
+    """Design matrices; `told` has the rows whose class is known, by class variable, and under "" those unanswered."""
     known, check = coding.designs if coding else {}, coding is None
     out = {}
     for c in model.covariates:
@@ -285,7 +286,7 @@ def _designs(
             made = design(c, laid.rows, laid.answered, None, coding=known.get(c.key), check=check)
             out[c.key] = replace(made, values=laid.spread(made.values))
         else:
-            needed = _needed(model, c, coded, told) | unanswered
+            needed = _needed(model, c, coded, told) | told[""]
             out[c.key] = design(c, df, seen, cluster, needed, known.get(c.key), check=check)
     return out
 

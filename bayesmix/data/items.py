@@ -105,7 +105,9 @@ def coded_items(
     return _same_width(model, out)
 
 
-def of_clusters(model: Model, df: pd.DataFrame, used: NDArray[np.bool_], coded: Mapping[str, Coded]) -> dict[str, Coded]:
+def of_clusters(
+    model: Model, df: pd.DataFrame, used: NDArray[np.bool_], coded: Mapping[str, Coded]
+) -> dict[str, Coded]:
     """The items, with answers of clusters in the first row of each that counts: there they count once.
 
     Raises
@@ -120,7 +122,7 @@ def of_clusters(model: Model, df: pd.DataFrame, used: NDArray[np.bool_], coded: 
         y = np.full(coded[r.name].y.shape, np.nan)
         for k, item in enumerate(r.items):
             own = pd.Series(coded[r.name].y[there, k]).groupby(cluster[there])
-            if (odd := own.nunique() > 1).any():
+            if (odd := own.max() > own.min()).any():
                 at = there[cluster[there] == odd[odd].index[0]][0]
                 raise ValueError(
                     f"'{item}' varies within {model.cluster} {df[str(model.cluster)].iloc[at]!r}, of which it is one "

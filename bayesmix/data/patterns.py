@@ -107,8 +107,7 @@ class Patterns:
         labels, cluster = rows.clusters, rows.cluster_of_row
         varies = cluster is not None and (by_cluster or _by_cluster(model))
         keys = [c.y for c in coded.values()]
-        own = (d.values for c, d in zip(model.covariates, designs.values(), strict=True) if c.level == "individual")
-        keys += [x.reshape(len(x), -1) for x in own]
+        keys += _of_individuals(model, designs)
         keys += [c.column[:, None] for c in coded.values() if c.column is not None]
         by_group = rows.groups if model.by_group else None
         keys += _observed(rows)
@@ -391,6 +390,12 @@ def family_constants(r: Response, y: Array | None, n_categories: NDArray[np.int6
     """
     made = r.family.constants(y, n_categories, width)
     return {k: Named(tuple(r.item_dim if d == "item" else d for d in dims), x) for k, (dims, x) in made.items()}
+
+
+def _of_individuals(model: Model, designs: Mapping[str, Design]) -> list[Array]:
+    """Columns of individuals; those of repeated measures slot by slot."""
+    own = (d.values for c, d in zip(model.covariates, designs.values(), strict=True) if c.level == "individual")
+    return [x.reshape(len(x), -1) for x in own]
 
 
 # patterns, coords ---------------------------------------------------------------------------

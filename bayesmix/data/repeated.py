@@ -52,7 +52,9 @@ class Persons:
             return None
         found = known.categories.get(self.model.repeated.outcome)
         found = found or next((c for i, c in known.categories.items() if i.startswith(begins)), None)
-        return known if found is None else replace(known, categories={**known.categories, **dict.fromkeys(slots, found)})
+        if found is None:
+            return known
+        return replace(known, categories={**known.categories, **dict.fromkeys(slots, found)})
 
     def spread(self, x: Array) -> Array:
         """Rows of a matrix (row, column) in slots (person, slot, column), zero where there is no measurement."""

@@ -90,7 +90,9 @@ def enumerate_classes(
     >>> found.table["parameters"].tolist()
     [4, 9]
     """
-    asked, rows, name, models = _plan(model, df, classes, name, n, vuong, bootstrap, sample, settings)
+    asked, rows, name, models = _plan(
+        model, df, classes, name, settings, n=n, vuong=vuong, bootstrap=bootstrap, sample=sample
+    )
     fits: dict[int, Fit] = {}
     encoded: dict[int, Dataset] = {}
     more = _Further(df, vuong, bootstrap, {} if sample is True else sample or None, asked)
@@ -126,7 +128,7 @@ def check_enumeration(
 ) -> None:
     """Refuse what :func:`enumerate_classes` would refuse, and fit nothing."""
     with quietly():
-        _plan(model, df, classes, name, n, vuong, bootstrap, sample, settings)
+        _plan(model, df, classes, name, settings, n=n, vuong=vuong, bootstrap=bootstrap, sample=sample)
 
 
 def _plan(
@@ -134,11 +136,12 @@ def _plan(
     df: pd.DataFrame,
     classes: Sequence[int],
     name: str | None,
+    settings: Mapping[str, Any],
+    *,
     n: SampleSize,
     vuong: bool,
     bootstrap: int,
     sample: Mapping[str, Any] | bool,
-    settings: Mapping[str, Any],
 ) -> tuple[Settings, Dataset, str, dict[int, Model]]:
     """The settings, the rows under the largest model, the class variable and the models, all of them checked."""
     if not callable(model):

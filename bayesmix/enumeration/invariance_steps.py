@@ -110,10 +110,10 @@ def invariance(model: Model, df: pd.DataFrame, *, items: bool = True, **settings
 
     Models are fitted from all of the measurement free in each group (configural) over loadings (metric), intercepts
     with thresholds and category logits (scalar), residual SDs or dispersions (strict) and residual covariances (equal
-    covariances) to the same classes (homogeneous), as far as the model has these parts; Meredith, Psychometrika 58 (1993); Kankaras, Moors and Vermunt,
-    in Cross-Cultural Analysis (2018). Then, of each part, each item by itself: free while the others are the same, and
-    in models without factors the same while the others are free. Each fit starts from those it contains, classes have
-    the labels of the first group throughout.
+    covariances) to the same classes (homogeneous), as far as the model has these parts; Meredith, Psychometrika 58
+    (1993); Kankaras, Moors and Vermunt, in Cross-Cultural Analysis (2018). Then, of each part but covariances, each item
+    by itself: free while the others are the same, and in models without factors the same while the others are free.
+    Each fit starts from those it contains, classes have the labels of the first group throughout.
 
     Parameters
     ----------
@@ -136,8 +136,8 @@ def invariance(model: Model, df: pd.DataFrame, *, items: bool = True, **settings
     Raises
     ------
     ValueError
-        No groups, or one; a regression; growth; a factor that depends on covariates, classes or clusters, whose scale in a
-        group is then no matter of the items alone; what :func:`bayesmix.fit` refuses.
+        No groups, or one; a regression; growth; a factor that depends on covariates, classes or clusters, whose scale
+        in a group is then no matter of the items alone; what :func:`bayesmix.fit` refuses.
 
     Examples
     --------

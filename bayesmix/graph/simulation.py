@@ -11,7 +11,16 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from bayesmix.checks import whole
-from bayesmix.data import Coding, as_frame, check_coords, coding_of, columns_of_response, n_categories, persons_of, plain
+from bayesmix.data import (
+    Coding,
+    as_frame,
+    check_coords,
+    coding_of,
+    columns_of_response,
+    n_categories,
+    persons_of,
+    plain,
+)
 from bayesmix.graph.compile import LogLikelihood, constants_of
 from bayesmix.graph.problem import Problem, prepare
 from bayesmix.spec import GROUP, Model, Named, Response, Solution, Survey, model_and_params, terms
@@ -73,8 +82,8 @@ def simulate(
     rng = np.random.default_rng(seed)
     if model.repeated is not None and df is None:
         raise ValueError(
-            f"The rows are measurements of persons ('{model.repeated.person}'): give df= with a row a measurement to be "
-            "drawn, its person, and what the model reads beside the measure."
+            f"The rows are measurements of persons ('{model.repeated.person}'): give df= with a row a measurement to "
+            "be drawn, its person, and what the model reads beside the measure."
         )
     frame = _frame(model, n, df, clusters)
     known = coding_of(model, params)
@@ -129,11 +138,8 @@ def _frame(model: Model, n: int | None, df: pd.DataFrame | None, clusters: int |
         raise ValueError(f"n came as {size!r}: give a whole number of at least 1.")
     if df is not None and n is not None and n != len(df):
         raise ValueError(f"n came as {n} and df with {len(df)} rows: give one of them.")
-    frame = (
-        pd.DataFrame(index=range(size))
-        if df is None
-        else df.drop(columns=[i for r in model.responses for i in columns_of_response(model, r)], errors="ignore").copy()
-    )
+    items = [i for r in model.responses for i in columns_of_response(model, r)]
+    frame = pd.DataFrame(index=range(size)) if df is None else df.drop(columns=items, errors="ignore").copy()
     if model.cluster is not None and model.cluster not in frame:
         if not clusters:
             raise ValueError(f"The model has the cluster column '{model.cluster}': give clusters= or df= with it.")

@@ -149,7 +149,8 @@ def intraclass(model: Model, values: Tensors, data: Tensors) -> Iterator[tuple[Q
     """The residual intraclass correlation of a normal response: Var(u_0) / (Var(u_0) + theta).
 
     Of individuals of the same class (with the same variance) at given covariates, those with random slopes at
-    zero; of each occasion that has a variance of its own. The variance that covariates and classes explain is not in it.
+    zero; of each occasion that has a variance of its own. The variance that covariates and classes explain is not in
+    it.
     """
     if not random_names(model):
         return

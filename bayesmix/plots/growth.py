@@ -70,7 +70,7 @@ def trajectories(
     data = None if df is None or not (lines and isinstance(result, Fit)) else as_frame(df)
     each = None if data is None else _lines(cast(Fit, result), model, data, whole)
     for ax, group in zip(axes[0], groups, strict=True):
-        table = whole if group is None else whole.xs(group, level=GROUP)
+        table = whole if group is None else cast(pd.DataFrame, whole.xs(group, level=GROUP))
         if each is not None:
             _draw_lines(ax, [x for x in each if group is None or x.group == group], lines)
         _draw_classes(ax, table)
@@ -133,7 +133,8 @@ def _lines(fit: Fit, model: Model, df: pd.DataFrame, table: pd.DataFrame) -> lis
     y = df[outcome].to_numpy(dtype=float) if r.family.kind != "categorical" else _codes(df, [outcome])[:, 0]
     x = df[str(table.attrs["time"])].to_numpy(dtype=float)
     out = []
-    for p, at in df.groupby(person, sort=True).indices.items():
+    indices: dict[Any, Any] = df.groupby(person, sort=True).indices
+    for p, at in indices.items():
         own = at[np.argsort(x[at], kind="stable")]
         out.append(_Line(x[own], y[own], modal_of.get(p, 0), groups[own[0]]))
     return out

@@ -109,8 +109,8 @@ def predict(
         raise ValueError(f"id came as {id!r}, which is no column of the new rows: name one, or leave it out.")
     if model.repeated is not None and given is not None:
         raise ValueError(
-            "given= came for rows that are measurements of persons: give all of their measurements as the new rows, which "
-            "are judged together."
+            "given= came for rows that are measurements of persons: give all of their measurements as the new rows, "
+            "which are judged together."
         )
     if given is None:
         for said in words_on_clusters(source, here):

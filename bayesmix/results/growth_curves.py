@@ -70,8 +70,8 @@ def trajectories(
     ----------
     result : Fit or xarray.DataTree
         Of `bm.models.growth`; or of a regression of persons, in rows of measurements, where `time` is given and the
-        classes are those of persons. Intervals of a fit are by the delta method, on the logit scale of probabilities and the
-        log scale of counts; those of a posterior are equal-tailed.
+        classes are those of persons. Intervals of a fit are by the delta method, on the logit scale of probabilities
+        and the log scale of counts; those of a posterior are equal-tailed.
     df : pandas.DataFrame, optional
         The data: covariates are at their means then, else at zero. The long form needs them.
     time : str, optional
@@ -88,7 +88,8 @@ def trajectories(
     pandas.DataFrame
         A row a class and time, of each observed group where something differs between these: `expected`, `se`
         (posterior SD), `lower`, `upper`, and `occasion`, the column that was measured at this time, or nothing.
-        Covariates are at the same values in all groups. NaN for the errors of what depends on a parameter at its boundary.
+        Covariates are at the same values in all groups. NaN for the errors of what depends on a parameter at its
+        boundary.
 
     Raises
     ------
@@ -242,7 +243,8 @@ def _columns_at(model: Model, df: pd.DataFrame, time: str, times: Array, result:
 def _of_rows(r: Response, outcome: str) -> Response:
     """The response of repeated measures of one column, whose covariates are those of a time."""
     spread = [replace(t, parameter=_without(t.parameter, r.item_dim)) for t in r.auxiliary]
-    return replace(r, items=(outcome,), labels=(), predictor=tuple(map(_of_one_row, r.predictor)), auxiliary=tuple(spread))
+    eta = tuple(map(_of_one_row, r.predictor))
+    return replace(r, items=(outcome,), labels=(), predictor=eta, auxiliary=tuple(spread))
 
 
 def _of_one_row(t: Term) -> Term:
@@ -255,12 +257,13 @@ def _without(p: Parameter, dim: str) -> Parameter:
 
 def _of_one_spread(r: Response) -> Response:
     """The response without what its residual variances differ by: a time between the occasions has none of these."""
-    out = []
-    for t in r.auxiliary:
-        if (c := t.covariates) is not None and c.cells:
-            t = replace(t, parameter=_without(t.parameter, c.name), covariates=None)
-        out.append(t)
-    return replace(r, auxiliary=tuple(out))
+
+    def common(t: Term) -> Term:
+        if (c := t.covariates) is None or not c.cells:
+            return t
+        return replace(t, parameter=_without(t.parameter, c.name), covariates=None)
+
+    return replace(r, auxiliary=tuple(map(common, r.auxiliary)))
 
 
 def _columns_of(c: Covariates) -> list[str]:

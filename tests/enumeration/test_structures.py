@@ -50,6 +50,6 @@ def test_a_bad_later_model_is_refused_before_the_first_fit(two_classes: pd.DataF
             bm.enumerate_structures({"good": good, name: model}, text, [1, 2], **QUICK)
     with pytest.raises(TypeError, match="The model 'good': sarts= came"):
         bm.enumerate_structures({"good": good}, two_classes, [1, 2], sarts=3)
-    with pytest.raises(ValueError, match="The model 'good'.*nothing"):
-        priors = {"nothing": bm.Prior("Normal", mu=0, sigma=1)}
+    priors = {"nothing": bm.Prior("Normal", mu=0, sigma=1)}
+    with pytest.raises(ValueError, match=r"The model 'good'.*nothing"):
         bm.enumerate_structures({"good": good}, two_classes, [1, 2], priors=priors, **QUICK)

@@ -405,8 +405,8 @@ def with_time_covariates(
     groups = (GROUP,) * ("time_effects" in by_group)
     if groups and effects == "equal":
         raise ValueError(
-            "by_group came with 'time_effects' beside time_effects='equal', which is of the slopes of all groups: leave "
-            "one of them out."
+            "by_group came with 'time_effects' beside time_effects='equal', which is of the slopes of all groups: "
+            "leave one of them out."
         )
     terms, each = [], []
     for i, item in enumerate(r.items):
