@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -82,7 +82,8 @@ def persons_of(model: Model, df: pd.DataFrame) -> Persons:
     outcome = model.responses[0]
     by_time = any(outcome.item_dim in t.dims for t in outcome.terms)
     own = _columns_of_persons(model)
-    for column in dict.fromkeys([r.person, r.outcome, *own, *([model.time] if model.time else [])]):
+    needed: list[str] = [r.person, r.outcome, *own, *([model.time] if model.time else [])]
+    for column in needed:
         if column not in df.columns:
             raise ValueError(missing_column(column, df))
     what, labels = f"The column of persons '{r.person}'", native(df[r.person])
@@ -91,7 +92,8 @@ def persons_of(model: Model, df: pd.DataFrame) -> Persons:
     if n := int((person < 0).sum()):
         raise ValueError(f"{what} has {n} missing values: every row needs a person; drop or label them.")
     there = df[r.outcome].notna().to_numpy()
-    times = pd.to_numeric(df[model.time], errors="coerce").to_numpy(float) if model.time else np.arange(len(df)) * 1.0
+    given: Any = pd.to_numeric(df[model.time], errors="coerce") if model.time else np.arange(len(df))
+    times = np.asarray(given, dtype=np.float64)
     if (gone := there & np.isnan(times)).any():
         raise ValueError(
             f"The time '{model.time}' is missing or no number in row {df.index[gone][0]}, where '{r.outcome}' has an "

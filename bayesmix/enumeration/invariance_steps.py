@@ -111,9 +111,9 @@ def invariance(model: Model, df: pd.DataFrame, *, items: bool = True, **settings
     Models are fitted from all of the measurement free in each group (configural) over loadings (metric), intercepts
     with thresholds and category logits (scalar), residual SDs or dispersions (strict) and residual covariances (equal
     covariances) to the same classes (homogeneous), as far as the model has these parts; Meredith, Psychometrika 58
-    (1993); Kankaras, Moors and Vermunt, in Cross-Cultural Analysis (2018). Then, of each part but covariances, each item
-    by itself: free while the others are the same, and in models without factors the same while the others are free.
-    Each fit starts from those it contains, classes have the labels of the first group throughout.
+    (1993); Kankaras, Moors and Vermunt, in Cross-Cultural Analysis (2018). Then, of each part but covariances, each
+    item by itself: free while the others are the same, and in models without factors the same while the others are
+    free. Each fit starts from those it contains, classes have the labels of the first group throughout.
 
     Parameters
     ----------

@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, reduce
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -125,7 +126,7 @@ class Implied:
         same = self.columns.item[:, None] == self.columns.item[None, :]
         return w.reshape(-1) @ m, np.where(same, np.diag(own), two)
 
-    def _of(self, some: NDArray[np.int64] | slice) -> list[Array]:
+    def _of(self, some: NDArray[np.int64] | slice) -> list[Any]:
         """The parts of `some` individuals, of one where they do not differ."""
         every = (self.above, self.within, self.values, self.squares, self.group)
         return [x[some] if len(x) > 1 else x for x in every]

@@ -57,7 +57,7 @@ def _of_parts(fit: Fit, parts: Sequence[LatentClass | Effect | Response]) -> lis
         listed.update(names)
         if names and isinstance(part, Response):
             out.append(Section(_items_title(fit, part), [*_by_class(fit, part, names, rows), *_note(fit, part, names)]))
-        elif names:
+        elif names and not isinstance(part, Response):
             out.append(Section(_latent_title(part), [_flat(names, rows)]))
     return out
 
