@@ -236,7 +236,10 @@ def test_covariances_alone_differ_by_group():
     assert np.diff(n).tolist() == [1, 1]
     v = random_values(lca(ITEMS, 2, **pairs), df)
     v["item_covariance"] = np.array([0.05, -0.05])
-    alike = v | {"item_covariance": np.tile(v["item_covariance"], (2, 1)), "class_logit": np.tile(v["class_logit"], (2, 1))}
+    alike = v | {
+        "item_covariance": np.tile(v["item_covariance"], (2, 1)),
+        "class_logit": np.tile(v["class_logit"], (2, 1)),
+    }
     assert bm.log_likelihood(whole, df, alike) == pytest.approx(
         bm.log_likelihood(lca(ITEMS, 2, **pairs), df, v), abs=1e-9
     )
@@ -248,8 +251,7 @@ def test_residuals_of_covariances_by_group_add_up():
     df = persons(160, missing=0.0)
     model = lca(ITEMS, 1, family=bm.normal(), covariance="equal", group="h", measurement_by_group="free")
     found = bm.residuals(bm.fit(model, df, **QUICK), df)
-    two = found.pairs if hasattr(found, "pairs") else found.numbers
-    assert two["residual"].abs().max() < 1e-6
+    assert found.numbers["residual"].abs().max() < 1e-6
 
 
 def test_invariance_goes_on_to_equal_covariances():
@@ -268,7 +270,8 @@ def test_a_regression_of_persons_has_trajectories_where_time_is_given():
     more = {"cluster": "id", "random": "0", "cluster_classes": 2, "by_cluster_class": "1 + t"}
     fit = bm.fit(regression_mixture("y ~ t", **more), df, **QUICK)
     own = bm.fit(growth("y ~ t", 2, id="id", random="0"), df, **QUICK)
-    assert_allclose(bm.trajectories(fit, df, time="t", points=3), bm.trajectories(own, df, points=3), atol=1e-6)
+    a, b = bm.trajectories(fit, df, time="t", points=3), bm.trajectories(own, df, points=3)
+    assert_allclose(a[["expected", "se"]], b[["expected", "se"]], atol=1e-6)
     with pytest.raises(ValueError, match="not repeated over time"):
         bm.trajectories(fit, df)
     assert not fit.model.has_trajectories
@@ -312,7 +315,7 @@ def test_bad_settings_are_refused(given, words):
     ("more", "change", "words"),
     [
         ({"distal": ["s"]}, {"s": lambda d: d["s"] + d["t"]}, "'s' varies within id"),
-        ({"variance": "occasion"}, {"t": lambda d: d["t"] + 0.01 * d.index}, "in one row alone"),
+        ({"variance": "occasion"}, {"t": lambda d: d["t"] + 0.5 * (d.index == 0)}, "in one row alone"),
         ({"variance": "occasion"}, {"t": lambda d: d["t"] + 0.01 * (d.index // 2)}, "expected 20 at most"),
         ({"group": "h"}, {"h": lambda d: np.where(d["t"] > 1, "a", "b")}, "vary within clusters of 'id'"),
         ({"cluster": "g"}, {"g": lambda d: d["g"] + (d["t"] > 1)}, "'g' varies within id"),

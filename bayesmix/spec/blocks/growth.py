@@ -186,7 +186,8 @@ def check_groups_differ(model: Model) -> None:
     ValueError
         The column.
     """
-    if model.group is not None and not model.by_group:
+    alone = {t.parameter.name for c in model.classes if c.size == 1 for t in c.terms}
+    if model.group is not None and not any(GROUP in p.dims for p in model.parameters if p.name not in alone):
         raise ValueError(
             f"group='{model.group}' came, but nothing differs between groups: name it under by_group=, such as 'means' "
             "or 'free', or leave group= out."
