@@ -21,8 +21,8 @@ of the person,
     eta_ti = sum_k b_ki x_kti,        b_ki = mu_kd + Gamma_k x_i + u_ki,
 
 and the class D of the person is one of clusters of rows; a distal outcome is the same in all rows of a person and
-counts once. With clusters above the persons these are the individuals, as in (1)-(3), each with the times a_ti at which it
-was measured.
+counts once. With clusters above the persons these are the individuals, as in (1)-(3), each with the times a_ti at which
+it was measured.
 
 With observed groups the parts that are named have an index of the group as well, and the likelihood is that given the
 group.
@@ -157,9 +157,10 @@ def growth(
     Raises
     ------
     ValueError
-        Groups between which nothing differs, one occasion, times that do not fit the items or are equal, a degree that the occasions do not determine, free
-        times of which no two are fixed, more variances than those of the occasions determine, something that goes with
-        the other form of the data, an unknown setting.
+        One occasion, times that do not fit the items or are equal, a degree that the occasions do not determine, free
+        times of which no two are fixed, more variances than those of the occasions determine, groups between which
+        nothing differs, something that goes with the other form of the data, an unknown setting. With the data: what
+        is of persons varies within one, times of their own where something differs by occasion.
 
     Examples
     --------
