@@ -90,6 +90,7 @@ from .spec.model import Covariates as Covariates
 from .spec.model import Effect as Effect
 from .spec.model import LatentClass as LatentClass
 from .spec.model import Model as Model
+from .spec.model import Repeated as Repeated
 from .spec.model import Response as Response
 from .spec.model import Term as Term
 from .spec.model import constrain as constrain
@@ -139,6 +140,7 @@ __all__ = [
     "Prediction",
     "Prior",
     "Problem",
+    "Repeated",
     "Residuals",
     "Response",
     "Structures",

@@ -20,7 +20,12 @@ of the person,
 
     eta_ti = sum_k b_ki x_kti,        b_ki = mu_kd + Gamma_k x_i + u_ki,
 
-and the class D of the person is one of clusters of rows.
+and the class D of the person is one of clusters of rows; a distal outcome is the same in all rows of a person and
+counts once. With clusters above the persons these are the individuals, as in (1)-(3), each with the times a_ti at which
+it was measured.
+
+With observed groups the parts that are named have an index of the group as well, and the likelihood is that given the
+group.
 
 References
 ----------
@@ -29,12 +34,13 @@ Muthen and Shedden (1999), Biometrics 55, 463-469; Nagin (1999), Psychological M
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 
-from bayesmix import Family, LatentClass, Model, constrain
+from bayesmix import Family, LatentClass, Model, Repeated, Response, constrain
 from bayesmix.checks import needs_clusters, one_of
-from bayesmix.spec import Equal, Fix, blocks
-from bayesmix.spec.blocks import Formula, Items, Regression
+from bayesmix.spec import GROUP, Equal, Fix, blocks
+from bayesmix.spec.blocks import ByGroup, Formula, Items, KnownColumn, Regression
 
 
 def growth(
@@ -62,6 +68,12 @@ def growth(
     formula: str | None = None,
     id: str | None = None,
     factors: Formula = None,
+    time: str | None = None,
+    group: str | None = None,
+    by_group: str = "equal",
+    sizes_by_group: bool = True,
+    slopes_by_group: bool = True,
+    known: KnownColumn = None,
     fix: Fix = None,
     equal: Equal = None,
 ) -> Model:
@@ -106,9 +118,10 @@ def growth(
         Outcomes that depend on the class, in the same likelihood, each with its family (or the name of it); normal
         ones as a list.
     cluster : str, optional
-        Column of the clusters of persons, such as schools, in wide data.
+        Column of the clusters of persons, such as schools.
     cluster_random : str, optional
-        Growth factors that vary between clusters; those of `random` if left out, ``"0"`` for none.
+        Growth factors that vary between clusters; those of `random` if left out, ``"0"`` for none. In the long form
+        terms of the formula.
     effects : {"unrestricted", "factor", "none"}, optional
         Random parts of the class logits of clusters; unrestricted, with clusters, if left out.
     cluster_covariates : str, optional
@@ -119,6 +132,21 @@ def growth(
     factors : str, optional
         In the long form, the terms of the formula that are growth factors; all of them if left out. The others have
         coefficients that are the same in all classes.
+    time : str, optional
+        In the long form, the column of time, of trajectories and of what differs by occasion: the first one in the
+        terms that are growth factors if left out.
+    group : str, optional
+        Column of observed groups of persons. The log-likelihood is that given the group.
+    by_group : str
+        What differs by group beside the classes' sizes: ``"equal"``, nothing; some of ``"means"``, ``"variances"``,
+        ``"covariances"`` of growth factors, ``"slopes"`` of their covariates, ``"residuals"`` (variances,
+        dispersions), ``"thresholds"``, ``"time_effects"``, ``"distal"``, joined by +; ``"free"``, all that the model
+        has. With ``variances`` alone the correlations are equal, with ``covariances`` alone the variances. What varies
+        between clusters of persons has one distribution in all groups.
+    sizes_by_group, slopes_by_group : bool
+        Whether class logits, and the slopes of their covariates, differ by group.
+    known : str, optional
+        Column of the class in which a person is known to be, 1, 2, ..., missing where it is not.
     fix, equal
         Entries that are fixed or held equal: as in :func:`bayesmix.constrain`.
 
@@ -130,8 +158,9 @@ def growth(
     ------
     ValueError
         One occasion, times that do not fit the items or are equal, a degree that the occasions do not determine, free
-        times of which no two are fixed, more variances than those of the occasions determine, something that goes with
-        the other form of the data, an unknown setting.
+        times of which no two are fixed, more variances than those of the occasions determine, groups between which
+        nothing differs, something that goes with the other form of the data, an unknown setting. With the data: what
+        is of persons varies within one, times of their own where something differs by occasion.
 
     Examples
     --------
@@ -143,76 +172,214 @@ def growth(
     one_of("covariance", covariance, ("unrestricted", "independent"))
     if isinstance(items, str) and "~" in items:
         formula, items = items, None
+    groups = _Groups(group, by_group, sizes_by_group, slopes_by_group)
+    family = blocks.growth_family(family)
+    blocks.check_has_variance(family, variance)
     if formula is not None:
-        _refuse("the long form (formula=)", items=items, times=times, free_times=free_times, cluster=cluster,
-                degree=degree if degree != 1 else None, time_covariates=time_covariates, distal=distal, effects=effects,
-                cluster_random=cluster_random, cluster_covariates=cluster_covariates)  # fmt: skip
+        _refuse("the long form (formula=)", items=items, times=times, free_times=free_times,
+                degree=degree if degree != 1 else None, time_covariates=time_covariates)  # fmt: skip
+        needs_clusters(
+            cluster, effects=effects, cluster_covariates=cluster_covariates, cluster_random=cluster_random
+        )  # fmt: skip
         if id is None:
             raise ValueError("A formula came without id: give the column of persons, id='person'.")
-        declared = _long(
-            Regression.parse(formula, blocks.growth_family(family), _of_long(variance)), classes, covariates,
-            random=random, by_class=by_class, covariance=covariance, factor_covariates=factor_covariates, person=id,
-            factors=factors, freq=freq,
-        )  # fmt: skip
-        return constrain(declared, fix=fix, equal=equal)
-    _refuse("wide data (items=)", id=id, factors=factors)
-    items, family = blocks.listed([] if items is None else items), blocks.growth_family(family)
+        rows = _Rows.of(Regression.parse(formula, family, "class" if "class" in variance else "equal"), id, time,
+                        variance, random, factors)  # fmt: skip
+        shared = {
+            "by_class": by_class, "covariance": covariance, "factor_covariates": factor_covariates, "freq": freq,
+            "distal": distal, "groups": groups,
+        }  # fmt: skip
+        if cluster is None:
+            declared = _long(rows, classes, covariates, **shared)
+        else:
+            declared = _in_clusters(
+                rows, classes, covariates, cluster=cluster, cluster_random=cluster_random, effects=effects,
+                cluster_covariates=cluster_covariates, **shared,
+            )  # fmt: skip
+        blocks.check_groups_differ(declared)
+        return constrain(blocks.known_pairs(declared, known), fix=fix, equal=equal)
+    _refuse("wide data (items=)", id=id, factors=factors, time=time)
+    items = blocks.listed([] if items is None else items)
     loadings = blocks.growth_loadings(items, times, degree, free_times)
     names = loadings.effects
     random_names = blocks.random_growth(random, names)
     parts = blocks.growth_parts(by_class, classes, random_names)
-    measure = blocks.repeated_measures(items, family, loadings, variance, classes)
+    differ = groups.parts(random_names, family, covariance, factor_covariates, time_covariates, distal)
+    measure = blocks.repeated_measures(items, family, loadings, variance, classes, differ)
     if family.gaussian:
         blocks.check_growth_variances(len(items), len(random_names), covariance, variance)
-    measure, same = blocks.with_time_covariates(measure, time_covariates, time_effects)
+    measure, same = blocks.with_time_covariates(measure, time_covariates, time_effects, differ)
     needs_clusters(cluster, effects=effects, cluster_covariates=cluster_covariates, cluster_random=cluster_random)
     between = blocks.random_growth(cluster_random or random, names, "cluster_random") if cluster else ()
-    by = {part: ("C",) * (part in parts) for part in ("means", "slopes", "variances", "covariances")}
+    declared = _persons(
+        measure, names, random_names, between, parts, differ, classes, covariates, groups=groups, covariance=covariance,
+        factor_covariates=factor_covariates, cluster=cluster, effects=effects, cluster_covariates=cluster_covariates,
+        freq=freq, distal=distal,
+    )  # fmt: skip
+    blocks.check_groups_differ(declared)
+    return constrain(blocks.known_pairs(declared, known), fix=fix, equal=[*same, *(equal or [])] or None)
+
+
+def _persons(
+    measure: Response, names: Sequence[str], random: Sequence[str], between: Sequence[str], parts: Collection[str],
+    differ: Collection[str], classes: int, covariates: Formula, *, groups: _Groups, covariance: str,
+    factor_covariates: Formula, cluster: str | None, effects: str | None, cluster_covariates: Formula,
+    freq: str | None, distal: Mapping[str, Family | str] | Sequence[str] | None, time: str | None = None,
+    repeated: Repeated | None = None,
+) -> Model:  # fmt: skip
+    """Persons as individuals: their growth factors, their classes, what varies between clusters of them."""
+    by, prior = _varying("C", parts, differ), measure.family.sd_prior
     within = blocks.growth_residuals(
-        [f"u_{n}" for n in random_names], "individual", covariance, family.sd_prior, by["variances"], by["covariances"]
+        [f"u_{n}" for n in random], "individual", covariance, prior, by["variances"], by["covariances"]
     )
-    of_clusters = blocks.growth_residuals([f"v_{n}" for n in between], "cluster", covariance, family.sd_prior)
-    growing = blocks.growth_factors(names, random_names, between, factor_covariates, by["means"], by["slopes"])
+    of_clusters = blocks.growth_residuals([f"v_{n}" for n in between], "cluster", covariance, prior)
+    growing = blocks.growth_factors(names, random, between, factor_covariates, by["means"], by["slopes"])
     effects = effects or ("unrestricted" if cluster else "none")
     r, loaded = blocks.random_class_logits("C", classes, "cluster", effects)
     logits = blocks.class_logits("C", "class", individual=covariates, cluster=cluster_covariates)
     c = LatentClass("C", classes, "individual", (*logits, *loaded))
-    responses = (measure, *blocks.distal_responses(distal))
-    declared = Model("growth", responses, (c,), (*r, *of_clusters, *within, *growing), cluster, freq)
-    return constrain(declared, fix=fix, equal=[*same, *(equal or [])] or None)
+    responses = (measure, *blocks.distal_responses(distal, differ))
+    declared = Model("growth", responses, (c,), (*r, *of_clusters, *within, *growing), cluster, freq,
+                     group=groups.group, time=time, repeated=repeated)  # fmt: skip
+    return blocks.over_groups(declared, groups.group, groups.of_classes)
 
 
-def _of_long(variance: str) -> str:
-    """Take what residual variances of the long form differ by."""
-    one_of("The variance of the long form", variance, ("equal", "class"))
-    return variance
+@dataclass(frozen=True)
+class _Groups:
+    """Observed groups, and what differs between them."""
+
+    group: str | None
+    by: str
+    sizes: bool
+    slopes: bool
+
+    def parts(
+        self, random: Sequence[str], family: Family, covariance: str, factors_on: object, at_times: object,
+        distal: object,
+    ) -> frozenset[str]:  # fmt: skip
+        """What differs beside the classes, of what the model has."""
+        return blocks.growth_by_group(
+            self.by, self.group, means=True, slopes=factors_on is not None, variances=random,
+            covariances=len(random) > 1 and covariance == "unrestricted", residuals=blocks.has_variance(family),
+            thresholds=family.ordered, time_effects=at_times, distal=distal,
+        )  # fmt: skip
+
+    @property
+    def of_classes(self) -> ByGroup:
+        """What differs of the classes alone."""
+        return ByGroup("equal", self.sizes, self.slopes, factors=False)
+
+
+def _varying(variable: str, by_class: Collection[str], by_group: Collection[str]) -> dict[str, tuple[str, ...]]:
+    """The dims of each part of the growth factors: groups, then classes."""
+    return {
+        part: (*(GROUP,) * (part in by_group), *(variable,) * (part in by_class))
+        for part in ("means", "slopes", "variances", "covariances")
+    }
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """The long form: a regression in rows of measurements, whose terms are growth factors or the same for all."""
+
+    regression: Regression
+    person: str
+    time: str | None
+    variance: str
+    growing: tuple[str, ...]
+    varies: tuple[str, ...]
+
+    @classmethod
+    def of(
+        cls, regression: Regression, person: str, time: str | None, variance: str, random: Formula, factors: Formula
+    ) -> _Rows:
+        """Read which terms grow, which of them vary, and what time is."""
+        growing = regression.terms_in(factors)
+        time = regression.time_of(growing) if time is None else time
+        if "occasion" in variance and time is None:
+            raise ValueError("A variance by occasion came for a formula without time: give time='the column of time'.")
+        return cls(regression, person, time, variance, growing, cls._some(regression, growing, random))
+
+    @staticmethod
+    def _some(regression: Regression, growing: Sequence[str], chosen: Formula) -> tuple[str, ...]:
+        return tuple(t for t in growing if t in regression.terms_in(chosen))
+
+    def between(self, chosen: Formula) -> tuple[str, ...]:
+        """Those that vary between clusters of persons."""
+        return self.varies if chosen is None else self._some(self.regression, self.growing, chosen)
+
+    @property
+    def others(self) -> tuple[str, ...]:
+        """Terms that are the same for all."""
+        return tuple(t for t in self.regression.terms if t not in self.growing)
+
+    @property
+    def names(self) -> dict[str, str]:
+        """Names of the growth factors by term: I, S, Q, CU for powers of time, else the term."""
+        powers = {"1": "I", str(self.time): "S", f"I({self.time} ** 2)": "Q", f"I({self.time} ** 3)": "CU"}
+        plain = {t.replace(" ", ""): n for t, n in powers.items()}
+        found = [name.removeprefix("u_") for name in blocks.random_names(self.growing)]
+        return {t: plain.get(t.replace(" ", ""), f"G_{n}") for t, n in zip(self.growing, found, strict=True)}
+
+
+def _in_clusters(
+    rows: _Rows, classes: int, covariates: Formula, *, by_class: str, covariance: str, factor_covariates: Formula,
+    freq: str | None, distal: Mapping[str, Family | str] | Sequence[str] | None, groups: _Groups, cluster: str,
+    cluster_random: Formula, effects: str | None, cluster_covariates: Formula,
+) -> Model:  # fmt: skip
+    """Growth of persons in clusters: persons are the individuals, and their measurements stand in slots."""
+    regression, names = rows.regression, rows.names
+    family = regression.family
+    if family.column:
+        raise ValueError(f"cluster= came with the family {family}, whose trials differ by row: give one without.")
+    random = tuple(names[t] for t in rows.varies)
+    parts = blocks.growth_parts(by_class, classes, random)
+    differ = groups.parts(random, family, covariance, factor_covariates, rows.others, distal)
+    loadings = regression.growth_scores(names)
+    measure = blocks.repeated_measures((regression.outcome,), family, loadings, rows.variance, classes, differ)
+    others = regression.of_rows(rows.others, "time_effects" in differ)
+    measure = replace(measure, predictor=(*measure.predictor, *others))
+    between = tuple(names[t] for t in rows.between(cluster_random))
+    return _persons(
+        measure, tuple(names.values()), random, between, parts, differ, classes, covariates, groups=groups,
+        covariance=covariance, factor_covariates=factor_covariates, cluster=cluster, effects=effects,
+        cluster_covariates=cluster_covariates, freq=freq, distal=distal, time=rows.time,
+        repeated=Repeated(rows.person, regression.outcome),
+    )  # fmt: skip
 
 
 def _long(
-    regression: Regression, classes: int, covariates: Formula, *, random: Formula, by_class: str, covariance: str,
-    factor_covariates: Formula, person: str, factors: Formula, freq: str | None,
+    rows: _Rows, classes: int, covariates: Formula, *, by_class: str, covariance: str, factor_covariates: Formula,
+    freq: str | None, distal: Mapping[str, Family | str] | Sequence[str] | None, groups: _Groups,
 ) -> Model:  # fmt: skip
     """Growth as a regression with coefficients of persons, whose class is D."""
-    growing = regression.terms_in(factors)
-    varies = tuple(t for t in growing if t in regression.terms_in(None if random is None else random))
+    regression, growing, varies, others = rows.regression, rows.growing, rows.varies, rows.others
     parts = blocks.growth_parts(by_class, classes, varies)
-    by = {part: ("D",) * (part in parts) for part in ("means", "slopes", "variances", "covariances")}
+    differ = groups.parts(varies, regression.family, covariance, factor_covariates, others, distal)
+    by = _varying("D", parts, differ)
     u = blocks.growth_residuals(
         blocks.random_names(varies), "cluster", covariance, regression.sd_prior, by["variances"], by["covariances"]
     )
-    varying = {"C": (), "D": growing if by["means"] else ()}
+    of_groups = [*growing * ("means" in differ), *others * ("time_effects" in differ)]
+    varying = {"C": (), "D": growing * ("means" in parts), GROUP: of_groups}
     between = {} if factor_covariates is None else dict.fromkeys(growing, factor_covariates)
+    slopes = {"C": (), "D": growing * ("slopes" in parts), GROUP: growing * ("slopes" in differ)}
     eta = (
         *regression.level(varying),
         *regression.fixed(varying),
-        *regression.on_clusters(between, {"C": (), "D": growing if by["slopes"] else ()}),
+        *regression.on_clusters(between, slopes),
         *regression.random(varies),
     )
+    thresholds = {"C": (), "D": (), GROUP: ("1",) * ("thresholds" in differ)}
+    d_classes = classes if classes > 1 else 0
+    occasion = rows.time if "occasion" in rows.variance else None
     outcome = blocks.with_thresholds_from_zero(
-        regression.response(eta, {"C": (), "D": ()}, 1, classes if classes > 1 else 0)
+        regression.response(eta, thresholds, 1, d_classes, "residuals" in differ, occasion)
     )
-    d = blocks.cluster_class(classes if classes > 1 else 0, covariates)
-    return Model("growth", (outcome,), d, u, person, freq)
+    responses = (outcome, *blocks.distal_responses(distal, differ, ("D",) * (d_classes > 0), "cluster"))
+    by_sizes, by_slopes = ((GROUP,) * (groups.group is not None and x) for x in (groups.sizes, groups.slopes))
+    d = blocks.cluster_class(d_classes, covariates, by_sizes, by_slopes)
+    return Model("growth", responses, d, u, rows.person, freq, group=groups.group, time=rows.time)
 
 
 def _refuse(form: str, **given: object) -> None:

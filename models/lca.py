@@ -115,8 +115,9 @@ def lca(
         Column of observed groups, of individuals or of clusters. The log-likelihood is that given the group.
     measurement_by_group : {"equal", "free"} or sequence of str
         What of the items differs by group: nothing, so that classes mean the same in all groups; everything;
-        ``"intercepts"`` (thresholds, category logits), ``"loadings"``, ``"residuals"`` (SDs, dispersions), joined by
-        +; or the items that differ in all of these.
+        ``"intercepts"`` (thresholds, category logits), ``"loadings"``, ``"residuals"`` (SDs, dispersions),
+        ``"covariances"`` of residuals, joined by +; or the items that differ in all of these (a covariance where both
+        of its items do).
     sizes_by_group, slopes_by_group : bool
         Whether class logits, and the slopes of their covariates, differ by group. Random parts of clusters and
         classes of clusters do not.

@@ -396,7 +396,11 @@ def _data_groups(data: Problem) -> dict[str, xr.Dataset]:
     observed = xr.Dataset({RESPONSES: (dims_of(data), responses(data))}, coords=coords_of(data))
     constant = {
         c.key + "_values": (
-            (("row" if c.level == "individual" else "cluster"), c.name),
+            (
+                "row" if c.level == "individual" else "cluster",
+                *([data.model.responses[0].item_dim] if c.rows else []),
+                c.name,
+            ),
             data.arrays[c.key].values[pattern] if c.level == "individual" else data.arrays[c.key].values,
         )
         for c in data.model.covariates

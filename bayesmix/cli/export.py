@@ -47,7 +47,7 @@ def write_fit(run: Run, inputs: Inputs, fit: Fit) -> None:
     _write_classes(run, inputs, fit)
     _write_effects(run, inputs, fit)
     _write_occasions(run, inputs, fit)
-    if fit.model.name == "growth":
+    if fit.model.has_trajectories:
         from bayesmix.results import trajectories
 
         run.write("trajectories.csv", trajectories(fit, inputs.df).to_csv)

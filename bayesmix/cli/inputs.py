@@ -42,6 +42,8 @@ class Inputs:
 
     def by_row(self, table: pd.DataFrame) -> pd.DataFrame:
         """Name the rows of a `table` that has one for each of the data."""
+        if self.model.repeated is not None:  # a row a person
+            return table.rename_axis(self.model.repeated.person)
         out = table.rename_axis("row")
         if self.id_column:
             out.insert(0, self.id_column, self.df[self.id_column].to_numpy())

@@ -29,6 +29,8 @@ from .priors import chosen as chosen
 from .priors import is_within as is_within
 from .priors import log_density as log_density
 from .priors import stated as stated
+from .repeated import columns_of_response as columns_of_response
+from .repeated import persons_of as persons_of
 from .reshaping import wide as wide
 from .row_ranks import equal_rows as equal_rows
 from .sampling import Units as Units
@@ -52,6 +54,7 @@ __all__ = [
     "checked",
     "chosen",
     "coding_of",
+    "columns_of_response",
     "equal_rows",
     "family_constants",
     "frame_weights",
@@ -63,6 +66,7 @@ __all__ = [
     "of_latent",
     "of_sums",
     "on_sums",
+    "persons_of",
     "plain",
     "stated",
     "texts",

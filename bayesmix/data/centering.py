@@ -371,7 +371,7 @@ def _recoded(
     columns: dict[str, Columns] = {}
     absorbed, shifted_by, turns = [], [], []
     # slopes that matrices of several occasions share have one unit: these stay as they are
-    ordered = sorted((c for c in model.covariates if not c.occasion), key=lambda c: c.times is None)
+    ordered = sorted((c for c in model.covariates if not (c.occasion or c.rows)), key=lambda c: c.times is None)
     for c in ordered:
         terms = uses[c.name]
         if not terms:

@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 
 from bayesmix.data.coding import Coding
 from bayesmix.data.columns import check_scalars, native, numbers, plain
-from bayesmix.data.design import Design, columns_of, missing_column
+from bayesmix.data.design import Design, columns_of, design, missing_column
 from bayesmix.data.frames import as_frame
 from bayesmix.data.groups import Groups, KnownClass, check_known, groups_of, known_rows, known_units
-from bayesmix.data.items import Coded, coded_items, sharing
+from bayesmix.data.items import Coded, coded_items, of_clusters, sharing
 from bayesmix.data.normal_columns import NormalColumn, linear_design, normal_columns
+from bayesmix.data.repeated import Persons, persons_of
 from bayesmix.data.sampling import Sampling, Units, raw_weights
 from bayesmix.spec import Covariates, Effect, Model, Response, Term, check_model
 from bayesmix.spec.sampling_design import COLUMNS as ROLES
@@ -105,12 +106,16 @@ class Dataset:
             What came, what was expected, and what to do.
         """
         check_model(model)
-        df = as_frame(df)
+        df, laid = as_frame(df), None
+        if model.repeated is not None:
+            _check_frame(replace(model, responses=(_of_rows(model), *model.responses[1:])), df, coding is not None)
+            laid = persons_of(model, df)
+            model, df, coding = laid.model, laid.frame, laid.coding(coding)
         _check_frame(model, df, coding is not None)
         freq = _frequencies(model, df)
         raw = raw_weights(model.survey, df)
         used = (freq > 0) & (raw > 0)
-        coded = coded_items(model, df, used, coding)
+        coded = of_clusters(model, df, used, coded_items(model, df, used, coding))
         rows = known_rows(model, df, used, None if coding is None else coding.known)
         answered = np.concatenate([~np.isnan(c.y) for c in coded.values()], axis=1).any(axis=1) & (raw > 0)
         normal = normal_columns(model, df, used, coding is not None)
@@ -125,7 +130,8 @@ class Dataset:
             )
         labels, cluster = _clusters(model, df, seen, 2 if coding is None else 1)
         told = {k: x.codes >= 0 for k, x in rows.items()}
-        designs = _designs(model, df, seen, cluster, coded, coding, seen & ~answered, told, normal=normal)
+        told |= {"": seen & ~answered}
+        designs = _designs(model, df, seen, cluster, coded, coding, told, laid, normal=normal)
         groups = groups_of(model, df, seen, cluster, None if coding is None else coding.groups or None)
         known = known_units(model, rows, seen, cluster, coding is not None)
         model = _anchored(model, known)
@@ -219,6 +225,17 @@ class Dataset:
             return out
         return replace(out, sampling=self.sampling.under(model, self.freq, self.seen, self.cluster_of_row))
 
+    def answers_of_rows(self, r: Response) -> Array:
+        """The codes or numbers of a response by row; those of clusters in all of their rows."""
+        y, cluster = self.coded[r.name].y, self.cluster_of_row
+        if r.level == "individual" or cluster is None:
+            return y
+        table = np.full((len(self.clusters or ()), y.shape[1]), np.nan)
+        for k, own in enumerate(y.T):
+            there = ~np.isnan(own) & (cluster >= 0)
+            table[cluster[there], k] = own[there]
+        return np.where((cluster >= 0)[:, None], table[cluster], np.nan)
+
     @cached_property
     def categories(self) -> dict[str, list]:
         """The categories of each categorical item, in the order of their codes."""
@@ -272,7 +289,8 @@ def _shared(model: Model) -> set[frozenset[str]]:
 def _complete(model: Model, df: pd.DataFrame) -> NDArray[np.bool_]:
     """Rows that have all covariates, but for those that are variables of the model."""
     normal = {e.column for e in model.normal_covariates}
-    used = dict.fromkeys(k for c in model.covariates for k in columns_of(c) if k in df.columns and k not in normal)
+    own = [c for c in model.covariates if not c.rows]
+    used = dict.fromkeys(k for c in own for k in columns_of(c) if k in df.columns and k not in normal)
     return df[[*used]].notna().all(axis=1).to_numpy() if used else np.ones(len(df), dtype=bool)
 
 
@@ -283,16 +301,28 @@ def _designs(
     cluster,
     coded,
     coding: Coding | None,
-    unanswered: NDArray[np.bool_],
     told: Mapping[str, NDArray[np.bool_]],
+    laid: Persons | None,
     *,
     normal: Mapping[str, NormalColumn],
 ) -> dict[str, Design]:
-    known, out = coding.designs if coding else {}, {}
+    """Design matrices; `told` has the rows whose class is known, by class variable, and under "" those unanswered."""
+    known, check = coding.designs if coding else {}, coding is None
+    out = {}
     for c in model.covariates:
-        needed, check = _needed(model, c, coded, told) | unanswered, coding is None
-        out[c.key] = linear_design(c, df, seen, cluster, needed, known.get(c.key), normal, check=check)
+        if c.rows and laid is not None:
+            made = design(c, laid.rows, laid.answered, None, coding=known.get(c.key), check=check)
+            out[c.key] = replace(made, values=laid.spread(made.values))
+        else:
+            needed = _needed(model, c, coded, told) | told[""]
+            out[c.key] = linear_design(c, df, seen, cluster, needed, known.get(c.key), normal, check=check)
     return out
+
+
+def _of_rows(model: Model) -> Response:
+    """The response of repeated measures as the rows have it: of one column."""
+    assert model.repeated is not None
+    return replace(model.responses[0], items=(model.repeated.outcome,), labels=())
 
 
 def _needed(

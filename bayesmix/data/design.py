@@ -71,6 +71,8 @@ def design(
         A column is missing, has missing or infinite values, is collinear, varies within clusters, has a level that
         the coding does not know, or is not finite when transformed.
     """
+    if c.cells:
+        return _cells(c, df, seen, seen if needed is None else needed, coding, check)
     between = c.level == "cluster" or c.times is not None
     needed = seen if needed is None or between else needed
     _check_same_formula(c, coding)
@@ -102,6 +104,45 @@ def design(
             again, spec, _ = _matrix(c.formula, frame[list(own)].iloc[whole], state)
             values[whole] = _taken(c, again, spec).to_numpy(dtype=float)
     return Design(names, values, kept)
+
+
+def _cells(
+    c: Covariates, df: pd.DataFrame, seen: Rows, needed: Rows, coding: Mapping[str, Any] | None, check: bool
+) -> Design:
+    """An indicator of each value of a column of numbers; of rows whose value is none of them, or missing, none.
+
+    Raises
+    ------
+    ValueError
+        A column is missing, text, has missing or too many values where it is needed, one of a single row, a value that
+        the coding does not know.
+    """
+    column = c.formula
+    if column not in df.columns:
+        raise ValueError(missing_column(column, df))
+    x = numbers(f"The column '{column}'", df[column], seen)
+    _check_present("Column", column, df.index, np.isnan(x), needed)
+    values, counts = np.unique(x[needed & ~np.isnan(x)], return_counts=True)
+    if coding is not None:
+        known = np.array(coding["levels"])
+        if (new := values[~np.isin(values, known)]).size:
+            raise ValueError(
+                f"The column '{column}' came with {new[0]:g}, which is none of the values of the fit "
+                f"({', '.join(f'{v:g}' for v in known)}), each of which has a parameter of its own: drop these rows."
+            )
+        values = known
+    elif check and len(values) > MOST_LEVELS:
+        raise ValueError(
+            f"The column '{column}' has {len(values)} different values, expected {MOST_LEVELS} at most, common to "
+            "persons, where each is to have a parameter of its own: round it to occasions, or let nothing differ by it."
+        )
+    elif check and (counts < 2).any():
+        raise ValueError(
+            f"The column '{column}' has the value {values[counts < 2][0]:g} in one row alone, where it is to have a "
+            "parameter of its own: round it to occasions that are common to persons, or let nothing differ by it."
+        )
+    names = [f"{v:g}" for v in values]
+    return Design(names, (x[:, None] == values).astype(float), {"formula": column, "levels": values.tolist()})
 
 
 def _check_same_formula(c: Covariates, coding: Mapping[str, Any] | None) -> None:

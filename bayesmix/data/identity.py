@@ -90,6 +90,7 @@ def _coded(data: Patterns, covariates: bool = True) -> tuple[Any, ...]:
         columns = [column for _, column in named]
     for c in data.model.covariates if covariates else ():
         x = plain.arrays[c.key].values
+        x = x.reshape(len(x), -1)  # those of repeated measures stand in slots
         columns += [(x[:, k], at if c.level == "individual" else cluster) for k in range(x.shape[1])]
     for x in sorted(k.removeprefix("value:") for k in data.arrays if k.startswith("value:")):
         there = data.arrays[f"there:{x}"].values > 0

@@ -14,7 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from bayesmix.data.coding import Coding
-from bayesmix.data.columns import Labels, numbers, read
+from bayesmix.data.columns import Labels, native, numbers, read
 from bayesmix.spec import Model, Response
 from bayesmix.spec.parameters import Parameter
 from bayesmix.typing import Array
@@ -105,9 +105,40 @@ def coded_items(
     return _same_width(model, out)
 
 
+def of_clusters(
+    model: Model, df: pd.DataFrame, used: NDArray[np.bool_], coded: Mapping[str, Coded]
+) -> dict[str, Coded]:
+    """The items, with answers of clusters in the first row of each that counts: there they count once.
+
+    Raises
+    ------
+    ValueError
+        Answers of clusters that vary within one.
+    """
+    out = dict(coded)
+    for r in (r for r in model.responses if r.level == "cluster"):
+        cluster = pd.factorize(native(df[str(model.cluster)]))[0]
+        there = np.flatnonzero(used & (cluster >= 0))
+        y = np.full(coded[r.name].y.shape, np.nan)
+        for k, item in enumerate(r.items):
+            own = pd.Series(coded[r.name].y[there, k]).groupby(cluster[there])
+            if (odd := own.max() > own.min()).any():
+                at = there[cluster[there] == odd[odd].index[0]][0]
+                raise ValueError(
+                    f"'{item}' varies within {model.cluster} {df[str(model.cluster)].iloc[at]!r}, of which it is one "
+                    "answer: give the same value, or a missing one, to all its rows."
+                )
+            first = there[np.unique(cluster[there], return_index=True)[1]]
+            y[first, k] = own.first().to_numpy()
+        out[r.name] = replace(out[r.name], y=y)
+    return out
+
+
 def sharing(model: Model) -> dict[str, tuple[str, ...]]:
     """The items that have parameters in common with each item, itself among them."""
     out = {item: (item,) for item in model.items}
+    if model.repeated is not None:
+        out |= dict.fromkeys(model.responses[0].items, model.responses[0].items)
     for r in (r for r in model.responses if r.family.kind == "categorical" and not _of_items(r)):
         out |= dict.fromkeys(r.items, r.items)
     for p in model.parameters:

@@ -137,10 +137,20 @@ def on_sums(data: Patterns) -> Iterator[tuple[Response, Term, Array]]:
     """Terms by which items load on sums of effects, with the loadings (effect, item): free ones as if linear."""
     sums = {e.name for e in data.model.sums}
     for r in data.model.responses:
-        for t in (t for t in r.predictor if t.effects and {*t.effects} <= sums and r.item_dim in t.dims):
+        for t in (t for t in r.predictor if t.effects and {*t.effects} <= sums):
             dims = t.parameter.dims
+            if t.covariates is not None and t.covariates.rows:
+                yield r, t, _mean_columns(data, r, t.covariates.key).T
+            if r.item_dim not in dims:
+                continue
             held = data.packing.held[t.parameter.name].transpose(dims.index(t.effect_dim), dims.index(r.item_dim))
             yield r, t, np.array([_filled_in(row) for row in held])
+
+
+def _mean_columns(data: Patterns, r: Response, key: str) -> Array:
+    """Columns of repeated measures (item, column), on the average of those who were measured."""
+    weight = np.where(np.isnan(data.responses[r.name]), 0.0, data.counts[:, None])
+    return np.einsum("ni,nic->ic", weight / np.maximum(weight.sum(axis=0), 1e-300), data.arrays[key].values)
 
 
 def _filled_in(row: Array) -> Array:
@@ -188,6 +198,9 @@ def _coefficient_units(data: Patterns, t: Term) -> Array:
 def _columns(data: Patterns, name: str) -> tuple[Array, Array]:
     """The columns of covariates as the user knows them, and their weights: individuals, or clusters."""
     x = data.user_columns.get(name, data.arrays[name])
+    if x.values.ndim == 3:  # of repeated measures: those that were made
+        seen = ~np.isnan(data.responses[data.model.responses[0].name])
+        return x.values[seen], np.broadcast_to(data.counts[:, None], seen.shape)[seen]
     return x.values, data.counts if x.dims[0] == "individual" else np.ones(len(x.values))
 
 

@@ -107,7 +107,7 @@ class Patterns:
         labels, cluster = rows.clusters, rows.cluster_of_row
         varies = cluster is not None and (by_cluster or _by_cluster(model))
         keys = [c.y for c in coded.values()]
-        keys += [d.values for c, d in zip(model.covariates, designs.values(), strict=True) if c.level == "individual"]
+        keys += _of_individuals(model, designs)
         keys += [v.values[:, None] for v in rows.normal.values()]
         keys += [c.column[:, None] for c in coded.values() if c.column is not None]
         by_group = rows.groups if model.by_group else None
@@ -291,7 +291,8 @@ class Patterns:
     def n_missing_patterns(self) -> int:
         """How many patterns of missing and observed items, and covariates that are variables of the model, occur."""
         used = self.counts > 0
-        columns = [np.isnan(x[used]) for y in self.responses.values() for x in y.T]
+        of_rows = [self.responses[r.name] for r in self.model.responses if r.level == "individual"]
+        columns = [np.isnan(x[used]) for y in of_rows for x in y.T]
         columns += [x.values[used] == 0 for k, x in self.arrays.items() if k.startswith("there:")]
         return len(equal_rows(columns, by_number)[0])
 
@@ -320,7 +321,8 @@ def _covariate_arrays(rows: Dataset, first: NDArray[np.int64]) -> dict[str, Name
     out: dict[str, Named] = {}
     for c in rows.model.covariates:
         d = rows.designs[c.key]
-        out[c.key] = Named((c.level, c.name), d.values[first] if c.level == "individual" else d.values)
+        dims = (c.level, *((rows.model.responses[0].item_dim,) if c.rows else ()), c.name)
+        out[c.key] = Named(dims, d.values[first] if c.level == "individual" else d.values)
         out |= {latent_key(c.key, x): Named((c.level, c.name), gain[first]) for x, gain in d.latent.items()}
     for x, v in rows.normal.items():
         out[f"value:{x}"] = Named(("individual",), v.filled[first])
@@ -404,6 +406,12 @@ def family_constants(r: Response, y: Array | None, n_categories: NDArray[np.int6
     """
     made = r.family.constants(y, n_categories, width)
     return {k: Named(tuple(r.item_dim if d == "item" else d for d in dims), x) for k, (dims, x) in made.items()}
+
+
+def _of_individuals(model: Model, designs: Mapping[str, Design]) -> list[Array]:
+    """Columns of individuals; those of repeated measures slot by slot."""
+    own = (d.values for c, d in zip(model.covariates, designs.values(), strict=True) if c.level == "individual")
+    return [x.reshape(len(x), -1) for x in own]
 
 
 # patterns, coords ---------------------------------------------------------------------------

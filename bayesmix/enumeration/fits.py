@@ -19,10 +19,9 @@ from bayesmix.enumeration.criteria import choices, criteria
 from bayesmix.enumeration.pairs import NO_TEST
 from bayesmix.enumeration.splits import from_simpler
 from bayesmix.enumeration.vuong import VuongTest, of_rows
-from bayesmix.graph import Problem
 from bayesmix.layout import Section, make_table, number, percent
 from bayesmix.ml import Settings, Split
-from bayesmix.ml.estimation import estimate
+from bayesmix.ml.estimation import checked_target, estimate
 from bayesmix.parallel import Steps, quietly
 from bayesmix.results import Estimates, Fit, SampleSize, check_sample_size, log_marginal_likelihood
 from bayesmix.spec import Model, check_model, refuse_survey, sharing
@@ -91,26 +90,9 @@ def enumerate_classes(
     >>> found.table["parameters"].tolist()
     [4, 9]
     """
-    if not callable(model):
-        check_model(model)
-    numbers = _numbers(classes)
-    if "start" in settings:
-        raise ValueError("start= came, but each number of classes starts from the solution before: leave it out.")
-    if not numbers:
-        raise ValueError("No numbers of classes came: give e.g. classes=range(1, 6).")
-    make = model if callable(model) else partial(with_classes, model, name or varied(model))
-    models = {k: _made(make, k) for k in numbers}
-    largest = models[max(numbers)]
-    check_sample_size(n, largest.two_level)
-    name = name or varied(largest)
-    asked = Settings.of(**settings)
-    rows = Dataset.encode(largest, df)
-    Problem.of(rows, asked.nodes)  # refuses what the largest model cannot have, before any is fitted
-    whole("bootstrap", bootstrap, 0)
-    if vuong or bootstrap:
-        refuse_survey(largest.survey, "vuong=" if vuong else "bootstrap=", NO_TEST)
-    if sample is not None and sample is not False:
-        refuse_survey(largest.survey, "sample=", "a pseudo log-likelihood and a prior make no posterior; leave it out.")
+    asked, rows, name, models = _plan(
+        model, df, classes, name, settings, n=n, vuong=vuong, bootstrap=bootstrap, sample=sample
+    )
     fits: dict[int, Fit] = {}
     encoded: dict[int, Dataset] = {}
     more = _Further(df, vuong, bootstrap, {} if sample is True else sample or None, asked)
@@ -130,6 +112,58 @@ def enumerate_classes(
         if not more.of(k, fits, encoded):
             break
     return Enumeration(fits, name, n, more.vuongs, more.bootstraps, more.posteriors, more.steps.lost)
+
+
+def check_enumeration(
+    model: Model | Callable[[int], Model],
+    df: pd.DataFrame,
+    classes: Sequence[int],
+    *,
+    name: str | None = None,
+    n: SampleSize = "individuals",
+    vuong: bool = False,
+    bootstrap: int = 0,
+    sample: Mapping[str, Any] | bool = False,
+    **settings,
+) -> None:
+    """Refuse what :func:`enumerate_classes` would refuse, and fit nothing."""
+    with quietly():
+        _plan(model, df, classes, name, settings, n=n, vuong=vuong, bootstrap=bootstrap, sample=sample)
+
+
+def _plan(
+    model: Model | Callable[[int], Model],
+    df: pd.DataFrame,
+    classes: Sequence[int],
+    name: str | None,
+    settings: Mapping[str, Any],
+    *,
+    n: SampleSize,
+    vuong: bool,
+    bootstrap: int,
+    sample: Mapping[str, Any] | bool,
+) -> tuple[Settings, Dataset, str, dict[int, Model]]:
+    """The settings, the rows under the largest model, the class variable and the models, all of them checked."""
+    if not callable(model):
+        check_model(model)
+    numbers = _numbers(classes)
+    if "start" in settings:
+        raise ValueError("start= came, but each number of classes starts from the solution before: leave it out.")
+    if not numbers:
+        raise ValueError("No numbers of classes came: give e.g. classes=range(1, 6).")
+    make = model if callable(model) else partial(with_classes, model, name or varied(model))
+    models = {k: _made(make, k) for k in numbers}
+    largest = models[max(numbers)]
+    check_sample_size(n, largest.two_level)
+    asked = Settings.of(**settings)
+    rows = Dataset.encode(largest, df)
+    checked_target(rows, asked)  # refuses what the largest model cannot have, before any is fitted
+    whole("bootstrap", bootstrap, 0)
+    if vuong or bootstrap:
+        refuse_survey(largest.survey, "vuong=" if vuong else "bootstrap=", NO_TEST)
+    if sample is not None and sample is not False:
+        refuse_survey(largest.survey, "sample=", "a pseudo log-likelihood and a prior make no posterior; leave it out.")
+    return asked, rows, name or varied(largest), models
 
 
 @dataclass

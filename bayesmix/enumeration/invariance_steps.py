@@ -25,7 +25,10 @@ from bayesmix.spec.blocks.groups import Part, names_of_items, part_of
 from bayesmix.spec.blocks.regrouped import classes_by_group, embedded, parts_there, regrouped, unscalable
 from bayesmix.typing import Array
 
-LEVELS: dict[Part, str] = {"loadings": "metric", "intercepts": "scalar", "residuals": "strict"}
+COVARIANCES = "covariances"
+LEVELS: dict[Part, str] = {
+    "loadings": "metric", "intercepts": "scalar", "residuals": "strict", COVARIANCES: "equal covariances",
+}  # fmt: skip
 """What a model is called where a part, and those before it, are the same in all groups."""
 FREE, SAME_CLASSES = "configural", "homogeneous"
 COLUMNS = ["chi2", "df", "p", "p_holm", "wald", "wald_df", "wald_p", "wald_p_holm"]
@@ -92,8 +95,8 @@ class Invariance:
 _WORDS = (
     "chi2: likelihood ratio against the row above. configural: all of the items free in each group;\n"
     "metric: loadings the same; scalar: intercepts, thresholds, category logits too; strict: residuals\n"
-    "too; homogeneous: class sizes and slopes too. Means and SDs of factors are free from the second\n"
-    "group on, where they are identified."
+    "too; equal covariances: those of residuals too; homogeneous: class sizes and slopes too. Means and\n"
+    "SDs of factors are free from the second group on, where they are identified."
 )
 
 
@@ -106,11 +109,11 @@ def invariance(model: Model, df: pd.DataFrame, *, items: bool = True, **settings
     """Test which parameters of the items are the same in all observed groups, step by step.
 
     Models are fitted from all of the measurement free in each group (configural) over loadings (metric), intercepts
-    with thresholds and category logits (scalar) and residual SDs or dispersions (strict) to the same classes
-    (homogeneous), as far as the model has these parts; Meredith, Psychometrika 58 (1993); Kankaras, Moors and Vermunt,
-    in Cross-Cultural Analysis (2018). Then, of each part, each item by itself: free while the others are the same, and
-    in models without factors the same while the others are free. Each fit starts from those it contains, classes have
-    the labels of the first group throughout.
+    with thresholds and category logits (scalar), residual SDs or dispersions (strict) and residual covariances (equal
+    covariances) to the same classes (homogeneous), as far as the model has these parts; Meredith, Psychometrika 58
+    (1993); Kankaras, Moors and Vermunt, in Cross-Cultural Analysis (2018). Then, of each part but covariances, each
+    item by itself: free while the others are the same, and in models without factors the same while the others are
+    free. Each fit starts from those it contains, classes have the labels of the first group throughout.
 
     Parameters
     ----------
@@ -133,8 +136,8 @@ def invariance(model: Model, df: pd.DataFrame, *, items: bool = True, **settings
     Raises
     ------
     ValueError
-        No groups, or one; a regression; a factor that depends on covariates, classes or clusters, whose scale in a
-        group is then no matter of the items alone; what :func:`bayesmix.fit` refuses.
+        No groups, or one; a regression; growth; a factor that depends on covariates, classes or clusters, whose scale
+        in a group is then no matter of the items alone; what :func:`bayesmix.fit` refuses.
 
     Examples
     --------
@@ -157,7 +160,7 @@ def invariance(model: Model, df: pd.DataFrame, *, items: bool = True, **settings
     out = _Steps(rows, replace(asked, progress=False))
     names = list(levels)
     wanted = names_of_items(model)
-    steps = [(a, b) for a, b in pairwise(names) if b != SAME_CLASSES]
+    steps = [(a, b) for a, b in pairwise(names) if b not in (SAME_CLASSES, LEVELS[COVARIANCES])]  # these are of pairs
     n = len(names) + (len(steps) * len(wanted) * (1 if model.factors else 2) if items else 0)
     try:
         with progress_bar(asked.progress) as advance:
@@ -179,6 +182,11 @@ def _check(model: Model) -> None:
     if model.group is None:
         raise ValueError(
             "The model has no groups: declare it with group='the column of groups', bm.models.lca(items, 2, group='g')."
+        )
+    if model.has_trajectories:
+        raise ValueError(
+            "A model of growth came, whose measure is the same at all times and in all groups: compare fits with other "
+            "by_group= by bm.likelihood_ratio."
         )
     if model.is_regression:
         raise ValueError(

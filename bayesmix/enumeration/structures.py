@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from bayesmix.enumeration.fits import Enumeration, enumerate_classes
+from bayesmix.enumeration.fits import Enumeration, check_enumeration, enumerate_classes
 from bayesmix.layout import Section, make_table, number, percent
 from bayesmix.results import Fit
 from bayesmix.spec import Model
@@ -44,7 +44,7 @@ def enumerate_structures(
     TypeError
         No models by name.
     ValueError
-        As :func:`bayesmix.enumerate_classes`.
+        What :func:`bayesmix.enumerate_classes` refuses of any of the models, whose name is said: before the first fit.
     KeyboardInterrupt
         Interrupted before a fit was finished.
 
@@ -59,6 +59,11 @@ def enumerate_structures(
             f"The models came as {type(models).__name__}, expected models by name: give "
             "bm.models.profile_structures(items), or {'equal': model, ...}."
         )
+    for name, m in models.items():
+        try:
+            check_enumeration(m, df, classes, **settings)
+        except (TypeError, ValueError) as error:
+            raise type(error)(f"The model '{name}': {error}") from None
     found: dict[str, Enumeration] = {}
     for name, m in models.items():
         try:

@@ -43,7 +43,7 @@ class Cells:
         columns, owner = [], data.rows.cluster_of_row
         for c in data.model.covariates:
             at = owner[row] if c.level == "cluster" and owner is not None else row
-            columns += list(data.rows.designs[c.key].values[at].T)
+            columns += list(data.rows.designs[c.key].values[at].reshape(len(at), -1).T)
         rows, individual = data.rows, {c.name for c in data.model.classes_at("individual")}
         columns += [x for v in rows.normal.values() for x in (v.filled[row], v.there[row].astype(float))]
         columns += [rows.groups.of_row[row].astype(float)] if rows.groups and data.model.by_group else []
@@ -93,6 +93,7 @@ class Cells:
     def _of_people(self, rows: NDArray[np.int64], y: Array) -> Array:
         each = self._probabilities(np.repeat(rows, len(y)), np.tile(y, (len(rows), 1)))
         return each.reshape(len(rows), len(y))
+
     @property
     def _given(self) -> bool:
         """Whether rows have more than answers that the log-likelihood is of: known classes, normal covariates."""

@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, reduce
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -24,7 +25,7 @@ from numpy.typing import NDArray
 from bayesmix.data import equal_rows
 from bayesmix.goodness.judged import Answers, Columns, Judged
 from bayesmix.graph import LogLikelihood, Problem, for_individuals, given_states, is_of_nodes, with_population_nodes
-from bayesmix.spec import Named
+from bayesmix.spec import GROUP, Named
 from bayesmix.typing import Array
 
 AT_ONCE = 4_000_000
@@ -63,8 +64,10 @@ class Implied:
         P(s | u).
     values, squares : array (individual or 1, u or 1, s or 1, column)
         E(f | s, u) and E(f^2 | s, u).
-    beside : array (1, u or 1, s or 1, column x column)
+    beside : array (group or 1, u or 1, s or 1, column x column)
         Residual covariances of two items given s and u.
+    group : array of int (individual or 1,)
+        The group of each individual, 0 where residual covariances do not differ by group.
     """
 
     columns: Columns
@@ -73,6 +76,7 @@ class Implied:
     values: Array
     squares: Array
     beside: Array
+    group: NDArray[np.int64]
 
     @classmethod
     def of(cls, judged: Judged) -> Implied:
@@ -84,21 +88,23 @@ class Implied:
         u = [str(d) for d in upper.dims if d != "individual"]
         beside = _residual_covariances(data, made, Columns.of(data))
         every = dict.fromkeys(str(d) for x in (lower, values, beside) for d in x.dims)
-        s = [d for d in every if d not in ("individual", "column", "two", *u)]
+        s = [d for d in every if d not in ("individual", "column", "two", GROUP, *u)]
         sizes = {str(d): x.sizes[d] for x in (upper, lower, values, beside) for d in x.dims}
+        group = data.arrays["group_of_individual"].values if GROUP in beside.dims else np.zeros(1, dtype=np.int64)
         return cls(
             Columns.of(data),
             _shaped(upper, ["individual"], u, sizes=sizes),
             _shaped(lower, ["individual"], u, s, sizes=sizes),
             _shaped(values, ["individual"], u, s, ["column"], sizes=sizes, whole=False),
             _shaped(squares, ["individual"], u, s, ["column"], sizes=sizes, whole=False),
-            _shaped(beside, ["individual"], u, s, ["two"], sizes=sizes, whole=False),
+            _shaped(beside, [GROUP], u, s, ["two"], sizes=sizes, whole=False),
+            group,
         )
 
     @property
     def varies(self) -> bool:
         """Whether individuals differ, by covariates."""
-        return any(len(x) > 1 for x in (self.above, self.within, self.values))
+        return any(len(x) > 1 for x in (self.above, self.within, self.values, self.group))
 
     @cached_property
     def _common(self) -> tuple[Array, Array]:
@@ -107,21 +113,23 @@ class Implied:
 
     def _moments(self, some: NDArray[np.int64], counts: Array) -> tuple[Array, Array]:
         """Sums over `some` individuals of expected columns, and of expected products of two."""
-        above, within, values, squares = self._of(some)
+        above, within, values, squares, group = self._of(some)
         w = counts[:, None, None] * above[:, :, None] * within
+        over = [w[group == g] if len(self.beside) > 1 else w for g in range(len(self.beside))]
         w = w if len(values) > 1 else w.sum(axis=0, keepdims=True)
         shape = (*w.shape, values.shape[-1])
         m = np.broadcast_to(values, shape).reshape(-1, shape[-1])
         own = w.reshape(-1) @ np.broadcast_to(squares, shape).reshape(-1, shape[-1])
         two = (m * w.reshape(-1, 1)).T @ m
-        over = w.sum(axis=0)
-        two += np.tensordot(over, np.broadcast_to(self.beside[0], (*over.shape, two.size)), 2).reshape(two.shape)
+        for part, x in zip((p.sum(axis=0) for p in over), self.beside, strict=True):
+            two += np.tensordot(part, np.broadcast_to(x, (*part.shape, two.size)), 2).reshape(two.shape)
         same = self.columns.item[:, None] == self.columns.item[None, :]
         return w.reshape(-1) @ m, np.where(same, np.diag(own), two)
 
-    def _of(self, some: NDArray[np.int64] | slice) -> list[Array]:
+    def _of(self, some: NDArray[np.int64] | slice) -> list[Any]:
         """The parts of `some` individuals, of one where they do not differ."""
-        return [x[some] if len(x) > 1 else x for x in (self.above, self.within, self.values, self.squares)]
+        every = (self.above, self.within, self.values, self.squares, self.group)
+        return [x[some] if len(x) > 1 else x for x in every]
 
     def _summed(self, some: NDArray[np.int64], counts: Array) -> tuple[Array, Array]:
         """:meth:`_moments`, in parts that memory has room for."""
@@ -155,7 +163,10 @@ class Implied:
 
     def only(self, some: NDArray[np.int64]) -> Implied:
         """Of `some` individuals alone."""
-        return Implied(self.columns, *self._of(some), self.beside) if self.varies else self
+        if not self.varies:
+            return self
+        *parts, group = self._of(some)
+        return Implied(self.columns, *parts, self.beside, group)
 
     def means(self, some: NDArray[np.int64]) -> Array:
         """E f of each of `some` individuals, (individual or 1, column)."""
@@ -181,7 +192,7 @@ class Implied:
 
     def given_cluster(self, some: NDArray[np.int64]) -> tuple[Array, Array]:
         """P(u) and m(u) of `some` individuals: (individual or 1, u), (individual or 1, u, column)."""
-        above, within, values, _ = self._of(some)
+        above, within, values, *_ = self._of(some)
         return above, (within[..., None] * values).sum(axis=2)
 
 

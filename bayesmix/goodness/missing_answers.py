@@ -240,7 +240,7 @@ def _answers(what: Any, df: pd.DataFrame) -> tuple[list[str], Array, Array, list
     model = what.model if isinstance(what, Fit) else what
     if isinstance(model, Model):
         rows = Dataset.encode(replace(model, survey=Survey()), df)
-        y = np.concatenate([rows.coded[r.name].y for r in model.responses], axis=1)
+        y = np.concatenate([rows.answers_of_rows(r) for r in model.responses], axis=1)
         codes = [i for r in model.responses if r.family.kind == "categorical" for i in r.items]
         return list(model.items), y, rows.freq, codes
     if isinstance(what, str) or not isinstance(what, Sequence) or not len(what):

@@ -129,9 +129,7 @@ def without_closed_form(model: Model, level: str, given: Collection[str] = ()) -
         return f"the class '{within[0]}' lives below their level"
     if below := [c.name for c in several if c.level == "item"]:
         return f"the class '{below[0]}' lives below their level"
-    if other := [
-        r.name for r in model.responses if not r.family.gaussian and (level == "cluster" or _loads(model, r, given))
-    ]:
+    if other := [r.name for r in model.responses if not r.family.gaussian and _loads(model, r, given)]:
         return f"the response '{other[0]}' is not normal"
     scale = [t for r in model.responses for t in r.auxiliary] + [e.sd for e in model.effects if e.sd]
     of_classes = [t for c in model.classes for t in c.predictor]

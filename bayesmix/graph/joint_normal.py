@@ -11,6 +11,7 @@ its determinant is that of S_oo, and sizes stay what they are. Where S is not po
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, cast
 
 import numpy as np
@@ -59,7 +60,14 @@ def residual_correlations(r: Response, sigma: Tensor, covariance: Tensor, left: 
     return covariance / (each[0] * each[1])
 
 
-def joint_factor(r: Response, eta: Tensor, known: dict[str, Tensor], sigma: Tensor, covariance: Tensor) -> Tensor:
+def joint_factor(
+    r: Response,
+    eta: Tensor,
+    known: dict[str, Tensor],
+    of_individuals: Callable[[Tensor], Tensor],
+    sigma: Tensor,
+    covariance: Tensor,
+) -> Tensor:
     """The log factor of a response: a table over `feature`, or the density of each where individuals differ.
 
     Parameters
@@ -68,6 +76,8 @@ def joint_factor(r: Response, eta: Tensor, known: dict[str, Tensor], sigma: Tens
     eta : tensor (..., item)
     known : dict of str to tensor
         Its features, the centre and scale of its items, patterns of missing answers, places of pairs.
+    of_individuals : callable
+        Reads a tensor over observed groups off for each individual, where individuals differ.
     sigma, covariance : tensor
         As in :func:`residual_covariance`.
     """
@@ -78,6 +88,8 @@ def joint_factor(r: Response, eta: Tensor, known: dict[str, Tensor], sigma: Tens
         base, precision = base.isel({m: 0}), precision.isel({m: 0})
     elif each:
         base, precision = (read_off(x, known[MISSING], m) for x in (base, precision))
+    if each:
+        base, precision, eta = map(of_individuals, (base, precision, eta))
     mean = (eta - known["center"]) / known["scale"]
     if each:
         y = _answers(r, known)

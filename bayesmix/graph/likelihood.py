@@ -213,9 +213,10 @@ def response_factor(r: Response, values: Tensors, data: Tensors, effects: Tensor
 
     The latter where a table would differ by individual or cluster and is no list of outcomes.
     """
+    if r.family.joint:  # a matrix of each group, not of each individual
+        eta, known, extra = response_parameters(r, values, data, effects, apart=True)
+        return joint_factor(r, eta, known, lambda x: of_groups(x, data), **extra)
     eta, known, extra = response_parameters(r, values, data, effects)
-    if r.family.joint:
-        return joint_factor(r, eta, known, **extra)
     varying = {d for x in (eta, *extra.values()) for d in x.dims}
     if r.family.finite or not {"individual", "slot", "cluster"} & varying:
         return r.family.table(eta, known, **extra)
@@ -225,13 +226,18 @@ def response_factor(r: Response, values: Tensors, data: Tensors, effects: Tensor
     return r.family.density(y, eta, known, **extra)
 
 
-def response_parameters(r: Response, values: Tensors, data: Tensors, effects: Tensors) -> tuple[Any, Any, dict]:
-    """What a family makes its table of: eta, the constants of the items, the family's further parameters."""
+def response_parameters(
+    r: Response, values: Tensors, data: Tensors, effects: Tensors, apart: bool = False
+) -> tuple[Any, Any, dict]:
+    """What a family makes its table of: eta, the constants of the items, the family's further parameters.
+
+    With `apart` groups are read off in none of them, for what varies between individuals in another.
+    """
     extra = [term(t, values, data, effects) for t in r.auxiliary]
     eta: Any = predictor(r.predictor, values, data, effects) if r.predictor else px.as_xtensor(0.0)
     if any("individual" in x.dims for x in (*extra, eta)):
         extra, eta = [to_individuals(x, data) for x in extra], to_individuals(eta, data)
-    eta, *extra = in_common_groups([eta, *extra], data)
+    eta, *extra = [eta, *extra] if apart else in_common_groups([eta, *extra], data)
     known = constants(r, data)
     if len(r.items) == 1 and not r.family.finite and not any(r.item_dim in x.dims for x in (*extra, eta)):
         known = {k: x.isel({r.item_dim: 0}) if r.item_dim in x.dims else x for k, x in known.items()}

@@ -11,7 +11,16 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from bayesmix.checks import whole
-from bayesmix.data import Coding, as_frame, check_coords, coding_of, n_categories, plain
+from bayesmix.data import (
+    Coding,
+    as_frame,
+    check_coords,
+    coding_of,
+    columns_of_response,
+    n_categories,
+    persons_of,
+    plain,
+)
 from bayesmix.graph.compile import LogLikelihood, constants_of
 from bayesmix.graph.problem import Problem, prepare
 from bayesmix.spec import GROUP, Model, Named, Response, Solution, Survey, model_and_params, terms
@@ -73,16 +82,22 @@ def simulate(
     model = replace(model, survey=Survey())  # what is drawn is the population: no row stands for others
     whole("seed", seed, 0)
     rng = np.random.default_rng(seed)
+    if model.repeated is not None and df is None:
+        raise ValueError(
+            f"The rows are measurements of persons ('{model.repeated.person}'): give df= with a row a measurement to "
+            "be drawn, its person, and what the model reads beside the measure."
+        )
     frame = _frame(model, n, df, clusters)
     known = coding_of(model, params)
     labels = categories_of(model, params, {**known.categories, **(categories or {})})
     coding = Coding({item: [plain(v) for v in own] for item, own in labels.items()}, known.designs)
-    data = prepare(
-        model, _with_items(model, frame, labels), sampled=_levels(model), collapse=False, coding=coding
-    ).on_user_scale()
+    whole_frame = _with_items(model, frame, labels)
+    data = prepare(model, whole_frame, sampled=_levels(model), collapse=False, coding=coding).on_user_scale()
     check_coords(params, model, data.coords, categories=not categories)
     drawn, truth = draw(data, data.packing.pack({str(k): np.asarray(v) for k, v in params.items()}), rng)
-    ordered = {item for r in model.responses if r.family.ordered for item in r.items}
+    if model.repeated is not None:
+        drawn, truth = _by_measurement(model, whole_frame, drawn, truth)
+    ordered = {item for r in model.responses if r.family.ordered for item in columns_of_response(model, r)}
     out = frame.copy()
     for e in (e for e in model.normal_covariates if df is None or e.column not in df):
         out[e.column] = truth[e.name]
@@ -91,6 +106,18 @@ def simulate(
     for name, value in truth.items():
         out[f"true_{name}"] = value
     return out
+
+
+def _by_measurement(
+    model: Model, df: pd.DataFrame, drawn: Mapping[str, Array], truth: Mapping[str, NDArray]
+) -> tuple[dict[str, Array], dict[str, NDArray]]:
+    """What was drawn of persons, by row of their measurements."""
+    laid = persons_of(model, df)
+    slots = laid.model.responses[0].items
+    assert model.repeated is not None
+    out = {k: x[laid.person] for k, x in drawn.items() if k not in slots}
+    out[model.repeated.outcome] = laid.of_rows(np.column_stack([drawn[k] for k in slots]))
+    return out, {k: x[laid.person] for k, x in truth.items()}
 
 
 def _labelled(codes: Array, labels: list, ordered: bool) -> Any:
@@ -116,9 +143,8 @@ def _frame(model: Model, n: int | None, df: pd.DataFrame | None, clusters: int |
         raise ValueError(f"n came as {size!r}: give a whole number of at least 1.")
     if df is not None and n is not None and n != len(df):
         raise ValueError(f"n came as {n} and df with {len(df)} rows: give one of them.")
-    frame = (
-        pd.DataFrame(index=range(size)) if df is None else df.drop(columns=list(model.items), errors="ignore").copy()
-    )
+    items = [i for r in model.responses for i in columns_of_response(model, r)]
+    frame = pd.DataFrame(index=range(size)) if df is None else df.drop(columns=items, errors="ignore").copy()
     if model.cluster is not None and model.cluster not in frame:
         if not clusters:
             raise ValueError(f"The model has the cluster column '{model.cluster}': give clusters= or df= with it.")
@@ -138,8 +164,10 @@ def categories_of(model: Model, params: Mapping[str, Any], given: Mapping[str, S
     for r in model.responses:
         if r.family.kind != "categorical":
             continue
-        size = n_categories(r, params)
+        size, columns = n_categories(r, params), columns_of_response(model, r)
+        known = next((given[i] for i in r.items if i in given), range(size))
         out |= {item: list(given.get(item, range(size))) for item in r.items}
+        out |= {item: list(given.get(item, known)) for item in columns if item not in r.items}
     return out
 
 
@@ -147,7 +175,8 @@ def _with_items(model: Model, frame: pd.DataFrame, labels: Mapping[str, list]) -
     """The frame with an answer to every item, which stands for those to come."""
     items = {
         i: pd.Categorical.from_codes([0] * len(frame), cast(Any, labels[i])) if i in labels else 0.0
-        for i in model.items
+        for r in model.responses
+        for i in columns_of_response(model, r)
     }
     out = pd.concat([frame, pd.DataFrame(items, index=frame.index)], axis=1)
     return out.assign(**{model.freq: 1}) if model.freq else out
@@ -191,6 +220,9 @@ def draw(
     responses: dict[str, Array] = {}
     for r in data.model.responses:
         y, item_truth = _responses(r, made, data, at, n, rng)
+        if r.level == "cluster" and cluster_of is not None:
+            _, first, place = np.unique(cluster_of, return_index=True, return_inverse=True)
+            y = y[first[place]]
         responses |= {item: y[:, k] for k, item in enumerate(r.items)}
         truth |= item_truth
     return responses, truth

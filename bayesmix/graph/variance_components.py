@@ -19,6 +19,7 @@ from bayesmix.spec import (
     Term,
     add,
     by_effect,
+    parameter_of,
     plain,
     square,
     walk,
@@ -151,7 +152,8 @@ def intraclass(model: Model, values: Tensors, data: Tensors) -> Iterator[tuple[Q
     """The residual intraclass correlation of a normal response: Var(u_0) / (Var(u_0) + theta).
 
     Of individuals of the same class (with the same variance) at given covariates, those with random slopes at
-    zero. The variance that covariates and classes explain is not in it.
+    zero; of each occasion that has a variance of its own. The variance that covariates and classes explain is not in
+    it.
     """
     if not random_names(model):
         return
@@ -161,7 +163,9 @@ def intraclass(model: Model, values: Tensors, data: Tensors) -> Iterator[tuple[Q
             continue
         found = [pair for t in r.predictor for pair in _intercepts(r, t)]
         between = {i: square(effects[e]) for e, i in found}
-        theta = term(r.auxiliary[0], values, data, {}) ** 2
+        spread = r.auxiliary[0]
+        of_cells = spread.covariates is not None and spread.covariates.cells
+        theta = (parameter_of(spread, values) if of_cells else term(spread, values, data, {})) ** 2
         if r.of_outcomes and between:
             each = _stacked([between.get(i) for i in range(len(r.items))], r.item_dim)
             yield Quantity(f"{r.name}_icc", "icc", r.name), each / (each + theta)

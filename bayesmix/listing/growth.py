@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from bayesmix.layout import WIDTH, Section, make_table, number
-from bayesmix.listing.parameters import Rows, class_names
+from bayesmix.listing.parameters import Rows, class_label, class_names
 from bayesmix.results import Estimates, Fit
 from bayesmix.spec import SCALES, TINY, Quantity
 
@@ -30,7 +30,7 @@ def growth(fit: Fit) -> Section | None:
                     "" if t.covariates is None else x[t.covariates.name].values[at[x.dims.index(t.covariates.name)]]
                 )
                 word = f"{e.name} ON {column}" if t.covariates else f"mean of {e.name}"
-                means.setdefault(class_names(fit, x, at), []).append((word, *rows.cells(label)))
+                means.setdefault(class_label(fit, x, at), []).append((word, *rows.cells(label)))
     body: list[Any] = [make_table(("", *rows.head), some, title=_title(k, means)) for k, some in means.items()]
     for level, title in (("individual", "Within classes"), ("cluster", "Between clusters")):
         if found := list(_matrices(fit, names, level)):
@@ -40,7 +40,7 @@ def growth(fit: Fit) -> Section | None:
 
 def _title(klass: str, several: dict[str, Any]) -> str:
     """Head the growth factors of a class."""
-    return f"Class {klass}" if klass else "All classes" if len(several) > 1 else ""
+    return klass or ("All classes" if len(several) > 1 else "")
 
 
 def _matrices(fit: Fit, names: list[str], level: str) -> Iterator[tuple[str, ...]]:
@@ -79,7 +79,9 @@ def _entries(fit: Fit, q: Quantity, names: list[str]) -> Iterator[tuple[str, ...
 def _note(fit: Fit) -> str:
     """Say what the growth factors are, where zero is, and what a boundary means."""
     r = fit.model.responses[0]
-    words = [f"{', '.join(e.name for e in fit.model.sums)}: coefficients of the powers of time (time_score)."]
+    scores = next((c.only for c in fit.model.covariates if c.rows and c.only and c.single), None)
+    of = f"coefficients of {', '.join(scores)}" if scores else "coefficients of the powers of time (time_score)"
+    words = [f"{', '.join(e.name for e in fit.model.sums)}: {of}."]
     if r.family.finite:
         words.append(
             "Their scale is that of the linear predictor"

@@ -158,6 +158,7 @@ def _model(fit: Fit) -> Section:
         "Class variables": ", ".join(_variables(fit.model)) if fit.model.is_mixture else "",
         "Factors": ", ".join(factor_names),
         "Regression of": outcome(fit.model) if regression else None,
+        "Outcomes of clusters": ", ".join(i for r in fit.model.responses if r.level == "cluster" for i in r.items),
         "Items": None if regression else f"{len(info.get('items', []))}: {', '.join(map(str, info.get('items', [])))}",
         "Families": ", ".join(dict.fromkeys(family(f) for f in info.get("families", {}).values())),
         **covariates(fit.model),
@@ -303,6 +304,8 @@ def _fit(fit: Fit) -> Section:
         f"Where each '{fit.info.get('cluster')}' is a person and each row an occasion, n is the number of clusters."
     )
     notes = [f"Individuals are the rows of the data.\n{persons}"] if fit.n_clusters else []
+    if (of := fit.model.repeated) is not None:
+        notes = [f"Individuals are those of '{of.person}', whose measurements are the rows of the data."]
     if pooled := fit.info.get("pooled"):
         notes.append(
             f"Averages over {pooled['m']} imputations: a log-likelihood of no data set, to be read beside others of\n"

@@ -40,14 +40,25 @@ def results(fit: Fit) -> list[Section]:
     model = fit.model
     effects = [e for e in model.effects if e not in (*model.factors, *model.sums, *model.normal_covariates)]
     latent = [*(model.classes if model.is_mixture else ()), *effects]
-    parts = [*sorted(latent, key=lambda part: part.level == "cluster"), *model.responses]
-    rows, out, listed = Rows(fit), [], set()
+    return _of_parts(fit, [*sorted(latent, key=lambda part: part.level == "cluster"), *model.responses])
+
+
+def answers_of_clusters(fit: Fit) -> list[Section]:
+    """Parameters of the answers that clusters have, such as outcomes of persons in rows of occasions."""
+    return _of_parts(fit, [r for r in fit.model.responses if r.level == "cluster"])
+
+
+def _of_parts(fit: Fit, parts: Sequence[LatentClass | Effect | Response]) -> list[Section]:
+    """A section a part, each parameter once."""
+    model, rows = fit.model, Rows(fit)
+    out: list[Section] = []
+    listed: set[str] = set()
     for part in parts:
         names = [n for n in dict.fromkeys(t.parameter.name for t in part.terms) if n not in listed | model.offsets]
         listed.update(names)
         if names and isinstance(part, Response):
             out.append(Section(_items_title(fit, part), [*_by_class(fit, part, names, rows), *_note(fit, part, names)]))
-        elif names:
+        elif names and not isinstance(part, Response):
             out.append(Section(_latent_title(part), [_flat(names, rows)]))
     return out
 

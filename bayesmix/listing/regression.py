@@ -12,7 +12,7 @@ import xarray as xr
 from scipy import special
 
 from bayesmix.layout import Section, Table, make_table, number, p_value, packed, percent
-from bayesmix.listing.parameters import Rows, class_label, row_of
+from bayesmix.listing.parameters import Rows, answers_of_clusters, class_label, row_of
 from bayesmix.results import Estimates, Fit, entry
 from bayesmix.spec import RANDOM, SCALES, TINY, Effect, Kind, LatentClass, Model, Quantity, Response, Term, shown
 
@@ -23,7 +23,8 @@ Entry = tuple[xr.DataArray, tuple[int, ...], str]
 def equations(fit: Fit) -> list[Section]:
     """The regression by class, random parts, then what predicts classes and factors."""
     rows, model = Rows(fit), fit.model
-    out = [s for r in model.responses for s in _outcomes(fit, r, rows)]
+    out = [s for r in model.responses if r.level == "individual" for s in _outcomes(fit, r, rows)]
+    out += answers_of_clusters(fit)
     out += [s for s in [_random(fit)] if s is not None]
     out += [_class(fit, c, rows) for c in model.classes]
     return [*out, *(s for e in model.effects if e.column is None for s in _effect(fit, e, rows))]
@@ -31,7 +32,8 @@ def equations(fit: Fit) -> list[Section]:
 
 def outcome(model: Model) -> str:
     """``math on female + stud_ses``; of several outcomes one after another."""
-    each = [(str(item), _formulas(r, k)[:1]) for r in model.responses for k, item in enumerate(r.items)]
+    of_rows = [r for r in model.responses if r.level == "individual"]
+    each = [(str(item), _formulas(r, k)[:1]) for r in of_rows for k, item in enumerate(r.items)]
     return "; ".join(" on ".join([item, *formula]) for item, formula in each)
 
 
@@ -66,9 +68,17 @@ def _outcome(fit: Fit, r: Response, k: int, rows: Rows) -> Section:
                 continue
             word, cells = _word(fit, t, at, _predicted(r, t)), rows.cells(label)
             if t is r.auxiliary_term("sigma"):
-                word, cells = "residual variance", squared(label, rows)
+                word, cells = " of ".join(["residual variance", *_cell(t, x, at)]), squared(label, rows)
             blocks.setdefault(_title(fit, x, at), []).append((word, *cells))
     return Section(f"Results: regression of {r.items[k]}", _tables(blocks, rows.head))
+
+
+def _cell(t: Term, x: xr.DataArray, at: tuple[int, ...]) -> list[str]:
+    """``time = 2``, of a parameter that has a value of its own there."""
+    if t.covariates is None or not t.covariates.cells:
+        return []
+    dim = t.covariates.name
+    return [f"{t.covariates.formula} = {x[dim].values[at[x.dims.index(dim)]]}"]
 
 
 def _free(fit: Fit, t: Term, rows: Rows) -> Iterator[Entry]:
@@ -201,8 +211,14 @@ def _derived(fit: Fit, q: Quantity) -> Iterator[tuple[str, Cells]]:
         interval = ("-", "-") if cells[1] == "-" else tuple(number(float(end[at])) for end in ends)
         effects = [str(x[d].values[i]) for d, i in zip(x.dims, at, strict=True) if d in (RANDOM, f"{RANDOM}_")]
         of = [str(x[d].values[i]) for d, i in zip(x.dims, at, strict=True) if d in outcomes]
-        label = " with ".join(effects or of) or str(fit.model.items[0])
+        label = " with ".join(effects or of) or ", ".join([str(fit.model.items[0]), *_occasion(fit, x, at)])
         yield class_label(fit, x, at), (label, *cells[:4], *interval, cells[4])
+
+
+def _occasion(fit: Fit, x: xr.DataArray, at: tuple[int, ...]) -> list[str]:
+    """``time = 2``, of what depends on an occasion."""
+    cells = {c.name: c.formula for c in fit.model.covariates if c.cells}
+    return [f"{cells[str(d)]} = {x[d].values[i]}" for d, i in zip(x.dims, at, strict=True) if d in cells]
 
 
 # classes and factors ------------------------------------------------------------------------------

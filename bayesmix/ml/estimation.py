@@ -201,12 +201,7 @@ def maximum(rows: Dataset, settings: Settings) -> tuple[Optimum, list[Start], St
 
 def _search(rows: Dataset, settings: Settings) -> tuple[Search, dict[str, Array] | None, Steps]:
     """Prepare a search: what is climbed, the order of the classes that is wanted, given starts and simpler ones."""
-    if rows.sampling is not None:
-        _check_design(settings)
-    target = Target.of(rows, settings.nodes)
-    check_gradient(target.nodes)
-    target = replace(target, priors=checked(settings.priors, target.model), smallest_sd=settings.smallest_sd)
-    stated(target.on_user_scale(), target.priors)  # what they cannot be is refused here, and not start by start
+    target = checked_target(rows, settings)
     order, (split, given) = _pivot(settings.like, target), _starts(settings, target)
     began, steps = time.perf_counter(), Steps()
     if settings.simpler:
@@ -215,6 +210,17 @@ def _search(rows: Dataset, settings: Settings) -> tuple[Search, dict[str, Array]
     search = Search(target, settings, given)
     search.seconds = time.perf_counter() - began
     return search, order, steps
+
+
+def checked_target(rows: Dataset, settings: Settings) -> Target:
+    """What a search climbs; what rows or settings cannot be is refused here, and not start by start."""
+    if rows.sampling is not None:
+        _check_design(settings)
+    target = Target.of(rows, settings.nodes)
+    check_gradient(target.nodes)
+    target = replace(target, priors=checked(settings.priors, target.model), smallest_sd=settings.smallest_sd)
+    stated(target.on_user_scale(), target.priors)
+    return target
 
 
 def _check_design(settings: Settings) -> None:

@@ -289,14 +289,16 @@ def _means_of_sums(data: Target, parts: dict[str, Array], known: set[str]) -> It
     """Means of sums of effects in each part: the coefficients of the items' locations there on their loadings."""
     for r, t, loadings in on_sums(data):
         own = [(e, m) for e in data.model.sums if e.name in t.effects for m in _means(e) if known & {*m.dims}]
-        for e, m in (pair for pair in own if {*pair[1].dims} <= {*parts}):
-            out = np.full(data.packing.shape(m.parameter), np.nan)
-            for at in np.ndindex(out.shape):
+        for e, m in (pair for pair in own if {*pair[1].dims} <= {GROUP, *parts}):
+            shape = data.packing.shape(m.parameter)
+            out = np.full(shape, np.nan)
+            for at in np.ndindex(*(1 if d == GROUP else n for d, n in zip(m.dims, shape, strict=True))):
                 w = data.counts
-                for name, k in zip(m.dims, at, strict=True):
+                for name, k in ((d, k) for d, k in zip(m.dims, at, strict=True) if d != GROUP):
                     w = w * parts[name][:, k]
                 found = np.linalg.lstsq(loadings.T, locations(data, r, w), rcond=None)[0]
-                out[at] = found[t.effects.index(e.name)]
+                everywhere = tuple(slice(None) if d == GROUP else k for d, k in zip(m.dims, at, strict=True))
+                out[everywhere] = found[t.effects.index(e.name)]
             yield m.parameter, out
 
 
@@ -324,7 +326,9 @@ def _joint_margins(data: Target, parts: dict[str, Array], narrowest: float) -> I
             pooled = (matrices * weights).sum(axis=over) / weights.sum(axis=over) if over else matrices
             names = [*(d for d in classes if d in t.dims), last]
             own = np.sqrt(pooled[..., diagonal, diagonal]) if t is sigma else SHRUNK * pooled[..., a, b]
-            yield t.parameter, own.transpose([names.index(d) for d in t.dims])
+            own = own.transpose([names.index(d) for d in t.dims if d != GROUP])
+            own = np.expand_dims(own, t.dims.index(GROUP)) if GROUP in t.dims else own
+            yield t.parameter, np.broadcast_to(own, data.packing.shape(t.parameter))
 
 
 def _filled(
@@ -373,6 +377,8 @@ def _margin(r: Response, role: str, y: Array, w: Array, n: int, width: int | Non
         sd = np.sqrt(np.nansum(w * np.nan_to_num(y - mean) ** 2) / w.sum())
         return max(sd, narrowest * np.nanstd(y))
     found = np.asarray(r.family.baseline(y, w, n))
+    if width is None and found.ndim:  # an intercept above thresholds that begin at zero
+        return -found[0]
     if width is None or found.ndim == 0:
         return found
     more = width - len(found)

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bayesmix.ml.objective import Target
-from bayesmix.spec import Response, Term
+from bayesmix.spec import GROUP, Response, Term
 from bayesmix.spec.families import covariance_matrices
 from bayesmix.typing import Array
 
@@ -32,7 +32,7 @@ class ResidualMatrices:
     ----------
     items : tuple of str
     classes : tuple of str
-        The class variables over which the matrices vary.
+        Groups and class variables over which the matrices vary.
     sd, covariance : array of int
         Entries of theta, -1 where fixed: (classes..., item) and (classes..., pair), of length 1 where they do not vary.
     fixed_sd, fixed_covariance : array
@@ -111,7 +111,7 @@ class ResidualMatrices:
         """Name the SD at a position (classes..., item)."""
         *classes, item = at
         inside = ", ".join(f"{c} {k + 1}" for c, k in zip(self.classes, classes, strict=True))
-        where = f" in class {inside.removeprefix('C ')}" if inside else ""
+        where = f" in {'' if GROUP in self.classes else 'class '}{inside.removeprefix('C ')}" if inside else ""
         return f"the residual SD of {self.items[item]} given the other items{where}"
 
 
@@ -138,7 +138,7 @@ def sample_covariance(y: Array, weights: Array) -> Array:
 
 def residual_matrices(data: Target, floor_of: Callable[[Response, Array], Array]) -> Iterator[ResidualMatrices]:
     """The residual matrices of each jointly normal response; `floor_of` makes floors of SDs given the other items."""
-    known = [c.name for c in data.model.classes if c.size > 1]
+    known = [GROUP, *(c.name for c in data.model.classes if c.size > 1)]
     for r in (r for r in data.model.responses if r.family.joint):
         sigma, covariance = r.auxiliary
         classes = tuple(d for d in known if d in sigma.dims or d in covariance.dims)
@@ -147,7 +147,7 @@ def residual_matrices(data: Target, floor_of: Callable[[Response, Array], Array]
         each = [_wide(of, *x, classes) for of in (data.packing.index, data.packing.fixed) for x in (sd, beside)]
         floor = floor_of(r, conditional_sds(total[None])[0])
         yield ResidualMatrices(
-            tuple(r.labels or r.items), classes, *each, r.pair_places, total, floor, by_class=bool(classes)
+            tuple(r.labels or r.items), classes, *each, r.pair_places, total, floor, by_class=bool({*classes} - {GROUP})
         )
 
 

@@ -223,6 +223,7 @@ def _of_classes(model: Model) -> Iterator[Parameter]:
 def _covariate_sds(t: Term, data: Target) -> Array:
     """SDs of a term's covariates, in the shape of its parameter; 1 for a constant."""
     x = data.arrays[t.covariates.key].values if t.covariates else np.ones((1, 1))
+    x = x.reshape(-1, x.shape[-1])
     sd = x.std(axis=0)
     axis = t.parameter.dims.index(t.covariates.name) if t.covariates else 0
     return np.where(sd > 1e-12, sd, 1.0).reshape([-1 if i == axis else 1 for i in range(len(t.parameter.dims))])
@@ -269,7 +270,8 @@ def _sum_ranges(data: Target, raw: dict[str, list]) -> None:
     for r, t, loadings in on_sums(data):
         p = t.parameter
         rows = np.moveaxis(loadings, 0, p.dims.index(t.effect_dim)) if r.item_dim in p.dims else loadings
-        raw[p.name] = [rows, np.maximum(np.abs(rows), 1.0), 0.05]
+        if r.item_dim in p.dims:
+            raw[p.name] = [rows, np.maximum(np.abs(rows), 1.0), 0.05]
         units, each = of_sums(data), locations(data, r, data.counts)
         centre = np.linalg.lstsq(loadings.T, each, rcond=None)[0]
         for e in (e for e in data.model.sums if e.name in t.effects):
@@ -392,6 +394,8 @@ def _over_items(x: Array, dims: tuple[str, ...], shape: tuple[int, ...], item_di
 def _spread_over(margins: list, dims, shape, item_dim: str, inner_dim: str) -> Array:
     """Ragged margins (item, inner) over the dims of a parameter."""
     if item_dim not in dims:
+        if inner_dim not in dims and np.ndim(margins[0]):  # an intercept above thresholds that begin at zero
+            return np.full(shape, -float(margins[0][0]))
         view = [-1 if d == inner_dim else 1 for d in dims]
         return np.broadcast_to(np.asarray(margins[0], dtype=float).reshape(view), shape)
     if inner_dim not in dims:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -9,11 +10,11 @@ import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
-from bayesmix.data import as_frame
+from bayesmix.data import as_frame, columns_of_response
 from bayesmix.plots.style import COLOURS, bare, class_word, legend
 from bayesmix.results import Estimates, Fit
 from bayesmix.results import trajectories as table_of
-from bayesmix.spec import Model, takes_level
+from bayesmix.spec import GROUP, Model, takes_level
 from bayesmix.typing import Array
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ def trajectories(
     time: str | None = None,
     lines: int = MOST_LINES,
     level: float | None = None,
-) -> Axes:
+) -> Axes | NDArray[Any]:
     """The expected trajectory of each class with its interval, over the lines of the persons in it.
 
     Draws what :func:`bayesmix.trajectories` returns. A person's line has the colour of the class it is most likely in.
@@ -47,7 +48,8 @@ def trajectories(
 
     Returns
     -------
-    matplotlib.axes.Axes
+    matplotlib.axes.Axes or numpy.ndarray of matplotlib.axes.Axes
+        One for each observed group, where something differs between these.
 
     Raises
     ------
@@ -60,12 +62,28 @@ def trajectories(
     """
     import matplotlib.pyplot as plt
 
-    table, model = table_of(result, df, time=time), Estimates.of(result).model
-    _, ax = plt.subplots(figsize=(6.2, 4.0), layout="constrained")
-    classes = list(dict.fromkeys(table.index.get_level_values("class")))
-    if df is not None and lines and isinstance(result, Fit):
-        _persons(ax, result, model, as_frame(df), lines, table)
-    for k, c in enumerate(classes):
+    whole, model = table_of(result, df, time=time), Estimates.of(result).model
+    by_group = GROUP in whole.index.names
+    groups = list(dict.fromkeys(whole.index.get_level_values(GROUP))) if by_group else [None]
+    width = 6.2 if not by_group else 4.4 * len(groups)
+    _, axes = plt.subplots(1, len(groups), figsize=(width, 4.0), squeeze=False, sharey=True, layout="constrained")
+    data = None if df is None or not (lines and isinstance(result, Fit)) else as_frame(df)
+    each = None if data is None else _lines(cast(Fit, result), model, data, whole)
+    for ax, group in zip(axes[0], groups, strict=True):
+        table = whole if group is None else cast(pd.DataFrame, whole.xs(group, level=GROUP))
+        if each is not None:
+            _draw_lines(ax, [x for x in each if group is None or x.group == group], lines)
+        _draw_classes(ax, table)
+        ax.set(xlabel=whole.attrs["time"], ylabel=_measure(model) if ax is axes[0, 0] else "")
+        ax.set_title("" if group is None else f"{model.group} = {group}")
+        bare(ax)
+    legend(axes[0], _labels(result, model, list(dict.fromkeys(whole.index.get_level_values("class")))))
+    return axes[0] if by_group else axes[0, 0]
+
+
+def _draw_classes(ax: Axes, table: pd.DataFrame) -> None:
+    """Draw the expected trajectory of each class, its interval, and points where it was measured."""
+    for k, c in enumerate(dict.fromkeys(table.index.get_level_values("class"))):
         own, colour = table.xs(c, level="class"), COLOURS[k % len(COLOURS)]
         style = "-" if k < len(COLOURS) else "--"
         ax.plot(own.index, own["expected"], style, color=colour, linewidth=2.2, label=class_word(str(c)), zorder=3)
@@ -73,16 +91,11 @@ def trajectories(
         ax.fill_between(own.index, low, high, color=colour, alpha=0.22, linewidth=0.0, zorder=2)
         there = own[own["occasion"] != ""]
         ax.plot(there.index, there["expected"], "o", color=colour, markersize=4, zorder=4)
-    ax.set(xlabel=table.attrs["time"], ylabel=_measure(model))
-    bare(ax)
-    legend(np.array([ax]), _labels(result, model, classes))
-    return ax
 
 
 def _measure(model: Model) -> str:
     """Label the measure: its column, or that of several occasions in short."""
-    items = model.responses[0].items
-    family = model.responses[0].family
+    items, family = columns_of_response(model, model.responses[0]), model.responses[0].family
     what = items[0] if len(items) == 1 else f"{items[0]} ... {items[-1]}"
     return f"P({what})" if family.finite and not family.ordered else what
 
@@ -96,38 +109,56 @@ def _labels(result: Any, model: Model, classes: list[Any]) -> list[str]:
     return [class_word(str(k)) for k in classes]
 
 
-def _persons(ax: Axes, fit: Fit, model: Model, df: pd.DataFrame, lines: int, table: pd.DataFrame) -> None:
-    """Draw persons: measures over time, in the colour of the most likely class."""
-    rng, r = np.random.default_rng(SEED), model.responses[0]
-    if model.sums:
+@dataclass(frozen=True)
+class _Line:
+    """The measures of a person over time, its most likely class, and its group."""
+
+    times: Array
+    y: Array
+    modal: int
+    group: Any = None
+
+
+def _lines(fit: Fit, model: Model, df: pd.DataFrame, table: pd.DataFrame) -> list[_Line]:
+    """The lines of all persons."""
+    r = model.responses[0]
+    groups = df[model.group].to_numpy() if model.group else np.full(len(df), None)
+    if model.sums and model.repeated is None:
         times = table[table["occasion"] != ""].reset_index().drop_duplicates("occasion").set_index("occasion")["time"]
-        y = df[list(r.items)].to_numpy(dtype=float) if r.family.kind != "categorical" else _codes(df, r)
-        modal = _modal(fit, model, len(df))
-        chosen = np.sort(rng.choice(len(df), min(lines, len(df)), replace=False))
-        each = [(times.loc[list(r.items)].to_numpy(dtype=float), y[i], modal[i]) for i in chosen]
-    else:
-        modal_of = _modal_clusters(fit, model)
-        persons = rng.permutation(df[cast(str, model.cluster)].dropna().unique())[:lines]
-        column = str(table.attrs["time"])
-        each = []
-        for p in persons:
-            own = df[df[cast(str, model.cluster)] == p].sort_values(column)
-            each.append((own[column].to_numpy(dtype=float), own[r.items[0]].to_numpy(dtype=float), modal_of.get(p, 0)))
-    for x, y_own, k in each:
-        seen = ~np.isnan(y_own)
-        colour = COLOURS[k % len(COLOURS)]
-        ax.plot(x[seen], y_own[seen], "-" if seen.sum() > 1 else ".", color=colour, alpha=0.16, linewidth=0.8, zorder=1)
+        y = df[list(r.items)].to_numpy(dtype=float) if r.family.kind != "categorical" else _codes(df, list(r.items))
+        modal, at = _modal(fit, model, len(df)), times.loc[list(r.items)].to_numpy(dtype=float)
+        return [_Line(at, y[i], modal[i], groups[i]) for i in range(len(df))]
+    (outcome,), person = columns_of_response(model, r), model.repeated.person if model.repeated else str(model.cluster)
+    modal_of = _modal_of(fit, model, "row" if model.repeated else "cluster")
+    y = df[outcome].to_numpy(dtype=float) if r.family.kind != "categorical" else _codes(df, [outcome])[:, 0]
+    x = df[str(table.attrs["time"])].to_numpy(dtype=float)
+    out = []
+    indices: dict[Any, Any] = df.groupby(person, sort=True).indices
+    for p, at in indices.items():
+        own = at[np.argsort(x[at], kind="stable")]
+        out.append(_Line(x[own], y[own], modal_of.get(p, 0), groups[own[0]]))
+    return out
 
 
-def _codes(df: pd.DataFrame, r: Any) -> Array:
+def _draw_lines(ax: Axes, each: list[_Line], lines: int) -> None:
+    """Draw persons: measures over time, in the colour of the most likely class."""
+    chosen = np.sort(np.random.default_rng(SEED).choice(len(each), min(lines, len(each)), replace=False))
+    for one in (each[k] for k in chosen):
+        seen = ~np.isnan(one.y)
+        colour = COLOURS[one.modal % len(COLOURS)]
+        style = "-" if seen.sum() > 1 else "."
+        ax.plot(one.times[seen], one.y[seen], style, color=colour, alpha=0.16, linewidth=0.8, zorder=1)
+
+
+def _codes(df: pd.DataFrame, columns: list[str]) -> Array:
     """Answers as numbers, those of text by the order of their categories."""
-    columns = [
+    each = [
         df[i]
         if pd.api.types.is_numeric_dtype(df[i])
         else pd.Series(pd.Categorical(df[i]).codes, df.index).replace(-1, np.nan)
-        for i in r.items
+        for i in columns
     ]
-    return np.stack([np.asarray(c, dtype=float) for c in columns], axis=1)
+    return np.stack([np.asarray(c, dtype=float) for c in each], axis=1)
 
 
 def _modal(fit: Fit, model: Model, n: int) -> NDArray[np.int64]:
@@ -141,9 +172,11 @@ def _modal(fit: Fit, model: Model, n: int) -> NDArray[np.int64]:
     return p.argmax(axis=1).astype(np.int64)
 
 
-def _modal_clusters(fit: Fit, model: Model) -> dict[Any, int]:
-    """The most likely class of each person of the long form."""
-    if not model.classes:
+def _modal_of(fit: Fit, model: Model, dim: str) -> dict[Any, int]:
+    """The most likely class of each person of the long form, by its label."""
+    name = f"{model.classes[0].name}_posterior" if model.classes else ""
+    if name not in fit.classes:
         return {}
-    table = fit.classes[f"{model.classes[0].name}_posterior"]
-    return dict(zip(table["cluster"].values.tolist(), table.values.argmax(axis=1).tolist(), strict=True))
+    table = fit.classes[name]
+    modal = np.nan_to_num(table.values).argmax(axis=1)
+    return dict(zip(table[dim].values.tolist(), modal.tolist(), strict=True))

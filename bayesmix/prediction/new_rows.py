@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from bayesmix.checks import nearest
-from bayesmix.data import Patterns, plain
+from bayesmix.data import Patterns, columns_of_response, plain
 from bayesmix.data.design import columns_of
 from bayesmix.data.identity import identity
 from bayesmix.prediction.source import Source
@@ -43,9 +43,10 @@ def completed(model: Model, df: object, what: str) -> tuple[pd.DataFrame, list[s
         )
     if model.group is not None and model.group not in df.columns:
         raise ValueError(f"{what} have no group column '{model.group}': predictions depend on it; give it.")
-    gone = [k for k in (*model.items, *normal) if k is not None and k not in df.columns]
+    items = [i for r in model.responses for i in columns_of_response(model, r)]
+    gone = [k for k in (*items, *normal) if k is not None and k not in df.columns]
     single = (model.cluster, model.freq, model.group)
-    other = [k for k in df.columns if k not in (*model.items, *needed, *normal, *single, *model.survey.columns)]
+    other = [k for k in df.columns if k not in (*items, *needed, *normal, *single, *model.survey.columns)]
     for item in gone:
         if near := nearest(item, other):
             warnings.warn(
@@ -90,7 +91,7 @@ def words_on_clusters(source: Source, df: pd.DataFrame) -> Iterator[str]:
 
 def identity_of(source: Source, df: pd.DataFrame) -> str | None:
     """The fingerprint of rows as data; None where no row has an answer."""
-    if df[list(source.model.items)].isna().all(axis=None):
+    if df[[i for r in source.model.responses for i in columns_of_response(source.model, r)]].isna().all(axis=None):
         return None
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # they were said when the rows were encoded
@@ -99,7 +100,7 @@ def identity_of(source: Source, df: pd.DataFrame) -> str | None:
 
 def words_on_covariates(model: Model, df: pd.DataFrame, seen: np.ndarray) -> Iterator[str]:
     """Rows with missing covariates of something that no answer depends on: those are at means."""
-    for c in model.covariates:
+    for c in (c for c in model.covariates if not c.rows):
         columns = [k for k in columns_of(c) if k not in {e.column for e in model.normal_covariates}]
         gone = df[columns].isna().any(axis=1).to_numpy() & seen
         if gone.any():

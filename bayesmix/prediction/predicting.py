@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy import special
 
 from bayesmix.checks import one_of
-from bayesmix.data import Dataset
+from bayesmix.data import Dataset, persons_of
 from bayesmix.graph import LogLikelihood, expected_answers
 from bayesmix.prediction.new_rows import completed, words_on_clusters, words_on_covariates, words_on_overlap
 from bayesmix.prediction.predicted import Prediction
@@ -108,6 +108,11 @@ def predict(
     model = source.model
     if id is not None and id not in df.columns:
         raise ValueError(f"id came as {id!r}, which is no column of the new rows: name one, or leave it out.")
+    if model.repeated is not None and given is not None:
+        raise ValueError(
+            "given= came for rows that are measurements of persons: give all of their measurements as the new rows, "
+            "which are judged together."
+        )
     if given is None:
         for said in words_on_clusters(source, here):
             warnings.warn(said, stacklevel=2)
@@ -121,6 +126,8 @@ def predict(
         used = [k for k in here.columns if k in before.columns]
         every = pd.concat([before[used], here[used]], ignore_index=True)
     rows = source.rows(every, unanswered=True)
+    if model.repeated is not None:
+        here = every = persons_of(model, here).frame
     kept = _Kept(rows, here.index, len(every) - len(here))
     notes += _said(kept, here, source)
     most = draws or (-(-DRAWS // source.params.sizes["chain"]) if source.draws else None)

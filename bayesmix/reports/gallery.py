@@ -56,10 +56,10 @@ def pictures(result: Fit | xr.DataTree, df: pd.DataFrame | None = None) -> Itera
     if model.is_mixture:
         yield _picture("classes", "Sizes of the classes", f"The share of each class, with {intervals}.",
                        lambda: plots.classes(result)[0])  # fmt: skip
-    if model.name == "growth" and (df is not None or model.sums):
+    if model.has_trajectories and (df is not None or (model.sums and model.repeated is None)):
         with_persons = " over the lines of persons, in the colour of their most likely class" if df is not None else ""
         yield _picture("trajectories", "Trajectories", TRAJECTORIES.format(intervals, with_persons),
-                       lambda: plots.trajectories(result, df))  # fmt: skip
+                       lambda: _first_of(plots.trajectories(result, df)))  # fmt: skip
     outcomes = all(r.of_outcomes for r in model.responses)
     if not (model.sums or outcomes or is_simple_regression(model)):
         title, caption = OF_CLASSES if model.is_mixture else OF_ITEMS

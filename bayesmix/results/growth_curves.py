@@ -1,8 +1,8 @@
-"""Trajectories of the classes of a growth model: the expected measure over time, with intervals."""
+"""Trajectories of classes, and of groups: the expected measure over time, with intervals."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import numpy as np
@@ -21,20 +21,24 @@ from bayesmix.results.labels import entries
 from bayesmix.results.responses import covariate_means
 from bayesmix.results.uncertainty import Uncertainty
 from bayesmix.spec import (
+    GROUP,
     IDENTITY,
     LOG,
     LOGIT,
+    Constraints,
     Covariates,
     Model,
     Named,
     Response,
     Scale,
+    Term,
     gauss_hermite,
     lower,
     parse_formula,
     tails,
     takes_level,
 )
+from bayesmix.spec.parameters import Parameter
 from bayesmix.typing import Array
 
 POINTS = 41
@@ -65,13 +69,14 @@ def trajectories(
     Parameters
     ----------
     result : Fit or xarray.DataTree
-        Of `bm.models.growth`. Intervals of a fit are by the delta method, on the logit scale of probabilities and the
-        log scale of counts; those of a posterior are equal-tailed.
+        Of `bm.models.growth`; or of a regression of persons, in rows of measurements, where `time` is given and the
+        classes are those of persons. Intervals of a fit are by the delta method, on the logit scale of probabilities
+        and the log scale of counts; those of a posterior are equal-tailed.
     df : pandas.DataFrame, optional
         The data: covariates are at their means then, else at zero. The long form needs them.
     time : str, optional
-        In the long form, the column of time; the first column of the formula if left out. Write powers of it as
-        ``I(time**2)``, so that they move with it.
+        In the long form, the column of time; that of the model if left out. Write powers of it as ``I(time**2)``, so
+        that they move with it.
     points : int
         Times between the first and the last, beside the occasions. Where times are free, or occasions have covariates
         of their own, there are the occasions alone.
@@ -81,13 +86,15 @@ def trajectories(
     Returns
     -------
     pandas.DataFrame
-        A row a class and time: `expected`, `se` (posterior SD), `lower`, `upper`, and `occasion`, the column that was
-        measured at this time, or nothing. NaN for the errors of what depends on a parameter at its boundary.
+        A row a class and time, of each observed group where something differs between these: `expected`, `se`
+        (posterior SD), `lower`, `upper`, and `occasion`, the column that was measured at this time, or nothing.
+        Covariates are at the same values in all groups. NaN for the errors of what depends on a parameter at its
+        boundary.
 
     Raises
     ------
     ValueError
-        The model has no growth; the long form without data.
+        The model has no repeated measure; the long form without data.
 
     Examples
     --------
@@ -97,14 +104,18 @@ def trajectories(
     """
     estimates = Estimates.of(result)
     model = estimates.model
-    if model.name != "growth":
-        raise ValueError(f"The model came as '{model.name}': trajectories are those of bm.models.growth.")
+    if not (model.has_trajectories or (time is not None and model.is_regression_of_clusters)):
+        raise ValueError(
+            f"The model came as '{model.name}', whose outcomes are not repeated over time: trajectories are those of "
+            "bm.models.growth, and of regressions of persons by cluster= without classes of rows, with time=."
+        )
     if points < 2:
         raise ValueError(f"points came as {points!r}: give a whole number of at least 2.")
     r, points_of = model.responses[0], _Points.of(result, estimates)
-    line = (
-        _wide_line(result, df, r, points_of, points) if model.sums else _long_line(result, df, time, points_of, points)
-    )
+    if model.sums and model.repeated is None:
+        line = _wide_line(result, df, r, points_of, points)
+    else:
+        line = _long_line(result, df, time or model.time, points_of, points)
     expected = _expected(line.eta, r, points_of, estimates)
     return _table(expected, points_of, line, _scale(r))
 
@@ -186,13 +197,10 @@ def _long_line(result: Fit | xr.DataTree, df: pd.DataFrame | None, time: str | N
         raise ValueError("The trajectories of the long form came without data: give df=, which has the times.")
     estimates, df = Estimates.of(result), as_frame(df)
     model = estimates.model
-    first = [c for k in model.covariates if k.level == "individual" for c in parse_formula(k.formula)]
-    if not first:
-        raise ValueError("The formula has no covariate that could be time: there is no trajectory.")
-    time = time or first[0]
-    if time not in df or not pd.api.types.is_numeric_dtype(df[time]):
+    used = [c for k in model.covariates if k.level == "individual" and not k.cells for c in parse_formula(k.formula)]
+    if time is None or time not in df or not pd.api.types.is_numeric_dtype(df[time]):
         raise ValueError(
-            f"time came as {time!r}: give a numeric column of the data, one of {', '.join(dict.fromkeys(first))}."
+            f"time came as {time!r}: give a numeric column of the data, one of {', '.join(dict.fromkeys(used))}."
         )
     times = np.linspace(float(df[time].min()), float(df[time].max()), points)
     columns = _columns_at(model, df, time, times, result)
@@ -203,15 +211,22 @@ def _long_line(result: Fit | xr.DataTree, df: pd.DataFrame | None, time: str | N
 
 def _columns_at(model: Model, df: pd.DataFrame, time: str, times: Array, result: Fit | xr.DataTree) -> Values:
     """Design columns at the times, other covariates at their means or most frequent levels."""
+    first = _of_one_spread(model.responses[0])
+    if model.repeated is not None:
+        first = _of_rows(first, model.repeated.outcome)
+    model = replace(model, responses=(first,), constraints=Constraints(), repeated=None)
     used = dict.fromkeys(c for k in model.covariates for c in _columns_of(k))
     rows = {c: df[c].mean() if pd.api.types.is_numeric_dtype(df[c]) else df[c].mode().iloc[0] for c in used}
     grid = pd.DataFrame({**{c: [x] * len(times) for c, x in rows.items()}, time: times})
     for c in (c for c in used if isinstance(df[c].dtype, pd.CategoricalDtype)):
         grid[c] = pd.Categorical(grid[c], dtype=cast(pd.CategoricalDtype, df[c].dtype))
     grid[list(model.items)] = np.nan
-    grid[model.cluster] = df[model.cluster].iloc[0]
+    if model.cluster:
+        grid[model.cluster] = df[model.cluster].iloc[0]
     if model.freq:
         grid[model.freq] = 1
+    if model.group:
+        grid[model.group] = df[model.group].iloc[0]
     coding = (
         coding_of(model, result.params, df) if isinstance(result, Fit) else Problem.of(Dataset.encode(model, df)).coding
     )
@@ -225,6 +240,32 @@ def _columns_at(model: Model, df: pd.DataFrame, time: str, times: Array, result:
     return out
 
 
+def _of_rows(r: Response, outcome: str) -> Response:
+    """The response of repeated measures of one column, whose covariates are those of a time."""
+    spread = [replace(t, parameter=_without(t.parameter, r.item_dim)) for t in r.auxiliary]
+    eta = tuple(map(_of_one_row, r.predictor))
+    return replace(r, items=(outcome,), labels=(), predictor=eta, auxiliary=tuple(spread))
+
+
+def _of_one_row(t: Term) -> Term:
+    return t if t.covariates is None else replace(t, covariates=replace(t.covariates, rows=False))
+
+
+def _without(p: Parameter, dim: str) -> Parameter:
+    return replace(p, dims=tuple(d for d in p.dims if d != dim))
+
+
+def _of_one_spread(r: Response) -> Response:
+    """The response without what its residual variances differ by: a time between the occasions has none of these."""
+
+    def common(t: Term) -> Term:
+        if (c := t.covariates) is None or not c.cells:
+            return t
+        return replace(t, parameter=_without(t.parameter, c.name), covariates=None)
+
+    return replace(r, auxiliary=tuple(map(common, r.auxiliary)))
+
+
 def _columns_of(c: Covariates) -> list[str]:
     return [*parse_formula(c.formula), *(parse_formula(c.times) if c.times else [])]
 
@@ -233,14 +274,17 @@ def _columns_of(c: Covariates) -> list[str]:
 
 
 def _expected(eta: xr.DataArray, r: Response, of: _Points, estimates: Estimates) -> xr.DataArray:
-    """The expected measure over (draw, class, time)."""
-    classes = [c.name for c in estimates.model.classes if c.name in eta.dims]
+    """The expected measure over (draw, group, class, time), without groups where nothing differs between them."""
+    further = {str(d) for t in r.auxiliary if not r.family.gaussian for d in of.values[t.parameter.name].dims}
+    for d in (c for c in (GROUP, *(c.name for c in estimates.model.classes)) if c in further - {*eta.dims}):
+        eta = eta.expand_dims({d: next(x[d] for x in of.values.values() if d in x.dims)})
+    classes = [c for c in (GROUP, *(c.name for c in estimates.model.classes)) if c in eta.dims]
     if NORMAL not in eta.dims:
         eta = eta.expand_dims({NORMAL: 1})
     eta = eta.expand_dims("draw") if "draw" not in eta.dims else eta
     eta = eta.transpose("draw", *classes, "time", NORMAL)
-    if not classes:
-        eta, classes = eta.expand_dims({"class": [1]}, 1), ["class"]
+    if not {*classes} - {GROUP}:
+        eta = eta.expand_dims({"class": [1]}, 1 + len(classes))
     at = eta.isel({NORMAL: 0})
     if r.family.gaussian:
         return at
@@ -258,7 +302,8 @@ def _mean(eta: xr.DataArray, r: Response, of: _Points, estimates: Estimates) -> 
     further = {}
     for name, t in zip(r.family.auxiliary, r.auxiliary, strict=True):
         x = of.values[t.parameter.name]
-        x = x.mean(r.item_dim) if r.item_dim in x.dims else x  # a mean that depends on it is one of all occasions
+        own = [r.item_dim, *([t.covariates.name] if t.covariates is not None and t.covariates.cells else [])]
+        x = x.mean([d for d in own if d in x.dims])  # a mean that depends on it is one of all occasions
         x = x.expand_dims("draw") if "draw" not in x.dims else x
         further[name] = px.as_xtensor(x.values, dims=[str(d) for d in x.dims])
     answers = estimates.categories.get(str(r.items[0]), [])
@@ -299,8 +344,8 @@ def _scale(r: Response) -> Scale:
 
 
 def _table(expected: xr.DataArray, of: _Points, line: _Line, scale: Scale) -> pd.DataFrame:
-    """Expected values with errors and intervals, a row a class and time."""
-    x, name = expected.values, str(expected.dims[1])
+    """Expected values with errors and intervals, a row a (group,) class and time."""
+    x, names = expected.values, [str(d) for d in expected.dims[1:-1]]
     if of.known is None and x.shape[0] > 1:
         value, se = x.mean(axis=0), x.std(axis=0)
         ends = np.quantile(x, tails(), axis=0)
@@ -308,13 +353,19 @@ def _table(expected: xr.DataArray, of: _Points, line: _Line, scale: Scale) -> pd
         value = x[0]
         se = _delta(x, of) if of.known is not None else np.full(value.shape, np.nan)
         ends = scale.interval(value, se)
-    classes = [int(k) for k in expected[name].values] if name in expected.coords else range(1, x.shape[1] + 1)
-    index = pd.MultiIndex.from_product([list(classes), line.times], names=["class", "time"])
+    over = [_labels(expected, name, size) for name, size in zip(names, x.shape[1:-1], strict=True)]
+    words = [*(GROUP if name == GROUP else "class" for name in names), "time"]
+    index = pd.MultiIndex.from_product([*over, line.times], names=words)
     columns = {"expected": value, "se": se, "lower": ends[0], "upper": ends[1]}
     table = pd.DataFrame({k: np.ravel(v) for k, v in columns.items()}, index=index)
-    table = table.assign(occasion=line.occasions * x.shape[1])
+    table = table.assign(occasion=line.occasions * (len(index) // len(line.times)))
     table.attrs["time"] = line.time
     return table
+
+
+def _labels(x: xr.DataArray, name: str, size: int) -> list[Any]:
+    """Labels of groups, numbers of classes."""
+    return x[name].values.tolist() if name in x.coords else list(range(1, size + 1))
 
 
 def _delta(x: Array, of: _Points) -> Array:
@@ -322,7 +373,7 @@ def _delta(x: Array, of: _Points) -> Array:
     assert of.known is not None
     assert of.covariance is not None
     n = len(of.steps)
-    slopes = (x[1 : n + 1] - x[n + 1 :]) / (2 * of.steps[:, None, None])
+    slopes = (x[1 : n + 1] - x[n + 1 :]) / (2 * of.steps.reshape(-1, *[1] * (x.ndim - 1)))
     flat = slopes.reshape(n, -1)
     variance = np.einsum("ik,ij,jk->k", flat, np.nan_to_num(of.covariance), flat)
     stuck = np.array([bool(of.known.at_boundary(column[:, None])) for column in flat.T])

@@ -60,5 +60,6 @@ def covariate_means(result: Fit | xr.DataTree, df: pd.DataFrame) -> dict[str, xr
         x = data.user_columns[c.key].values
         rows = data.rows
         weight = rows.shares[rows.seen] if c.level == "individual" else rows.cluster_weights
-        out[c.key] = xr.DataArray(np.average(x, axis=0, weights=weight), dims=c.name)
+        dims = (*([model.responses[0].item_dim] if c.rows else []), c.name)
+        out[c.key] = xr.DataArray(np.average(x, axis=0, weights=weight), dims=dims)
     return out

@@ -41,6 +41,7 @@ from .model import Effect as Effect
 from .model import LatentClass as LatentClass
 from .model import Model as Model
 from .model import Predictor as Predictor
+from .model import Repeated as Repeated
 from .model import Response as Response
 from .model import Solution as Solution
 from .model import Term as Term
@@ -145,6 +146,7 @@ __all__ = [
     "Prior",
     "Quantity",
     "Real",
+    "Repeated",
     "Response",
     "Said",
     "Scale",

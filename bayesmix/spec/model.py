@@ -58,6 +58,11 @@ class Covariates:
     occasion : str
         Of several matrices with the same columns, those of several occasions, the one that it is: they share the dim
         `name`, and a parameter over it.
+    cells : bool
+        Whether the formula is one column, of which there is an indicator for each of its few values: a parameter over
+        them has a value of its own at each.
+    rows : bool
+        Of repeated measures of persons, in rows of their own, whether it is of these: a matrix an item.
 
     Examples
     --------
@@ -73,6 +78,8 @@ class Covariates:
     single: bool = field(default=False, metadata=DATA)
     offset: bool = field(default=False, metadata=DATA)
     occasion: str = field(default="", metadata=LATER)
+    cells: bool = field(default=False, metadata=LATER)
+    rows: bool = field(default=False, metadata=LATER)
 
     @property
     def key(self) -> str:
@@ -82,6 +89,8 @@ class Covariates:
     @property
     def columns(self) -> tuple[str, ...]:
         """Columns of the data that it is made of."""
+        if self.cells:
+            return (self.formula,)
         each = (self.formula, *((self.times,) if self.times else ()))
         return tuple(dict.fromkeys(column for text in each for column in parse_formula(text)))
 
@@ -156,6 +165,8 @@ class Response:
         Items, by their names in results, whose residuals have a covariance: of a jointly normal response.
     pair_dim : str
         The dim of the pairs.
+    level : {"individual", "cluster"}
+        Whose answers they are: each row has its own, or all rows of a cluster have one, which counts once.
 
     Examples
     --------
@@ -174,6 +185,7 @@ class Response:
     labels: tuple[str, ...] = field(default=(), metadata=DATA)
     pairs: tuple[tuple[str, str], ...] = field(default=(), metadata=DATA)
     pair_dim: str = "item_pair"
+    level: Level = field(default="individual", metadata=LATER)
 
     @property
     def pair_labels(self) -> list[str]:
@@ -299,6 +311,25 @@ class Effect:
 
 
 @dataclass(frozen=True)
+class Repeated:
+    """Repeated measures in rows of their own.
+
+    Attributes
+    ----------
+    person, outcome : str
+        Columns of the person that was measured, and of the measure.
+
+    Examples
+    --------
+    >>> bm.models.growth("y ~ x", 2, id="person", cluster="school").repeated.person
+    'person'
+    """
+
+    person: str
+    outcome: str
+
+
+@dataclass(frozen=True)
 class Model:
     """A declared model.
 
@@ -325,6 +356,11 @@ class Model:
         is not known.
     anchored : tuple of (str, tuple of int)
         Class variables with the classes that some unit is known to be in, as the data say: their labels are fixed.
+    time : str, optional
+        Of repeated measures in rows of their own, the column of time.
+    repeated : Repeated, optional
+        Of whom rows are measurements, where persons are the individuals: their measurements stand in slots, the items
+        of the first response, which the data number.
 
     Examples
     --------
@@ -343,6 +379,8 @@ class Model:
     group: str | None = field(default=None, metadata=DATA)
     known: tuple[tuple[str, str], ...] = field(default=(), metadata=DATA)
     anchored: tuple[tuple[str, tuple[int, ...]], ...] = field(default=(), metadata=DATA)
+    time: str | None = field(default=None, metadata=DATA)
+    repeated: Repeated | None = field(default=None, metadata=DATA)
 
     def __post_init__(self) -> None:
         _check(self)
@@ -433,10 +471,23 @@ class Model:
 
     @property
     def is_regression(self) -> bool:
-        """Whether the parameters of the responses are coefficients, of outcomes: none belongs to an item."""
-        return all(r.of_outcomes for r in self.responses) or not any(
-            {r.item_dim, r.pair_dim} & {*t.parameter.dims} for r in self.responses for t in r.terms
+        """Whether the parameters of the responses are coefficients: of outcomes, and none belongs to an item of rows."""
+        of_rows = [r for r in self.responses if r.level == "individual"]
+        return all(r.of_outcomes for r in of_rows) or not any(
+            {r.item_dim, r.pair_dim} & {*t.parameter.dims} for r in of_rows for t in r.terms
         )
+
+    @property
+    def has_trajectories(self) -> bool:
+        """Whether a measure is repeated over time: it loads on growth factors, or `time` has its times."""
+        grown = {e.name for e in self.sums}
+        return self.time is not None or any({*t.effects} & grown for t in self.responses[0].predictor)
+
+    @property
+    def is_regression_of_clusters(self) -> bool:
+        """Whether rows are repeated measures of clusters, as far as the model says: these alone have classes."""
+        rows = any(c.level == "individual" for c in self.covariates)
+        return self.is_regression and self.two_level and rows and not self.classes_at("individual")
 
     def class_dims(self, dims: Iterable[Hashable]) -> tuple[str, ...]:
         """Those of `dims` that run over groups and latent classes: no items, categories, covariates or effects."""
@@ -698,6 +749,8 @@ def _check(model: Model) -> None:
             raise ValueError(f"Duplicate names among the {what}: {', '.join(twice)}. Name each one once.")
     for r in model.responses:
         check_family(r.family)
+        if r.level == "cluster":
+            _check_of_clusters(model, r)
     by_name: dict[str, Parameter] = {}
     for t in terms(model):
         if by_name.setdefault(t.parameter.name, t.parameter) != t.parameter:
@@ -717,7 +770,30 @@ def _check(model: Model) -> None:
     check_names(model.constraints, by_name)
 
 
+def _check_of_clusters(model: Model, r: Response) -> None:
+    """Refuse answers of clusters where there are none, that depend on rows, or that rows would count several times."""
+    below = {c.name for c in model.classes if c.level != "cluster"}
+    if not model.cluster:
+        raise ValueError(
+            f"{', '.join(r.items)} came as answers of clusters, but the model has no cluster column: give cluster=."
+        )
+    if any(t.effects or t.covariates or below & {*t.dims} for t in r.terms):
+        raise ValueError(
+            f"{', '.join(r.items)} came as answers of clusters, but depend on something else than classes of clusters."
+        )
+    if model.freq:
+        raise ValueError(
+            f"{', '.join(r.items)} came as answers of clusters beside freq='{model.freq}', by which rows stand for "
+            "several and a cluster's answer would count as often: give each row, and leave freq= out."
+        )
+
+
 def _check_survey(model: Model, held: Survey) -> None:
+    if held.weights and (once := [i for r in model.responses if r.level == "cluster" for i in r.items]):
+        raise ValueError(
+            f"weights= came for a model with answers of clusters ({', '.join(once)}), which stand in one row each and "
+            "would have its weight: give cluster_weights= alone."
+        )
     if held.scaling in ("cluster", "effective") and not model.varies_between:
         raise ValueError(
             f"scaling came as '{held.scaling}', but the model has nothing latent in clusters, within which weights "

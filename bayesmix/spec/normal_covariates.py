@@ -130,6 +130,8 @@ def _check(model: Model, names: Sequence[str]) -> None:
     for c in model.covariates:
         for x in (x for x in names if x in c.columns):
             _check_use(c, x)
+        if c.cells or c.rows:
+            continue
         several = [t for t in parse_terms(c.formula) if len({*names} & {*parse_formula(t)} if t != "1" else ()) > 1]
         if several:
             raise ValueError(
@@ -151,6 +153,11 @@ def _check_use(c: Covariates, x: str) -> None:
             f"normal came with '{x}', a covariate of clusters in '{c.formula}' (it explains the slope of '{c.times}'): "
             f"only covariates of individuals may be variables of the model; {IMPUTE}."
         )
+    if c.rows or c.cells:
+        raise ValueError(
+            f"normal came with '{x}', which differs between the measurements of a person: only covariates of persons "
+            f"may be variables of the model; {IMPUTE}."
+        )
     if c.offset:
         raise ValueError(f"normal came with '{x}', an offset: it has to be known in every row.")
     used = set().union(*(roles(text).get(x, set()) for text in (c.formula, *((c.times,) if c.times else ()))))
@@ -169,7 +176,7 @@ def _check_use(c: Covariates, x: str) -> None:
 def _complete_terms(model: Model, names: Sequence[str]) -> str | None:
     """The terms of all formulas without the columns `names`; None where there are none."""
     out: dict[frozenset[str], str] = {}
-    for c in (c for c in model.covariates if not c.offset):
+    for c in (c for c in model.covariates if not (c.offset or c.cells or c.rows)):
         for text in (c.formula, *((c.times,) if c.times else ())):
             for t in parse_terms(text):
                 if t != "1" and not {*names} & {*parse_formula(t)}:

@@ -16,6 +16,7 @@ import numpy as np
 
 import bayesmix.spec.model as declaration
 from bayesmix.spec import families, parameters, sampling_design
+from bayesmix.spec.formulas import parse_formula
 from bayesmix.spec.model import Model
 
 MODULES: tuple[ModuleType, ...] = (declaration, parameters, families, sampling_design)
@@ -107,6 +108,8 @@ def _restored(cls: type, values: dict[str, Any]) -> Any:
 
     The constructor is not called: that of a prior takes other arguments than its fields.
     """
+    if cls is Model and "time" not in values:
+        values = values | {"time": _time_of(values)}
     # a field that came later has its default in what was kept before
     values = {f.name: f.default for f in fields(cls) if f.name not in values and f.default is not MISSING} | values
     if {f.name for f in fields(cls)} != {*values}:
@@ -120,6 +123,14 @@ def _restored(cls: type, values: dict[str, Any]) -> Any:
     if check := getattr(out, "__post_init__", None):
         check()
     return out
+
+
+def _time_of(values: dict[str, Any]) -> str | None:
+    """Find the time of growth in the long form, of a model that was kept before it had a field of its own."""
+    if values["name"] != "growth" or any(not e.residual for e in values["effects"]):
+        return None
+    own = (t.covariates for t in values["responses"][0].predictor if t.covariates)
+    return next((column for c in own if c.level == "individual" for column in parse_formula(c.formula)), None)
 
 
 def _dtype(value: np.generic | np.ndarray) -> str:

@@ -12,7 +12,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from bayesmix.data import Units, as_frame
-from bayesmix.results import Fit
+from bayesmix.results import Estimates, Fit
 from bayesmix.three_steps import by_assignment, by_measurement
 from bayesmix.three_steps.declared import Outcome
 from bayesmix.three_steps.inputs import (
@@ -113,6 +113,7 @@ class Plan:
                 "alone; take sizes='free'."
             )
         chains = result["posterior"].sizes["chain"] if isinstance(result, xr.DataTree) and "posterior" in result else 1
+        _check_rows(results)
         steps = tuple(StepOne.of(r, df, variable, -(-draws // chains)) for r in results)
         first = steps[0]
         if several and any(s.of_clusters for s in steps):
@@ -235,6 +236,17 @@ class Plan:
         """Units that each row of the last step stands for."""
         first = self.steps[0]
         return first.freq[self.kept] if len(self.steps) == 1 else first.data.rows.shares[self.rows[self.kept]]
+
+
+def _check_rows(results: Sequence[Any]) -> None:
+    """Refuse classes of persons whose rows are measurements: what they are related to stands in rows of persons."""
+    for r in results:
+        held = Estimates.of(r).model.repeated if isinstance(r, (Fit, xr.DataTree)) else None
+        if held is not None:
+            raise ValueError(
+                f"Rows of step one are measurements, those of a '{held.person}' a person in a cluster, whose classes "
+                "cannot be related to columns of rows: make rows of persons by bm.wide, and fit growth to these."
+            )
 
 
 def _check_design(steps: Sequence[StepOne], cluster: str | None) -> None:

@@ -244,10 +244,6 @@ def test_groups_of_clusters_and_within_clusters():
         (lambda: lca(group="g", measurement_by_group=True), "measurement_by_group came as True: give 'equal'"),
         (lambda: lca(group="g", measurement_by_group=["q"]), "'q', which is not among the items: a, b, c, d"),
         (lambda: bm.prepare(lca(group="h"), DF), "no column 'h'"),
-        (
-            lambda: lca(group="g", measurement_by_group="free", family=bm.normal(), covariance="equal"),
-            "Items with residual covariances came with group=",
-        ),
         (lambda: bm.prepare(lca(group="a"), DF), "'a' came both as an item and as the group column"),
         (lambda: bm.prepare(lca(group="g"), DF.assign(g=DF["g"].where(DF.index > 2))), "has 3 missing values"),
         (lambda: bm.models.regression_mixture("y ~ x", 2, coefficients_by_group="x"), "came without groups"),

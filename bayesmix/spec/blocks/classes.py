@@ -92,8 +92,17 @@ def class_on_factors(names: Sequence[str], variable: str = "C") -> Term:
     return Term(loading, effects=tuple(names), effect_dim="factor" if several else "effect")
 
 
-def cluster_class(classes: int, covariates: str | None) -> tuple[LatentClass, ...]:
+def cluster_class(
+    classes: int, covariates: str | None, by: Sequence[str] = (), slopes_by: Sequence[str] = ()
+) -> tuple[LatentClass, ...]:
     """The classes D of clusters, predicted by covariates of clusters: (17), (26); none where there are 0.
+
+    Parameters
+    ----------
+    classes : int
+    covariates : str, optional
+    by, slopes_by : sequence of str
+        What the logits, and the slopes of their covariates, depend on: observed groups.
 
     Raises
     ------
@@ -103,4 +112,5 @@ def cluster_class(classes: int, covariates: str | None) -> tuple[LatentClass, ..
     if classes == 0 and not isinstance(classes, bool):
         return ()
     classes = whole("cluster_classes", classes, 2, ", or 0 for no classes of clusters")
-    return (LatentClass("D", classes, "cluster", class_logits("D", "cluster_class", cluster=covariates)),)
+    logits = class_logits("D", "cluster_class", by, slopes_by=slopes_by, cluster=covariates)
+    return (LatentClass("D", classes, "cluster", logits),)

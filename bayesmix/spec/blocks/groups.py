@@ -11,8 +11,9 @@ from bayesmix.spec.model import GROUP, Effect, LatentClass, Model, Response, Ter
 from bayesmix.spec.parameters import Alike, Parameter, at
 
 Part = str
-"""What items have: intercepts, thresholds and category logits; loadings; residual SDs, dispersions and the like."""
-PARTS = ("intercepts", "loadings", "residuals")
+"""What items have: intercepts, thresholds and category logits; loadings; residual SDs, dispersions and the like;
+residual covariances."""
+PARTS = ("intercepts", "loadings", "residuals", "covariances")
 Free = Mapping[Part, frozenset[str]]
 """The items that differ by group, by part."""
 Measurement = str | Sequence[str]
@@ -29,7 +30,7 @@ class ByGroup:
     ----------
     measurement : str, sequence of str or mapping
         Of the items: ``"equal"``; ``"free"``; parts, such as ``"intercepts + residuals"``; names of items that are
-        free in all parts; or the names by part.
+        free in all parts; or the names by part. A residual covariance is free where both of its items are.
     sizes, slopes, transitions, factors : bool
         Class logits; slopes of covariates of classes; transitions; means and SDs of factors, as far as the
         measurement identifies them.
@@ -84,7 +85,6 @@ def over_groups(declared: Model, group: str | None, by: ByGroup) -> Model:
         return tuple(map(here, some))
 
     effects = _factors(declared, free) if by.factors else declared.effects
-    _check_covariances(declared, set(new), effects)
     return replace(
         declared,
         group=group,
@@ -94,17 +94,6 @@ def over_groups(declared: Model, group: str | None, by: ByGroup) -> Model:
             replace(r, predictor=all_of(r.predictor), auxiliary=all_of(r.auxiliary)) for r in declared.responses
         ),
     )
-
-
-def _check_covariances(declared: Model, by_group: set[str], effects: tuple[Effect, ...]) -> None:
-    """Refuse residual covariances of items that differ by group, by themselves or by their factors."""
-    moved = {e.name for e, before in zip(effects, declared.effects, strict=True) if e != before}
-    for r in (r for r in declared.responses if r.family.joint):
-        if any(t.parameter.name in by_group or moved & {*t.effects} for t in r.terms):
-            raise ValueError(
-                "Items with residual covariances came with group=: these items are the same in all groups. Leave "
-                "covariance= out, or give measurement_by_group='equal' (and factors_by_group=False)."
-            )
 
 
 def names_of_items(model: Model) -> list[str]:
@@ -155,7 +144,7 @@ def part_of(r: Response, t: Term) -> Part | None:
         return None
     if t in r.auxiliary:
         name = r.family.auxiliary[r.auxiliary.index(t)]
-        return "intercepts" if name == "threshold" else "residuals"
+        return {"threshold": "intercepts", "covariance": "covariances"}.get(name, "residuals")
     return "loadings" if t.effects else "intercepts"
 
 
@@ -166,8 +155,11 @@ def _of_items(model: Model, free: Free) -> list[Parameter]:
         items = r.labels or r.items
         for t in r.terms:
             part = part_of(r, t)
-            own = [i for i in items if i in free[part]] if part else []
-            if own and (r.item_dim in t.parameter.dims or len(own) == len(items)):
+            own = [i for i in items if part and i in free.get(part, ())]
+            if part == "covariances":
+                apart = [k for k, pair in enumerate(r.pairs) if not {*pair} <= {*own}]
+                out += [_grouped(t.parameter, r.pair_dim, apart)] if len(apart) < len(r.pairs) else []
+            elif own and (r.item_dim in t.parameter.dims or len(own) == len(items)):
                 out.append(_grouped(t.parameter, r.item_dim, [k for k, i in enumerate(items) if i not in own]))
     return out
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from numbers import Real
 from typing import Any
@@ -14,12 +14,15 @@ from bayesmix.spec.blocks.effects import random_coefficients, regression_on
 from bayesmix.spec.blocks.measurement import item_responses
 from bayesmix.spec.blocks.priors import ITEM_LOADING
 from bayesmix.spec.families import FAMILIES, Family, check_family, normal
-from bayesmix.spec.model import Covariates, Effect, Level, Response, Term
+from bayesmix.spec.model import GROUP, Covariates, Effect, Level, Model, Response, Term
 from bayesmix.spec.parameters import Parameter, Prior, at
 
 FACTORS = ("I", "S", "Q", "CU")
 """Growth factors: intercept, slope, quadratic and cubic, as Mplus abbreviates them."""
 BY_CLASS = ("means", "slopes", "variances", "covariances")
+BY_GROUP = ("means", "slopes", "variances", "covariances", "residuals", "thresholds", "time_effects", "distal")
+"""What may differ between observed groups: of growth factors, then of the measure, of covariates of occasions, distal
+outcomes."""
 VARIANCES = ("equal", "occasion", "class", "class and occasion")
 COVARIANCES = ("unrestricted", "independent")
 ONE = Parameter("random", fixed=(at(1.0),))
@@ -142,6 +145,55 @@ def growth_parts(by_class: str, classes: int, random: Sequence[str]) -> set[str]
     return out if classes > 1 else set()
 
 
+def growth_by_group(by_group: str, group: str | None, **there: object) -> frozenset[str]:
+    """What differs between observed groups, as in ``"means + residuals"``; all that there is if it is "free".
+
+    Parameters
+    ----------
+    by_group : str
+    group : str, optional
+        The column of groups.
+    **there
+        By the parts of BY_GROUP, whether the model has any.
+
+    Raises
+    ------
+    ValueError
+        Another word, a part that there is nothing of, parts without groups.
+    """
+    words = [w.strip() for w in str(by_group).split("+")]
+    if words != ["equal"] and group is None:
+        raise ValueError(f"by_group={by_group!r} came without groups: give group='the column of groups'.")
+    if words == ["equal"]:
+        return frozenset()
+    if words == ["free"]:
+        return frozenset(p for p in BY_GROUP if there.get(p))
+    if unknown := [w for w in words if w not in BY_GROUP]:
+        raise ValueError(
+            f"by_group came with '{unknown[0]}': give 'equal', 'free', or some of {', '.join(BY_GROUP)} joined by +."
+        )
+    if none := [w for w in words if not there.get(w)]:
+        own = ", ".join(p for p in BY_GROUP if there.get(p))
+        raise ValueError(f"by_group came with '{none[0]}', of which the model has none: it has {own}.")
+    return frozenset(words)
+
+
+def check_groups_differ(model: Model) -> None:
+    """Refuse groups between which nothing differs.
+
+    Raises
+    ------
+    ValueError
+        The column.
+    """
+    alone = {t.parameter.name for c in model.classes if c.size == 1 for t in c.terms}
+    if model.group is not None and not any(GROUP in p.dims for p in model.parameters if p.name not in alone):
+        raise ValueError(
+            f"group='{model.group}' came, but nothing differs between groups: name it under by_group=, such as 'means' "
+            "or 'free', or leave group= out."
+        )
+
+
 def random_growth(random: str | None, names: Sequence[str], option: str = "random") -> tuple[str, ...]:
     """The growth factors that vary, in their order: all of them if left out, none at ``"0"``.
 
@@ -188,7 +240,7 @@ def growth_residuals(
     prior : Prior
         Of the SDs.
     variances, covariances : sequence of str
-        Class variables that the SDs and the correlations depend on.
+        Class variables, and groups, that the SDs and the correlations depend on.
     """
     if covariance == "independent" or {*variances} == {*covariances}:
         made = random_coefficients(names, covariance, variances, prior)
@@ -220,7 +272,7 @@ def growth_factors(
     covariates : str, optional
         Formula of covariates of individuals that predict them.
     means, slopes : sequence of str
-        Class variables that mu and Gamma depend on.
+        Class variables, and groups, that mu and Gamma depend on.
     """
     out = []
     for name in names:
@@ -255,7 +307,14 @@ def growth_family(family: Family | None) -> Family:
     return family
 
 
-def repeated_measures(items: Sequence[str], family: Family, loadings: Term, variance: str, classes: int) -> Response:
+def repeated_measures(
+    items: Sequence[str],
+    family: Family,
+    loadings: Term,
+    variance: str,
+    classes: int,
+    by_group: Collection[str] = (),
+) -> Response:
     """The occasions of one measure: the growth factors on their loadings, and what the family has besides.
 
     An ordinal measure has the same thresholds at every occasion, the first of them zero: the intercept has a mean in
@@ -266,12 +325,29 @@ def repeated_measures(items: Sequence[str], family: Family, loadings: Term, vari
     ValueError
         An unknown variance, or one for what has none.
     """
-    one_of("The variance", variance, VARIANCES)
+    check_has_variance(family, variance)
     spread = [*(["C"] if "class" in variance and classes > 1 else []), *(["item"] if "occasion" in variance else [])]
-    auxiliary = family.outcome_auxiliary((), tuple(spread))
-    if variance != "equal" and not any(p.domain.bounds == (0.0, None) for p in auxiliary):
-        raise ValueError(f"variance={variance!r} came for the family {family}, which has none: leave it out.")
+    thresholds, residuals = ((GROUP,) * (part in by_group) for part in ("thresholds", "residuals"))
+    auxiliary = family.outcome_auxiliary(thresholds, (*residuals, *spread))
     return with_thresholds_from_zero(Response("growth", tuple(items), family, (loadings,), tuple(map(Term, auxiliary))))
+
+
+def has_variance(family: Family) -> bool:
+    """Whether a family has residual variances or dispersions."""
+    return any(p.domain.bounds == (0.0, None) for p in family.outcome_auxiliary((), ()))
+
+
+def check_has_variance(family: Family, variance: str) -> None:
+    """Refuse what residual variances differ by, of a family without any.
+
+    Raises
+    ------
+    ValueError
+        An unknown setting; one for such a family.
+    """
+    one_of("The variance", variance, VARIANCES)
+    if variance != "equal" and not has_variance(family):
+        raise ValueError(f"variance={variance!r} came for the family {family}, which has none: leave it out.")
 
 
 def with_thresholds_from_zero(r: Response) -> Response:
@@ -302,7 +378,9 @@ def check_growth_variances(occasions: int, random: int, covariance: str, varianc
         )
 
 
-def with_time_covariates(r: Response, given: Any, effects: str) -> tuple[Response, list[list[str]]]:
+def with_time_covariates(
+    r: Response, given: Any, effects: str, by_group: Collection[str] = ()
+) -> tuple[Response, list[list[str]]]:
     """The response with covariates of its occasions, and the slopes that are to be equal over them.
 
     Parameters
@@ -325,13 +403,19 @@ def with_time_covariates(r: Response, given: Any, effects: str) -> tuple[Respons
     formulas = {k: f for k, f in formulas.items() if f is not None}
     if unknown := [k for k in formulas if k not in r.items]:
         raise ValueError(f"time_covariates came for '{unknown[0]}', which is not among: {', '.join(r.items)}.")
+    groups = (GROUP,) * ("time_effects" in by_group)
+    if groups and effects == "equal":
+        raise ValueError(
+            "by_group came with 'time_effects' beside time_effects='equal', which is of the slopes of all groups: "
+            "leave one of them out."
+        )
     terms, each = [], []
     for i, item in enumerate(r.items):
         if item not in formulas:
             continue
         dim = f"time_covariate_{i + 1}"
         none = tuple(at(0.0, item=k) for k in range(len(r.items)) if k != i)
-        slope = Parameter(f"time_slope_{i + 1}", ("item", dim), prior=r.family.slope_prior, fixed=none)
+        slope = Parameter(f"time_slope_{i + 1}", (*groups, "item", dim), prior=r.family.slope_prior, fixed=none)
         terms.append(Term(slope, Covariates(dim, formulas[item])))
         each.append([f"{slope.name}[{item}, {t.strip()}]" for t in formulas[item].split("+")])
     if effects == "equal" and len({len(k) for k in each}) > 1:
@@ -350,8 +434,21 @@ def _listed_formulas(items: Sequence[str], given: Any) -> dict[str, Any]:
     return dict(zip(items, several, strict=True))
 
 
-def distal_responses(given: Any) -> tuple[Response, ...]:
+def distal_responses(
+    given: Any, by_group: Collection[str] = (), classes: Sequence[str] = ("C",), level: Level = "individual"
+) -> tuple[Response, ...]:
     """Outcomes whose distribution depends on the class, and on nothing else that is latent.
+
+    Parameters
+    ----------
+    given : mapping of str to Family or str, str or sequence of str
+        The outcomes.
+    by_group : collection of str
+        Whether "distal" is among what differs between observed groups.
+    classes : sequence of str
+        The class variable.
+    level : {"individual", "cluster"}
+        Whose answers they are.
 
     Raises
     ------
@@ -363,7 +460,18 @@ def distal_responses(given: Any) -> tuple[Response, ...]:
     outcomes = (
         dict(given) if isinstance(given, Mapping) else dict.fromkeys([given] if isinstance(given, str) else given)
     )
-    return item_responses(tuple(outcomes), {k: _family(f) for k, f in outcomes.items()}, ("C",), beside="distal")
+    families = {k: _family(f) for k, f in outcomes.items()}
+    made = item_responses(tuple(outcomes), families, classes, beside="distal")
+    return tuple(replace(_in_groups(r) if "distal" in by_group else r, level=level) for r in made)
+
+
+def _in_groups(r: Response) -> Response:
+    """The response with parameters of its own in each group."""
+
+    def here(t: Term) -> Term:
+        return replace(t, parameter=replace(t.parameter, dims=(GROUP, *t.parameter.dims)))
+
+    return replace(r, predictor=tuple(map(here, r.predictor)), auxiliary=tuple(map(here, r.auxiliary)))
 
 
 def _family(given: Any) -> Family:

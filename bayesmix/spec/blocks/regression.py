@@ -11,12 +11,14 @@ from bayesmix.checks import one_of
 from bayesmix.spec.blocks.classes import COVARIANCES
 from bayesmix.spec.blocks.effects import random_class_logits_at_occasion
 from bayesmix.spec.families import Family, check_family, normal
-from bayesmix.spec.formulas import parse_regression, parse_terms
+from bayesmix.spec.formulas import parse_formula, parse_regression, parse_terms
 from bayesmix.spec.model import GROUP, Covariates, Effect, Predictor, Response, Term
 from bayesmix.spec.parameters import Fixed, Parameter, Prior, at
 
 INTERCEPT, LOGITS, FACTOR = "1", "class", "factor"
 """Names of the intercept among coefficients, of the class logits and of their factor among what clusters predict."""
+OCCASION = "occasion"
+"""The dim of the values of a column, each of which has a residual variance of its own."""
 
 
 @dataclass(frozen=True)
@@ -180,6 +182,11 @@ class Regression:
             raise ValueError("cluster_covariates came for 'class' and 'factor': 'class' has those of the factor in it.")
         return {t: given[t] for t in known if t in given}
 
+    def time_of(self, growing: Sequence[str]) -> str | None:
+        """The first column in the terms that are growth factors, or else in any: of time, where nothing is said."""
+        terms = [t for t in (*growing, *self.terms) if t != INTERCEPT]
+        return next((column for t in terms for column in parse_formula(t)), None)
+
     # the linear predictor ---------------------------------------------------------------------------
 
     def fixed(self, varying: Mapping[str, Sequence[str]]) -> Predictor:
@@ -262,11 +269,28 @@ class Regression:
         """Thresholds, or what the residual variance R(17) is made of."""
         return self.family.outcome_auxiliary(by(INTERCEPT, varying), spread_by)
 
-    def auxiliary_terms(self, declared: Sequence[Parameter], ending: str = "") -> Predictor:
+    def auxiliary_terms(
+        self, declared: Sequence[Parameter], ending: str = "", occasion: str | None = None
+    ) -> Predictor:
         """Terms of further parameters, with the covariates of those that have some."""
         dim = f"variance_covariate{ending}"
-        covariates = Covariates(dim, self.variance)
-        return tuple(Term(p, covariates if dim in p.dims else None) for p in declared)
+        covariates = {dim: Covariates(dim, self.variance)}
+        covariates[OCCASION] = Covariates(OCCASION, occasion or "", cells=True)
+        return tuple(Term(p, next((covariates[d] for d in p.dims if d in covariates), None)) for p in declared)
+
+    def growth_scores(self, names: Mapping[str, str]) -> Term:
+        """Growth factors, named by their terms, times the columns of these: where rows are measurements of persons."""
+        columns = Covariates("growth_score", self.right, only=tuple(names), single=True, rows=True)
+        loadings = Parameter("time_score", ("growth", columns.name), "unit")
+        return Term(loadings, columns, tuple(names.values()), "growth")
+
+    def of_rows(self, terms: Sequence[str], by_group: bool = False) -> Predictor:
+        """Coefficients of `terms` that are the same for all persons, likewise."""
+        if not terms:
+            return ()
+        columns = Covariates("regressor", self.right, only=tuple(terms), rows=True)
+        dims = (*(GROUP,) * by_group, columns.name)
+        return (Term(Parameter("coefficient", dims, prior=self.slope_prior), columns),)
 
     def response(
         self,
@@ -275,10 +299,15 @@ class Regression:
         classes: int,
         cluster_classes: int,
         by_group: bool = False,
+        occasion: str | None = None,
     ) -> Response:
-        """The outcome with its linear predictor, and thresholds or the residual variance R(17)."""
-        declared = self.auxiliary(varying, self.spread_by(classes, cluster_classes, by_group))
-        return Response("outcome", (self.outcome,), self.family, eta, self.auxiliary_terms(declared))
+        """The outcome with its linear predictor, and thresholds or the residual variance R(17).
+
+        That has a value of its own at each of the few values of the column `occasion`, where one is given.
+        """
+        spread_by = (*self.spread_by(classes, cluster_classes, by_group), *((OCCASION,) if occasion else ()))
+        declared = self.auxiliary(varying, spread_by)
+        return Response("outcome", (self.outcome,), self.family, eta, self.auxiliary_terms(declared, occasion=occasion))
 
 
 def may_have(family: Family, variance: str) -> bool:
