@@ -134,7 +134,7 @@ def effect_posteriors(data: Problem, theta: Array, mode=None) -> dict[str, tuple
     moments = [_effect_moments(data, at, mode) for at in over_points(theta)]
     out: dict[str, tuple[Array, Array]] = {}
     for name in moments[0] if moments else ():
-        mean, square = (np.mean([m[name][k] for m in moments], axis=0) for k in range(2))
+        mean, square = np.mean([m[name][:2] for m in moments], axis=0)
         out[name] = mean + moments[0][name][2], np.sqrt(np.maximum(square - mean**2, 0.0))
     return out
 

@@ -283,7 +283,7 @@ def _sum_ranges(data: Target, raw: dict[str, list]) -> None:
 
 def _normal_covariate_ranges(data: Target, raw: dict[str, list]) -> None:
     """Covariates that are variables of the model begin at their regression on the complete ones."""
-    for e in (e for e in data.model.normal_covariates if e.sd is not None):
+    for e in data.model.normal_covariates:
         there = data.arrays[f"there:{e.column}"].values > 0
         y, w = data.arrays[f"value:{e.column}"].values[there], np.sqrt(data.counts[there])
         slopes = [t for t in e.mean if t.covariates is not None]
@@ -300,8 +300,8 @@ def _normal_covariate_ranges(data: Target, raw: dict[str, list]) -> None:
                 raw[p.name] = [np.zeros(shape), np.ones(shape), 0.02]
             else:
                 raw[p.name] = [np.full(shape, center + found[0]), np.full(shape, sd), 0.02]
-        p = e.sd.parameter
-        raw[p.name] = [p.domain.inverse(np.full(data.packing.shape(p), sd)), np.ones(data.packing.shape(p)), 0.02]
+        for p in (t.parameter for t in e.terms if t is e.sd):
+            raw[p.name] = [p.domain.inverse(np.full(data.packing.shape(p), sd)), np.ones(data.packing.shape(p)), 0.02]
 
 
 def locations(data: Target, r: Response, weights: Array) -> Array:
