@@ -471,7 +471,7 @@ class Model:
 
     @property
     def is_regression(self) -> bool:
-        """Whether the parameters of the responses are coefficients: of outcomes, and none belongs to an item of rows."""
+        """Whether the parameters of responses are coefficients: of outcomes, and none belongs to an item of rows."""
         of_rows = [r for r in self.responses if r.level == "individual"]
         return all(r.of_outcomes for r in of_rows) or not any(
             {r.item_dim, r.pair_dim} & {*t.parameter.dims} for r in of_rows for t in r.terms
