@@ -263,7 +263,7 @@ def test_weighted_pictures_and_scores(drawn, of_design, tmp_path):
 
 def test_the_listing_says_what_was_done(of_design, tmp_path):
     text = bm.report(of_design)
-    for words in ("pseudo maximum likelihood, linearised", "DESIGN OF THE SURVEY", "40 ('p')", "10 ('s')",
+    for words in ("pseudo maximum likelihood, linearised", "DESIGN OF THE SURVEY", "40 ('p': 4 labels", "10 ('s')",
                   "scaled to sum to the number of rows", "Degrees of freedom of the design", "adjusted F"):  # fmt: skip
         assert words in text
     again = bm.Fit.load(of_design.save(tmp_path / "fit.nc"))
