@@ -179,7 +179,8 @@ def growth(
     c = LatentClass("C", classes, "individual", (*logits, *loaded))
     responses = (measure, *blocks.distal_responses(distal))
     declared = Model("growth", responses, (c,), (*r, *of_clusters, *within, *growing), cluster, freq)
-    return constrain(declared, fix=fix, equal=[*same, *(equal or [])] or None)
+    own = [equal] if isinstance(equal, str) else list(equal or [])
+    return constrain(declared, fix=fix, equal=[*same, *own] or None)
 
 
 def _of_long(variance: str) -> str:

@@ -12,16 +12,17 @@ import pandas as pd
 import xarray as xr
 from scipy.optimize import least_squares
 
+from bayesmix.mplus.data_file import factors
 from bayesmix.mplus.output import Output
-from bayesmix.mplus.effect_places import between_name
-from bayesmix.mplus.places import UNKNOWN, Entry, Place, Words, fixed_value
+from bayesmix.mplus.places import Entry, Place, Words, fixed_value
 from bayesmix.mplus.table import places
 from bayesmix.results import Estimates, Fit, compare, entry
 from bayesmix.spec import Model, Response
 from bayesmix.spec.class_labels import relabel
 from bayesmix.spec.parameters import Parameter
 
-SAME = {"Means": ("Means", "Intercepts"), "Variances": ("Variances", "Residual Variances")}
+SAME = {"Means": ("Means", "Intercepts"), "Variances": ("Variances", "Residual Variances"),
+        "Thresholds": ("Thresholds", "Steps")}  # fmt: skip
 ROUNDING = 2e-3
 """What Mplus prints twice may differ by: three decimals each."""
 SMALL = 1e-3
@@ -121,9 +122,8 @@ def _words(out: Output, fit: Fit, given: Mapping[str, str]) -> Words:
     for level, there in (("cluster", clusters), ("individual", own)):
         names |= {c.name: n for c, n in zip(model.classes_at(level), there, strict=False)}
     names |= {c.name: given.get(c.name, c.name) for c in model.classes if c.name not in names}
-    names |= {e.name: given.get(e.name, e.name.upper()) for e in model.effects}
+    names |= {e: given.get(e, e.upper()) for e in factors(model)}
     categories = {k: len(v) for k, v in dict(fit.info.get("categories") or {}).items()}
-    names |= {between_name(e.name): given.get(between_name(e.name), f"V_{e.name}") for e in model.sums}
     groups = out.input.classes.get(out.input.known, 0)
     return Words({k: v.upper() for k, v in names.items()}, categories, groups, out.input.known)
 
@@ -157,7 +157,7 @@ def _solve(out: Output, fit: Fit, table: list[Place]) -> tuple[dict[str, np.ndar
                 fixed.add((p.name, at))
     found = [(place, *there) for place in table if place.combination and (there := _lookup(out, place))]
     _check_found(fit.model, table, [place for place, *_ in found])
-    pending = [row for row in found if row[0].joint is None and row[0].form is not UNKNOWN]
+    pending = [row for row in found if row[0].joint is None]
     while pending:
         left = []
         for place, m, se in pending:

@@ -156,14 +156,18 @@ def _random_logits(model: Model, c: LatentClass, t: Term, words: Words) -> Itera
     The random logit of the first of two classes has the class's own name in Mplus, its variance and its regressions.
     """
     if [d for d in variables(model, words) if d in t.dims and d != c.name]:
-        raise refusal(f"the random effects of the logits of {c.name}", "those that do not depend on classes can be said")
+        raise refusal(
+            f"the random effects of the logits of {c.name}", "those that do not depend on classes can be said"
+        )
     own = [e for e in model.effects if e.name in t.effects]
     if any(e.level != "cluster" for e in own):
         raise refusal(f"factors of individuals in the logits of {c.name}")
     here, name = Index(t), words.names[c.name]
     if any(e.terms for e in own):
         if c.size > 2:
-            raise refusal(f"the random effects of the logits of {c.name}", "of two classes at each occasion they can be")
+            raise refusal(
+                f"the random effects of the logits of {c.name}", "of two classes at each occasion they can be"
+            )
         return  # those of occasions: the effect itself has its places
     if len(t.effects) == 1 and c.size == 2:
         entry = here(**{c.name: 0, **({t.loading_dim: 0} if t.loading_dim else {})})

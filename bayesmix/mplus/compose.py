@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -85,9 +86,7 @@ def write(
     data = Dataset.encode(declared, df)
     names = names_of(declared)
     groups = len(data.groups.labels) if data.groups else 0
-    words = Words(
-        names, {i: len(c) for i, c in data.categories.items() if c}, groups, short("CG", names.values())
-    )
+    words = Words(names, {i: len(c) for i, c in data.categories.items() if c}, groups, short("CG", names.values()))
     if fit is not None:
         _check_same(fit, words)
     table = places(declared, words)
@@ -99,11 +98,12 @@ def write(
     code = next((c for c in MISSING if not (rows == c).any(axis=None)), None)
     if code is None:
         raise ValueError(f"The data have every missing-value code among {MISSING}: recode one of these values.")
+    options = (
+        ("VARIABLE", [*_of_groups(declared, data, words), *_said(_variables(declared, words, rows, code))]),
+        ("ANALYSIS", _said(_analysis(declared, starts, values is not None))),
+    )
     files = {
-        target: _input(
-            declared, words, (table, held), values, rows, f"{target.stem}.dat", code, starts,
-            _of_groups(declared, data, words),
-        ),
+        target: _input(declared, words, f"{target.stem}.dat", dict(options), (table, held), values),
         target.with_suffix(".dat"): rows_of(rows, code),
     }
     for file, text in files.items():
@@ -132,7 +132,7 @@ def _of_groups(model: Model, data: Dataset, words: Words) -> list[str]:
     shares = np.bincount(data.groups.of_row[data.seen], weight, words.groups)
     less = float((shares * np.log(shares / shares.sum())).sum())
     more = "" if model.two_level or model.survey else f", here by {less:.3f}"
-    labels = ", ".join(f"{k} is {ascii(v)}" for k, v in enumerate(data.groups.labels, 1))
+    labels = ", ".join(f"{k} is {v!a}" for k, v in enumerate(data.groups.labels, 1))
     return [
         f"  ! groups: {labels}"[: WIDTH + 8],
         f"  ! the log-likelihood in Mplus has the sizes of the groups{more},",
@@ -187,24 +187,24 @@ def _check_limits(model: Model, rows: pd.DataFrame, words: Words) -> None:
 
 
 def _input(
-    model: Model, words: Words, stated: tuple[list[Place], Restrictions], values: Params,
-    rows: pd.DataFrame, data_file: str, code: int, starts: int, notes: list[str],
+    model: Model, words: Words, data_file: str, options: Mapping[str, list[str]],
+    stated: tuple[list[Place], Restrictions], values: Params,
 ) -> str:  # fmt: skip
     """Compose the text of the input."""
+    table, held = stated
     out = ["TITLE:", *wrapped(f"{model.name}, written by bayesmix")]
     out += ["DATA:", f'  FILE = "{data_file}";', "VARIABLE:", *(comment(new, old) for old, new in words.names.items())]
-    out += notes
-    out += [line for key, value in _variables(model, words, rows, code) for line in wrapped(f"{key} = {value};")]
-    out += ["ANALYSIS:"]
-    out += [
-        line for key, value in _analysis(model, starts, values is not None) for line in wrapped(f"{key} = {value};")
-    ]
-    table, held = stated
+    out += [*options["VARIABLE"], "ANALYSIS:", *options["ANALYSIS"]]
     out += model_commands(model, words, table, held, values)
     if held.equations:
         out += ["MODEL CONSTRAINT:", *(line for e in held.equations for line in wrapped(f"{e};"))]
     out += ["OUTPUT:", "  SVALUES TECH8;"]
     return "\n".join(line[:88] for line in out) + "\n"
+
+
+def _said(options: list[tuple[str, str]]) -> list[str]:
+    """Write options of a command."""
+    return [line for key, value in options for line in wrapped(f"{key} = {value};")]
 
 
 def comment(new: str, old: str) -> str:

@@ -39,11 +39,29 @@ def aside(model: Model) -> list[str]:
     return list(dict.fromkeys([*named, *training(model)]))
 
 
-def names_of(model: Model) -> dict[str, str]:
-    """Give each column, class variable and effect a name of eight letters."""
+def factors(model: Model) -> list[str]:
+    """List the effects that an input names: those of individuals, and one factor of several class logits."""
     hidden = {*residuals(model, "individual"), *residuals(model, "cluster")}
-    latent = [c.name for c in model.classes] + [e.name for e in model.effects if e.name not in hidden]
-    latent += [between_name(e.name) for e in model.sums if model.two_level]
+    own = [e.name for e in model.effects if e.level == "individual" and e.name not in hidden]
+    terms = [t for c in model.classes if c.size > 2 for t in c.terms if len(t.effects) == 1]
+    own += [t.effects[0] for t in terms if t.effects[0] not in own]
+    return own + [between_name(e.name) for e in model.sums if model.two_level]
+
+
+def names_of(model: Model) -> dict[str, str]:
+    """Give each column, class variable and effect a name of eight letters.
+
+    Raises
+    ------
+    ValueError
+        A column that has the name of a class variable or a factor.
+    """
+    latent = [*(c.name for c in model.classes), *factors(model)]
+    if both := {*latent} & {*model.items, *covariates(model), *aside(model)}:
+        raise ValueError(
+            f"The column '{min(both)}' has the name of a latent variable of the model, which an input would take for "
+            "it: rename the column."
+        )
     out: dict[str, str] = {}
     special = {"D": "CB"} if model.classes_at("cluster") else {}
     for own in training(model):

@@ -40,7 +40,7 @@ def of_effect(model: Model, e: Effect, words: Words) -> Iterator[Place]:
 
 def _of_factor(model: Model, e: Effect, t: Term, words: Words) -> Iterator[Place]:
     """Means and SDs of a factor by class or group, its covariates; the variance of a random intercept."""
-    here, name = Index(t), words.names[e.name]
+    here, name = Index(t), words.names.get(e.name, "")
     if t is e.sd and e.level == "cluster" and not t.dims and model.is_regression:
         y = words.names[model.items[0]]
         yield Place("Variances", "", y, ((1.0, here()),), (), True, VARIANCE)
@@ -78,7 +78,8 @@ def _of_random_logit(model: Model, e: Effect, name: str, words: Words) -> Iterat
             for j, other in enumerate(t.effects):
                 entry = here(**({t.loading_dim: j} if t.loading_dim else {}))
                 on = random_logit(model, other, words)
-                assert on is not None
+                if on is None:
+                    raise refusal(f"the random logit {name} that depends on '{other}'", "give covariance='independent'")
                 yield Place("ON", name, on, ((1.0, entry),), (), True)
 
 

@@ -7,8 +7,6 @@ from collections.abc import Iterator, Mapping
 from bayesmix.mplus.places import (
     GUESSING,
     INFLATION,
-    PLAIN,
-    UNKNOWN,
     VARIANCE,
     Index,
     Place,
@@ -103,8 +101,7 @@ def _thresholds(
         if steps and not adjacent(r):
             yield Place("Means", "", f"{y}#{k + 1}", tuple(entries[k:]), scope, between)
         else:
-            form = UNKNOWN if steps else PLAIN
-            yield Place("Thresholds", "", f"{y}${k + 1}", (entry,), scope, between, form)
+            yield Place("Thresholds", "", f"{y}${k + 1}", (entry,), scope, between)
 
 
 def _slopes(
@@ -117,7 +114,7 @@ def _slopes(
         at_x = {**at, t.covariates.name: j}
         for y, combination in _by_category(r, t, item, at_x, words):
             value = fixed_value(t.parameter, here(**at_x, **{r.category_dim: 1})[1])
-            if value is None or t.covariates.offset and value:
+            if value is None or (t.covariates.offset and value):
                 yield Place("ON", y, words.names[x], combination, scope, between)
 
 

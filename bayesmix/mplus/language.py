@@ -124,8 +124,8 @@ def parse(text: str) -> Input:
         text=text, title=title, file=(said.option("DATA", "FILE") or "").strip("\"' "), names=names,
         used=tuple(v for v in used if v not in aside), categorical=listed("CATEGORICAL", used),
         nominal=listed("NOMINAL", used), count=listed("COUNT", used),
-        classes=_classes(said.option("VARIABLE", "CLASSES") or ""), known=known, known_values=values, within=listed("WITHIN", used),
-        between=listed("BETWEEN", used), options=options, model=model,
+        classes=_classes(said.option("VARIABLE", "CLASSES") or ""), known=known, known_values=values,
+        within=listed("WITHIN", used), between=listed("BETWEEN", used), options=options, model=model,
     )  # fmt: skip
 
 

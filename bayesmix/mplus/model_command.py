@@ -152,10 +152,6 @@ def _independent(model: Model, words: Words) -> Iterator[str]:
     """Fix at zero the residual covariances of normal items that the model does not have."""
     normal = [words.names[i] for r in model.responses if r.family.name == "normal" for i in r.items]
     free = {frozenset(words.names[r.items[k]] for k in pair) for r in model.responses for pair in r.pair_places}
-    if not free:
-        if len(normal) > 1:
-            yield f"{' '.join(normal)} WITH {' '.join(normal)}@0;"
-        return
     for k, b in enumerate(normal):
         if zero := [a for a in normal[:k] if frozenset((a, b)) not in free]:
             yield f"{b} WITH {' '.join(f'{a}@0' for a in zero)};"

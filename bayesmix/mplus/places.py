@@ -46,8 +46,6 @@ INFLATION = Form(
     lambda m: float(1 / (1 + np.exp(-m))),
     lambda m: float(np.exp(-abs(m)) / (1 + np.exp(-abs(m))) ** 2),
 )
-UNKNOWN = Form(lambda x: np.nan, lambda m: np.nan, lambda m: np.nan)
-"""Of a parameter that is there, whose relation to ours is not known: it is written without a value, and not read."""
 
 
 @dataclass(frozen=True)
@@ -139,9 +137,7 @@ def scopes(model: Model, words: Words, t: Term, at: Mapping[str, int] | None = N
     if clusters and len(own) > 1:
         a, b = own[:2]
         raise refusal(f"parameters that depend on {a} and {b} both")
-    alike = any(
-        a.over == GROUP and all((at or {}).get(d) == k for d, k in a.positions if d) for a in t.parameter.alike
-    )
+    alike = any(a.over == GROUP and all((at or {}).get(d) == k for d, k in a.positions if d) for a in t.parameter.alike)
     for places in product(*(range(known[d][1]) for d in own)):
         here = dict(zip(own, places, strict=True))
         if alike and here.get(GROUP):
@@ -235,8 +231,12 @@ def _check_groups(model: Model) -> None:
             f"the known classes of '{model.known[0][1]}' beside another class variable",
             "TRAINING is of models with one class variable",
         )
-    if model.group is not None and model.two_level and any(
-        GROUP in t.dims for part in (*model.classes_at("cluster"), *model.effects_at("cluster")) for t in part.terms
+    if (
+        model.group is not None
+        and model.two_level
+        and any(
+            GROUP in t.dims for part in (*model.classes_at("cluster"), *model.effects_at("cluster")) for t in part.terms
+        )
     ):
         raise refusal(f"parameters of clusters that differ between the groups of '{model.group}'")
 

@@ -64,8 +64,11 @@ def restrictions(table: Sequence[Place], packing: Packing | None, once: Sequence
     if packing is not None:
         free = Packing(packing.parameters, packing.coords, packing.absent)
         touched = [e for label, e in packing.places().items() if label in {*packing.constraints.entries}]
-        if joint := next((p for p in table if p.joint and {*touched} & {e for _, e in p.combination}), None):
-            raise refusal(f"a constraint of '{joint.combination[0][1][0]}'", "Mplus's parameters are functions of several")
+        joint = {e for p in table if p.joint for _, e in p.combination}
+        if several := [e for e in touched if e in joint]:
+            raise refusal(
+                f"a constraint of '{several[0][0]}'", "of several such entries Mplus's parameters are functions"
+            )
         near = _near(table, touched, packing)
         _check_told(table, touched, free)
         known: list[tuple[Combination, Affine]] = []
