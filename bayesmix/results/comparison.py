@@ -358,7 +358,8 @@ def _ml(v: _Variable, fit: Fit | None) -> np.ndarray:
         "probability": (fit.probabilities, fit.probabilities_se),
     }[v.scale]
     x, se = (ds[v.name].values[v.shown] for ds in (values, errors))
-    lower, upper = SCALES[v.what.scale].interval(x, se)
+    df = fit.t_df(v.name)
+    lower, upper = SCALES[v.what.scale].interval(x, se, df=df[v.shown] if isinstance(df, np.ndarray) else df)
     if v.scale != "derived" and v.what.scale == LOGIT.name:  # a probability at its boundary
         se = np.where(np.isnan(lower), np.nan, se)
     return np.column_stack([x, se, lower, upper])
