@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from scipy import optimize, stats
+from scipy import optimize, special, stats
 
 import bayesmix as bm
 
@@ -386,7 +386,6 @@ def test_intervals_are_those_of_t_with_the_degrees_of_freedom_of_the_design(two,
     assert odds["upper"] == pytest.approx(np.exp(slope["estimate"] + z * slope["se"]))
     assert odds["p"] == pytest.approx(2 * stats.t.sf(abs(slope["ratio"]), 30))
     sizes = bm.class_sizes(predicted, {"x": 0.0}).table.iloc[0]
-    se = sizes["se"] / (sizes["probability"] * (1 - sizes["probability"]))
-    half = np.log(sizes["upper"] / (1 - sizes["upper"])) - np.log(sizes["probability"] / (1 - sizes["probability"]))
-    assert half == pytest.approx(z * se, rel=1e-6)
+    half = special.logit(sizes["upper"]) - special.logit(sizes["value"])
+    assert half == pytest.approx(z * sizes["se"] / (sizes["value"] * (1 - sizes["value"])), rel=1e-6)
     assert bm.contrast(bm.fit(two, drawn, weights="w", **QUICK), lambda x: x["class_logit"][0]).df is None
