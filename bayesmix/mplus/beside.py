@@ -47,8 +47,7 @@ def published(out: Output, fit: Fit, names: Mapping[str, str] | None = None) -> 
     pandas.DataFrame
         By the row labels of :func:`bayesmix.compare`: `published`; `se`, NaN where Mplus prints the parts alone of what
         is a sum here; `place`, where it stands in the output. Classes are in the order of the fit's, by the nearest
-        response parameters; the parameters of other reference classes follow. ``dict(table["published"])`` is what
-        `compare` takes.
+        response parameters; the parameters of other reference classes follow. :func:`bayesmix.compare` takes the table.
 
     Raises
     ------
@@ -58,7 +57,7 @@ def published(out: Output, fit: Fit, names: Mapping[str, str] | None = None) -> 
     Examples
     --------
     >>> table = bm.mplus.published(bm.mplus.read(run_out), fit)
-    >>> beside = bm.compare(fit, published=dict(table["published"])).parameters
+    >>> beside = bm.compare(fit, published=table).parameters
     >>> bool((beside["ml"] - beside["published"]).abs().max() < 0.001)
     True
     """

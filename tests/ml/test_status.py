@@ -95,7 +95,7 @@ def test_a_model_without_random_logits_has_no_status(two_classes):
     [
         (
             lambda: bm.models.regression_mixture("a ~ b", 2, cluster="g"),
-            r"random logits of the classes \(f\) stand beside other effects of clusters \(u_intercept\).*effects='none'",
+            r"random logits of the classes \(f\) stand beside other effects of clusters \(u_intercept\).*'none'",
         ),
         (
             lambda: bm.models.lta([["a"], ["b"]], 2, names=["i"], cluster="g"),
