@@ -334,8 +334,8 @@ class Fit:
         """EAP (`<name>`) and posterior SD (`<name>_sd`) of each random effect; grades of membership."""
         return self.effect_scores
 
-    def memberships(self, name: str | None = None) -> pd.DataFrame:
-        """Grades of membership of each row of the data: posterior mean, SD and 95% interval by class.
+    def memberships(self, name: str | None = None, *, level: float | None = None) -> pd.DataFrame:
+        """Grades of membership of each row of the data: posterior mean, SD and an interval by class.
 
         The parameters are taken as they were estimated; the intervals are of the person, not of them.
 
@@ -343,13 +343,15 @@ class Fit:
         ----------
         name : str, optional
             The class variable of the items; the first one if left out.
+        level : {0.5, 0.8, 0.9, 0.95, 0.99}, optional
+            Of the intervals, which are kept with the fit; 0.95 if left out. ``bm.predict(fit, df, level=0.7)`` has any.
 
         Raises
         ------
         ValueError
-            The model has no classes of items with random effects of individuals.
+            The model has no classes of items with random effects of individuals; another level.
         """
-        return memberships_of(self.effect_scores, name)
+        return memberships_of(self.effect_scores, name, level)
 
     @takes_level
     def summary(self, *, level: float | None = None) -> pd.DataFrame:
