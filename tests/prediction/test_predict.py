@@ -408,7 +408,7 @@ def test_memberships_have_intervals_of_several_levels(tmp_path):
     widths = [(t[upper] - t[upper.replace("upper", "lower")]).mean() for t in table.values()]
     assert widths == sorted(widths)
     assert widths[0] < widths[-1]
-    again = bm.predict(fit, df, level=0.9).memberships().loc[table[0.9].index]
+    again = bm.predict(fit, df, level=0.9, nodes=bm.trapezoid(9)).memberships().loc[table[0.9].index]
     np.testing.assert_allclose(again[upper], table[0.9][upper], atol=1e-6)
     fit.save(tmp_path / "fit.nc")
     pd.testing.assert_frame_equal(bm.Fit.load(tmp_path / "fit.nc").memberships(level=0.9).dropna(), table[0.9])
