@@ -14,6 +14,7 @@ from bayesmix.mplus.places import (
     Place,
     Words,
     columns,
+    outcome_of,
     refusal,
     scopes,
     sizes,
@@ -42,7 +43,7 @@ def _of_factor(model: Model, e: Effect, t: Term, words: Words) -> Iterator[Place
     """Means and SDs of a factor by class or group, its covariates; the variance of a random intercept."""
     here, name = Index(t), words.names.get(e.name, "")
     if t is e.sd and e.level == "cluster" and not t.dims and model.is_regression:
-        y = words.names[model.items[0]]
+        y = words.names[outcome_of(model, e.name)]
         yield Place("Variances", "", y, ((1.0, here()),), (), True, VARIANCE)
     elif t is e.sd and e.level == "individual":
         if len(model.factors) > 1 and e.standard:
@@ -61,6 +62,11 @@ def _of_factor(model: Model, e: Effect, t: Term, words: Words) -> Iterator[Place
             yield Place("Means", "", name, ((1.0, here(**at)),), scope)
     elif e.standard and t.effects and e.level == "individual":
         return  # the correlation of two factors: a WITH
+    elif e.level == "cluster" and t.effects and any(r.of_outcomes for r in model.responses):
+        raise refusal(
+            "the covariances of random parts of several outcomes",
+            "here they are regressions on each other; declare covariance='independent', and free 'WITH' by hand",
+        )
     else:
         raise refusal(f"the parameter '{t.parameter.name}' of the effect '{e.name}'")
 

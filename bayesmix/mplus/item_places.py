@@ -66,7 +66,7 @@ def _item(
         yield from _loadings(model, r, t, item, at, scope, words)
     elif t.covariates:
         yield from _slopes(model, r, t, item, at, scope, words)
-    else:
+    elif not r.of_outcomes or fixed_value(t.parameter, Index(t)(**at)[1]) is None:
         yield from _location(model, r, t, item, at, scope, words)
 
 
@@ -156,7 +156,7 @@ def _loadings(
     """Loadings of an item on factors of individuals; the random intercept of an outcome needs none."""
     clusters = [e.name for e in model.effects_at("cluster") if e.name in t.effects]
     if clusters:
-        if t.covariates or len(t.effects) > 1:
+        if t.covariates or (len(t.effects) > 1 and not any(k.of_outcomes for k in model.responses)):
             raise refusal("random slopes", "declare random='1'")
         return
     here, known = Index(t), sizes(model, words)

@@ -10,7 +10,16 @@ import numpy as np
 
 from bayesmix.mplus.effect_places import between_name, residuals
 from bayesmix.mplus.item_places import growing
-from bayesmix.mplus.places import Place, Words, fixed_value, grows, refusal, sizes, variables
+from bayesmix.mplus.places import (
+    Place,
+    Words,
+    fixed_value,
+    grows,
+    random_intercepts,
+    refusal,
+    sizes,
+    variables,
+)
 from bayesmix.mplus.restrictions import Restrictions
 from bayesmix.spec import Effect, Model, Response
 
@@ -105,6 +114,9 @@ def _structure(
         if growing(model, r):
             yield from _growth(model, r, words, table, held, between, values)
     if between:
+        varying = [words.names[y] for y in random_intercepts(model)]
+        for k, y in enumerate(varying[1:], start=1):
+            yield f"{y} WITH {' '.join(f'{x}@0' for x in varying[:k])};"
         yield from _random_logits(model, words, values)
         return
     for place in table:  # what classes have of their own must be there overall

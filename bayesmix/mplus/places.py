@@ -214,6 +214,8 @@ def check(model: Model) -> None:
         and any(t.covariates and t.covariates.level == "cluster" for r in model.responses for t in r.terms)
     ):
         raise refusal("covariates of clusters in an intercept that does not vary", "name them in the formula itself")
+    if (some := random_intercepts(model)) and (rest := [y for y in model.items if y not in some]):
+        raise refusal(f"random intercepts of some outcomes alone, not of '{rest[0]}'", "give all of them one, or none")
     if len(model.classes_at("cluster")) > 0 and any(
         "D" in t.dims and c.level == "individual" and t.effects for c in model.classes for t in c.terms
     ):
@@ -264,6 +266,19 @@ def _is_column(t: Term, column: str) -> bool:
 def intercept_varies(model: Model) -> bool:
     """Whether the intercept of an outcome varies between clusters: then it is a variable of theirs."""
     return model.is_regression and any(e.name.startswith("u_") for e in model.effects_at("cluster"))
+
+
+def random_intercepts(model: Model) -> list[str]:
+    """The outcomes with a random intercept of clusters, where there are several outcomes."""
+    own = {e.name for e in model.effects_at("cluster")}
+    found = [(r, x) for r in model.responses if r.of_outcomes for t in r.predictor for x in r.coefficients(t)]
+    return [r.items[i] for r, (e, i, _) in found if e in own]
+
+
+def outcome_of(model: Model, effect: str) -> str:
+    """The outcome of which an effect is the random intercept."""
+    of = {e: r.items[i] for r in model.responses if r.of_outcomes for t in r.predictor for e, i, _ in r.coefficients(t)}
+    return of.get(effect, model.items[0])
 
 
 def grows(model: Model, names: Sequence[str]) -> bool:

@@ -383,8 +383,10 @@ def test_intervals_have_the_level_that_was_asked_for():
     fit = known(model, df)
     post = posterior_around(fit, df)
     held = {k: x.where(fit.params[k] != 0.0, 0.0) for k, x in post["posterior"].to_dataset().data_vars.items()}
-    post["posterior"] = post["posterior"].to_dataset().assign(
-        {k: x.transpose("chain", "draw", *fit.params[k].dims) for k, x in held.items()}
+    post["posterior"] = (
+        post["posterior"]
+        .to_dataset()
+        .assign({k: x.transpose("chain", "draw", *fit.params[k].dims) for k, x in held.items()})
     )
     wide, narrow = (bm.predict(post, df, level=k) for k in (0.95, 0.5))
     assert (wide.level, narrow.level) == (0.95, 0.5)
