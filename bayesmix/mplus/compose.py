@@ -35,8 +35,11 @@ def write(
     """Write a model as an Mplus input and its data beside it, so that the same model runs in Mplus.
 
     Written are latent class and profile models (with covariates, frequencies, random effects, factors or classes of
-    clusters), transition models (with a random intercept, but no classes of chains), regression mixtures with a random
-    intercept at most, factor mixtures, the 1PL to 3PL.
+    clusters), transition models (with random intercepts, classes of chains, movers and stayers), growth models
+    (``i s |``; of two levels too), regression mixtures with a random intercept at most, factor mixtures, the 1PL to
+    3PL. Observed groups are a class variable of KNOWNCLASS: a comment says by how much the log-likelihood is lower in
+    Mplus, which has their sizes. Known classes are columns of TRAINING, an offset is a slope of 1, partial credit is
+    ``(gpcm)``. Stayers take PARAMETERIZATION = PROBABILITY. What all classes share has a label.
     Constraints (``fix=``, ``equal=``) are written in Mplus's parameters, in which the threshold of a binary item is
     minus its logit: as fixed values, labels and equations of MODEL CONSTRAINT.
 
