@@ -87,7 +87,7 @@ class Prediction:
         return self._by_row(self.class_tables.paths())
 
     def memberships(self, name: str | None = None) -> pd.DataFrame:
-        """Grades of membership of each row: posterior mean, SD and an interval, of :attr:`level`, by class.
+        """Grades of membership of each row: posterior mean, SD and an interval, of `level`, by class.
 
         Parameters
         ----------
