@@ -197,6 +197,14 @@ def check(model: Model) -> None:
     ValueError
         The part, and what may be done.
     """
+    if own := [str(e.column) for e in model.normal_covariates]:
+        x = own[0]
+        hint = (
+            f"write the model without bm.with_covariates, and add '[{x}] (m); {x} (v);' to %OVERALL% and '[{x}] (m);' "
+            f"to every class, so that '{x}' is a variable whose mean and variance are the same in all of them, and its "
+            "regression on the complete covariates by ON"
+        )
+        raise refusal(f"normal covariates ({', '.join(own)})", hint)
     if model.classes_at("item"):
         raise refusal("a class for every response", "memberships of single responses need data with a row a response")
     _check_groups(model)
