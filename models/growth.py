@@ -217,7 +217,8 @@ def growth(
         freq=freq, distal=distal,
     )  # fmt: skip
     blocks.check_groups_differ(declared)
-    return constrain(blocks.known_pairs(declared, known), fix=fix, equal=[*same, *(equal or [])] or None)
+    own = [equal] if isinstance(equal, str) else list(equal or [])
+    return constrain(blocks.known_pairs(declared, known), fix=fix, equal=[*same, *own] or None)
 
 
 def _persons(

@@ -36,6 +36,8 @@ from bayesmix.cli.read import read_result, read_table
 from bayesmix.cli.run import Run, add_file, unbroken
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from bayesmix.results import Fit
 
 BAD, STOPPED = 2, 130
@@ -544,7 +546,8 @@ def compare_command(
     folder
         A folder that `fit --out` wrote.
     published
-        A csv file with two columns: row label, value; or an Mplus output (.out) of the same model.
+        A csv file: row label, value and, in a column `se`, standard errors, if any; or an Mplus output (.out) of the
+        same model.
     brief
         A narrow table: no intervals; with published values, their rows alone.
     """
@@ -573,28 +576,36 @@ def compare_command(
         add_file(folder, "comparison.png", lambda path: table.plot().savefig(path, dpi=150))
 
 
-def _read_published(path: Path, fit: Fit | None) -> tuple[dict[str, float], str]:
+def _read_published(path: Path, fit: Fit | None) -> tuple[pd.DataFrame, str]:
     """Read values by row label from a file of two columns, or from an Mplus output; of that say the likelihood too."""
     if path.suffix.lower() == ".out":
         return _read_mplus(path, fit)
     table = read_table(path)
     if table.shape[1] < 2:
         raise ValueError(f"'{path.name}' has one column: give two, the row label and the value.")
-    return dict(zip(table.iloc[:, 0].astype(str), table.iloc[:, 1].astype(float), strict=True)), ""
+    labels, rest = table.iloc[:, 0].astype(str), table.iloc[:, 1:]
+    named = {str(c).strip().lower() for c in rest.columns}
+    if rest.shape[1] > 1 and not named & {"estimate", "published", "value"}:
+        raise ValueError(
+            f"'{path.name}' has the columns {', '.join(map(str, table.columns))}: call that of the values 'estimate', "
+            "and that of their standard errors 'se'."
+        )
+    rest = rest.set_axis(["estimate"], axis=1) if rest.shape[1] == 1 else rest
+    return rest.set_index(labels), ""
 
 
-def _read_mplus(path: Path, fit: Fit | None) -> tuple[dict[str, float], str]:
+def _read_mplus(path: Path, fit: Fit | None) -> tuple[pd.DataFrame, str]:
     """Read the values of an Mplus output that has those of `fit`."""
     from bayesmix import mplus
 
     if fit is None:
         raise ValueError(f"'{path.name}' is an Mplus output, which needs fit.nc beside it: there is a posterior alone.")
     out = mplus.read(path)
-    values = mplus.published(out, fit)["published"]
+    values = mplus.published(out, fit)
     said = (
         f"Mplus {out.version}: log-likelihood {out.loglik:.3f} ({out.n_parameters} parameters); here {fit.loglik:.3f} "
     )
-    return {str(k): float(x) for k, x in values.items()}, f"{said}({fit.n_parameters})."
+    return values, f"{said}({fit.n_parameters})."
 
 
 @app.command(name="test")

@@ -47,6 +47,7 @@ from .unit_classes import class_posteriors as class_posteriors
 from .unit_classes import distinct as distinct
 from .unit_classes import joint_entropy as joint_entropy
 from .unit_classes import paths as paths
+from .variance_components import of_effects as of_effects
 from .variance_components import simple as simple
 
 __all__ = [
@@ -86,6 +87,7 @@ __all__ = [
     "label",
     "node_dims",
     "numpy_mode",
+    "of_effects",
     "paths",
     "placed",
     "placeholder",

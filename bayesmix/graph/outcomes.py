@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import xarray as xr
@@ -14,7 +14,9 @@ from bayesmix.spec import GROUP, Named, Response
 from bayesmix.typing import Array
 
 
-def expected_answers(data: Problem, theta: Array, mode=None) -> dict[str, tuple[Array, Array]]:
+def expected_answers(
+    data: Problem, theta: Array, mode=None, tails: Sequence[float] = ()
+) -> dict[str, tuple[Array, ...]]:
     """Means of a further answer of each individual to each item, and their SDs between points of theta.
 
     With the states s of everything latent that the item depends on (classes and effects of the individual and of its
@@ -27,16 +29,19 @@ def expected_answers(data: Problem, theta: Array, mode=None) -> dict[str, tuple[
 
     Returns
     -------
-    dict of str to (array, array)
-        By response: (individual, item), with categories (individual, item, category); the SDs likewise.
+    dict of str to (array, array, ...)
+        By response: (individual, item), with categories (individual, item, category); the SDs, and quantiles at the
+        probabilities `tails` between the points, likewise.
 
     Notes
     -----
     `data` must not merge individuals of different clusters.
     """
     each = [_at(data, point, mode) for point in over_points(theta)]
+    stacked = {name: np.stack([e[name] for e in each]) for name in each[0]}
     return {
-        name: (np.mean([e[name] for e in each], axis=0), np.std([e[name] for e in each], axis=0)) for name in each[0]
+        name: (x.mean(axis=0), x.std(axis=0), *np.quantile(x, list(tails), axis=0)) if tails else (x.mean(0), x.std(0))
+        for name, x in stacked.items()
     }
 
 

@@ -7,7 +7,7 @@ of what it indexes: a class, a pair of classes, a node.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -187,15 +187,21 @@ class Memberships:
 
     def quantile(self, q: float) -> Array:
         """Posterior quantiles, (unit, class): between the nodes, linearly in their cumulative probability."""
+        return self.quantiles([q])[0]
+
+    def quantiles(self, several: Sequence[float]) -> list[Array]:
+        """Several of them, with the nodes put in order once."""
         order = np.argsort(self.probability, axis=1)
         value = np.take_along_axis(self.probability, order, axis=1)
         weight = np.take_along_axis(np.broadcast_to(self.weight[..., None], value.shape), order, axis=1)
-        middle = np.cumsum(weight, axis=1) - 0.5 * weight
-        above = (middle < q).sum(axis=1, keepdims=True).clip(1, value.shape[1] - 1)
-        low, high = (np.take_along_axis(middle, above - k, axis=1) for k in (1, 0))
-        share = np.clip((q - low) / np.maximum(high - low, 1e-300), 0.0, 1.0)
-        ends = [np.take_along_axis(value, above - k, axis=1) for k in (1, 0)]
-        return (ends[0] + share * (ends[1] - ends[0]))[:, 0, :]
+        middle, out = np.cumsum(weight, axis=1) - 0.5 * weight, []
+        for q in several:
+            above = (middle < q).sum(axis=1, keepdims=True).clip(1, value.shape[1] - 1)
+            low, high = (np.take_along_axis(middle, above - k, axis=1) for k in (1, 0))
+            share = np.clip((q - low) / np.maximum(high - low, 1e-300), 0.0, 1.0)
+            ends = [np.take_along_axis(value, above - k, axis=1) for k in (1, 0)]
+            out.append((ends[0] + share * (ends[1] - ends[0]))[:, 0, :])
+        return out
 
     def draw(self, rng: np.random.Generator) -> Array:
         """Class probabilities at one node a unit, drawn from the posterior: (unit, class)."""

@@ -56,17 +56,22 @@ def normalised(p: Array, units: int = 0) -> Array:
 
 @dataclass(frozen=True)
 class Averages:
-    """Means of posterior probabilities over points of theta, and their SDs between the points (zero for one)."""
+    """Means of posterior probabilities over points of theta, their SDs between the points (zero for one), quantiles."""
 
     mean: Tables
     sd: Tables
+    quantiles: Sequence[Tables] = ()
 
     @classmethod
-    def of(cls, data: Problem, theta: Array, mode, *dims: Dims) -> Averages:
-        """Go once through the points, some at a time; the SD is kept for one variable, not for tables of several."""
+    def of(cls, data: Problem, theta: Array, mode, *dims: Dims, tails: Sequence[float] = ()) -> Averages:
+        """Go once through the points, some at a time; the SD is kept for one variable, not for tables of several.
+
+        Quantiles at the probabilities `tails` between the points are of one variable too.
+        """
         graph, (points, _, times) = LogLikelihood(data, mode), distinct(theta)
         mean: dict[Dims, Array] = {}
         squares: dict[Dims, Array] = {}
+        every: dict[Dims, list[Array]] = {}
         n = 0
         for at in graph.parts(np.arange(len(points))) if dims else ():
             own, n = times[at].sum(), n + times[at].sum()
@@ -74,10 +79,14 @@ class Averages:
                 p = normalised(found, 1)
                 here, before = np.tensordot(times[at] / own, p, 1), mean.get(d, 0.0)
                 mean[d] = before + (here - before) * (own / n)
+                if len(d) == 2 and tails:
+                    every.setdefault(d, []).append(np.repeat(p, times[at], axis=0))
                 if len(d) == 2:
                     within = np.tensordot(times[at], (p - here) ** 2, 1)
                     squares[d] = squares.get(d, 0.0) + within + (here - before) * (here - mean[d]) * own
-        return cls(mean, {d: np.sqrt(x / n) for d, x in squares.items()})
+        spread = {d: np.quantile(np.concatenate(x), list(tails), axis=0) for d, x in every.items()}
+        ends = [{d: x[k] for d, x in spread.items()} for k in range(len(tails))]
+        return cls(mean, {d: np.sqrt(x / n) for d, x in squares.items()}, ends)
 
 
 @dataclass(frozen=True)
@@ -115,15 +124,18 @@ class ClassPosteriors:
     paths : Paths, optional
     entropy : (str, array), optional
         As :func:`joint_entropy`.
+    ends : sequence of dict of str to array (unit, class)
+        Quantiles of the probability between the points, at each of the `tails` that were asked for.
     """
 
     each: Mapping[str, Array]
     sd: Mapping[str, Array]
     paths: Paths | None
     entropy: tuple[str, Array] | None
+    ends: Sequence[Mapping[str, Array]] = ()
 
     @classmethod
-    def of(cls, data: Problem, theta: Array, mode=None) -> ClassPosteriors:
+    def of(cls, data: Problem, theta: Array, mode=None, tails: Sequence[float] = ()) -> ClassPosteriors:
         """All of it in one walk through the points of theta.
 
         `data` must not merge individuals of different clusters: see
@@ -131,10 +143,11 @@ class ClassPosteriors:
         """
         wanted = [(c.level, c.name) for c in data.model.classes if c.level != "item"]
         dims = dict.fromkeys([*wanted, *_path_dims(data), *_entropy_dims(data)])
-        found = Averages.of(data, theta, mode, *dims)
+        found = Averages.of(data, theta, mode, *dims, tails=tails)
         several = np.ndim(theta) > 1
         each, sd = ({d[1]: x[d] for d in wanted} for x in (found.mean, found.sd))
-        return cls(each, sd, _paths(data, found.mean), _entropy(data, found.mean, several))
+        ends = [{d[1]: x[d] for d in wanted} for x in found.quantiles]
+        return cls(each, sd, _paths(data, found.mean), _entropy(data, found.mean, several), ends)
 
 
 def class_posteriors(data: Problem, theta: Array, mode=None) -> dict[str, Array]:

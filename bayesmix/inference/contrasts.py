@@ -12,11 +12,10 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
-from scipy import special
 
 from bayesmix.checks import check_level, nearest, one_of
 from bayesmix.results import Fit, Uncertainty, check_result, entries
-from bayesmix.spec import SCALES
+from bayesmix.spec import SCALES, two_sided
 from bayesmix.typing import Array
 
 STEP = 1e-3
@@ -37,7 +36,8 @@ class Contrast:
     se : xarray.DataArray
         Standard error; of a posterior the SD. NaN where it depends on a parameter at a boundary.
     lower, upper : xarray.DataArray
-        The interval: value -+ z se on the `scale` that was asked for; of a posterior the equal-tailed one.
+        The interval: value -+ z se on the `scale` that was asked for, z the quantile of the normal distribution or of
+        t with `df` degrees of freedom; of a posterior the equal-tailed one.
     p : xarray.DataArray
         Two-sided, of zero; of a posterior the probability of direction, max(P(> 0), P(< 0)).
     level : float
@@ -47,6 +47,9 @@ class Contrast:
         Of the entries of `value`, in their order.
     draws : xarray.DataArray, optional
         Of a posterior the function at each draw.
+    df : float or array, optional
+        Degrees of freedom of t, of which intervals and p are then instead of the normal distribution: those of the
+        design of a survey, or, one an entry, of pooled imputations.
 
     Examples
     --------
@@ -63,6 +66,7 @@ class Contrast:
     method: str
     covariance: Array
     draws: xr.DataArray | None = None
+    df: Any = None
 
     @property
     def table(self) -> pd.DataFrame:
@@ -85,7 +89,11 @@ class Contrast:
 
     def _words(self) -> str:
         kind = "the delta method" if self.method != "draws" else "the draws of the posterior"
-        return f"{kind}; intervals: {self.level:.4g}"
+        if self.df is None:
+            return f"{kind}; intervals: {self.level:.4g}"
+        low, high = float(np.min(self.df)), float(np.max(self.df))
+        degrees = f"{low:.4g}" if low == high else f"{low:.4g} to {high:.4g}"
+        return f"{kind}; intervals: {self.level:.4g}, of t with {degrees} degrees of freedom"
 
 
 def contrast(
@@ -159,11 +167,12 @@ def _of_fit(fit: Fit, function: Function, level: float, scale: str) -> Contrast:
         )
     se = np.sqrt(np.maximum(variance, 0.0))
     se = np.where(se > 1e-12 * np.maximum(np.abs(value.values.ravel()), 1e-300), se, np.nan)  # what does not move
+    df = known.t_df(slopes)
     with np.errstate(all="ignore"):
-        p = 2 * special.ndtr(-np.abs(value.values.ravel() / se))
-    lower, upper = SCALES[scale].interval(value.values.ravel(), se, level)
+        p = two_sided(value.values.ravel() / se, df)
+    lower, upper = SCALES[scale].interval(value.values.ravel(), se, level, df)
     made = (value.copy(data=np.reshape(x, shape)) for x in (se, lower, upper, p))
-    return Contrast(value, *made, level, "delta method", covariance.reshape(n, n))
+    return Contrast(value, *made, level, "delta method", covariance.reshape(n, n), df=df)
 
 
 def _touched(known: Uncertainty, slopes: Array) -> NDArray[np.bool_]:

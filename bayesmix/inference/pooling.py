@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from bayesmix.inference.reordered import orders_to, reordered
 from bayesmix.results import Fit, Uncertainty
-from bayesmix.spec import class_labels as labels
 from bayesmix.typing import Array
 
 TABLES = ("params", "probabilities", "derived")
@@ -29,8 +30,9 @@ def pool(fits: Sequence[Fit]) -> Fit:
     Parameters
     ----------
     fits : sequence of Fit
-        Of one model, each to the same rows imputed anew: two or more, better twenty. Their classes must have one order:
-        fit all but the first with ``like=fits[0]``.
+        Of one model, each to the same rows imputed anew: two or more, better twenty. Classes that came in another order
+        are put in that of the first fit, by what tells them apart (as ``like=fits[0]`` does in a fit), with a warning
+        that says which.
 
     Returns
     -------
@@ -44,8 +46,13 @@ def pool(fits: Sequence[Fit]) -> Fit:
     Raises
     ------
     TypeError, ValueError
-        Fewer than two fits; other models, rows, errors or priors; classes in another order; a fit that has collapsed,
-        was interrupted or has no errors.
+        Fewer than two fits; other models, rows, errors or priors; a fit that has collapsed, was interrupted or has no
+        errors; classes in another order where it is not clear which is which, or where effects come with them.
+
+    Warns
+    -----
+    UserWarning
+        Classes were put in the order of the first fit.
 
     Examples
     --------
@@ -53,9 +60,8 @@ def pool(fits: Sequence[Fit]) -> Fit:
     >>> bool(abs(pooled.se["class_logit"] - fit.se["class_logit"]).max() < 1e-8)
     True
     """
-    fits = _checked(fits)
+    fits, each, turned = _in_one_order(_checked(fits))
     first, m = fits[0], len(fits)
-    each = [Uncertainty.of(f) for f in fits]
     at = each[0].positions(each[0].names)
     slopes = np.mean([_by_natural(u, at) for u in each], axis=0)
     covariances = np.array([_natural(u, at) for u in each])
@@ -86,6 +92,7 @@ def pool(fits: Sequence[Fit]) -> Fit:
         "logliks": [f.loglik for f in fits],
         "scalings": [float(f.quality["scaling"]) for f in fits],
         "boundaries": [len(f.quality["boundary"]) for f in fits],
+        "reordered": turned,
     }
     identity = {**first.info.get("identity", {}), "data": f"pooled over {m}", "answers": f"pooled over {m}"}
     return replace(
@@ -128,7 +135,7 @@ def _check_sound(said: str, f: Fit) -> None:
 
 
 def _check_alike(said: str, f: Fit, first: Fit) -> None:
-    """Refuse fits of other models, rows, entries or settings, and classes in another order."""
+    """Refuse fits of other models, rows, entries or settings."""
     if f.info["identity"]["model"] != first.info["identity"]["model"] or f.n_parameters != first.n_parameters:
         raise ValueError(
             f"{said} is of another model than the first ({f.n_parameters} parameters and {first.n_parameters}): pool "
@@ -150,19 +157,25 @@ def _check_alike(said: str, f: Fit, first: Fit) -> None:
             raise ValueError(f"{said} has other {what} than the first: fit all alike.")
     if f.model.survey != first.model.survey:
         raise ValueError(f"{said} has another design of a survey than the first: declare all alike.")
-    if f.model.classes and not _same_order(first, f):
-        raise ValueError(
-            f"{said} has its classes in another order than the first, or others: averages would mix them; fit it with "
-            "like=fits[0], and look at its classes."
+
+
+def _in_one_order(fits: list[Fit]) -> tuple[list[Fit], list[Uncertainty], list[int]]:
+    """The fits with their classes in the order of the first, how sure they are, and which were put in order."""
+    out, each, turned = [fits[0]], [Uncertainty.of(fits[0])], list[int]()
+    for k, f in enumerate(fits[1:], 2):
+        orders = orders_to(fits[0], f) if f.model.classes else {}
+        moved, known = reordered(fits[0], f, orders, f"The fit of imputation {k}") if orders else (f, Uncertainty.of(f))
+        turned += [k] * bool(orders)
+        out.append(moved)
+        each.append(known)
+    if turned:
+        one = len(turned) == 1
+        warnings.warn(
+            f"The classes of imputation{'' if one else 's'} {', '.join(map(str, turned))} came in another order than "
+            "those of the first, and were put in that order.",
+            stacklevel=3,
         )
-
-
-def _same_order(first: Fit, other: Fit) -> bool:
-    """Whether the classes of `other` are nearest to those of `first` in the order they have."""
-    values = {p.name: other.params[p.name].values[None] for p in first.model.parameters}
-    pivot = {p.name: first.params[p.name].values for p in first.model.parameters}
-    _, orders = labels.relabel(first.model, values, cast(Any, pivot))
-    return all((np.asarray(o).reshape(-1) == np.arange(np.asarray(o).size)).all() for o in orders.values())
+    return out, each, turned
 
 
 def _by_natural(u: Uncertainty, at: NDArray[np.int64]) -> Array:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any, Literal
 
@@ -18,7 +18,7 @@ from bayesmix.data.design import columns_of
 from bayesmix.graph import LogLikelihood, Problem, with_population_nodes
 from bayesmix.inference.contrasts import contrast
 from bayesmix.results import Estimates, Fit
-from bayesmix.spec import GROUP, LatentClass, Model, from_text, interval_level, level_words, takes_level
+from bayesmix.spec import GROUP, LatentClass, Model, Survey, from_text, interval_level, level_words, takes_level
 
 Effects = Literal["average", "zero"]
 VALUES = ["value", "se", "lower", "upper"]
@@ -188,7 +188,7 @@ def _is_sequence(value: Any) -> bool:
 
 def _problem(model: Model, rows: pd.DataFrame, coding: Coding, nodes: Mapping, effects: str) -> Problem:
     """The rows as individuals, each alone in a cluster of its own, nobody with an answer."""
-    frame = rows.copy()
+    model, frame = replace(model, survey=Survey()), rows.copy()
     every = dict.fromkeys(k for c in model.covariates for k in columns_of(c))
     for column in (k for k in every if k not in frame):  # of items alone: no matter here
         frame[column] = _any_value(model, column, coding)

@@ -7,7 +7,8 @@ import pandas as pd
 from bayesmix.layout import Listing, number
 from bayesmix.results import Comparison, sampler
 
-COLUMNS = {"ml": "ML", "ml_se": "SE", "mean": "posterior", "sd": "SD", "published": "published"}
+COLUMNS = {"ml": "ML", "ml_se": "SE", "mean": "posterior", "sd": "SD", "published": "published",
+           "published_se": "published SE"}  # fmt: skip
 
 
 def brief_comparison(comparison: Comparison) -> Listing:
@@ -17,7 +18,7 @@ def brief_comparison(comparison: Comparison) -> Listing:
     """
     table = comparison.table
     rows = table.dropna(subset="published")
-    rows = (table if rows.empty else rows)[[*COLUMNS]].dropna(axis=1, how="all")
+    rows = (table if rows.empty else rows)[[k for k in COLUMNS if k in table]].dropna(axis=1, how="all")
     heads = {**COLUMNS, "mean": "NUTS"} if sampler(comparison.diagnostics) == "NUTS" else COLUMNS
     columns = [_column(heads[str(name)], x) for name, x in rows.items()]
     wide = max(map(len, rows.index))
@@ -27,7 +28,7 @@ def brief_comparison(comparison: Comparison) -> Listing:
 
 def _column(head: str, x: pd.Series) -> list[str]:
     """Write the cells of a column beneath its `head`, two spaces off the one before; published ones as they came."""
-    cells = [head, *("" if pd.isna(v) else f"{v:g}" if head == "published" else number(v) for v in x)]
+    cells = [head, *("" if pd.isna(v) else f"{v:g}" if head.startswith("published") else number(v) for v in x)]
     wide = max(map(len, cells)) + 2
     return [cell.rjust(wide) for cell in cells]
 

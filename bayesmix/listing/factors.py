@@ -167,10 +167,11 @@ def _quantities(fit: Fit, names: list[str]) -> Iterator[tuple[Quantity, str]]:
 
 def derived_row(fit: Fit, q: Quantity, title: str) -> tuple[str, ...]:
     """A quantity with its interval."""
-    x, se = fit.derived[q.name].values, fit.derived_se[q.name].values
+    x, se, df = fit.derived[q.name].values, fit.derived_se[q.name].values, fit.t_df(q.name)
     x, se = np.atleast_1d(x).ravel()[:1], np.atleast_1d(se).ravel()[:1]
+    df = None if df is None else np.atleast_1d(df).ravel()[:1]
     some = bool(se[0] > TINY * abs(x[0]))
-    ends = [float(e[0]) if some else math.nan for e in SCALES[q.scale].interval(x, se)]
+    ends = [float(e[0]) if some else math.nan for e in SCALES[q.scale].interval(x, se, df=df)]
     error = number(float(se[0])) if some else "-"
     return (title, number(float(x[0])), error, *map(number, ends), "" if some else "boundary")
 

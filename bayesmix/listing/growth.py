@@ -58,7 +58,7 @@ def _entries(fit: Fit, q: Quantity, names: list[str]) -> Iterator[tuple[str, ...
     level = "v" if q.part == "cluster" else "u"
     declared = {e.name for e in fit.model.effects}
     se = np.where(se > TINY * np.abs(x.values), se, np.nan)
-    ends = SCALES[q.scale].interval(x.values, se)
+    ends = SCALES[q.scale].interval(x.values, se, df=fit.t_df(q.name))
     order = sorted(
         np.ndindex(x.shape), key=lambda at: [at[x.dims.index(d)] for d in ("growth", "growth_") if d in x.dims]
     )

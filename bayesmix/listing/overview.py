@@ -311,6 +311,8 @@ def _fit(fit: Fit) -> Section:
             f"Averages over {pooled['m']} imputations: a log-likelihood of no data set, to be read beside others of\n"
             "the same. Standard errors have the variance between imputations in them (fit.pooling)."
         )
+        if turned := pooled.get("reordered"):
+            notes.append(f"Classes were put in the order of the first: {len(turned)} of {pooled['m']} imputations.")
     notes += [PSEUDO] if fit.info.get("survey") else []
     return Section("Fit", [pairs(rows.items()), *notes])
 

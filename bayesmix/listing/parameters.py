@@ -300,7 +300,8 @@ def _derived_rows(fit: Fit, q: Quantity, effects: int) -> list[tuple[str, ...]]:
     x, se = fit.derived[q.name], fit.derived_se[q.name].values
     se = np.where(se > TINY * np.abs(x.values), se, np.nan)
     mark = "fixed: one factor" if effects == 1 and q.kind == "correlation matrix" else "boundary"
-    columns, rows = (x.values, se, *SCALES[q.scale].interval(x.values, se)), shown(q.kind, x.values)
+    ends = SCALES[q.scale].interval(x.values, se, df=fit.t_df(q.name))
+    columns, rows = (x.values, se, *ends), shown(q.kind, x.values)
     return [
         (entry(q.name, x, at), *(number(float(v[at])) for v in columns), mark if np.isnan(se[at]) else "")
         for at in np.ndindex(x.shape)
@@ -314,7 +315,7 @@ def residual_correlations(fit: Fit) -> Section | None:
     rows = []
     for q in estimates.of_kind("residual correlation"):
         x, se = fit.derived[q.name], fit.derived_se[q.name].values
-        columns = (x.values, se, *SCALES[q.scale].interval(x.values, se))
+        columns = (x.values, se, *SCALES[q.scale].interval(x.values, se, df=fit.t_df(q.name)))
         for at in np.ndindex(x.shape):
             words = (class_label(fit, x, at), entry_words(estimates, x, at))
             rows.append((*words, *(number(float(v[at])) for v in columns)))
@@ -496,9 +497,15 @@ def slope_odds(fit: Fit) -> pd.DataFrame:
         for name in [t.parameter.name for t in c.terms if t.covariates]:
             for label in (k for k in entries(name, fit.params[name]) if summary.loc[k, "free"]):
                 s = row_of(summary, label)
-                rows[label] = (*map(float, ratio_of(s["estimate"], s["se"])), s["p"])
+                df = _degrees(fit, label)
+                rows[label] = (*map(float, ratio_of(s["estimate"], s["se"], df)), s["p"])
     columns = ["odds_ratio", "se", "lower", "upper", "p"]
     return pd.DataFrame.from_dict(rows, orient="index", columns=columns).astype(float).rename_axis("entry")
+
+
+def _degrees(fit: Fit, label: str) -> float | None:
+    """Degrees of freedom of t for a parameter, by its label."""
+    return float(fit.pooling["df"].get(label, np.inf)) if fit.info.get("pooled") else fit.design_df
 
 
 def odds(fit: Fit) -> Section | None:

@@ -9,12 +9,24 @@ from typing import cast
 
 import numpy as np
 import xarray as xr
-from scipy import special
 
 from bayesmix.layout import Section, Table, make_table, number, p_value, packed, percent
 from bayesmix.listing.parameters import Rows, answers_of_clusters, class_label, row_of
 from bayesmix.results import Estimates, Fit, entry
-from bayesmix.spec import RANDOM, SCALES, TINY, Effect, Kind, LatentClass, Model, Quantity, Response, Term, shown
+from bayesmix.spec import (
+    RANDOM,
+    SCALES,
+    TINY,
+    Effect,
+    Kind,
+    LatentClass,
+    Model,
+    Quantity,
+    Response,
+    Term,
+    shown,
+    two_sided,
+)
 
 Cells = tuple[str, ...]
 Entry = tuple[xr.DataArray, tuple[int, ...], str]
@@ -137,14 +149,14 @@ def _plain_name(model: Model, t: Term) -> str:
 def squared(label: str, rows: Rows) -> Cells:
     """A variance by the estimate of its SD."""
     s = row_of(rows.summary, label)
-    return _cells(float(s["estimate"]) ** 2, 2 * float(s["estimate"]) * float(s["se"]))
+    return _cells(float(s["estimate"]) ** 2, 2 * float(s["estimate"]) * float(s["se"]), rows.fit.design_df)
 
 
-def _cells(x: float, se: float) -> Cells:
-    """Estimate, SE, ratio, p; without sampling variance it is at a boundary."""
+def _cells(x: float, se: float, df: int | None = None) -> Cells:
+    """Estimate, SE, ratio, p, of t with `df` degrees of freedom; without sampling variance it is at a boundary."""
     if not se > TINY * abs(x):
         return (number(x), "-", "-", "-", "-" if math.isnan(x) else "boundary")
-    return (number(x), number(se), number(x / se), p_value(float(2 * special.ndtr(-abs(x / se)))), "")
+    return (number(x), number(se), number(x / se), p_value(float(two_sided(x / se, df))), "")
 
 
 # random parts -------------------------------------------------------------------------------------
@@ -204,10 +216,10 @@ def _by_class(fit: Fit, title: str, quantities: Sequence[Quantity]) -> Iterator[
 def _derived(fit: Fit, q: Quantity) -> Iterator[tuple[str, Cells]]:
     """A row an entry of a derived quantity, named by the effects: ``u_female with u_intercept``."""
     x, se = fit.derived[q.name], fit.derived_se[q.name].values
-    ends, rows = SCALES[q.scale].interval(x.values, se), shown(q.kind, x.values)
+    ends, rows = SCALES[q.scale].interval(x.values, se, df=fit.t_df(q.name)), shown(q.kind, x.values)
     outcomes = {r.item_dim for r in fit.model.responses if r.of_outcomes}
     for at in (k for k in np.ndindex(x.shape) if rows[k]):
-        cells = _cells(float(x.values[at]), float(se[at]))
+        cells = _cells(float(x.values[at]), float(se[at]), fit.design_df)
         interval = ("-", "-") if cells[1] == "-" else tuple(number(float(end[at])) for end in ends)
         effects = [str(x[d].values[i]) for d, i in zip(x.dims, at, strict=True) if d in (RANDOM, f"{RANDOM}_")]
         of = [str(x[d].values[i]) for d, i in zip(x.dims, at, strict=True) if d in outcomes]

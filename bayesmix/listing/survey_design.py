@@ -36,8 +36,8 @@ def survey(fit: Fit) -> Section | None:
     notes = []
     if said.get("df") is not None:
         notes.append(
-            "Ratios and intervals in this listing are normal ones; bm.test takes the degrees of freedom of the\n"
-            "design (adjusted F)."
+            f"p values and intervals in this listing are those of t with the {said['df']} degrees of freedom of the\n"
+            "design; bm.test takes them too (adjusted F)."
         )
     notes.append("Counts and shares of classes are weighted; tables of single rows are not.")
     return Section("Design of the survey", [pairs(rows.items()), *notes])

@@ -21,6 +21,7 @@ from bayesmix.graph import ROUGH, Derived, LogLikelihood, Problem, at_rest, audi
 from bayesmix.ml.newton import at_zero, covariances
 from bayesmix.ml.objective import Target
 from bayesmix.ml.polish import Optimum, newton_at_fixed_nodes, resolve_boundaries
+from bayesmix.ml.random_logits import alone
 from bayesmix.ml.replicates import replicate
 from bayesmix.ml.same_solution import same_solution
 from bayesmix.ml.search import (
@@ -387,7 +388,8 @@ def doubts(fit: Fit) -> list[str]:
         said.append(f"The solution is kept, but this could not be made of it: {each}.")
     if abs(q.get("audit", 0.0)) > ROUGH:
         wide = [s for s in Estimates.of(fit).of_kind("sd") if float(fit.derived[s.name].max()) > LARGE_LOGIT_SD]
-        better = {"cluster": "a class of clusters (bm.class_status)", "individual": "classes of individuals (lca)"}
+        asked = "bm.class_status" if alone(fit.model) else "cluster_classes="
+        better = {"cluster": f"a class of clusters ({asked})", "individual": "classes of individuals (lca)"}
         other = better[wide[0].part] if wide and len(fit.model.classes) == 1 else "classes"
         hint = f"; {wide[0].name} is huge: {other} may be the better model" if wide else ""
         said.append(f"{audit_words(q)}{hint}.")

@@ -14,6 +14,7 @@ from bayesmix.data import Dataset
 from bayesmix.graph import adapt_nodes
 from bayesmix.ml.estimation import estimate
 from bayesmix.ml.objective import Target
+from bayesmix.ml.random_logits import random_logits
 from bayesmix.ml.search import LONG, Start, Task, run_start
 from bayesmix.ml.settings import Settings
 from bayesmix.ml.starts import ranges
@@ -122,7 +123,7 @@ def class_status(
     """
     refuse_fit_beside(settings, "bm.class_status(fit, df)")
     model, fit = model_and_fit(model)
-    c, loading = _random(model)
+    c, loading = random_logits(model)
     refuse_survey(
         model.survey,
         "class_status",
@@ -150,18 +151,6 @@ def class_status(
         {k: {"loglik": f.loglik, "parameters": f.n_parameters, "BIC": f.bic} for k, f in rows.items()}
     ).T.astype({"parameters": int})
     return ClassStatus(verdict, icc, (ends[0], ends[1]), profile, table, ratio, p, words, within, fit, between)
-
-
-def _random(model: Model) -> tuple[LatentClass, Parameter]:
-    of_clusters = {e.name for e in model.effects_at("cluster")}
-    for c in model.classes_at("individual"):
-        for t in c.predictor:
-            if t.parameter.domain.is_triangular and set(t.effects) <= of_clusters:
-                return c, t.parameter
-    raise ValueError(
-        "The model has no classes of individuals with random logits of clusters: declare it with "
-        "bm.models.lca(items, classes, cluster='the column of cluster labels')."
-    )
 
 
 def _rid(predictor: Predictor, gone: Callable) -> Predictor:

@@ -10,16 +10,23 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import xarray as xr
+from scipy.optimize import least_squares
 
+from bayesmix.mplus.data_file import factors
 from bayesmix.mplus.output import Output
-from bayesmix.mplus.places import Entry, Place, Words, fixed_value, places
+from bayesmix.mplus.places import Entry, Place, Words, fixed_value
+from bayesmix.mplus.table import places
 from bayesmix.results import Estimates, Fit, compare, entry
 from bayesmix.spec import Model, Response
 from bayesmix.spec.class_labels import relabel
+from bayesmix.spec.parameters import Parameter
 
-SAME = {"Means": ("Means", "Intercepts"), "Variances": ("Variances", "Residual Variances")}
+SAME = {"Means": ("Means", "Intercepts"), "Variances": ("Variances", "Residual Variances"),
+        "Thresholds": ("Thresholds", "Steps")}  # fmt: skip
 ROUNDING = 2e-3
 """What Mplus prints twice may differ by: three decimals each."""
+SMALL = 1e-3
+"""An SD at which a search for one begins, where that of the fit is none."""
 
 
 def published(out: Output, fit: Fit, names: Mapping[str, str] | None = None) -> pd.DataFrame:
@@ -40,8 +47,7 @@ def published(out: Output, fit: Fit, names: Mapping[str, str] | None = None) -> 
     pandas.DataFrame
         By the row labels of :func:`bayesmix.compare`: `published`; `se`, NaN where Mplus prints the parts alone of what
         is a sum here; `place`, where it stands in the output. Classes are in the order of the fit's, by the nearest
-        response parameters; the parameters of other reference classes follow. ``dict(table["published"])`` is what
-        `compare` takes.
+        response parameters; the parameters of other reference classes follow. :func:`bayesmix.compare` takes the table.
 
     Raises
     ------
@@ -51,7 +57,7 @@ def published(out: Output, fit: Fit, names: Mapping[str, str] | None = None) -> 
     Examples
     --------
     >>> table = bm.mplus.published(bm.mplus.read(run_out), fit)
-    >>> beside = bm.compare(fit, published=dict(table["published"])).parameters
+    >>> beside = bm.compare(fit, published=table).parameters
     >>> bool((beside["ml"] - beside["published"]).abs().max() < 0.001)
     True
     """
@@ -77,7 +83,19 @@ def published(out: Output, fit: Fit, names: Mapping[str, str] | None = None) -> 
 def _check_same(out: Output, fit: Fit) -> None:
     """Refuse an output of other classes."""
     ours = [c.size for c in fit.model.classes]
-    theirs = list(out.input.classes.values())
+    theirs = [n for name, n in out.input.classes.items() if name != out.input.known]
+    if (fit.model.group is None) != (not out.input.known):
+        what = f"the known classes {out.input.known}" if out.input.known else "no known classes (KNOWNCLASS)"
+        raise ValueError(
+            f"The output has {what}, the fit {'no groups' if out.input.known else f'groups of {fit.model.group!r}'}: "
+            "give a fit of the same model."
+        )
+    order = [float(v) for _, v in out.input.known_values if re.match(r"^-?[\d.]+$", v)]
+    if order != sorted(order):
+        raise ValueError(
+            f"KNOWNCLASS has the values {', '.join(f'{v:g}' for v in order)}, where the groups of a fit are sorted: "
+            "their parameters would be those of other groups."
+        )
     if sorted(ours) != sorted(theirs) and not (not theirs and ours in ([], [1])):
         raise ValueError(
             f"The output has classes of {theirs or 'none'}, the fit of {ours or 'none'}: give a fit of the same model."
@@ -97,15 +115,16 @@ def _words(out: Output, fit: Fit, given: Mapping[str, str]) -> Words:
             f"The columns {', '.join(map(repr, twice))} would all be {names[twice[0]]} of the output: give names="
             f"{{'{twice[0]}': 'its Mplus name', ...}}."
         )
-    theirs = list(out.input.classes)
+    theirs = [c for c in out.input.classes if c != out.input.known]
     clusters = [c for c in theirs if c in out.input.between]
     own = [c for c in theirs if c not in clusters]
     for level, there in (("cluster", clusters), ("individual", own)):
         names |= {c.name: n for c, n in zip(model.classes_at(level), there, strict=False)}
     names |= {c.name: given.get(c.name, c.name) for c in model.classes if c.name not in names}
-    names |= {e.name: given.get(e.name, e.name.upper()) for e in model.effects}
+    names |= {e: given.get(e, e.upper()) for e in factors(model)}
     categories = {k: len(v) for k, v in dict(fit.info.get("categories") or {}).items()}
-    return Words({k: v.upper() for k, v in names.items()}, categories)
+    groups = out.input.classes.get(out.input.known, 0)
+    return Words({k: v.upper() for k, v in names.items()}, categories, groups, out.input.known)
 
 
 def _found(column: str, known: Iterable[str]) -> str:
@@ -124,19 +143,20 @@ def _found(column: str, known: Iterable[str]) -> str:
 def _solve(out: Output, fit: Fit, table: list[Place]) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray], dict]:
     """Find the entries of the parameters that make what Mplus prints, one after the other."""
     params = {p.name: fit.params[p.name].transpose(*p.dims) for p in fit.model.parameters}
-    sizes = {name: dict(zip(p.dims, params[name].shape, strict=True)) for name, p in
-             ((p.name, p) for p in fit.model.parameters)}  # fmt: skip
+    lengths = {name: dict(zip(p.dims, params[name].shape, strict=True)) for name, p in
+               ((p.name, p) for p in fit.model.parameters)}  # fmt: skip
     values = {name: np.full(x.shape, np.nan) for name, x in params.items()}
     errors, where = {k: v.copy() for k, v in values.items()}, {}
     fixed: set[Entry] = set()
     for p in fit.model.parameters:
         for at in np.ndindex(values[p.name].shape):
-            known = fixed_value(p, at, sizes[p.name])
+            known = fixed_value(p, at, lengths[p.name])
             if known is not None:
                 values[p.name][at] = known
                 fixed.add((p.name, at))
-    pending = [(place, *found) for place in table if (found := _lookup(out, place))]
-    _check_found(fit.model, table, [place for place, *_ in pending])
+    found = [(place, *there) for place in table if place.combination and (there := _lookup(out, place))]
+    _check_found(fit.model, table, [place for place, *_ in found])
+    pending = [row for row in found if row[0].joint is None]
     while pending:
         left = []
         for place, m, se in pending:
@@ -157,7 +177,44 @@ def _solve(out: Output, fit: Fit, table: list[Place]) -> tuple[dict[str, np.ndar
         if len(left) == len(pending):
             break
         pending = left
+    _solve_joint([row for row in found if row[0].joint is not None], params, values, where)
+    for p in fit.model.parameters:
+        _over_groups(p, values[p.name], errors[p.name])
     return values, errors, where
+
+
+def _solve_joint(
+    rows: list[tuple[Place, float, float]], params: Mapping[str, xr.DataArray], values: Mapping[str, np.ndarray],
+    where: dict,
+) -> None:  # fmt: skip
+    """Find the entries of which covariances and probabilities are functions, beginning at those of the fit."""
+    unknown = list(dict.fromkeys(e for place, *_ in rows for _, e in place.combination if np.isnan(values[e[0]][e[1]])))
+    if not unknown:
+        return
+    made = {name: x.copy(data=np.where(np.isnan(values[name]), x.values, values[name])) for name, x in params.items()}
+
+    def misses(theta: np.ndarray) -> np.ndarray:
+        for (name, at), x in zip(unknown, theta, strict=True):
+            made[name].values[at] = x
+        return np.array([place.value(made) - m for place, m, _ in rows])
+
+    start = np.array([made[name].values[at] for name, at in unknown])
+    solution = least_squares(misses, np.where(np.abs(start) < SMALL, SMALL, start), xtol=1e-12, ftol=1e-12)
+    if np.abs(solution.fun).max() > ROUNDING:
+        return
+    for (name, at), x in zip(unknown, solution.x, strict=True):
+        values[name][at] = x
+        where[name, at] = _title(next(place for place, *_ in rows if (name, at) in {e for _, e in place.combination}))
+
+
+def _over_groups(p: Parameter, values: np.ndarray, errors: np.ndarray) -> None:
+    """Give entries that are alike in all groups the value of the first."""
+    for a in p.alike:
+        axis = p.dims.index(a.over)
+        for at in np.ndindex(values.shape):
+            if at[axis] and all(at[p.dims.index(d)] == k for d, k in a.positions if d):
+                first = (*at[:axis], 0, *at[axis + 1 :])
+                values[at], errors[at] = values[first], errors[first]
 
 
 def _check_found(model: Model, table: list[Place], found: list[Place]) -> None:
@@ -185,7 +242,7 @@ def _check_equal(place: Place, x: float, known: float) -> None:
 
 def _title(place: Place) -> str:
     parts = [
-        f"{place.scope[0]}#{place.scope[1] + 1}" if place.scope else "",
+        ".".join(f"{name}#{k + 1}" for name, k in place.scope),
         place.outcome,
         place.heading,
         place.variable,
@@ -200,8 +257,8 @@ def _lookup(out: Output, place: Place) -> tuple[float, float] | None:
     keep = heading & _named(table, place.outcome, place.variable)
     if place.heading == "WITH":  # of two variables either may stand first
         keep |= heading & _named(table, place.variable, place.outcome)
-    if place.scope:
-        keep &= np.array([_is_class(out, label, *place.scope) for label in table["class"]])
+    for name, k in place.scope:
+        keep &= np.array([_is_class(out, label, name, k) for label in table["class"]])
     logits = place.variable.rpartition("#")[0] in out.input.classes  # their means may be printed at either level
     if (table["level"] == "Between").any() and not logits:
         keep &= ((table["level"] == "Between") == place.between).to_numpy()
@@ -225,7 +282,7 @@ def _named(table: pd.DataFrame, outcome: str, variable: str) -> np.ndarray:
 def _is_class(out: Output, label: str, name: str, k: int) -> bool:
     """Whether a label of the results, ``2``, ``C#2`` or the pattern ``1 2``, is of class `k`, from 0, of `name`."""
     pattern = dict(zip(out.input.classes, label.split(), strict=False)) if label[:1].isdigit() else {}
-    return label == f"{name}#{k + 1}" or pattern.get(name) == str(k + 1)
+    return f"{name}#{k + 1}" in label.split(".") or pattern.get(name) == str(k + 1)
 
 
 def _matches(printed: str, name: str) -> bool:

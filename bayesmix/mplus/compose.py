@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import re
-import textwrap
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,25 +12,21 @@ import pandas as pd
 from bayesmix.checks import whole
 from bayesmix.data import Dataset, Patterns
 from bayesmix.files import as_path, written
-from bayesmix.mplus.places import Place, Words, columns, fixed_value, places, random_intercepts, refusal
+from bayesmix.mplus.data_file import aside, coded, covariates, names_of, rows_of, short, training
+from bayesmix.mplus.item_places import adjacent, growing
+from bayesmix.mplus.model_command import WIDTH, Params, model_commands, needs_integration, wrapped
+from bayesmix.mplus.places import Place, Words, columns, refusal, variables
 from bayesmix.mplus.restrictions import Restrictions, restrictions
+from bayesmix.mplus.table import places
 from bayesmix.results import Fit
-from bayesmix.spec import Model, check_model
+from bayesmix.spec import Model, Response, check_model
 
-WIDTH = 80
-"""Of a line; Mplus cuts what goes beyond 90."""
-LONGEST = 8
-LIMIT = 15.0
-"""Mplus holds thresholds within these logits."""
 MISSING = (9999, -9999, 99999, -99999, 999999, -999999)
-WORDS = frozenset({"ALL", "ARE", "BY", "IS", "ON", "PON", "PWITH", "WITH", "XWITH"})
-"""Of the language itself, which no variable can be named by."""
 COUNTS = {
     "poisson": "", "negative_binomial": "(NB)", "zero_inflated_poisson": "(I)",
     "zero_inflated_negative_binomial": "(NBI)",
 }  # fmt: skip
 """What follows the name of a count."""
-LEFT_OF = {"Means": "[{}]", "Thresholds": "[{}]"}
 
 
 def write(
@@ -40,8 +35,11 @@ def write(
     """Write a model as an Mplus input and its data beside it, so that the same model runs in Mplus.
 
     Written are latent class and profile models (with covariates, frequencies, random effects, factors or classes of
-    clusters), transition models (with a random intercept, but no classes of chains), regression mixtures with a random
-    intercept at most, factor mixtures, the 1PL to 3PL.
+    clusters), transition models (with random intercepts, classes of chains, movers and stayers), growth models
+    (``i s |``; of two levels too), regression mixtures with a random intercept at most, factor mixtures, the 1PL to
+    3PL. Observed groups are a class variable of KNOWNCLASS: a comment says by how much the log-likelihood is lower in
+    Mplus, which has their sizes. Known classes are columns of TRAINING, an offset is a slope of 1, partial credit is
+    ``(gpcm)``. Stayers take PARAMETERIZATION = PROBABILITY. What all classes share has a label.
     Constraints (``fix=``, ``equal=``) are written in Mplus's parameters, in which the threshold of a binary item is
     minus its logit: as fixed values, labels and equations of MODEL CONSTRAINT.
 
@@ -88,26 +86,28 @@ def write(
     if target.suffix.lower() != ".inp":
         raise ValueError(f"The path came as '{target}': give one that ends in .inp, such as '{target.stem}.inp'.")
     _check_design(declared)
-    _refuse_growth(declared)
     data = Dataset.encode(declared, df)
-    words = Words(_names(declared), {i: len(c) for i, c in data.categories.items() if c})
+    names = names_of(declared)
+    groups = len(data.groups.labels) if data.groups else 0
+    words = Words(names, {i: len(c) for i, c in data.categories.items() if c}, groups, short("CG", names.values()))
     if fit is not None:
         _check_same(fit, words)
     table = places(declared, words)
-    values = (
-        None if fit is None else {p.name: fit.params[p.name].transpose(*p.dims).values for p in declared.parameters}
-    )
-    held = restrictions(table, Patterns.of(data).packing if declared.constraints else None)
-    rows = _data(declared, df, data, words)
+    values = None if fit is None else {p.name: fit.params[p.name].transpose(*p.dims) for p in declared.parameters}
+    packing = Patterns.of(data).packing if declared.constraints else None
+    held = restrictions(table, packing, _stated_once(declared, table, words))
+    rows = coded(declared, df, data, words)
     _check_limits(declared, rows, words)
     code = next((c for c in MISSING if not (rows == c).any(axis=None)), None)
     if code is None:
         raise ValueError(f"The data have every missing-value code among {MISSING}: recode one of these values.")
+    options = (
+        ("VARIABLE", [*_of_groups(declared, data, words), *_said(_variables(declared, words, rows, code))]),
+        ("ANALYSIS", _said(_analysis(declared, starts, values is not None))),
+    )
     files = {
-        target: _input(
-            declared, words, (table, held), values, list(map(str, rows)), f"{target.stem}.dat", code, starts
-        ),
-        target.with_suffix(".dat"): _rows(rows, code),
+        target: _input(declared, words, f"{target.stem}.dat", dict(options), (table, held), values),
+        target.with_suffix(".dat"): rows_of(rows, code),
     }
     for file, text in files.items():
         if not overwrite and file.exists() and (not file.is_file() or file.read_text(encoding="utf-8") != text):
@@ -118,30 +118,38 @@ def write(
     return dict(words.names)
 
 
-def _refuse_growth(model: Model) -> None:
-    """Refuse growth factors, whose line in Mplus is given for the input that is written by hand."""
-    loading = next(
-        (t for r in model.responses for t in r.predictor if {*t.effects} & {e.name for e in model.sums}), None
-    )
-    if loading is None:
-        return
-    fixed = {f.positions: f.value for f in loading.parameter.fixed}
-    items = model.responses[0].items
-    scores = [
-        fixed.get((("growth", 1), ("item", i)), None if len(loading.effects) > 1 else 0) for i in range(len(items))
+def _stated_once(model: Model, table: list[Place], words: Words) -> list[Place]:
+    """List the thresholds and means of items that all classes share, which Mplus would let vary over these."""
+    if not model.is_mixture and model.group is None:
+        return []
+    items = {words.names[i] for i in model.items}
+    own = [p for p in table if not p.scope and p.combination and p.heading in ("Thresholds", "Means")]
+    return [p for p in own if p.variable.split("$")[0].split("#")[0] in items]
+
+
+def _of_groups(model: Model, data: Dataset, words: Words) -> list[str]:
+    """Say by how much the log-likelihood of Mplus is lower, which has the sizes of the groups."""
+    if data.groups is None:
+        return []
+    weight = data.weights[data.seen]
+    shares = np.bincount(data.groups.of_row[data.seen], weight, words.groups)
+    less = float((shares * np.log(shares / shares.sum())).sum())
+    more = "" if model.two_level or model.survey else f", here by {less:.3f}"
+    labels = ", ".join(f"{k} is {v!a}" for k, v in enumerate(data.groups.labels, 1))
+    return [
+        f"  ! groups: {labels}"[: WIDTH + 8],
+        f"  ! the log-likelihood in Mplus has the sizes of the groups{more},",
+        f"  ! and {words.groups - 1} parameter{'s' if words.groups > 2 else ''} more",
     ]
-    line = " ".join(f"{item}@{t:g}" if t is not None else f"{item}*" for item, t in zip(items, scores, strict=True))
-    raise ValueError(
-        f"Mplus cannot be told the growth factors {', '.join(loading.effects)} by this function. By hand their line is "
-        f"'{' '.join(loading.effects)} | {line};', and their means by class '[{' '.join(loading.effects)}];'."
-    )
 
 
 def _check_design(model: Model) -> None:
     """Refuse designs of a survey that Mplus cannot be told, or would read otherwise."""
     held = model.survey
-    if held.replicate_weights or held.fpc:
-        raise refusal("replicate weights" if held.replicate_weights else "a finite population correction")
+    if held.replicate_weights:
+        raise refusal("replicate weights", "its REPWEIGHTS are of TYPE = COMPLEX, without classes")
+    if held.fpc and model.two_level:
+        raise refusal("a finite population correction beside clusters", "FINITE is of TYPE = COMPLEX")
     if held.lonely != "refuse":
         raise refusal(f"strata with one primary sampling unit taken as '{held.lonely}'")
     if held.scaling == "unscaled" and not model.varies_between:
@@ -178,90 +186,28 @@ def _check_limits(model: Model, rows: pd.DataFrame, words: Words) -> None:
                 )
 
 
-# names and data -----------------------------------------------------------------------------------
-
-
-def _covariates(model: Model) -> list[str]:
-    """List the columns of covariates."""
-    terms = (t for part in (*model.classes, *model.effects, *model.responses) for t in part.terms if t.covariates)
-    return list(dict.fromkeys(x for t in terms for x in columns(t)))
-
-
-def _names(model: Model) -> dict[str, str]:
-    """Give each column, class variable and effect a name of eight letters."""
-    aside = [c for c in (model.cluster, model.freq, *model.survey.columns) if c]
-    latent = [c.name for c in model.classes] + [e.name for e in model.effects]
-    out: dict[str, str] = {}
-    for name in [*latent, *model.items, *_covariates(model), *aside]:
-        if name not in out:
-            out[name] = _short("CB" if name == "D" and model.classes_at("cluster") else name, out.values())
-    return out
-
-
-def _short(name: str, taken: Iterable[str]) -> str:
-    """Shorten `name` to eight letters, digits and underscores that are not taken."""
-    text = re.sub(r"[^A-Za-z0-9_]", "_", name.encode("ascii", "replace").decode()).upper()
-    text = text if text[:1].isalpha() else f"V{text}"
-    taken, k, out = set(taken), 1, text[:LONGEST]
-    while out in taken or out in WORDS:
-        k += 1
-        out = f"{text[: LONGEST - len(str(k))]}{k}"
-    return out
-
-
-def _data(model: Model, df: pd.DataFrame, data: Dataset, words: Words) -> pd.DataFrame:
-    """Code the columns that Mplus reads, in capitals; rows without any answer are left out."""
-    out = {}
-    for r in model.responses:
-        for k, item in enumerate(r.items):
-            finite = item in words.categories
-            out[words.names[item]] = data.coded[r.name].y[:, k] if finite else pd.to_numeric(df[item]).to_numpy(float)
-    for x in _covariates(model):
-        if not pd.api.types.is_numeric_dtype(df[x]) and not pd.api.types.is_bool_dtype(df[x]):
-            raise ValueError(
-                f"The covariate '{x}' is no number: Mplus takes numbers alone; make it 0 and 1, or several."
-            )
-        out[words.names[x]] = df[x].to_numpy(float)
-    if model.freq:
-        out[words.names[model.freq]] = df[model.freq].to_numpy(float)
-    if model.cluster:
-        out[words.names[model.cluster]] = pd.factorize(df[model.cluster], sort=True)[0] + 1.0
-    held = model.survey
-    out |= {words.names[c]: df[c].to_numpy(float) for c in (held.weights, held.cluster_weights) if c}
-    if held.strata:
-        out[words.names[held.strata]] = pd.factorize(df[held.strata], sort=True)[0] + 1.0
-    if held.psu and held.psu != model.cluster:  # read within strata
-        keys = [df[c] for c in (held.strata, held.psu) if c]
-        out[words.names[held.psu]] = pd.MultiIndex.from_arrays(keys).factorize(sort=True)[0] + 1.0
-    return pd.DataFrame(out)[data.seen]
-
-
-def _rows(rows: pd.DataFrame, code: int) -> str:
-    lines = [" ".join(f"{x:.12g}" for x in row) for row in rows.fillna(code).to_numpy()]
-    return "\n".join(lines) + "\n"
-
-
 # the input ----------------------------------------------------------------------------------------
 
 
 def _input(
-    model: Model, words: Words, stated: tuple[list[Place], Restrictions], values: Mapping[str, np.ndarray] | None,
-    names: list[str], data_file: str, code: int, starts: int,
+    model: Model, words: Words, data_file: str, options: Mapping[str, list[str]],
+    stated: tuple[list[Place], Restrictions], values: Params,
 ) -> str:  # fmt: skip
     """Compose the text of the input."""
-    out = ["TITLE:", *_wrapped(f"{model.name}, written by bayesmix")]
-    out += ["DATA:", f'  FILE = "{data_file}";', "VARIABLE:", *(comment(new, old) for old, new in words.names.items())]
-    out += [line for key, value in _variables(model, words, names, code) for line in _wrapped(f"{key} = {value};")]
-    out += ["ANALYSIS:"]
-    out += [
-        line for key, value in _analysis(model, starts, values is not None) for line in _wrapped(f"{key} = {value};")
-    ]
     table, held = stated
-    out += _model(model, words, table, held, values)
+    out = ["TITLE:", *wrapped(f"{model.name}, written by bayesmix")]
+    out += ["DATA:", f'  FILE = "{data_file}";', "VARIABLE:", *(comment(new, old) for old, new in words.names.items())]
+    out += [*options["VARIABLE"], "ANALYSIS:", *options["ANALYSIS"]]
+    out += model_commands(model, words, table, held, values)
     if held.equations:
-        out += ["MODEL CONSTRAINT:", *(line for e in held.equations for line in _wrapped(f"{e};"))]
+        out += ["MODEL CONSTRAINT:", *(line for e in held.equations for line in wrapped(f"{e};"))]
     out += ["OUTPUT:", "  SVALUES TECH8;"]
     return "\n".join(line[:88] for line in out) + "\n"
+
+
+def _said(options: list[tuple[str, str]]) -> list[str]:
+    """Write options of a command."""
+    return [line for key, value in options for line in wrapped(f"{key} = {value};")]
 
 
 def comment(new: str, old: str) -> str:
@@ -269,38 +215,40 @@ def comment(new: str, old: str) -> str:
     return f"  ! {new} is {old if old.isascii() else ascii(old)}"[: WIDTH + 8]
 
 
-def _wrapped(text: str) -> list[str]:
-    return textwrap.wrap(text, WIDTH, initial_indent="  ", subsequent_indent="    ", break_on_hyphens=False)
-
-
-def _variables(model: Model, words: Words, names: list[str], code: int) -> list[tuple[str, str]]:
+def _variables(model: Model, words: Words, rows: pd.DataFrame, code: int) -> list[tuple[str, str]]:
     """List the options of VARIABLE."""
-    aside = {words.names[c] for c in (model.cluster, model.freq, *model.survey.columns) if c}
-    aside -= {words.names[c] for c in (*_covariates(model), *model.items)}
+    other = {words.names[c] for c in aside(model)} - {words.names[c] for c in (*covariates(model), *model.items)}
+    names = list(map(str, rows))
     kinds: dict[str, list[str]] = {}
     for r in model.responses:
         for item in r.items:
-            option, mark = _kind(r.family, words.categories.get(item, 0), item)
+            option, mark = _kind(r, words.categories.get(item, 0), item)
             kinds.setdefault(option, []).append(words.names[item] + mark)
-    out = [("NAMES", " ".join(names)), ("USEVARIABLES", " ".join(n for n in names if n not in aside))]
+    out = [("NAMES", " ".join(names)), ("USEVARIABLES", " ".join(n for n in names if n not in other))]
     out += [("MISSING", f"ALL ({code})")]
     out += [(option, " ".join(own)) for option, own in kinds.items() if option]
-    if model.classes:
-        out.append(("CLASSES", " ".join(f"{words.names[c.name]}({c.size})" for c in model.classes)))
+    if known := variables(model, words):
+        out.append(("CLASSES", " ".join(f"{name}({n})" for name, n in known.values())))
+    if model.group:
+        own = " ".join(f"{words.names[model.group]} = {k + 1}" for k in range(words.groups))
+        out.append(("KNOWNCLASS", f"{words.group_class} ({own})"))
+    if model.known:
+        out.append(("TRAINING", " ".join(words.names[c] for c in training(model))))
     if model.freq:
         out.append(("FREQWEIGHT", words.names[model.freq]))
-    out += _design(model, words)
+    out += _design(model, words, rows)
     if model.cluster:
         levels = _levels(model)
         random = model.is_regression and any(e.level == "cluster" for e in model.effects)
-        within = [words.names[c] for c in (*(() if random else model.items), *levels["individual"])]
+        both = {i for r in model.responses if random or growing(model, r) for i in r.items}
+        within = [words.names[c] for c in (*(i for i in model.items if i not in both), *levels["individual"])]
         between = [words.names[c] for c in (*(c.name for c in model.classes_at("cluster")), *levels["cluster"])]
         out += [("CLUSTER", " ".join(words.names[c] for c in (model.survey.psu, model.cluster) if c))]
         out += [(k, " ".join(v)) for k, v in (("WITHIN", within), ("BETWEEN", between)) if v]
     return out
 
 
-def _design(model: Model, words: Words) -> list[tuple[str, str]]:
+def _design(model: Model, words: Words, rows: pd.DataFrame) -> list[tuple[str, str]]:
     """List the options of the design of a survey."""
     held, out = model.survey, []
     scaling = {"cluster": "CLUSTER", "effective": "ECLUSTER", "unscaled": "UNSCALED"}
@@ -313,6 +261,9 @@ def _design(model: Model, words: Words) -> list[tuple[str, str]]:
         out.append(("STRATIFICATION", words.names[held.strata]))
     if held.psu and not model.cluster:
         out.append(("CLUSTER", words.names[held.psu]))
+    if held.fpc:  # the share that was drawn, or the number in the population
+        name = words.names[held.fpc]
+        out.append(("FINITE", f"{name} ({'SFRACTION' if rows[name].max() <= 1 else 'POPULATION'})"))
     return out
 
 
@@ -335,153 +286,36 @@ def _levels(model: Model) -> dict[str, list[str]]:
     return out
 
 
-def _kind(family, categories: int, item: str) -> tuple[str, str]:
-    """Name the option of VARIABLE that a family's items stand under, and what follows their names."""
+def _kind(r: Response, categories: int, item: str) -> tuple[str, str]:
+    """Name the option of VARIABLE that an item stands under, and what follows its name."""
+    family: Any = r.family
     if getattr(family, "guessing", False):
         return "CATEGORICAL", "(3PL)"
-    if family.name == "nominal" and categories > 2:
+    if categories > 2 and (family.name == "nominal" or (family.name == "partial_credit" and not adjacent(r))):
         return "NOMINAL", ""
-    if family.name in ("bernoulli", "ordinal", "nominal"):
-        return "CATEGORICAL", ""
+    if family.name in ("bernoulli", "ordinal", "nominal", "partial_credit"):
+        return "CATEGORICAL", "(GPCM)" * (categories > 2 and family.name == "partial_credit")
     if family.name in COUNTS:
         return "COUNT", COUNTS[family.name]
     if family.name == "censored_normal":
         return "CENSORED", "(B)" if family.upper is None else "(A)"
     if family.name == "normal":
         return "", ""
-    raise refusal(f"the item '{item}' of the family {family}", "leave it out, or give it another family")
+    hint = "it has no trials; a row a trial can be said" if family.name == "binomial" else "give it another family"
+    raise refusal(f"the item '{item}' of the family {family}", hint)
 
 
 def _analysis(model: Model, starts: int, begun: bool) -> list[tuple[str, str]]:
     """List the options of ANALYSIS."""
     kinds = ["COMPLEX"] * bool(model.survey.strata or model.survey.psu)
-    kinds += ["TWOLEVEL"] * model.two_level + ["MIXTURE"] * bool(model.classes)
+    kinds += ["TWOLEVEL"] * model.two_level + ["MIXTURE"] * bool(model.classes or model.group)
     links = {getattr(r.family, "link", "logit") for r in model.responses if r.family.finite}
     if len(links) > 1:
         raise refusal("logit and probit items in one model")
-    effects = [e for e in model.effects if not (e.level == "cluster" and model.is_regression and not model.classes)]
     out = [("TYPE", " ".join(kinds) or "GENERAL"), ("ESTIMATOR", "MLR")]
     out += [("LINK", "PROBIT")] * ("probit" in links)
-    out += [("ALGORITHM", "INTEGRATION")] * bool(effects)
+    out += [("PARAMETERIZATION", "PROBABILITY")] * any(c.stays for c in model.classes)
+    out += [("ALGORITHM", "INTEGRATION")] * needs_integration(model)
     if model.is_mixture:
         out += [("STARTS", "0")] if begun or not starts else [("STARTS", f"{starts} {max(1, starts // 5)}")]
     return out
-
-
-# MODEL --------------------------------------------------------------------------------------------
-
-
-def _model(
-    model: Model, words: Words, table: list[Place], held: Restrictions, values: Mapping[str, np.ndarray] | None
-) -> list[str]:
-    """Compose the MODEL commands."""
-    parts: dict[tuple[str, str, str], list[str]] = {}
-    own = [words.names[c.name] for c in model.classes]
-    home = "%WITHIN%" if model.two_level else ""
-
-    def at(place: Place) -> tuple[str, str, str]:
-        level = "%BETWEEN%" if place.between and model.two_level else home
-        if place.scope is None:
-            return "MODEL", level, "%OVERALL%"
-        name, k = place.scope
-        return ("MODEL" if len(own) == 1 else f"MODEL {name}"), level, f"%{name}#{k + 1}%"
-
-    for level in dict.fromkeys([home, *["%BETWEEN%"] * model.two_level]):
-        parts["MODEL", level, "%OVERALL%"] = _structure(model, words, table, level, values)
-    for place in table:
-        plain = place.combination not in held.labels and place.combination not in held.fixed
-        if values is None and model.two_level and "#" in place.variable and place.heading == "Means" and plain:
-            continue  # the means of class logits, free anyhow
-        parts.setdefault(at(place), []).append(_statement(place, values, held, model))
-    lines: list[str] = []
-    for command in dict.fromkeys(key[0] for key in parts):
-        lines.append(f"{command}:")
-        for level in dict.fromkeys(key[1] for key in parts if key[0] == command):
-            lines += [f"  {level}"] * bool(level)
-            for key, statements in parts.items():
-                if key[:2] == (command, level):
-                    lines += [f"  {key[2]}"] * bool(model.classes)
-                    lines += [line for s in dict.fromkeys(statements) for line in _wrapped(f"  {s}")]
-    return lines
-
-
-def _statement(place: Place, values: Mapping[str, np.ndarray] | None, held: Restrictions, model: Model) -> str:
-    """Write a parameter, with its value where there is one."""
-    start = "*" if place.heading == "BY" else ""
-    if values is not None:
-        theta = sum(a * values[name][at] for a, (name, at) in place.combination)
-        m = float(place.form.of(theta))
-        bound = LIMIT if place.heading == "Thresholds" else 1e6
-        start = f"*{np.clip(m, -bound, bound):.5f}" if np.isfinite(m) else start
-    known = [_value_at(model, e) for _, e in place.combination]
-    if None not in known:
-        theta = sum(a * x for (a, _), x in zip(place.combination, known, strict=True) if x is not None)
-        start = f"@{place.form.of(theta):g}"
-    if place.combination in held.fixed:
-        start = f"@{held.fixed[place.combination] + 0.0:.12g}"
-    label = f" ({held.labels[place.combination]})" if place.combination in held.labels else ""
-    if place.heading in ("ON", "BY", "WITH"):
-        return f"{place.outcome} {place.heading} {place.variable}{start}{label};"
-    return LEFT_OF.get(place.heading, "{}").format(f"{place.variable}{start}") + f"{label};"
-
-
-def _value_at(model: Model, entry: tuple[str, tuple[int, ...]]) -> float | None:
-    """The value of an entry that is fixed at a position from the front."""
-    p = next(p for p in model.parameters if p.name == entry[0])
-    return fixed_value(p, entry[1])
-
-
-def _structure(
-    model: Model, words: Words, table: list[Place], level: str, values: Mapping[str, np.ndarray] | None
-) -> list[str]:
-    """List statements without parameters of ours: scales of factors, what is free, what is zero."""
-    between = level == "%BETWEEN%"
-    out: list[str] = []
-    if not between:
-        for place in table:  # what classes have of their own must be there overall
-            if place.scope and place.heading in ("ON", "BY", "WITH") and not place.between:
-                out.append(f"{place.outcome} {place.heading} {place.variable}{'*' * (place.heading == 'BY')};")
-        factors = [words.names[e.name] for e in model.effects_at("individual")]
-        out += [line for f in factors for line in (f"{f}@1;", f"[{f}@0];")]
-        out += [
-            f"{words.names[a.name]} WITH {words.names[b.name]}{'' if a.standard and _joined(a) else '@0'};"
-            for k, a in enumerate(model.effects_at("individual"))
-            for b in model.effects_at("individual")[:k]
-        ]
-        out += _independent(model, words)
-        return list(dict.fromkeys(out))
-    varying = [words.names[y] for y in random_intercepts(model)]
-    out += [f"{' '.join(varying)} WITH {' '.join(varying)}@0;"] * (len(varying) > 1)
-    for c in model.classes_at("individual"):
-        name = words.names[c.name]
-        for t in (t for t in c.terms if t.effects):
-            if len(t.effects) == 1 and c.size > 2:
-                f = words.names[t.effects[0]]
-                out += [f"{f}@1;"]
-            elif len(t.effects) > 1:
-                out += _covariances(name, c.size - 1, None if values is None else values[t.parameter.name])
-    return out
-
-
-def _independent(model: Model, words: Words) -> list[str]:
-    """Fix at zero the residual covariances of normal items that the model does not have."""
-    normal = [words.names[i] for r in model.responses if r.family.name == "normal" for i in r.items]
-    free = {frozenset(words.names[r.items[k]] for k in pair) for r in model.responses for pair in r.pair_places}
-    if not free:
-        return [f"{' '.join(normal)} WITH {' '.join(normal)}@0;"] if len(normal) > 1 else []
-    zero = {b: [a for a in normal[:k] if frozenset((a, b)) not in free] for k, b in enumerate(normal)}
-    return [f"{b} WITH {' '.join(f'{a}@0' for a in own)};" for b, own in zero.items() if own]
-
-
-def _covariances(name: str, n: int, loadings: np.ndarray | None) -> list[str]:
-    """Free the covariance matrix of `n` random class logits, which is L'L of their loadings (effect, class)."""
-    starts = np.full((n, n), "", dtype=object)
-    if loadings is not None:
-        starts = np.vectorize(lambda x: f"*{x:.5f}", otypes=[object])((loadings.T @ loadings)[:n, :n])
-    out = [f"{name}#{k + 1}{starts[k, k]};" for k in range(n)]
-    return out + [f"{name}#{k + 1} WITH {name}#{j + 1}{starts[k, j]};" for k in range(n) for j in range(k)]
-
-
-def _joined(effect) -> bool:
-    """Whether the residual of a factor is regressed on those of others: they are correlated."""
-    return any(t.effects for t in effect.mean)

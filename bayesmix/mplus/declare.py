@@ -1,4 +1,4 @@
-"""The model of an Mplus input among ours, and its data: what is neither a class nor a transition model is refused."""
+"""The model of an Mplus input among ours, and its data: classes, profiles, transitions, growth; others are refused."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from bayesmix.mplus import declare_growth
 from bayesmix.mplus.language import Input, expand
 from bayesmix.mplus.output import Output
+from bayesmix.mplus.reduced import within_part, without_groups
 from bayesmix.mplus.text import read_text
 from bayesmix.mplus.with_statements import covariances, is_covariance, refused
 from bayesmix.mplus.with_statements import says_independence as _independence
@@ -29,7 +31,7 @@ from bayesmix.spec.families import (
     zero_inflated_poisson,
 )
 
-OTHER = ("KNOWNCLASS", "TRAINING", "SUBPOPULATION", "SURVIVAL", "WEIGHT", "STRATIFICATION", "GROUPING",
+OTHER = ("TRAINING", "SUBPOPULATION", "SURVIVAL", "WEIGHT", "STRATIFICATION", "GROUPING",
          "CONSTRAINT", "PATTERN")  # fmt: skip
 RELATION = re.compile(r"^(.+?)\s+(ON|BY|WITH|XWITH|PON|\|)\s+(.+)$")
 LABELS = re.compile(r"\(([^)]*)\)")
@@ -37,7 +39,9 @@ BRACKET = re.compile(r"^\[(.*)\]\s*(\([^)]*\))?$")
 
 
 def model(said: Input | Output, df: pd.DataFrame | None = None) -> Model:
-    """The latent class, profile or transition model that an Mplus input declares.
+    """The latent class, profile, transition or growth model that an Mplus input declares.
+
+    The known classes of KNOWNCLASS are groups; latent class models may have two levels.
 
     Parameters
     ----------
@@ -55,7 +59,8 @@ def model(said: Input | Output, df: pd.DataFrame | None = None) -> Model:
     Raises
     ------
     ValueError
-        Anything that :func:`bayesmix.models.lca` and :func:`bayesmix.models.lta` cannot say.
+        Anything that :func:`bayesmix.models.lca`, :func:`bayesmix.models.lta` and :func:`bayesmix.models.growth` cannot
+        say.
 
     Examples
     --------
@@ -69,12 +74,19 @@ def model(said: Input | Output, df: pd.DataFrame | None = None) -> Model:
     out = said if isinstance(said, Output) else None
     read = said.input if isinstance(said, Output) else said
     _check_options(read)
+    freq = read.option("VARIABLE", "FREQWEIGHT")
+    given: dict[str, Any] = {"freq": freq.upper() if freq else None}
+    if declare_growth.grows(read):
+        return _growth(read, templates, df, out, given)
+    read, by_group = without_groups(read)
+    read, by_cluster = within_part(read)
+    if by_group and by_cluster:
+        raise refused("known classes beside clusters")
+    given |= by_group | by_cluster
     overall = _statements(read, "MODEL", "%OVERALL%")
     later, covariates = _regressions(read, overall)
     items = [v for v in read.used if v not in {x for xs in covariates.values() for x in xs}]
     family = _families(read, items, df, out)
-    freq = read.option("VARIABLE", "FREQWEIGHT")
-    given = {"freq": freq.upper() if freq else None}
     if len(read.classes) == 1:
         (name, size), *_ = read.classes.items()
         variance = _variance(read, name, size, items)
@@ -95,6 +107,15 @@ def model(said: Input | Output, df: pd.DataFrame | None = None) -> Model:
     )  # fmt: skip
 
 
+def _growth(read: Input, templates: Any, df: pd.DataFrame | None, out: Output | None, given: dict) -> Model:
+    """The growth model of an input."""
+    if "TWOLEVEL" in read.analysis_type or read.known:
+        raise refused("growth factors of two levels" if not read.known else "growth factors beside known classes")
+    items, more, distal = declare_growth.arguments(read)
+    found = _families(read, [*items, *distal], df, out)
+    return templates.growth(items, **more, **given, **declare_growth.families(items, distal, found))
+
+
 def data(said: Input | Output, folder: str | Path) -> pd.DataFrame:
     """The data of an Mplus input: free format, missing-value codes set to missing.
 
@@ -108,7 +129,7 @@ def data(said: Input | Output, folder: str | Path) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        Columns by the names of the input, in capitals.
+        Columns by the names of the input, in capitals; rows of no known class are left out, as Mplus does.
 
     Raises
     ------
@@ -146,6 +167,8 @@ def data(said: Input | Output, folder: str | Path) -> pd.DataFrame:
     for columns, at in cuts:
         for c in columns:
             df[c] = pd.Series(np.searchsorted(at, df[c], side="left"), df.index, float).where(df[c].notna())
+    for column in {c for c, value in read.known_values if value}:  # Mplus leaves out who is in none of the groups
+        df = df[df[column].isin([float(v) for c, v in read.known_values if c == column])]
     if (read.option("DATA", "LISTWISE") or "").upper() == "ON":
         df = df.dropna(subset=list(read.used))
     return df
@@ -195,7 +218,7 @@ def _check_options(said: Input) -> None:
     if "MIXTURE" not in kind or not said.classes:
         raise refused(f"TYPE = {' '.join(sorted(kind)) or 'GENERAL'}, and no classes" if not said.classes else
                       f"TYPE = {' '.join(sorted(kind))}")  # fmt: skip
-    if more := kind - {"MIXTURE", "MISSING"}:
+    if more := kind - {"MIXTURE", "MISSING", "TWOLEVEL"}:
         raise refused(f"TYPE = {' '.join(sorted(more))}")
     for option in OTHER:
         if value := said.option("VARIABLE", option):

@@ -29,6 +29,10 @@ class Input:
         The columns of the data; those of the analysis; the kinds of dependent variables.
     classes : mapping of str to int
         Latent class variables and their numbers of classes.
+    known : str
+        The class variable of KNOWNCLASS, empty where there is none.
+    known_values : tuple of (str, str)
+        Its classes as ``(column, value)``.
     within, between : tuple of str
         Variables (and class variables) of one level alone.
     options : mapping of str to str
@@ -53,6 +57,8 @@ class Input:
     nominal: tuple[str, ...] = ()
     count: tuple[str, ...] = ()
     classes: Mapping[str, int] = field(default_factory=dict)
+    known: str = ""
+    known_values: tuple[tuple[str, str], ...] = ()
     within: tuple[str, ...] = ()
     between: tuple[str, ...] = ()
     options: Mapping[tuple[str, str], str] = field(default_factory=dict)
@@ -111,13 +117,15 @@ def parse(text: str) -> Input:
     names = listed("NAMES", ())
     used = listed("USEVARIABLES", names) or names
     aside = {(said.option("VARIABLE", o) or "").upper() for o in ("CLUSTER", "FREQWEIGHT", "WEIGHT", "IDVARIABLE")}
-    aside |= {c for o in ("AUXILIARY", "STRATIFICATION") for c in listed(o, names)}
+    aside |= {c for o in ("AUXILIARY", "STRATIFICATION", "TRAINING") for c in listed(o, names)}
+    known, values = _known(said.option("VARIABLE", "KNOWNCLASS") or "")
+    aside |= {column for column, _ in values}
     return Input(
         text=text, title=title, file=(said.option("DATA", "FILE") or "").strip("\"' "), names=names,
         used=tuple(v for v in used if v not in aside), categorical=listed("CATEGORICAL", used),
         nominal=listed("NOMINAL", used), count=listed("COUNT", used),
-        classes=_classes(said.option("VARIABLE", "CLASSES") or ""), within=listed("WITHIN", used),
-        between=listed("BETWEEN", used), options=options, model=model,
+        classes=_classes(said.option("VARIABLE", "CLASSES") or ""), known=known, known_values=values,
+        within=listed("WITHIN", used), between=listed("BETWEEN", used), options=options, model=model,
     )  # fmt: skip
 
 
@@ -147,6 +155,21 @@ def _without_brackets(text: str) -> str:
 def _classes(text: str) -> dict[str, int]:
     """Read ``c1(2) c2 (3)``."""
     return {name.upper(): int(size) for name, size in re.findall(r"([A-Za-z_][\w.]*)\s*\(\s*(\d+)\s*\)", text)}
+
+
+def _known(text: str) -> tuple[str, tuple[tuple[str, str], ...]]:
+    """Read ``cg (g = 0 g = 1)``, ``cg (g = 0 1)``, ``cg (g = 0-2)``; a column alone has values that the data say."""
+    found = re.match(r"^\s*(\w+)\s*\((.*)\)\s*$", text.upper())
+    if not found:
+        return "", ()
+    out, column = [], ""
+    for word in re.sub(r"\s*=\s*", "=", found[2].replace(",", " ")).split():
+        name, equals, value = word.rpartition("=")
+        column = name if equals else column or word
+        ends = re.match(r"^(\d+)-(\d+)$", value)
+        each = [str(k) for k in range(int(ends[1]), int(ends[2]) + 1)] if ends else [value]
+        out += [(column, v) for v in each if v != column]
+    return found[1], tuple(out) or ((column, ""),)
 
 
 def _scoped(body: str) -> list[tuple[str, tuple[str, ...]]]:

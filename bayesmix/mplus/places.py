@@ -2,7 +2,8 @@
 
 Of the entries theta of a parameter, Mplus's parameter is m = g(sum_k a_k theta_k): the threshold of a binary item is
 minus its intercept, a variance the square of an SD; a class regressed on another has the logits of the last class
-as its means, and differences to these as its slopes. What Mplus has no words for is refused, by the part.
+as its means, and differences to these as its slopes. Covariances of growth factors, and probabilities of classes, are
+functions of several entries. What Mplus has no words for is refused, by the part.
 """
 
 from __future__ import annotations
@@ -10,13 +11,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
+from typing import Any
 
 import numpy as np
 
-from bayesmix.spec import LatentClass, Model, Response, Term, parse_formula
+from bayesmix.spec import GROUP, Model, Term, parse_formula
 
 Entry = tuple[str, tuple[int, ...]]
 """A parameter's name, and the position in it."""
+Scope = tuple[tuple[str, int], ...]
+"""Classes that something is stated for: Mplus names of class variables, each with a class from 0."""
+Combination = tuple[tuple[float, Entry], ...]
 
 
 @dataclass(frozen=True)
@@ -36,8 +41,6 @@ GUESSING = Form(
     lambda m: float(1 / (1 + np.exp(m))),
     lambda m: float(np.exp(-abs(m)) / (1 + np.exp(-abs(m))) ** 2),
 )
-
-
 INFLATION = Form(
     lambda w: float(np.log(w) - np.log1p(-w)) if 0 < w < 1 else (-np.inf if w <= 0 else np.inf),
     lambda m: float(1 / (1 + np.exp(-m))),
@@ -54,21 +57,30 @@ class Place:
     heading, outcome, variable : str
         As in MODEL RESULTS: ``Thresholds``, empty, ``U1$1``; ``ON``, ``C#1``, ``X``.
     combination : tuple of (float, Entry)
-        The entries it is made of.
-    scope : tuple of (str, int), optional
-        The class it is stated for, by the Mplus name of its variable, from 0.
+        The entries it is made of; none of a constant.
+    scope : tuple of (str, int)
+        The classes it is stated for, by the Mplus names of their variables, from 0.
     between : bool
         Whether it is of the level of clusters.
     form : Form
+    joint : callable, optional
+        m of the values of all parameters, where it is no function of one sum.
     """
 
     heading: str
     outcome: str
     variable: str
-    combination: tuple[tuple[float, Entry], ...]
-    scope: tuple[str, int] | None = None
+    combination: Combination
+    scope: Scope = ()
     between: bool = False
     form: Form = PLAIN
+    joint: Callable[[Mapping[str, Any]], float] | None = None
+
+    def value(self, params: Mapping[str, Any]) -> float:
+        """Mplus's value of it at values of the parameters."""
+        if self.joint is not None:
+            return self.joint(params)
+        return float(self.form.of(sum(a * float(params[name].values[at]) for a, (name, at) in self.combination)))
 
 
 def refusal(part: str, hint: str = "") -> ValueError:
@@ -86,25 +98,95 @@ class Words:
         The Mplus name of each column, class variable and effect.
     categories : mapping of str to int
         The number of categories of each item that has some.
+    groups : int
+        The number of observed groups.
+    group_class : str
+        The Mplus name of the class variable that they are.
     """
 
     names: Mapping[str, str]
     categories: Mapping[str, int]
+    groups: int = 0
+    group_class: str = "CG"
 
 
-def places(model: Model, words: Words) -> list[Place]:
-    """Every parameter of `model`, as Mplus has it.
+def variables(model: Model, words: Words) -> dict[str, tuple[str, int]]:
+    """Class variables by their dims, groups the first of them: the Mplus name and the number of classes."""
+    own = {c.name: (words.names[c.name], c.size) for c in model.classes}
+    return ({GROUP: (words.group_class, words.groups)} if model.group is not None else {}) | own
+
+
+def sizes(model: Model, words: Words) -> dict[str, int]:
+    """The number of classes by dim."""
+    return {d: n for d, (_, n) in variables(model, words).items()}
+
+
+def scopes(model: Model, words: Words, t: Term, at: Mapping[str, int] | None = None) -> Iterator[tuple[dict, Scope]]:
+    """The classes that the parameter of a term depends on: positions, and how Mplus refers to them.
+
+    Entries at positions `at` that are alike in all groups are stated once, for all of these.
 
     Raises
     ------
     ValueError
-        A part that Mplus cannot be told.
+        Classes of clusters beside other ones.
     """
-    check(model)
-    out = [p for r in model.responses for p in _response(model, r, words)]
-    out += [p for c in model.classes for p in _class(model, c, words)]
-    out += [p for e in model.effects for p in _effect(model, e.name, e.terms, words)]
-    return out
+    known = variables(model, words)
+    own = [d for d in known if d in t.dims]
+    clusters = [c.name for c in model.classes_at("cluster") if c.name in own]
+    if clusters and len(own) > 1:
+        a, b = own[:2]
+        raise refusal(f"parameters that depend on {a} and {b} both")
+    alike = any(a.over == GROUP and all((at or {}).get(d) == k for d, k in a.positions if d) for a in t.parameter.alike)
+    for places in product(*(range(known[d][1]) for d in own)):
+        here = dict(zip(own, places, strict=True))
+        if alike and here.get(GROUP):
+            continue
+        yield here, tuple((known[d][0], k) for d, k in here.items() if not (alike and d == GROUP))
+
+
+def columns(t: Term) -> list[str]:
+    """The covariates of a term, in the order of its parameter; an offset's expression as it stands."""
+    assert t.covariates
+    if t.covariates.offset:
+        return [t.covariates.formula.strip()]
+    named = [w.strip() for w in t.covariates.formula.split("+")]
+    return [w for w in named if w != "1" and (t.covariates.only is None or w in t.covariates.only)]
+
+
+class Index:
+    """Positions in a parameter by names of dims, as the term names them."""
+
+    def __init__(self, t: Term) -> None:
+        self.name, self.dims = t.parameter.name, t.dims
+
+    def __call__(self, **at: int) -> Entry:
+        """The entry at positions, of which there may be more than it has dims."""
+        return self.name, tuple(at[d] for d in self.dims)
+
+
+def fixed_value(parameter, at: tuple[int, ...], sizes: Mapping[str, int] | None = None) -> float | None:
+    """The value at which the entry `at` of a parameter is fixed; None of a free one.
+
+    A position of -1 is the last one, for which `sizes` of dims must be known.
+    """
+    for f in parameter.fixed:
+        hits = []
+        for dim, k in f.positions:
+            i = at[parameter.dims.index(dim)]
+            hits.append(i == (k if k >= 0 else (sizes or {}).get(dim, -1) + k))
+        if all(hits):
+            return f.value
+    return None
+
+
+def held(t: Term, entry: Entry, sizes: Mapping[str, int]) -> float | None:
+    """The value at which an entry of a term's parameter is fixed, whatever its dims are called there."""
+    shared = {shared: sizes.get(own, -1) for shared, own in t.rename}
+    return fixed_value(t.parameter, entry[1], {**sizes, **shared})
+
+
+# what can be said ---------------------------------------------------------------------------------
 
 
 def check(model: Model) -> None:
@@ -123,28 +205,20 @@ def check(model: Model) -> None:
             "regression on the complete covariates by ON"
         )
         raise refusal(f"normal covariates ({', '.join(own)})", hint)
-    if model.group is not None:
-        hint = "KNOWNCLASS makes a class variable of groups, whose sizes are in Mplus's log-likelihood"
-        raise refusal(f"the groups of '{model.group}'", hint)
-    if model.known:
-        raise refusal(f"the known classes of '{model.known[0][1]}'", "TRAINING takes columns of 0 and 1 by class")
     if model.classes_at("item"):
         raise refusal("a class for every response", "memberships of single responses need data with a row a response")
-    if model.lasting:
-        raise refusal("classes of chains", "a class variable above those of the occasions is put in by hand")
-    for t in (t for part in (*model.classes, *model.effects, *model.responses) for t in part.terms):
+    _check_groups(model)
+    terms = [t for part in (*model.classes, *model.effects, *model.responses) for t in part.terms]
+    for t in terms:
         if t.covariates and t.covariates.offset:
-            raise refusal(
-                f"the offset '{t.covariates.formula}'",
-                "Mplus has none; fix the slope of a covariate at 1: fix={'coefficient[..., x]': 1}",
-            )
+            continue
         if t.covariates and (odd := [x for x in parse_formula(t.covariates.formula) if not _is_column(t, x)]):
             raise refusal(f"the formula '{t.covariates.formula}'", f"make '{odd[0]}' a column of its own")
         if t.covariates and t.covariates.times:
             raise refusal("random slopes on covariates of clusters")
     if (
         model.is_regression
-        and not _intercept_varies(model)
+        and not intercept_varies(model)
         and any(t.covariates and t.covariates.level == "cluster" for r in model.responses for t in r.terms)
     ):
         raise refusal("covariates of clusters in an intercept that does not vary", "name them in the formula itself")
@@ -154,6 +228,41 @@ def check(model: Model) -> None:
         "D" in t.dims and c.level == "individual" and t.effects for c in model.classes for t in c.terms
     ):
         raise refusal("random effects whose covariance depends on the classes of clusters")
+    if model.lasting and model.effects_at("cluster"):
+        raise refusal("random effects of clusters beside classes of chains")
+    if any(c.stays for c in model.classes):
+        _check_stayers(model)
+
+
+def _check_groups(model: Model) -> None:
+    """Refuse groups and known classes that KNOWNCLASS and TRAINING do not say."""
+    if model.known and (len(model.classes) > 1 or model.group is not None):
+        raise refusal(
+            f"the known classes of '{model.known[0][1]}' beside another class variable",
+            "TRAINING is of models with one class variable",
+        )
+    if (
+        model.group is not None
+        and model.two_level
+        and any(
+            GROUP in t.dims for part in (*model.classes_at("cluster"), *model.effects_at("cluster")) for t in part.terms
+        )
+    ):
+        raise refusal(f"parameters of clusters that differ between the groups of '{model.group}'")
+
+
+def _check_stayers(model: Model) -> None:
+    """Refuse what has no place where classes have probabilities for parameters, which stayers take."""
+    for c in model.classes:
+        plain = [t for t in c.terms if not t.covariates and not t.effects]
+        what = "main effects of several classes" if len(plain) > 1 else ""
+        what = "random effects" if any(t.effects for t in c.terms) else what
+        what = "covariates" if any(t.covariates for t in c.terms) else what
+        if what:
+            raise refusal(
+                f"{what} of class logits beside stayers",
+                "their probabilities of 0 and 1 take PARAMETERIZATION = PROBABILITY, which has none",
+            )
 
 
 def _is_column(t: Term, column: str) -> bool:
@@ -162,253 +271,9 @@ def _is_column(t: Term, column: str) -> bool:
     return column in [w.strip() for w in t.covariates.formula.split("+")] and column.isidentifier()
 
 
-def columns(t: Term) -> list[str]:
-    """The covariates of a term, in the order of its parameter."""
-    assert t.covariates
-    named = [w.strip() for w in t.covariates.formula.split("+")]
-    return [w for w in named if w != "1" and (t.covariates.only is None or w in t.covariates.only)]
-
-
-class _Index:
-    """Positions in a parameter by names of dims, as the term names them."""
-
-    def __init__(self, t: Term) -> None:
-        self.name, self.dims = t.parameter.name, t.dims
-
-    def __call__(self, **at: int) -> Entry:
-        return self.name, tuple(at[d] for d in self.dims)
-
-
-def _over(model: Model, dims: Sequence[str]) -> tuple[LatentClass | None, range]:
-    """The one class variable among `dims`, and its classes.
-
-    Raises
-    ------
-    ValueError
-        Two of them.
-    """
-    hit = [c for c in model.classes if c.name in dims]
-    if len(hit) > 1:
-        raise refusal(f"parameters that depend on {hit[0].name} and {hit[1].name} both")
-    return (hit[0], range(hit[0].size)) if hit else (None, range(1))
-
-
-# responses ----------------------------------------------------------------------------------------
-
-
-def _response(model: Model, r: Response, words: Words) -> Iterator[Place]:
-    """The parameters of items or of an outcome."""
-    for t, role in [*((t, "") for t in r.predictor), *zip(r.auxiliary, r.family.auxiliary, strict=True)]:
-        c, classes = _over(model, t.dims)
-        if role == "covariance":
-            for k, (p, (a, b)) in product(classes, enumerate(r.pair_places)):
-                entry = _Index(t)(**{r.pair_dim: p} | ({c.name: k} if c else {}))
-                scope = (words.names[c.name], k) if c else None
-                yield Place("WITH", words.names[r.items[b]], words.names[r.items[a]], ((1.0, entry),), scope)
-            continue
-        for p, item in enumerate(r.items):
-            for k in classes:
-                at = {r.item_dim: p} | ({c.name: k} if c else {})
-                scope = (words.names[c.name], k) if c else None
-                yield from _item(model, r, t, role, item, at, scope, words)
-
-
-def _item(
-    model: Model, r: Response, t: Term, role: str, item: str, at: dict[str, int], scope: tuple[str, int] | None,
-    words: Words,
-) -> Iterator[Place]:  # fmt: skip
-    """The parameters of one item in one class by one term."""
-    here = _Index(t)
-    if role:
-        yield from _auxiliary(model, r, t, role, item, at, scope, words)
-    elif t.effects:
-        yield from _loadings(model, t, item, words.names[item], here, at, scope, words)
-    elif t.covariates:
-        by_category = r.family.by_category
-        if words.categories.get(item, 0) > 2 and by_category:
-            raise refusal(f"direct effects on the nominal item '{item}'")
-        for j, x in enumerate(columns(t)):
-            entry = here(**at, **({r.category_dim: 1} if by_category else {}), **{t.covariates.name: j})
-            between = t.covariates.level == "cluster"
-            if fixed_value(t.parameter, entry[1]) is None:
-                yield Place("ON", words.names[item], words.names[x], ((1.0, entry),), scope, between)
-    elif not r.of_outcomes or fixed_value(t.parameter, here(**at)[1]) is None:
-        yield from _location(model, r, item, here, at, scope, words)
-
-
-def _auxiliary(
-    model: Model, r: Response, t: Term, role: str, item: str, at: dict[str, int], scope: tuple[str, int] | None,
-    words: Words,
-) -> Iterator[Place]:  # fmt: skip
-    """The further parameters of a family: thresholds, variances, dispersions, guessing."""
-    y, here = words.names[item], _Index(t)
-    if role == "threshold":
-        between = _intercept_varies(model)
-        for k in range(words.categories[item] - 1):
-            entry = here(**at, **{r.threshold_dim: k})
-            yield Place("Thresholds", "", f"{y}${k + 1}", ((1.0, entry),), scope, between)
-    elif role == "sigma" and not t.covariates:
-        yield Place("Variances", "", y, ((1.0, here(**at)),), scope, form=VARIANCE)
-    elif role == "dispersion":
-        yield Place("Dispersion", "", y, ((1.0, here(**at)),), scope)
-    elif role == "inflation":
-        yield Place("Means", "", f"{y}#1", ((1.0, here(**at)),), scope, form=INFLATION)
-    elif role == "guessing":
-        yield Place("Thresholds", "", f"{y}$2", ((1.0, here(**at)),), scope, form=GUESSING)
-    else:
-        raise refusal(f"the {role} of '{item}'")
-
-
-def _location(
-    model: Model, r: Response, item: str, here: _Index, at: dict[str, int], scope: tuple[str, int] | None, words: Words
-) -> Iterator[Place]:
-    """Thresholds of binary items, means of category logits to the last one, means."""
-    y, kind, n = words.names[item], r.family.name, words.categories.get(item, 0)
-    between = _intercept_varies(model)
-    if kind == "bernoulli":
-        yield Place("Thresholds", "", f"{y}$1", ((-1.0, here(**at)),), scope, between)
-    elif kind == "nominal" and n == 2:
-        yield Place("Thresholds", "", f"{y}$1", ((-1.0, here(**at, **{r.category_dim: 1})),), scope)
-    elif kind == "nominal":
-        last = here(**at, **{r.category_dim: n - 1})
-        for k in range(n - 1):
-            mine = (((1.0, here(**at, **{r.category_dim: k})),) if k else ()) + ((-1.0, last),)
-            yield Place("Means", "", f"{y}#{k + 1}", mine, scope)
-    else:
-        yield Place("Means", "", y, ((1.0, here(**at)),), scope, between)
-
-
-def _intercept_varies(model: Model) -> bool:
+def intercept_varies(model: Model) -> bool:
     """Whether the intercept of an outcome varies between clusters: then it is a variable of theirs."""
     return model.is_regression and any(e.name.startswith("u_") for e in model.effects_at("cluster"))
-
-
-def _loadings(
-    model: Model, t: Term, item: str, y: str, here: _Index, at: dict[str, int], scope: tuple[str, int] | None,
-    words: Words,
-) -> Iterator[Place]:  # fmt: skip
-    """Loadings of an item on factors of individuals; the random intercept of an outcome needs none."""
-    clusters = [e.name for e in model.effects_at("cluster") if e.name in t.effects]
-    if clusters:
-        if t.covariates or (len(t.effects) > 1 and not any(r.of_outcomes for r in model.responses)):
-            raise refusal("random slopes", "declare random='1'")
-        return
-    if any(d.startswith("category") for d in t.dims):
-        raise refusal(f"loadings of the nominal item '{item}'")
-    for j, name in enumerate(t.effects):
-        entry = here(**at, **({t.loading_dim: j} if t.loading_dim else {}))
-        if fixed_value(t.parameter, entry[1]) != 0.0:
-            yield Place("BY", words.names[name], y, ((1.0, entry),), scope)
-
-
-def fixed_value(parameter, at: tuple[int, ...], sizes: Mapping[str, int] | None = None) -> float | None:
-    """The value at which the entry `at` of a parameter is fixed; None of a free one.
-
-    A position of -1 is the last one, for which `sizes` of dims must be known.
-    """
-    for f in parameter.fixed:
-        hits = []
-        for dim, k in f.positions:
-            i = at[parameter.dims.index(dim)]
-            hits.append(i == (k if k >= 0 else (sizes or {}).get(dim, -1) + k))
-        if all(hits):
-            return f.value
-    return None
-
-
-# classes and effects ------------------------------------------------------------------------------
-
-
-def _class(model: Model, c: LatentClass, words: Words) -> Iterator[Place]:
-    """The logits of a class variable: means, regressions on classes and covariates, random parts."""
-    name, free = words.names[c.name], range(c.size - 1)
-    for t in c.terms:
-        here = _Index(t)
-        parents = [d for d in t.dims if d != c.name and any(d == o.name for o in model.classes)]
-        sizes = {o.name: o.size for o in model.classes}
-        if len(parents) > 1:
-            raise refusal(f"logits of {c.name} for every pair of {' and '.join(parents)}", "an order of 1 can be said")
-        parent = parents[0] if parents else None
-        between = c.level == "cluster" or bool(parent and _level(model, parent) == "cluster")
-        if t.effects:
-            yield from _random_logits(model, c, t, parent, words)
-        elif t.covariates:
-            between = between or t.covariates.level == "cluster"
-            for j, x in enumerate(columns(t)):
-                for k in free:
-                    for p in range(sizes[parent]) if parent else (None,):
-                        at = {c.name: k, t.covariates.name: j} | ({parent: p} if parent and p is not None else {})
-                        scope = (words.names[parent], p) if parent and p is not None else None
-                        entry = ((1.0, here(**at)),)
-                        yield Place("ON", f"{name}#{k + 1}", words.names[x], entry, scope, between)
-        elif not parent:
-            for k in free:
-                yield Place("Means", "", f"{name}#{k + 1}", ((1.0, here(**{c.name: k})),), None, model.two_level)
-        else:
-            yield from _on_parent(model, c, t, parent, words)
-
-
-def _on_parent(model: Model, c: LatentClass, t: Term, parent: str, words: Words) -> Iterator[Place]:
-    """A class variable regressed on another: its means are the logits in the last class of that one.
-
-    Of a class before the last one (main effects alone) the last class is the reference: its logits are no parameters.
-    """
-    here, name, sizes = _Index(t), words.names[c.name], {o.name: o.size for o in model.classes}
-    last, between = sizes[parent] - 1, c.level == "cluster" or _level(model, parent) == "cluster"
-    for k in range(c.size - 1):
-        base = here(**{c.name: k, parent: last})
-        fixed = fixed_value(t.parameter, base[1], sizes) is not None
-        if not fixed:
-            yield Place("Means", "", f"{name}#{k + 1}", ((1.0, base),), None, between)
-        for p in range(last):
-            mine = ((1.0, here(**{c.name: k, parent: p})), *(() if fixed else ((-1.0, base),)))
-            yield Place("ON", f"{name}#{k + 1}", f"{words.names[parent]}#{p + 1}", mine, None, between)
-
-
-def _level(model: Model, name: str) -> str:
-    return next(c.level for c in model.classes if c.name == name)
-
-
-def _random_logits(model: Model, c: LatentClass, t: Term, parent: str | None, words: Words) -> Iterator[Place]:
-    """Loadings of class logits on one factor of clusters; of unrestricted effects the variance where there is one."""
-    if parent or any(e.terms for e in model.effects if e.name in t.effects):
-        raise refusal(f"the random effects of the logits of {c.name}", "those of bm.models.lca can be said")
-    here, name = _Index(t), words.names[c.name]
-    if len(t.effects) == 1 and c.size == 2:
-        entry = here(**{c.name: 0, **({t.loading_dim: 0} if t.loading_dim else {})})
-        yield Place("Variances", "", f"{name}#1", ((1.0, entry),), None, True, VARIANCE)
-    elif len(t.effects) == 1:
-        for k in range(c.size - 1):
-            entry = here(**{c.name: k, **({t.loading_dim: 0} if t.loading_dim else {})})
-            yield Place("BY", words.names[t.effects[0]], f"{name}#{k + 1}", ((1.0, entry),), None, True)
-
-
-def _effect(model: Model, name: str, terms: Sequence[Term], words: Words) -> Iterator[Place]:
-    """Covariates of factors, and the variance of a random intercept."""
-    e = next(e for e in model.effects if e.name == name)
-    for t in terms:
-        here = _Index(t)
-        if t is e.sd and e.level == "cluster" and not t.dims and model.is_regression:
-            y = words.names[_outcome_of(model, name)]
-            yield Place("Variances", "", y, ((1.0, here()),), None, True, VARIANCE)
-        elif t.covariates and not t.effects and e.level == "individual" and len(t.dims) == 1:
-            for j, x in enumerate(columns(t)):
-                yield Place("ON", words.names[name], words.names[x], ((1.0, here(**{t.covariates.name: j})),))
-        elif e.standard and t.effects and e.level == "individual":
-            continue  # the correlation of two factors: a WITH
-        elif e.level == "cluster" and t.effects and any(r.of_outcomes for r in model.responses):
-            raise refusal(
-                "the covariances of random parts of several outcomes",
-                "here they are regressions on each other; declare covariance='independent', and free 'WITH' by hand",
-            )
-        else:
-            raise refusal(f"the parameter '{t.parameter.name}' of the effect '{name}'")
-
-
-def _outcome_of(model: Model, effect: str) -> str:
-    """The outcome of which an effect is the random intercept."""
-    of = {e: r.items[i] for r in model.responses if r.of_outcomes for t in r.predictor for e, i, _ in r.coefficients(t)}
-    return of.get(effect, model.items[0])
 
 
 def random_intercepts(model: Model) -> list[str]:
@@ -416,3 +281,14 @@ def random_intercepts(model: Model) -> list[str]:
     own = {e.name for e in model.effects_at("cluster")}
     found = [(r, x) for r in model.responses if r.of_outcomes for t in r.predictor for x in r.coefficients(t)]
     return [r.items[i] for r, (e, i, _) in found if e in own]
+
+
+def outcome_of(model: Model, effect: str) -> str:
+    """The outcome of which an effect is the random intercept."""
+    of = {e: r.items[i] for r in model.responses if r.of_outcomes for t in r.predictor for e, i, _ in r.coefficients(t)}
+    return of.get(effect, model.items[0])
+
+
+def grows(model: Model, names: Sequence[str]) -> bool:
+    """Whether effects are growth factors: sums of others."""
+    return bool({*names} & {e.name for e in model.sums})

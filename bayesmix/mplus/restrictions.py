@@ -12,11 +12,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from bayesmix.mplus.places import PLAIN, Entry, Place, refusal
+from bayesmix.mplus.places import PLAIN, Combination, Entry, Place, refusal
 from bayesmix.spec import Packing
 from bayesmix.spec.parameters import SAME
 
-Combination = tuple[tuple[float, Entry], ...]
 Key = tuple[str, Entry]
 """A free quantity: the name of a form, and an entry."""
 Affine = tuple[float, dict[Key, float]]
@@ -41,14 +40,23 @@ class Restrictions:
     equations: list[str] = field(default_factory=list)
 
 
-def restrictions(table: Sequence[Place], packing: Packing | None) -> Restrictions:
+def restrictions(table: Sequence[Place], packing: Packing | None, once: Sequence[Place] = ()) -> Restrictions:
     """Say the constraints of a model, if it has some, in Mplus's parameters.
+
+    Parameters
+    ----------
+    table : sequence of Place
+    packing : Packing, optional
+        What the constraints are of.
+    once : sequence of Place
+        Parameters that get a label though they stand but once: what all classes share.
 
     Raises
     ------
     ValueError
         A constraint of an entry that is none of Mplus's parameters and no sum of them.
     """
+    table = [p for p in table if p.combination]
     forms = {p.combination: p for p in table}
     same: dict[Combination, Combination] = {}
     fixed: dict[Combination, float] = {}
@@ -56,6 +64,11 @@ def restrictions(table: Sequence[Place], packing: Packing | None) -> Restriction
     if packing is not None:
         free = Packing(packing.parameters, packing.coords, packing.absent)
         touched = [e for label, e in packing.places().items() if label in {*packing.constraints.entries}]
+        joint = {e for p in table if p.joint for _, e in p.combination}
+        if several := [e for e in touched if e in joint]:
+            raise refusal(
+                f"a constraint of '{several[0][0]}'", "of several such entries Mplus's parameters are functions"
+            )
         near = _near(table, touched, packing)
         _check_told(table, touched, free)
         known: list[tuple[Combination, Affine]] = []
@@ -73,7 +86,8 @@ def restrictions(table: Sequence[Place], packing: Packing | None) -> Restriction
                 follows[c] = found
     named = dict.fromkeys(k for c, (_, terms) in follows.items() for k in (c, *terms))
     counts = Counter(same.get(p.combination, p.combination) for p in table if p.combination not in fixed)
-    shared = [c for c, n in counts.items() if n > 1 and c not in named]
+    kept = {same.get(p.combination, p.combination) for p in once} - {*fixed}
+    shared = [c for c, n in counts.items() if (n > 1 or c in kept) and c not in named]
     labels = {c: f"p{k}" for k, c in enumerate(named, 1)} | {c: str(k) for k, c in enumerate(shared, 1)}
     equations = [f"{labels[c]} = {_written(constant, terms, labels)}" for c, (constant, terms) in follows.items()]
     whole = labels | {c: labels[first] for c, first in same.items() if first in labels}

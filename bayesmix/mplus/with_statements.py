@@ -27,8 +27,12 @@ def is_covariance(statement: str) -> bool:
 
 
 def says_independence(statement: str) -> bool:
-    """Whether it says what models say anyway: that items are independent within classes."""
-    return bool(re.match(r"^[\w\s-]+ WITH [\w\s-]+@0?\.?0*$", statement))
+    """Whether it says what models say anyway: that items are independent within classes.
+
+    A value stands behind the word or the range that it is of, ``y1-y4 WITH y1-y4@0``, ``y3 WITH y1@0 y2@0``: of
+    ``y3 WITH y1 y2@0`` the first covariance is free.
+    """
+    return bool(re.match(r"^[\w\s-]+ WITH(?: +\w+(?: *- *\w+)? *@ *(?:0?\.0*|0))+$", statement))
 
 
 def covariances(

@@ -21,12 +21,12 @@ class Prediction:
         The declaration.
     classes : xarray.Dataset
         Posterior class probabilities of the rows and their clusters, as `Fit.classes`; of a posterior
-        their averages, with the SDs between draws.
+        their averages, with the SDs between draws and equal-tailed intervals.
     effect_scores : xarray.Dataset
         EAP and posterior SD of factors and random effects; grades of membership.
     outcomes : pandas.DataFrame
         For each item its expected answer, `y`, or the probability of each category, `u=1`; of a posterior also the SD
-        between draws of each, `y sd`.
+        between draws of each, `y sd`, and the ends of its interval, `y lower` and `y upper`.
     given : str
         What the outcomes are predicted from.
     loglik : pandas.Series
@@ -38,6 +38,8 @@ class Prediction:
         What was taken to be meant.
     ids : pandas.Series, optional
         The column that tables of rows have first.
+    level : float
+        Of the intervals.
 
     Examples
     --------
@@ -55,6 +57,7 @@ class Prediction:
     draws: int | None = None
     notes: tuple[str, ...] = ()
     ids: pd.Series | None = None
+    level: float = 0.95
 
     @property
     def class_tables(self) -> ClassTables:
@@ -69,6 +72,8 @@ class Prediction:
     def class_probabilities(self, name: str | None = None) -> pd.DataFrame:
         """Class probabilities and the most likely class of each row, or of each cluster for a class of clusters.
 
+        Of a posterior also the SD of each between draws, `C=1 sd`, and its interval, `C=1 lower` and `C=1 upper`.
+
         Parameters
         ----------
         name : str, optional
@@ -82,7 +87,7 @@ class Prediction:
         return self._by_row(self.class_tables.paths())
 
     def memberships(self, name: str | None = None) -> pd.DataFrame:
-        """Grades of membership of each row: posterior mean, SD and 95% interval by class.
+        """Grades of membership of each row: posterior mean, SD and an interval, of `level`, by class.
 
         Parameters
         ----------

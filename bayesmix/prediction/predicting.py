@@ -12,14 +12,14 @@ import xarray as xr
 from numpy.typing import NDArray
 from scipy import special
 
-from bayesmix.checks import one_of
+from bayesmix.checks import check_level, one_of
 from bayesmix.data import Dataset, persons_of
 from bayesmix.graph import LogLikelihood, expected_answers
 from bayesmix.prediction.new_rows import completed, words_on_clusters, words_on_covariates, words_on_overlap
 from bayesmix.prediction.predicted import Prediction
 from bayesmix.prediction.source import Placed, Source
 from bayesmix.results import Fit, class_table, effect_table, row_coords
-from bayesmix.spec import Nodes
+from bayesmix.spec import Nodes, at_level, interval_level, tails
 from bayesmix.typing import Array
 
 Outcomes = Literal["given the answers", "from covariates alone"]
@@ -37,6 +37,7 @@ def predict(
     id: str | None = None,
     draws: int | None = None,
     nodes: Nodes | None = None,
+    level: float | None = None,
 ) -> Prediction:
     """Classes, random effects and outcomes of new rows.
 
@@ -73,6 +74,9 @@ def predict(
     nodes : Nodes, optional
         How random effects are integrated. Left out, it is as for the result, at nodes that are placed for these rows;
         finer ones where those change a log-likelihood by more than 0.1, which is said where it remains so.
+    level : float, optional
+        Of intervals, 0.95 if left out: of a posterior equal-tailed ones, between draws, of class probabilities and
+        expected answers; of grades of membership those of the person.
 
     Returns
     -------
@@ -102,6 +106,8 @@ def predict(
     """
     source = Source.of(result)
     one_of("outcomes", outcomes, OUTCOMES)
+    level = interval_level() if level is None else level
+    check_level(level)
     model = source.model
     here, notes = completed(model, df, "The new rows")
     source = source.for_new(here)
@@ -136,11 +142,15 @@ def predict(
     earlier = None
     if before is not None and model.two_level:
         earlier = source.placed(source.rows(before), nodes, at.params.sizes["draw"] if source.draws else None)
+    with at_level(level):
+        tables = class_table(at.data, at.theta, intervals=True), effect_table(at.data, at.theta)
+        answers = _outcomes(blank, kept)
     return Prediction(
         model=model,
-        classes=kept.of(class_table(at.data, at.theta)),
-        effect_scores=kept.of(effect_table(at.data, at.theta)),
-        outcomes=_outcomes(blank, kept),
+        classes=kept.of(tables[0]),
+        effect_scores=kept.of(tables[1]),
+        outcomes=answers,
+        level=level,
         given=outcomes,
         loglik=_loglik(at, kept, earlier),
         draws=int(np.prod(at.theta.shape[:-1])) if source.draws else None,
@@ -206,15 +216,17 @@ def _without_answers(source: Source, every: pd.DataFrame, kept: _Kept) -> Datase
 
 
 def _outcomes(at: Placed, kept: _Kept) -> pd.DataFrame:
-    """Expected answers as columns: an item, or a category of it, and of draws the SD of each."""
+    """Expected answers as columns: an item, or a category of it, and of draws the SD and the interval of each."""
     data, out = at.data, {}
     pattern = data.pattern_of[kept.first :]
-    found = expected_answers(data, at.theta)
+    several = at.theta.ndim > 1
+    found = expected_answers(data, at.theta, tails=tails() if several else ())
     for r in data.model.responses:
         parts = [np.where(_beside(pattern >= 0, x), x[pattern], np.nan) for x in found[r.name]]
         for k, item in enumerate(r.items):
-            for name, x, sd in _columns(item, data.categories[item], *(p[:, k] for p in parts)):
-                out |= {name: x, f"{name} sd": sd} if at.theta.ndim > 1 else {name: x}
+            for name, x in _columns(item, data.categories[item], *(p[:, k] for p in parts)):
+                words = ("", " sd", " lower", " upper") if several else ("",)
+                out |= {f"{name}{word}": v for word, v in zip(words, x, strict=False)}
     return pd.DataFrame(out, index=kept.index)
 
 
@@ -222,12 +234,12 @@ def _beside(seen: NDArray[np.bool_], x: Array) -> NDArray[np.bool_]:
     return seen.reshape(-1, *[1] * (x.ndim - 1))
 
 
-def _columns(item: str, categories: list, x: Array, sd: Array) -> Iterator[tuple[str, Array, Array]]:
-    """The expected answers to an item by the names of their columns."""
-    if x.ndim == 1:
-        yield item, x, sd
+def _columns(item: str, categories: list, *parts: Array) -> Iterator[tuple[str, tuple[Array, ...]]]:
+    """The expected answers to an item, and what goes with them, by the names of their columns."""
+    if parts[0].ndim == 1:
+        yield item, parts
     else:
-        yield from ((f"{item}={label}", x[:, k], sd[:, k]) for k, label in enumerate(categories))
+        yield from ((f"{item}={label}", tuple(x[:, k] for x in parts)) for k, label in enumerate(categories))
 
 
 def _loglik(at: Placed, kept: _Kept, earlier: Placed | None) -> pd.Series:

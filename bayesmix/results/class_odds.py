@@ -9,14 +9,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import xarray as xr
-from scipy import special
 
 from bayesmix.checks import nearest
 from bayesmix.results.estimates import Estimates
 from bayesmix.results.fit import Fit
 from bayesmix.results.labels import entry
 from bayesmix.results.uncertainty import Uncertainty
-from bayesmix.spec import IDENTITY, LatentClass, Model, tails, takes_level
+from bayesmix.spec import IDENTITY, LatentClass, Model, tails, takes_level, two_sided
 from bayesmix.typing import Array
 
 LARGEST = 700.0
@@ -40,6 +39,7 @@ def odds_ratios(
 
     per unit of the covariate: (4), (9), R(19). Their standard errors are exp(b_c - b_r) SE(b_c - b_r), and intervals
     are made of the logits (Agresti, Categorical Data Analysis, 2013, 8.1.1; Mplus: alternative parameterizations).
+    With the design of a survey they are those of t with its degrees of freedom.
 
     Parameters
     ----------
@@ -85,9 +85,9 @@ def odds_ratios(
     return table.set_index(["entry", "class", "reference"])
 
 
-def ratio_of(log_odds: Any, se: Any) -> tuple[Array, Array, Array, Array]:
-    """The odds ratio of a log odds ratio, its standard error, and the ends of its interval."""
-    ends = IDENTITY.interval(log_odds, se)
+def ratio_of(log_odds: Any, se: Any, df: Any = None) -> tuple[Array, Array, Array, Array]:
+    """The odds ratio of a log odds ratio, its standard error, and the ends of its interval, of t with `df`."""
+    ends = IDENTITY.interval(log_odds, se, df=df)
     ratio, *limits = (np.exp(np.minimum(x, LARGEST)) for x in (np.asarray(log_odds, dtype=float), *ends))
     return ratio, ratio * se, limits[0], limits[1]
 
@@ -158,7 +158,9 @@ class _OfFit(_Logits):
         variance = slopes @ self.known.covariance @ slopes
         se = np.nan if self.known.at_boundary(slopes[:, None]) or variance <= 0 else np.sqrt(variance)
         log_odds = float(self.x.values[one] - self.x.values[other])
-        return (*map(float, ratio_of(log_odds, se)), float(2 * special.ndtr(-abs(log_odds / se))))
+        df = self.known.t_df(slopes[:, None])
+        df = None if df is None else float(np.ravel(df)[0])
+        return (*map(float, ratio_of(log_odds, se, df)), float(two_sided(log_odds / se, df)))
 
 
 class _OfDraws(_Logits):

@@ -11,9 +11,14 @@ import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
+from bayesmix.checks import check_level
+
 POSTERIOR, SPREAD = "_posterior", "_posterior_sd"
 """Endings of the names of class probabilities, and of their SDs over draws."""
 MEMBERSHIP = "_membership"
+LEVELS = (0.5, 0.8, 0.9, 0.95, 0.99)
+"""Of intervals of grades of membership that are kept."""
+SAME_LEVEL = 1e-9
 LEVEL = "row_level_"
 """Coords that hold the levels of a MultiIndex."""
 
@@ -121,7 +126,7 @@ class ClassTables:
         return p[kept], weight[kept], x[x.dims[1]].values
 
     def class_probabilities(self, name: str | None = None) -> pd.DataFrame:
-        """Posterior class probabilities and the most likely class; of draws the SDs between them."""
+        """Posterior class probabilities and the most likely class; of draws the SDs between them, and intervals."""
         name, x = self._posterior(name)
         labels = x[x.dims[1]].values
         index = row_index(x, str(x.dims[0]))
@@ -130,10 +135,11 @@ class ClassTables:
         modal = pd.array([pd.NA] * len(out), dtype="Int64")
         modal[some] = labels[np.argmax(x.values[some], axis=1)]
         out = out.assign(most_likely=modal)
-        if f"{name}{SPREAD}" not in self.table:
-            return out
-        sd = self.table[f"{name}{SPREAD}"].values
-        return out.assign(**{f"{name}={c} sd": sd[:, k] for k, c in enumerate(labels)})
+        for word, key in (("sd", SPREAD), ("lower", f"{POSTERIOR}_lower"), ("upper", f"{POSTERIOR}_upper")):
+            if f"{name}{key}" in self.table:
+                own = self.table[f"{name}{key}"].values
+                out = out.assign(**{f"{name}={c} {word}": own[:, k] for k, c in enumerate(labels)})
+        return out
 
     def classification(self, name: str | None = None) -> pd.DataFrame:
         """Average posterior probabilities (columns) of those most likely in each class (rows)."""
@@ -185,13 +191,13 @@ def _entropy(p: NDArray) -> NDArray:
         return np.where(p > 0, -p * np.log(p), 0.0).sum(axis=1)
 
 
-def memberships_of(scores: xr.Dataset, name: str | None = None) -> pd.DataFrame:
-    """Grades of membership of each row: posterior mean, SD and 95% interval by class.
+def memberships_of(scores: xr.Dataset, name: str | None = None, level: float | None = None) -> pd.DataFrame:
+    """Grades of membership of each row: posterior mean, SD and an interval by class.
 
     Raises
     ------
     ValueError
-        There are none of that name.
+        There are none of that name, or no interval of that level.
     """
     names = [str(k).removesuffix(MEMBERSHIP) for k in scores.data_vars if str(k).endswith(MEMBERSHIP)]
     if not names or (name is not None and name not in names):
@@ -201,11 +207,34 @@ def memberships_of(scores: xr.Dataset, name: str | None = None) -> pd.DataFrame:
         )
     name = name or names[0]
     parts = {k: scores[f"{name}{MEMBERSHIP}{k}"] for k in ("", "_sd", "_lower", "_upper")}
+    if level is not None:
+        parts |= dict(zip(("_lower", "_upper"), _ends(scores, f"{name}{MEMBERSHIP}", level), strict=True))
     x = parts[""]
     columns = {
         f"{name}={c}{k.replace('_', ' ')}": v.sel({name: c}).values for c in x[name].values for k, v in parts.items()
     }
     return pd.DataFrame(columns, index=row_index(x))
+
+
+def tails_of(level: float) -> tuple[float, float]:
+    """The probabilities beneath the ends of an equal-tailed interval of a level."""
+    return (1 - level) / 2, (1 + level) / 2
+
+
+def _ends(scores: xr.Dataset, key: str, level: float) -> tuple[xr.DataArray, xr.DataArray]:
+    """The ends of intervals of grades of membership of a level, of those that are kept."""
+    check_level(level)
+    own = float(scores[f"{key}_lower"].attrs.get("level", 0.95))
+    if abs(level - own) < SAME_LEVEL:
+        return scores[f"{key}_lower"], scores[f"{key}_upper"]
+    if f"{key}_ends" not in scores or not any(abs(level - k) < SAME_LEVEL for k in LEVELS):
+        known = LEVELS if f"{key}_ends" in scores else (own,)
+        raise ValueError(
+            f"level came as {level:g}: the intervals of grades of membership that are kept are of "
+            f"{', '.join(f'{k:g}' for k in known)}; bm.predict(result, df, level={level:g}).memberships() has any."
+        )
+    low, high = (scores[f"{key}_ends"].sel(tail=q, method="nearest", drop=True) for q in tails_of(level))
+    return low, high
 
 
 # labels of rows -----------------------------------------------------------------------------------

@@ -28,7 +28,9 @@ if TYPE_CHECKING:
 
 ML = ("ml", "ml_se", "ml_lower", "ml_upper")
 BAYES = ("mean", "sd", "eti_lower", "eti_upper", "r_hat", "ess_bulk")
-Published = Mapping[str, Any]
+Published = Mapping[str, Any] | pd.Series | pd.DataFrame
+ESTIMATES = ("estimate", "published", "value")
+"""What the column of published values may be called."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -40,7 +42,8 @@ class Comparison:
     table : pandas.DataFrame
         One row a free parameter entry, then one a class or category probability (of two categories
         the second): `ml`, `ml_se`, `ml_lower`, `ml_upper`, posterior `mean`, `sd`, `eti_lower`,
-        `eti_upper`, `r_hat`, `ess_bulk`, and `published`. Intervals are of the `level`; NaN where there is none.
+        `eti_upper`, `r_hat`, `ess_bulk`, and `published`, with `published_se` where errors came with the values.
+        Intervals are of the `level`; NaN where there is none.
     entries : pandas.DataFrame
         What each row is: `scale` (parameter, derived or probability), `variable`, `panel` (its class), `row`.
     loglik : str
@@ -131,9 +134,11 @@ def compare(
         What :func:`bayesmix.fit` returns.
     post : xarray.DataTree, optional
         What :func:`bayesmix.sample` returns.
-    published : mapping, optional
+    published : mapping, Series or DataFrame, optional
         Values to stand beside them: by row label (``"C_probability[1]"``) a number, by the name of a
-        variable (``"item_probability"``) an array of its shape.
+        variable (``"item_probability"``) an array of its shape. A Series has the labels in its index; a DataFrame has
+        them there too, the values in a column `estimate` (or `published`, as of :func:`bayesmix.mplus.published`) and
+        their standard errors, where there are some, in `se`. Rows without a value are left out.
     level : float, optional
         Of the intervals; 0.95 if left out.
 
@@ -151,6 +156,9 @@ def compare(
     >>> compared = bm.compare(fit, published={"class_logit[1]": 0.4})
     >>> float(compared.table.loc["class_logit[1]", "published"])
     0.4
+    >>> table = pd.DataFrame({"estimate": [0.4], "se": [0.1]}, index=["class_logit[1]"])
+    >>> float(bm.compare(fit, published=table).table.loc["class_logit[1]", "published_se"])
+    0.1
     """
     if fit is None and post is None:
         raise ValueError("Neither a fit nor a posterior came: give bm.compare(fit, post), or one of them.")
@@ -162,11 +170,16 @@ def compare(
     frames = [_rows(v, fit, post) for v in variables]
     frames = [f for f in frames if len(f)]
     wide = pd.concat(frames)
-    wide["published"] = _published(published or {}, variables, wide.index)
+    values, errors = _read_published({} if published is None else published)
+    wide["published"] = _published(values, variables, wide.index)
+    columns = [*ML, *BAYES, "published"]
+    if errors:
+        wide["published_se"] = _published(errors, variables, wide.index)
+        columns.append("published_se")
     settings = ("categories", "about", "identity", "format", "model")
     found = {} if post is None else {k: v for k, v in Estimates.of(post).settings.items() if k not in settings}
     names = ["scale", "variable", "panel", "row"]
-    table = wide[[*ML, *BAYES, "published"]].astype(float)
+    table = wide[columns].astype(float)
     return Comparison(table, wide[names], _loglik(fit, post), found, _pictured(model, variables), interval_level())
 
 
@@ -181,8 +194,11 @@ def _check_kinds(fit: object, post: object, published: object) -> None:
     for name, value, kind, wanted in (
         ("fit", fit, Fit, "what bm.fit returns"),
         ("post", post, xr.DataTree, "what bm.sample returns"),
-        ("published", published, Mapping, "values by row label or by the name of a variable (of a Fit, its .params)"),
-    ):
+        (
+            "published", published, (Mapping, pd.Series, pd.DataFrame),
+            "values by row label or by the name of a variable (of a Fit, its .params)",
+        ),
+    ):  # fmt: skip
         if value is not None and not isinstance(value, kind):
             raise TypeError(f"{name} came as {type(value).__name__}, expected {wanted}: bm.compare(fit, post, values).")
 
@@ -358,7 +374,8 @@ def _ml(v: _Variable, fit: Fit | None) -> np.ndarray:
         "probability": (fit.probabilities, fit.probabilities_se),
     }[v.scale]
     x, se = (ds[v.name].values[v.shown] for ds in (values, errors))
-    lower, upper = SCALES[v.what.scale].interval(x, se)
+    df = fit.t_df(v.name)
+    lower, upper = SCALES[v.what.scale].interval(x, se, df=df[v.shown] if isinstance(df, np.ndarray) else df)
     if v.scale != "derived" and v.what.scale == LOGIT.name:  # a probability at its boundary
         se = np.where(np.isnan(lower), np.nan, se)
     return np.column_stack([x, se, lower, upper])
@@ -403,7 +420,33 @@ def _other_labels(x: xr.DataArray, y: xr.DataArray) -> str:
     return next((d for d in both if [*map(str, x[d].values)] != [*map(str, y[d].values)]), "")
 
 
-def _published(given: Published, variables: list[_Variable], labels: pd.Index) -> pd.Series:
+def _read_published(given: Published) -> tuple[Mapping[str, Any], dict[str, Any]]:
+    """Take published values by label, and their standard errors where these came.
+
+    Raises
+    ------
+    ValueError
+        A table without a column of values, labels that stand twice.
+    """
+    if isinstance(given, Mapping):
+        return given, {}
+    frame = given.to_frame("estimate") if isinstance(given, pd.Series) else given
+    names = {str(c).strip().lower(): c for c in frame.columns}
+    found = next((names[k] for k in ESTIMATES if k in names), None)
+    if found is None:
+        raise ValueError(
+            f"The published table has the columns {', '.join(map(str, frame.columns)) or 'none'}: give the values in "
+            "one called 'estimate', their standard errors in 'se', and the row labels as its index."
+        )
+    index = frame.index.map(str)
+    if twice := sorted({str(k) for k in index[index.duplicated()]}):
+        raise ValueError(f"The published '{twice[0]}' stands in the table twice: give each label once.")
+    values = pd.Series(frame[found].to_numpy(), index).dropna()
+    errors = pd.Series(frame[names["se"]].to_numpy(), index)[values.index].dropna() if "se" in names else pd.Series()
+    return {str(k): v for k, v in values.items()}, {str(k): v for k, v in errors.items()}
+
+
+def _published(given: Mapping[str, Any], variables: list[_Variable], labels: pd.Index) -> pd.Series:
     out, by_name = pd.Series(np.nan, index=labels), {v.name: v for v in variables}
     for name, value in given.items():
         if name in out.index:

@@ -161,7 +161,7 @@ class _OfFit(Estimates):
     def __getitem__(self, name: str) -> Estimate:
         values, errors = self._home(name)
         x, se = values[name], errors[name].transpose(*values[name].dims)
-        lower, upper = self.scale(name).interval(x.values, se.values)
+        lower, upper = self.scale(name).interval(x.values, se.values, df=self._fit.t_df(name))
         return Estimate(x, se, x.copy(data=lower), x.copy(data=upper))
 
     def _attrs(self, name: str) -> Mapping[Any, Any]:

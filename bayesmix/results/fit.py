@@ -11,7 +11,6 @@ from typing import Any, Literal, cast
 import numpy as np
 import pandas as pd
 import xarray as xr
-from scipy import special, stats
 
 from bayesmix.files import as_path, written
 from bayesmix.results.class_tables import ClassTables, memberships_of, plain_coords
@@ -19,7 +18,7 @@ from bayesmix.results.imputations import pooling_table
 from bayesmix.results.labels import entries
 from bayesmix.results.on_demand import made_on_demand
 from bayesmix.results.uncertainty import Errors, Uncertainty
-from bayesmix.spec import IDENTITY, Model, Nodes, check_model, decode, encode, from_text, interval_level, takes_level
+from bayesmix.spec import IDENTITY, Model, Nodes, check_model, decode, encode, from_text, takes_level, two_sided
 
 FORMAT = 2
 """Of saved results: those of format 1 did not hold their model."""
@@ -165,6 +164,28 @@ class Fit:
         Of replicate weights their rank less one. None without strata, primary sampling units and replicate weights.
         """
         return self.info.get("survey", {}).get("df")
+
+    def t_df(self, name: str) -> Any:
+        """Degrees of freedom of t for the intervals of a table of numbers; None where these are normal.
+
+        Those of the design of a survey (:attr:`design_df`); of a pooled fit those of Barnard and Rubin (1999), in the
+        table's shape.
+
+        Parameters
+        ----------
+        name : str
+            Of a parameter, a probability or a derived quantity.
+
+        Examples
+        --------
+        >>> fit.t_df("class_logit") is None
+        True
+        """
+        if not self.info.get("pooled"):
+            return self.design_df
+        known = Uncertainty.of(self)
+        x = next(ds[name] for ds in (self.params, self.probabilities, self.derived) if name in ds)
+        return known.t_df(known.slopes[:, known.positions(entries(name, x))]).reshape(x.shape)
 
     @property
     def pooling(self) -> pd.DataFrame:
@@ -313,8 +334,8 @@ class Fit:
         """EAP (`<name>`) and posterior SD (`<name>_sd`) of each random effect; grades of membership."""
         return self.effect_scores
 
-    def memberships(self, name: str | None = None) -> pd.DataFrame:
-        """Grades of membership of each row of the data: posterior mean, SD and 95% interval by class.
+    def memberships(self, name: str | None = None, *, level: float | None = None) -> pd.DataFrame:
+        """Grades of membership of each row of the data: posterior mean, SD and an interval by class.
 
         The parameters are taken as they were estimated; the intervals are of the person, not of them.
 
@@ -322,17 +343,22 @@ class Fit:
         ----------
         name : str, optional
             The class variable of the items; the first one if left out.
+        level : {0.5, 0.8, 0.9, 0.95, 0.99}, optional
+            Of the intervals, which are kept with the fit; 0.95 if left out. ``bm.predict(fit, df, level=0.7)`` has any.
 
         Raises
         ------
         ValueError
-            The model has no classes of items with random effects of individuals.
+            The model has no classes of items with random effects of individuals; another level.
         """
-        return memberships_of(self.effect_scores, name)
+        return memberships_of(self.effect_scores, name, level)
 
     @takes_level
     def summary(self, *, level: float | None = None) -> pd.DataFrame:
         """Every parameter: estimate, SE, ratio, two-sided p, interval; fixed ones are marked.
+
+        p and interval are normal ones; with the design of a survey those of t with its degrees of freedom
+        (:attr:`design_df`), of pooled fits those of t with each parameter's.
 
         Parameters
         ----------
@@ -358,13 +384,9 @@ class Fit:
         out = pd.concat(frames)
         out.loc[~out["free"], "se"] = np.nan
         ratio = out["estimate"] / out["se"].where(out["se"] > 0)
-        out["ratio"], out["p"] = ratio, 2 * special.ndtr(-np.abs(ratio))
-        out["lower"], out["upper"] = IDENTITY.interval(out["estimate"], out["se"])
-        if self.info.get("pooled"):
-            df = self.pooling["df"].reindex(out.index).fillna(np.inf)
-            apart = stats.t.ppf(0.5 + interval_level() / 2, df) * out["se"]
-            out["p"] = 2 * stats.t.sf(np.abs(ratio), df)
-            out["lower"], out["upper"] = out["estimate"] - apart, out["estimate"] + apart
+        df = self.pooling["df"].reindex(out.index).fillna(np.inf) if self.info.get("pooled") else self.design_df
+        out["ratio"], out["p"] = ratio, two_sided(ratio, df)
+        out["lower"], out["upper"] = IDENTITY.interval(out["estimate"], out["se"], df=df)
         return out[["estimate", "se", "ratio", "p", "lower", "upper", "free"]]
 
     def __repr__(self) -> str:

@@ -352,7 +352,7 @@ def _table(expected: xr.DataArray, of: _Points, line: _Line, scale: Scale) -> pd
     else:
         value = x[0]
         se = _delta(x, of) if of.known is not None else np.full(value.shape, np.nan)
-        ends = scale.interval(value, se)
+        ends = scale.interval(value, se, df=_degrees(x, of))
     over = [_labels(expected, name, size) for name, size in zip(names, x.shape[1:-1], strict=True)]
     words = [*(GROUP if name == GROUP else "class" for name in names), "time"]
     index = pd.MultiIndex.from_product([*over, line.times], names=words)
@@ -368,13 +368,25 @@ def _labels(x: xr.DataArray, name: str, size: int) -> list[Any]:
     return x[name].values.tolist() if name in x.coords else list(range(1, size + 1))
 
 
+def _degrees(x: Array, of: _Points) -> Any:
+    """Degrees of freedom of t, of a survey or of pooled imputations; None where the normal distribution holds."""
+    if of.known is None:
+        return None
+    df = of.known.t_df(_slopes(x, of).reshape(len(of.steps), -1))
+    return df.reshape(x.shape[1:]) if isinstance(df, np.ndarray) else df
+
+
+def _slopes(x: Array, of: _Points) -> Array:
+    """Derivatives of the points of a trajectory by theta."""
+    n = len(of.steps)
+    return (x[1 : n + 1] - x[n + 1 :]) / (2 * of.steps.reshape(-1, *[1] * (x.ndim - 1)))
+
+
 def _delta(x: Array, of: _Points) -> Array:
     """Standard errors by the delta method; NaN of what depends on a parameter at its boundary."""
     assert of.known is not None
     assert of.covariance is not None
-    n = len(of.steps)
-    slopes = (x[1 : n + 1] - x[n + 1 :]) / (2 * of.steps.reshape(-1, *[1] * (x.ndim - 1)))
-    flat = slopes.reshape(n, -1)
+    flat = _slopes(x, of).reshape(len(of.steps), -1)
     variance = np.einsum("ik,ij,jk->k", flat, np.nan_to_num(of.covariance), flat)
     stuck = np.array([bool(of.known.at_boundary(column[:, None])) for column in flat.T])
     return np.where(stuck, np.nan, np.sqrt(np.maximum(variance, 0.0))).reshape(x.shape[1:])

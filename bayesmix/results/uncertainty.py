@@ -15,6 +15,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from bayesmix.results.imputations import degrees_of_freedom
 from bayesmix.results.labels import entries
 from bayesmix.typing import Array
 
@@ -67,6 +68,12 @@ class Uncertainty:
         V.
     boundary : array of bool (theta,)
         Entries of theta that have no error.
+    design_df : int, optional
+        Degrees of freedom of the design of a survey.
+    within : array (theta, theta), optional
+        Of pooled imputations the average covariance matrix.
+    imputations, complete : int, float
+        Their number, and the degrees of freedom that complete data would have.
     """
 
     names: list[str]
@@ -75,6 +82,10 @@ class Uncertainty:
     slopes: Array
     covariance: Array
     boundary: NDArray[np.bool_]
+    design_df: int | None = None
+    within: Array | None = None
+    imputations: int = 0
+    complete: float = np.inf
 
     @classmethod
     def of(cls, fit: Any, errors: Errors | None = None) -> Uncertainty:
@@ -106,7 +117,25 @@ class Uncertainty:
         places = {k: i for i, k in enumerate(labels)}
         for k in np.flatnonzero(boundary):  # an SD of zero, |theta|, has no derivative: what asks for it is to be told
             slopes[k, places[names[k]]] = max(abs(slopes[k, places[names[k]]]), 1.0)
-        return cls(names, labels, np.array([known[k] for k in labels]), slopes, held[errors].values, boundary)
+        pooled: Mapping[str, Any] = fit.info.get("pooled") or {}
+        return cls(
+            names, labels, np.array([known[k] for k in labels]), slopes, held[errors].values, boundary, fit.design_df,
+            held["within"].values if pooled else None, int(pooled.get("m", 0)),
+            float(pooled.get("complete") or np.inf),
+        )  # fmt: skip
+
+    def t_df(self, slopes: Array) -> Any:
+        """Degrees of freedom of t for numbers with these `slopes`, (theta, number); None where the normal one holds.
+
+        Those of the design of a survey; of pooled imputations those of Barnard and Rubin (1999), one a number.
+        """
+        if self.within is None:
+            return self.design_df
+        within, total = (
+            np.einsum("ik,ij,jk->k", slopes, np.nan_to_num(v), slopes) for v in (self.within, self.covariance)
+        )
+        df, _ = degrees_of_freedom(within, total, self.imputations, self.complete)
+        return np.where(np.isfinite(df), df, np.inf)
 
     def positions(self, labels: Sequence[str]) -> NDArray[np.int64]:
         """Where numbers stand among :attr:`labels`."""

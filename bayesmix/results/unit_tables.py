@@ -12,8 +12,8 @@ import numpy as np
 import xarray as xr
 
 from bayesmix.graph import ClassPosteriors, Problem, entries, posterior
-from bayesmix.results.class_tables import MEMBERSHIP, POSTERIOR, SPREAD, row_coords
-from bayesmix.spec import Named
+from bayesmix.results.class_tables import LEVELS, MEMBERSHIP, POSTERIOR, SPREAD, row_coords, tails_of
+from bayesmix.spec import Named, interval_level, tails
 from bayesmix.typing import Array
 
 MOST_POOLED, FEWEST_POOLED = 10_000_000, 20
@@ -25,7 +25,7 @@ def unmerged(data: Problem) -> Problem:
     return data.by_clusters()
 
 
-def class_table(data: Problem, theta: Array) -> xr.Dataset:
+def class_table(data: Problem, theta: Array, intervals: bool = False) -> xr.Dataset:
     """P(C = c | everything observed) of each row and cluster, paths, and the entropy of all classes together.
 
     Parameters
@@ -33,10 +33,14 @@ def class_table(data: Problem, theta: Array) -> xr.Dataset:
     data : Problem
         As :func:`unmerged` returns them.
     theta : array (..., theta)
+    intervals : bool
+        Of several points, whether equal-tailed intervals of the probabilities between the points are kept too.
     """
-    found, out = ClassPosteriors.of(data, theta), {}
+    found, out = ClassPosteriors.of(data, theta, tails=tails() if intervals and np.ndim(theta) > 1 else ()), {}
     tables = {f"{k}{POSTERIOR}": (k, p) for k, p in found.each.items()}
     tables |= {f"{k}{SPREAD}": (k, p) for k, p in found.sd.items()} if np.ndim(theta) > 1 else {}
+    for ending, ends in zip(("_lower", "_upper"), found.ends, strict=False):
+        tables |= {f"{k}{POSTERIOR}{ending}": (k, p) for k, p in ends.items()}
     for key, (name, p) in tables.items():
         level = next(c.level for c in data.model.classes if c.name == name)
         out[key] = _of_units(data, level, Named((level, name), p))
@@ -107,13 +111,18 @@ def effect_table(data: Problem, theta: Array) -> xr.Dataset:
 
 
 def _membership_table(data: Problem, theta: Array) -> dict[str, xr.DataArray]:
-    """Grades of membership of the rows: posterior mean, SD and 95% interval."""
+    """Grades of membership of the rows: posterior mean, SD, an interval, and the ends of some others."""
     out, points = {}, theta.reshape(-1, theta.shape[-1]) if np.ndim(theta) > 1 else theta
     if np.ndim(theta) > 1:
         most = max(int(MOST_POOLED / max(len(data.counts) * entries(data), 1)), FEWEST_POOLED)
         points = points[np.unique(np.linspace(0, len(points) - 1, min(len(points), most)).astype(int))]
     for name, found in posterior.memberships(data, points).items():
-        shown = {"": found.mean(), "_sd": found.sd(), "_lower": found.quantile(0.025), "_upper": found.quantile(0.975)}
-        for ending, x in shown.items():
-            out[f"{name}{MEMBERSHIP}{ending}"] = _of_units(data, "individual", Named(("individual", name), x))
+        grid = sorted({round(q, 6) for k in LEVELS for q in tails_of(k)})
+        low, high, *rest = found.quantiles([*tails(), *grid])
+        for ending, x in {"": found.mean(), "_sd": found.sd(), "_lower": low, "_upper": high}.items():
+            table = _of_units(data, "individual", Named(("individual", name), x))
+            kept = {"level": interval_level()} if ending in ("_lower", "_upper") else {}
+            out[f"{name}{MEMBERSHIP}{ending}"] = table.assign_attrs(kept)
+        ends = Named(("individual", name, "tail"), np.stack(rest, axis=-1))
+        out[f"{name}{MEMBERSHIP}_ends"] = _of_units(data, "individual", ends).assign_coords(tail=grid)
     return out

@@ -90,8 +90,10 @@ from .scales import at_level as at_level
 from .scales import interval_level as interval_level
 from .scales import level_words as level_words
 from .scales import normal_quantile as normal_quantile
+from .scales import t_quantile as t_quantile
 from .scales import tails as tails
 from .scales import takes_level as takes_level
+from .scales import two_sided as two_sided
 from .serialize import decode as decode
 from .serialize import dumps as dumps
 from .serialize import encode as encode
@@ -200,10 +202,12 @@ __all__ = [
     "square",
     "structure",
     "survey",
+    "t_quantile",
     "tails",
     "takes_level",
     "terms",
     "transition",
+    "two_sided",
     "walk",
     "with_covariates",
 ]

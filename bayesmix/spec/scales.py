@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special
+from scipy import special, stats
 
 from bayesmix.checks import check_level
 from bayesmix.typing import Array
@@ -78,6 +78,19 @@ def normal_quantile(level: float | None = None) -> float:
     return Z95 if level == 0.95 else float(special.ndtri((1 + level) / 2))
 
 
+def t_quantile(df: Any, level: float | None = None) -> Any:
+    """The same of Student's t with `df` degrees of freedom, of which there may be many; None is the normal one."""
+    if df is None:
+        return normal_quantile(level)
+    return stats.t.ppf((1 + (interval_level() if level is None else level)) / 2, df)
+
+
+def two_sided(ratio: Any, df: Any = None) -> Array:
+    """P(|T| > |ratio|) of Student's t with `df` degrees of freedom, of the normal distribution where they are None."""
+    ratio = np.abs(np.asarray(ratio, dtype=float))
+    return np.asarray(2 * (special.ndtr(-ratio) if df is None else stats.t.sf(ratio, df)))
+
+
 def _everywhere(x: Array, se: Array) -> NDArray[np.bool_]:
     """Mark every entry of `x`: a standard error `se` of zero makes an interval of no length."""
     return np.ones(np.shape(x), dtype=bool)
@@ -108,16 +121,17 @@ class Scale:
     slope: Callable[[Array], Array]
     usable: Callable[[Array, Array], NDArray[np.bool_]] = _everywhere
 
-    def interval(self, x: Any, se: Any, level: float | None = None) -> tuple[Array, Array]:
+    def interval(self, x: Any, se: Any, level: float | None = None, df: Any = None) -> tuple[Array, Array]:
         """Give the ends of an interval of `x` with the standard error `se`, by the delta method on the scale.
 
         inverse(forward(x) -+ z se |slope(x)|), z the normal quantile of the `level` (1.96 of 95%), that of
-        :func:`at_level` if it is left out; NaN without a standard error, and where no interval is usable.
+        :func:`at_level` if it is left out, or that of t with `df` degrees of freedom, of which there may be one an
+        entry; NaN without a standard error, and where no interval is usable.
         """
         x, se = np.asarray(x, dtype=float), np.asarray(se, dtype=float)
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             x = np.where(self.usable(x, se), x, np.nan)
-            y, half = self.forward(x), normal_quantile(level) * se * np.abs(self.slope(x))
+            y, half = self.forward(x), t_quantile(df, level) * se * np.abs(self.slope(x))
             return self.inverse(y - half), self.inverse(y + half)
 
 

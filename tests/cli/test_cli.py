@@ -413,6 +413,13 @@ def test_a_brief_comparison_has_the_published_rows(data, tmp_path):
     assert done.exit_code == 0, done.output
     assert [line.split()[0] for line in done.stdout.splitlines()[2:]] == ["class_logit[1]"]
     assert done.stdout.splitlines()[2].endswith("0.4")
+    published.write_text("row,estimate,se\nclass_logit[1],0.4,0.15\n", encoding="utf-8")
+    done = run("compare", tmp_path, "--published", published, "--brief")
+    assert done.stdout.splitlines()[2].split()[-2:] == ["0.4", "0.15"]
+    published.write_text("row,mean,sd\nclass_logit[1],0.4,0.15\n", encoding="utf-8")
+    refused = run("compare", tmp_path, "--published", published)
+    assert refused.exit_code == 2
+    assert "call that of the values 'estimate'" in refused.stderr
 
 
 def test_importance_sampling_writes_the_marginal_likelihood(data, tmp_path):

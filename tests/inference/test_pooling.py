@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from bayesmix.models import lca, regression_mixture
+from bayesmix.models import lca, lta, regression_mixture
 from scipy import stats
 
 import bayesmix as bm
@@ -165,6 +165,64 @@ def test_what_cannot_be_pooled(fits, persons):
     two = bm.fit(lca(list("abcd"), 2, "x + w"), persons, **QUICK)
     turned = {k: x.isel(C=[1, 0]).values for k, x in two.params.items() if k == "item_logit"}
     swapped = bm.fit(two.model, persons, like=turned, **QUICK)
-    with pytest.raises(ValueError, match=r"another order.*like=fits\[0\]"):
-        bm.pool([two, swapped])
+    with pytest.warns(UserWarning, match="classes of imputation 2 came in another order"):
+        assert bm.pool([two, swapped]).n_parameters == two.n_parameters
     assert bm.pool([two, bm.fit(two.model, persons, like=two, **QUICK)]).n_parameters == two.n_parameters
+
+
+def profiles_data() -> pd.DataFrame:
+    """Three profiles of four items, sizes predicted by x."""
+    rng = np.random.default_rng(6)
+    x = rng.normal(size=400)
+    c = np.where(rng.random(400) < 1 / (1 + np.exp(-x)), 0, rng.integers(1, 3, 400))
+    means = np.array([[0, 0, 0, 0], [3, 3, 0, 3], [0, 4, 4, -3]])
+    return pd.DataFrame(means[c] + rng.normal(size=(400, 4)), columns=list("abcd")).assign(x=x)
+
+
+def occasions_data() -> pd.DataFrame:
+    """Two occasions of four items in two classes."""
+    waves = [[f"{k}{t}" for k in "pqrs"] for t in (1, 2)]
+    item = np.stack([np.zeros((2, 4)), np.array([[1.5, 1.2, 1.4, 1.1], [-1.3, -1.6, -1.2, -1.0]])], -1)
+    truth = {"C1_logit": [0.5, 0.0], "C2_logit": np.array([[1.5, 0.0], [-0.5, 0.0]]), "item_logit": item}
+    return bm.simulate(lta(waves, 2), truth, n=600, seed=2)
+
+
+@pytest.mark.parametrize("kind", ["profiles", "occasions"])
+def test_classes_in_another_order_are_put_in_that_of_the_first(kind):
+    if kind == "profiles":
+        df, name, order = profiles_data(), "item_intercept", [2, 0, 1]
+        model = lca(list("abcd"), 3, "x", family=bm.normal(), variance="class")
+    else:
+        df, name, order = occasions_data(), "item_logit", [1, 0]
+        model = lta([[f"{k}{t}" for k in "pqrs"] for t in (1, 2)], 2)
+    one = bm.fit(model, df, **QUICK)
+    other = bm.fit(model, df, like={name: one.params[name].isel(C=order).values}, **QUICK)
+    assert abs(other.params[name].values - one.params[name].values).max() > 0.5
+    with pytest.warns(UserWarning, match="classes of imputation 2 came in another order .* were put in that order"):
+        pooled = bm.pool([one, other])
+    for table in ("params", "se", "probabilities", "probabilities_se", "derived", "derived_se", "se_hessian"):
+        for k, x in getattr(one, table).items():
+            got = getattr(pooled, table)[k].transpose(*x.dims)
+            np.testing.assert_allclose(got, x, rtol=2e-3, atol=2e-4, err_msg=f"{table} {k}")
+    assert pooled.info["pooled"]["reordered"] == [2]
+    np.testing.assert_allclose(pooled.pooling["between"], 0, atol=1e-5)
+    for k, x in one.classes.data_vars.items():
+        if x.dtype.kind == "f":
+            np.testing.assert_allclose(pooled.classes[k], x, atol=1e-3)
+
+
+def test_an_order_that_is_not_clear_is_refused(persons):
+    two = bm.fit(lca(list("abcd"), 2), persons, **QUICK)
+    rng = np.random.default_rng(1)
+    turned = {k: x.isel(C=[1, 0]).values for k, x in two.params.items() if k == "item_logit"}
+    weak = bm.fit(two.model, persons.assign(**{k: rng.permutation(persons[k]) for k in "abc"}), like=turned, **QUICK)
+    with pytest.raises(ValueError, match=r"imputation 2 .* in more than one order they are about as near"):
+        bm.pool([two, weak])
+
+
+def test_effects_that_come_with_classes_are_not_put_in_another_order(persons):
+    model = lca(list("abcd"), 2, cluster="g")
+    one = bm.fit(model, persons, **QUICK)
+    other = bm.fit(model, persons, like={"item_logit": one.params["item_logit"].isel(C=[1, 0]).values}, **QUICK)
+    with pytest.raises(ValueError, match=r"effects in their logits.*like=fits\[0\]"):
+        bm.pool([one, other])

@@ -13,7 +13,8 @@ from bayesmix.models import lca
 from numpy.testing import assert_allclose
 
 import bayesmix as bm
-from bayesmix.ml.status import _between, _random
+from bayesmix.ml.random_logits import random_logits
+from bayesmix.ml.status import _between
 
 ITEMS = list("abcde")
 
@@ -80,13 +81,31 @@ def test_the_model_of_clusters_is_that_of_the_template():
         "class_logit": np.zeros((2, 1)),
         "item_logit": values["item_logit"][:, None],
     }
-    found = bm.log_likelihood(_between(model, _random(model)[0]), df, values)
+    found = bm.log_likelihood(_between(model, random_logits(model)[0]), df, values)
     assert found == pytest.approx(bm.log_likelihood(same, df, other), abs=1e-9)
 
 
 def test_a_model_without_random_logits_has_no_status(two_classes):
     with pytest.raises(ValueError, match="no classes of individuals with random logits of clusters"):
         bm.class_status(lca(ITEMS, 2), two_classes)
+
+
+@pytest.mark.parametrize(
+    ("declare", "words"),
+    [
+        (
+            lambda: bm.models.regression_mixture("a ~ b", 2, cluster="g"),
+            r"random logits of the classes \(f\) stand beside other effects of clusters \(u_intercept\).*'none'",
+        ),
+        (
+            lambda: bm.models.lta([["a"], ["b"]], 2, names=["i"], cluster="g"),
+            r"random logits of the classes \(alpha1, alpha2\) have parameters of their own",
+        ),
+    ],
+)
+def test_random_logits_of_other_models_are_not_said_to_be_missing(two_classes, declare, words):
+    with pytest.raises(ValueError, match=words):
+        bm.class_status(declare(), two_classes.assign(g=np.arange(len(two_classes)) % 20))
 
 
 # the bootstrap ------------------------------------------------------------------------------------

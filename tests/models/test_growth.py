@@ -642,10 +642,9 @@ def test_bad_input_is_refused(given, words):
         growth(**({"items": ITEMS, "classes": 2} | given))
 
 
-def test_mplus_is_told_by_hand(tmp_path):
-    line = re.escape("'I S | y1@0 y2@1 y3* y4@4;'")
-    with pytest.raises(ValueError, match=line):
-        bm.mplus.write(growth(ITEMS, 2, times=TIMES, free_times=["y3"]), frame(), tmp_path / "run.inp")
+def test_mplus_is_told_the_line_of_growth_factors(tmp_path):
+    bm.mplus.write(growth(ITEMS, 2, times=TIMES, free_times=["y3"]), frame(), tmp_path / "run.inp")
+    assert "I S | Y1@0 Y2@1 Y3* Y4@4;" in (tmp_path / "run.inp").read_text()
 
 
 def test_growth_factors_have_the_gradients_of_their_likelihood():

@@ -64,9 +64,16 @@ def test_a_label_of_all_classes_is_the_default_of_variances(said):
     ("rest", "part"),
     [
         ("USEVARIABLES = u1-u4;\nANALYSIS: ESTIMATOR = ML;\n", "TYPE = GENERAL, and no classes"),
-        (MIXTURE.replace("MIXTURE", "MIXTURE TWOLEVEL"), "TYPE = TWOLEVEL"),
+        (MIXTURE.replace("MIXTURE", "MIXTURE RANDOM"), "TYPE = RANDOM"),
+        (MIXTURE.replace("MIXTURE", "MIXTURE TWOLEVEL"), "CLUSTER = "),
+        (
+            MIXTURE.replace("MIXTURE", "MIXTURE TWOLEVEL").replace("CLASSES", "CLUSTER = id; CLASSES"),
+            "U1, which is not on the WITHIN list",
+        ),
         (MIXTURE.replace("CLASSES", "WEIGHT = n; CLASSES"), "WEIGHT = n"),
-        (MIXTURE.replace("CLASSES", "KNOWNCLASS = g(x = 1 2); CLASSES"), "KNOWNCLASS"),
+        (MIXTURE.replace("CLASSES", "KNOWNCLASS = c(x = 1 n = 2); CLASSES"), "known classes of several columns: N, X"),
+        (MIXTURE.replace("CLASSES", "KNOWNCLASS = c(x = 1 2); CLASSES"), "known classes alone"),
+        (MIXTURE + "MODEL: %OVERALL% u4 WITH u1 u2@0;\n", "a covariance of U1"),
         (MIXTURE + "MODEL: %OVERALL% f BY u1-u4;\n", "'F BY U1-U4'"),
         (MIXTURE + "MODEL: %OVERALL% u1 WITH u2;\n", "a covariance of U1"),
         (MIXTURE + "MODEL: %OVERALL%\n %c#1% [u1$1@15];\n", r"a fixed value, '\[U1\$1@15\]'"),

@@ -188,7 +188,7 @@ def test_what_the_output_does_not_have_is_said(tmp_path):
         table = bm.mplus.published(read(tmp_path, text.replace("    X    ", "    Q    ")), fit)
     assert "class_slope[1, x]" not in table.index
     with pytest.raises(ValueError, match=r"nothing for 'item_logit', such as C#\d \S* ?Thresholds"):
-        bm.mplus.published(read(tmp_path, text.replace("Thresholds", "Steps")), fit)
+        bm.mplus.published(read(tmp_path, text.replace("Thresholds", "Loadings")), fit)
 
 
 # further models -----------------------------------------------------------------------------------

@@ -264,11 +264,12 @@ def test_another_content_is_not_replaced_in_silence(tmp_path, df):
 
 REFUSED = {
     "a class for every response": lambda: bm.models.gom(FALL, 2),
-    "the random effects of the logits of C1": lambda: bm.models.lta([FALL, SPRING], 2, cluster="g"),
+    "the random effects of the logits of C1": lambda: bm.models.lta([FALL, SPRING], 3, cluster="g"),
     "random slopes": lambda: bm.models.regression_mixture("y ~ x", cluster="g", random="1 + x"),
     r"the formula 'log\(w \+ 9\)'": lambda: bm.models.lca(FALL, 2, "log(w + 9)"),
-    "for every pair of C1 and C2": lambda: bm.models.lta([FALL[:2], FALL[2:], SPRING[:2]], 2, order=2),
-    "the parameter 'f_mean'": lambda: bm.models.fma(FALL, 2, by_class="means"),
+    "for every combination of C1, C2, C3": lambda: bm.models.lta(
+        [FALL[:2], FALL[2:], SPRING[:2], SPRING[2:]], 2, order=3
+    ),
     "parameters that depend on D and C both": lambda: bm.models.lca(
         FALL, 2, cluster="g", cluster_classes=2, items_by_cluster_class=True
     ),
@@ -320,10 +321,8 @@ def _two(item, family):
     ("declare", "words"),
     [
         (lambda: _two("k", bm.binomial(20)), "the item 'k' of the family Binomial"),
-        (lambda: _two("o", bm.partial_credit()), "the item 'o' of the family PartialCredit"),
         (lambda: _two("t", bm.censored_normal(0, 9)), "two limits of 't'"),
         (lambda: _two("t", bm.censored_normal(-1)), "limit -1 of 't', which no answer reaches"),
-        (lambda: bm.models.lca(["k", "z"], 2, family=bm.normal(), offset={"k": "x"}), "the offset 'x'"),
     ],
 )
 def test_outcomes_that_mplus_has_not_are_refused_by_name(df, tmp_path, declare, words):

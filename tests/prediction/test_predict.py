@@ -334,9 +334,13 @@ def test_of_a_posterior_they_are_averages_over_its_draws(name):
         x = np.stack([e.classes[key] for e in each])
         assert_allclose(found.classes[key], x.mean(axis=0), atol=1e-10)
         assert_allclose(found.classes[f"{key}_sd"], x.std(axis=0), atol=1e-10)
+        ends = np.quantile(x, [0.025, 0.975], axis=0)
+        for word, end in zip(("lower", "upper"), ends, strict=True):
+            assert_allclose(found.classes[f"{key}_{word}"], end, atol=1e-10)
     y = np.stack([e.outcomes for e in each])
     assert_allclose(found.outcomes[each[0].outcomes.columns], y.mean(axis=0), atol=1e-10)
     assert_allclose(found.outcomes.filter(like=" sd"), y.std(axis=0), atol=1e-10)
+    assert_allclose(found.outcomes.filter(like=" upper"), np.quantile(y, 0.975, axis=0), atol=1e-10)
     level = np.stack([e.loglik for e in each])
     assert_allclose(found.loglik, special.logsumexp(level, axis=0) - np.log(4), atol=1e-10)
     for key in [k for k in found.effect_scores if f"{k}_sd" in found.effect_scores]:
@@ -372,3 +376,43 @@ def _columns(c):
     from bayesmix.data.design import columns_of
 
     return columns_of(c)
+
+
+def test_intervals_have_the_level_that_was_asked_for():
+    df, model = frame(clusters=5), MODELS["lca"]()
+    fit = known(model, df)
+    post = posterior_around(fit, df)
+    held = {k: x.where(fit.params[k] != 0.0, 0.0) for k, x in post["posterior"].to_dataset().data_vars.items()}
+    post["posterior"] = (
+        post["posterior"]
+        .to_dataset()
+        .assign({k: x.transpose("chain", "draw", *fit.params[k].dims) for k, x in held.items()})
+    )
+    wide, narrow = (bm.predict(post, df, level=k) for k in (0.95, 0.5))
+    assert (wide.level, narrow.level) == (0.95, 0.5)
+    a, b = (x.class_probabilities().dropna() for x in (wide, narrow))
+    assert {"C=1 lower", "C=1 upper"} <= {*a.columns}
+    assert (a["C=1 lower"] <= b["C=1 lower"] + 1e-12).all()
+    assert (a["C=1 upper"] - a["C=1 lower"]).mean() > 1.5 * (b["C=1 upper"] - b["C=1 lower"]).mean()
+    inside = wide.outcomes.filter(like=" upper").to_numpy() >= narrow.outcomes.filter(like=" upper").to_numpy() - 1e-12
+    assert inside[~np.isnan(wide.outcomes.filter(like=" upper"))].all()
+    assert not any(" lower" in c for c in bm.predict(known(model, df), df).class_probabilities())
+    with pytest.raises(ValueError, match="level came as 95"):
+        bm.predict(post, df, level=95)
+
+
+def test_memberships_have_intervals_of_several_levels(tmp_path):
+    df, model = frame(clusters=5), MODELS["gom"]()
+    fit = bm.fit(model, df, starts=2, rounds=1, progress=False, nodes=bm.trapezoid(9) if model.effects else None)
+    table = {k: fit.memberships(level=k).dropna() for k in (0.5, 0.9, 0.95, 0.99)}
+    pd.testing.assert_frame_equal(table[0.95], fit.memberships().dropna())
+    upper = next(c for c in table[0.95] if c.endswith("upper"))
+    widths = [(t[upper] - t[upper.replace("upper", "lower")]).mean() for t in table.values()]
+    assert widths == sorted(widths)
+    assert widths[0] < widths[-1]
+    again = bm.predict(fit, df, level=0.9, nodes=bm.trapezoid(9)).memberships().loc[table[0.9].index]
+    np.testing.assert_allclose(again[upper], table[0.9][upper], atol=1e-6)
+    fit.save(tmp_path / "fit.nc")
+    pd.testing.assert_frame_equal(bm.Fit.load(tmp_path / "fit.nc").memberships(level=0.9).dropna(), table[0.9])
+    with pytest.raises(ValueError, match=r"level came as 0.7: .* are of 0.5, 0.8, 0.9, 0.95, 0.99; bm.predict"):
+        fit.memberships(level=0.7)

@@ -8,6 +8,7 @@ import xarray as xr
 from bayesmix.models.lca import lca
 
 import bayesmix as bm
+from bayesmix.listing import brief_comparison
 from bayesmix.results import compare
 from bayesmix.spec import LOGIT
 from declare import carried
@@ -92,6 +93,25 @@ def test_probability_intervals_stay_between_zero_and_one():
     assert (upper[:2] < 1).all()
     assert np.log(upper[0] / (1 - upper[0])) == pytest.approx(1.959964 * 0.1 / 0.25)
     assert np.isnan(lower[2:]).all()
+
+
+def test_published_values_as_a_series_and_as_a_table_with_errors(fitted):
+    labels = [ITEM, "class_logit[1]"]
+    one = compare(fitted, published=pd.Series([1.5, 0.4], labels)).table
+    assert one["published"].dropna().to_dict() == {ITEM: 1.5, "class_logit[1]": 0.4}
+    assert "published_se" not in one
+    table = pd.DataFrame({"SE": [0.1, np.nan], "Estimate": [1.5, 0.4]}, index=labels)
+    found = compare(fitted, published=table)
+    assert found.table.loc[ITEM, ["published", "published_se"]].tolist() == [1.5, 0.1]
+    assert found.table["published_se"].count() == 1
+    assert "published_se" in repr(found)
+    assert "published SE" in str(brief_comparison(found))
+    with pytest.raises(ValueError, match="columns mean: give the values in one called 'estimate'"):
+        compare(fitted, published=pd.DataFrame({"mean": [1.0]}, index=[ITEM]))
+    with pytest.raises(ValueError, match="stands in the table twice"):
+        compare(fitted, published=pd.Series([1.0, 2.0], [ITEM, ITEM]))
+    with pytest.raises(ValueError, match="'nothing', which is not in the table"):
+        compare(fitted, published=pd.Series([1.0], ["nothing"]))
 
 
 def test_published_values_by_label_and_by_variable(fitted):

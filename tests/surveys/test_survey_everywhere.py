@@ -308,5 +308,6 @@ def test_mplus_is_told(drawn, two, tmp_path):
         "TYPE = TWOLEVEL MIXTURE;",
     ):
         assert line in text
-    with pytest.raises(ValueError, match="finite population"):
-        bm.mplus.write(bm.survey(two, weights="w", strata="s", fpc="bw"), df, tmp_path / "o.inp")
+    drawn_from = df.assign(share=0.25)
+    bm.mplus.write(bm.survey(two, weights="w", strata="s", fpc="share"), drawn_from, tmp_path / "o.inp")
+    assert "FINITE = SHARE (SFRACTION);" in (tmp_path / "o.inp").read_text()

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from scipy import optimize
+from scipy import optimize, special, stats
 
 import bayesmix as bm
 
@@ -365,3 +365,27 @@ def test_replicates_of_cluster_weights_are_declared_beside_these(schools):
     held = bm.survey(model, weights="v", cluster_weights="b", replicate_weights="rep", method="JK1")
     with pytest.raises(ValueError, match=r"'rep3', which are those of clusters .*equal within each cluster"):
         bm.fit(held, df.assign(rep3=df["v"]), **QUICK)
+
+
+def test_intervals_are_those_of_t_with_the_degrees_of_freedom_of_the_design(two, drawn, of_design):
+    assert of_design.design_df == 30
+    z = stats.t.ppf(0.975, 30)
+    rows = of_design.summary().query("free")
+    np.testing.assert_allclose(rows["upper"] - rows["estimate"], z * rows["se"], rtol=1e-9)
+    np.testing.assert_allclose(rows["p"], 2 * stats.t.sf(rows["ratio"].abs(), 30), rtol=1e-9)
+    beside = bm.compare(of_design).table.loc["item_logit[1, a, 1]"]
+    assert beside["ml_upper"] == pytest.approx(rows.loc["item_logit[1, a, 1]", "upper"])
+    found = bm.contrast(of_design, lambda x: x["class_logit"][0], level=0.9)
+    assert float(found.upper - found.value) == pytest.approx(stats.t.ppf(0.95, 30) * float(found.se))
+    assert float(found.p) == pytest.approx(rows.loc["class_logit[1]", "p"])
+    assert "of t with 30 degrees of freedom" in repr(found)
+    assert "those of t with the 30 degrees of freedom of the" in str(bm.report(of_design))
+    predicted = bm.fit(bm.models.lca(list("abcd"), 2, "x"), drawn, weights="w", strata="s", psu="p", **QUICK)
+    odds = bm.odds_ratios(predicted).iloc[0]
+    slope = predicted.summary().loc["class_slope[1, x]"]
+    assert odds["upper"] == pytest.approx(np.exp(slope["estimate"] + z * slope["se"]))
+    assert odds["p"] == pytest.approx(2 * stats.t.sf(abs(slope["ratio"]), 30))
+    sizes = bm.class_sizes(predicted, {"x": 0.0}).table.iloc[0]
+    half = special.logit(sizes["upper"]) - special.logit(sizes["value"])
+    assert half == pytest.approx(z * sizes["se"] / (sizes["value"] * (1 - sizes["value"])), rel=1e-6)
+    assert bm.contrast(bm.fit(two, drawn, weights="w", **QUICK), lambda x: x["class_logit"][0]).df is None

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 import bayesmix as bm
 
@@ -51,3 +52,7 @@ def test_svyglm(case):
     found = bm.fit(model, df, starts=2, rounds=1, progress=False).summary().iloc[: len(value)]
     np.testing.assert_allclose(found["estimate"], value, rtol=1e-6)
     np.testing.assert_allclose(found["se"], se, rtol=1e-6)
+    df_of = {"strata and fpc": 197, "strata": 197, "districts within strata": 159, "districts": 39}[case]
+    apart = stats.t.ppf(0.975, df_of) * np.array(se)  # confint(svyglm(...), ddf = degf(design))
+    np.testing.assert_allclose(found["upper"], value + apart, rtol=1e-6)
+    np.testing.assert_allclose(found["p"], 2 * stats.t.sf(np.abs(np.array(value) / se), df_of), rtol=1e-5, atol=1e-12)
