@@ -45,6 +45,7 @@ def growth(
     variance: str = "equal",
     freq: str | None = None,
     *,
+    inflation: str = "equal",
     times: Sequence[float] | None = None,
     degree: int = 1,
     free_times: Sequence[str] = (),
@@ -76,11 +77,13 @@ def growth(
     covariates : str, optional
         Formula of the class logits (3), of covariates of persons.
     family : Family, optional
-        Of the measure, `normal()` if left out: bernoulli, ordinal, poisson or negative_binomial.
+        Of the measure, `normal()` if left out: bernoulli, ordinal, poisson, negative_binomial or a zero-inflated one.
     variance : {"equal", "occasion", "class", "class and occasion"}
         What residual variances (dispersions of counts) differ by.
     freq : str, optional
         Column of frequency weights.
+    inflation : {"equal", "occasion", "class", "class and occasion"}
+        What the inflation of counts with more zeros differs by; in the long form equal or by class.
     times : sequence of float, optional
         The time of each occasion; 0, 1, 2, ... if left out.
     degree : int
@@ -152,7 +155,7 @@ def growth(
         declared = _long(
             Regression.parse(formula, blocks.growth_family(family), _of_long(variance)), classes, covariates,
             random=random, by_class=by_class, covariance=covariance, factor_covariates=factor_covariates, person=id,
-            factors=factors, freq=freq,
+            factors=factors, freq=freq, inflation=inflation,
         )  # fmt: skip
         return constrain(declared, fix=fix, equal=equal)
     _refuse("wide data (items=)", id=id, factors=factors)
@@ -161,7 +164,7 @@ def growth(
     names = loadings.effects
     random_names = blocks.random_growth(random, names)
     parts = blocks.growth_parts(by_class, classes, random_names)
-    measure = blocks.repeated_measures(items, family, loadings, variance, classes)
+    measure = blocks.repeated_measures(items, family, loadings, variance, classes, inflation)
     if family.gaussian:
         blocks.check_growth_variances(len(items), len(random_names), covariance, variance)
     measure, same = blocks.with_time_covariates(measure, time_covariates, time_effects)
@@ -190,9 +193,10 @@ def _of_long(variance: str) -> str:
 
 def _long(
     regression: Regression, classes: int, covariates: Formula, *, random: Formula, by_class: str, covariance: str,
-    factor_covariates: Formula, person: str, factors: Formula, freq: str | None,
+    factor_covariates: Formula, person: str, factors: Formula, freq: str | None, inflation: str,
 ) -> Model:  # fmt: skip
     """Growth as a regression with coefficients of persons, whose class is D."""
+    one_of("The inflation of the long form", inflation, ("equal", "class"))
     growing = regression.terms_in(factors)
     varies = tuple(t for t in growing if t in regression.terms_in(None if random is None else random))
     parts = blocks.growth_parts(by_class, classes, varies)
@@ -210,6 +214,10 @@ def _long(
     )
     outcome = blocks.with_thresholds_from_zero(
         regression.response(eta, {"C": (), "D": ()}, 1, classes if classes > 1 else 0)
+    )
+    by_class = ("D",) * (inflation == "class" and classes > 1)
+    (outcome,) = blocks.with_inflation(
+        (outcome,), None, by_class, asked=f"inflation={inflation!r}" * (inflation != "equal")
     )
     d = blocks.cluster_class(classes if classes > 1 else 0, covariates)
     return Model("growth", (outcome,), d, u, person, freq)

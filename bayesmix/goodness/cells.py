@@ -93,6 +93,7 @@ class Cells:
     def _of_people(self, rows: NDArray[np.int64], y: Array) -> Array:
         each = self._probabilities(np.repeat(rows, len(y)), np.tile(y, (len(rows), 1)))
         return each.reshape(len(rows), len(y))
+
     @property
     def _given(self) -> bool:
         """Whether rows have more than answers that the log-likelihood is of: known classes, normal covariates."""

@@ -253,6 +253,11 @@ def _auxiliary(
         yield Place("Dispersion", "", y, ((1.0, here(**at)),), scope)
     elif role == "inflation":
         yield Place("Means", "", f"{y}#1", ((1.0, here(**at)),), scope, form=INFLATION)
+    elif role == "inflation_logit":
+        yield Place("Means", "", f"{y}#1", ((1.0, here(**at)),), scope)
+    elif role == "inflation_slope" and t.covariates:
+        for j, x in enumerate(columns(t)):
+            yield Place("ON", f"{y}#1", words.names[x], ((1.0, here(**at, **{t.covariates.name: j})),), scope)
     elif role == "guessing":
         yield Place("Thresholds", "", f"{y}$2", ((1.0, here(**at)),), scope, form=GUESSING)
     else:

@@ -11,6 +11,7 @@ import numpy as np
 
 from bayesmix.checks import one_of, whole
 from bayesmix.spec.blocks.effects import random_coefficients, regression_on
+from bayesmix.spec.blocks.inflation import with_inflation
 from bayesmix.spec.blocks.measurement import item_responses
 from bayesmix.spec.blocks.priors import ITEM_LOADING
 from bayesmix.spec.families import FAMILIES, Family, check_family, normal
@@ -249,13 +250,15 @@ def growth_family(family: Family | None) -> Family:
     check_family(family := family or normal())
     if not family.is_outcome or "guessing" in family.auxiliary or "variance" in family.auxiliary:
         raise ValueError(
-            f"Growth came with the family {family}: give normal(), bernoulli(), ordinal(), poisson() or "
-            "negative_binomial()."
+            f"Growth came with the family {family}: give normal(), bernoulli(), ordinal(), poisson(), "
+            "negative_binomial() or one of the zero-inflated ones."
         )
     return family
 
 
-def repeated_measures(items: Sequence[str], family: Family, loadings: Term, variance: str, classes: int) -> Response:
+def repeated_measures(
+    items: Sequence[str], family: Family, loadings: Term, variance: str, classes: int, inflation: str = "equal"
+) -> Response:
     """The occasions of one measure: the growth factors on their loadings, and what the family has besides.
 
     An ordinal measure has the same thresholds at every occasion, the first of them zero: the intercept has a mean in
@@ -264,14 +267,20 @@ def repeated_measures(items: Sequence[str], family: Family, loadings: Term, vari
     Raises
     ------
     ValueError
-        An unknown variance, or one for what has none.
+        An unknown variance or inflation, or one for what has none.
     """
     one_of("The variance", variance, VARIANCES)
-    spread = [*(["C"] if "class" in variance and classes > 1 else []), *(["item"] if "occasion" in variance else [])]
-    auxiliary = family.outcome_auxiliary((), tuple(spread))
+    one_of("The inflation", inflation, VARIANCES)
+    spread, inflated = (
+        (*(["C"] if "class" in by and classes > 1 else []), *(["item"] if "occasion" in by else []))
+        for by in (variance, inflation)
+    )
+    auxiliary = family.outcome_auxiliary((), spread)
     if variance != "equal" and not any(p.domain.bounds == (0.0, None) for p in auxiliary):
         raise ValueError(f"variance={variance!r} came for the family {family}, which has none: leave it out.")
-    return with_thresholds_from_zero(Response("growth", tuple(items), family, (loadings,), tuple(map(Term, auxiliary))))
+    r = Response("growth", tuple(items), family, (loadings,), tuple(map(Term, auxiliary)))
+    (r,) = with_inflation((r,), None, inflated, asked=f"inflation={inflation!r}" * (inflation != "equal"))
+    return with_thresholds_from_zero(r)
 
 
 def with_thresholds_from_zero(r: Response) -> Response:
