@@ -214,6 +214,23 @@ def test_classes_of_an_outcome_have_one_inflation_unless_asked():
     assert {p.name: p.dims for p in grouped.parameters}["outcome_inflation_logit"] == ("group",)
 
 
+def test_several_outcomes_have_each_their_inflation(outcome):
+    model = regression_mixture(
+        ["y ~ x", "few ~ x"], 2, family=dict.fromkeys(["y", "few"], bm.zero_inflated_poisson()), inflation="z"
+    )
+    values = {
+        "class_logit": [0.3, 0.0], "intercept": [[0.1, 1.5], [0.4, 1.0]], "coefficient": [[[0.2], [0.1]], [[0.0], [0.3]]],
+        "outcome_inflation_logit": [-1.0, -0.4], "outcome_inflation_slope": [[0.7], [-0.3]],
+    }  # fmt: skip
+    y, x, z = outcome[["y", "few"]].to_numpy()[:, :, None], outcome["x"].to_numpy(), outcome[["z"]].to_numpy()
+    slopes = np.array(values["coefficient"])[:, :, 0]
+    mu = np.exp(np.array(values["intercept"]) + slopes * x[:, None, None])
+    w = special.expit(np.array(values["outcome_inflation_logit"]) + z * [0.7, -0.3])[:, :, None]
+    each = np.log(w * (y == 0) + (1 - w) * stats.poisson.pmf(y, mu)).sum(axis=1)
+    expected = special.logsumexp(special.log_softmax(values["class_logit"]) + each, axis=1)
+    assert_allclose(bm.log_likelihood(model, outcome, values, units=True), expected, rtol=1e-10)
+
+
 def test_the_listing_of_a_regression_names_what_the_covariates_predict(outcome):
     model = regression_mixture("y ~ x", family=bm.zero_inflated_negative_binomial(), inflation="z")
     text = bm.report(bm.fit(model, outcome, **QUICK))
