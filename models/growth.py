@@ -215,9 +215,9 @@ def _long(
     outcome = blocks.with_thresholds_from_zero(
         regression.response(eta, {"C": (), "D": ()}, 1, classes if classes > 1 else 0)
     )
-    by_class = ("D",) * (inflation == "class" and classes > 1)
+    inflated_by = ("D",) * (inflation == "class" and classes > 1)
     (outcome,) = blocks.with_inflation(
-        (outcome,), None, by_class, asked=f"inflation={inflation!r}" * (inflation != "equal")
+        (outcome,), None, inflated_by, asked=f"inflation={inflation!r}" * (inflation != "equal")
     )
     d = blocks.cluster_class(classes if classes > 1 else 0, covariates)
     return Model("growth", (outcome,), d, u, person, freq)

@@ -220,7 +220,8 @@ def test_several_outcomes_have_each_their_inflation(outcome):
     )
     values = {
         "class_logit": [0.3, 0.0], "intercept": [[0.1, 1.5], [0.4, 1.0]],
-        "coefficient": [[[0.2], [0.1]], [[0.0], [0.3]]], "outcome_inflation_logit": [-1.0, -0.4], "outcome_inflation_slope": [[0.7], [-0.3]],
+        "coefficient": [[[0.2], [0.1]], [[0.0], [0.3]]],
+        "outcome_inflation_logit": [-1.0, -0.4], "outcome_inflation_slope": [[0.7], [-0.3]],
     }  # fmt: skip
     y, x, z = outcome[["y", "few"]].to_numpy()[:, :, None], outcome["x"].to_numpy(), outcome[["z"]].to_numpy()
     slopes = np.array(values["coefficient"])[:, :, 0]
