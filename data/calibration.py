@@ -1,6 +1,6 @@
 """Simulation-based calibration: whether posteriors are those of the priors and the model.
 
-    python data/calibration.py                        each model, 100 replications: about two hours
+    python data/calibration.py                        each model, as many replications as it has: about four hours
     python data/calibration.py lca --replications 20
 
 Parameters are drawn from their priors, data from them, and the posterior of the data is sampled as a user samples it:
@@ -21,13 +21,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pymc as pm
-from bayesmix.models import gom, lca, lta, regression_mixture
+from bayesmix.models import gom, growth, irt_3pl, lca, lta, regression_mixture
 from bayesmix.models.nels import figure_2
 from numpy.typing import NDArray
 from scipy import stats
 
 import bayesmix as bm
 from bayesmix.bayes.pymc_model import build_from
+from bayesmix.bayes.residual_matrices import has_sound_matrices
 from bayesmix.graph import LogLikelihood, numpy_mode, with_population_nodes
 from bayesmix.spec import class_labels as labels
 
@@ -50,7 +51,9 @@ ITEMS, LATER, MORE = list("abcdef"), list("stuvwz"), list("abcdefgh")
 LOGITS = dict.fromkeys(
     ("class_logit", "cluster_class_logit", "C1_logit", "C2_logit", "class_slope", "cluster_slope"), _normal(1.0)
 )
-SCALES = dict.fromkeys(("residual_sd", "u_intercept_sd", "f_sd", "alpha1_sd", "alpha2_sd"), _half(1.0))
+SCALES = dict.fromkeys(
+    ("residual_sd", "item_sd", "u_intercept_sd", "f_sd", "alpha1_sd", "alpha2_sd", "u_I_sd", "u_S_sd"), _half(1.0)
+)
 TRIANGLES = dict.fromkeys(("cluster_loading", "class_loading"), bm.Prior("CholeskyNormal", sigma=1.0))
 PRIORS: dict[str, bm.Prior] = {
     **LOGITS,
@@ -61,18 +64,24 @@ PRIORS: dict[str, bm.Prior] = {
     "coefficient": _normal(1.0),
     "intercept_on": _normal(1.0),
     "alpha2_on_alpha1": _normal(0.7),
+    "loading": _normal(1.0),
+    "item_covariance": _normal(0.5),
+    "I_mean": _normal(2.0),
+    "S_mean": _normal(1.0),
+    "u_S_on_u_I": _normal(0.5),
 }
 """In the units of the data: nothing may depend on the data. That of loadings says which way a factor points."""
 
 
 @dataclass(frozen=True)
 class Case:
-    """A model with sizes of its data, and the effects of how many units are sampled and ranked too."""
+    """A model with sizes of its data, the effects of how many units are sampled and ranked too, and replications."""
 
     model: bm.Model
     n: int
     clusters: int | None = None
     effects: int = 0
+    replications: int = 100
 
 
 MODELS = {
@@ -86,8 +95,16 @@ MODELS = {
     "between": Case(regression_mixture("y ~ x", cluster="k", cluster_classes=2), 300, 40),
     "gom": Case(gom(MORE, 2, family=bm.bernoulli()), 200),
     "effects_of_clusters": Case(regression_mixture("y ~ x", cluster="k", random="1"), 200, 25, effects=3),
+    "growth": Case(growth(list("abcd"), 2), 150, replications=20),
+    "random_intercept_lta": Case(
+        lta([ITEMS[:4], LATER[:4]], 2, family=bm.bernoulli(), random_intercept="item"), 200, replications=20
+    ),
+    "latent_profiles": Case(
+        lca(list("ab"), 2, family=bm.normal(), variance="class", covariance="class"), 150, replications=23
+    ),
+    "irt_3pl": Case(irt_3pl(ITEMS), 200, replications=19),
 }
-"""The last one with the effects sampled beside the parameters."""
+"""That of effects of clusters with them sampled beside the parameters; the last four are long, and have fewer."""
 
 
 def replication(name: str, number: int) -> pd.DataFrame:
@@ -153,21 +170,29 @@ def _template(model: bm.Model, n: int, clusters: int | None, frame: pd.DataFrame
     """Rows of the shape of the data: the priors do not look at them."""
     out = pd.DataFrame(index=range(n)) if frame is None else frame.copy()
     for k, item in enumerate(model.items):
-        out[item] = (np.arange(n) + k) % 2
+        out[item] = (np.arange(n) // (k + 1)) % 2
     return out.assign(k=np.arange(n) % clusters) if clusters else out
 
 
 def _from_the_prior(model: bm.Model, priors: dict, frame: pd.DataFrame, seed: int) -> dict[str, np.ndarray]:
     data = bm.prepare(model, frame, bm.trapezoid(3) if model.effects else None)
     made = build_from(data, priors)
-    drawn = pm.draw([made[p.name] for p in model.parameters], random_seed=seed, mode=numpy_mode())
-    return {p.name: np.asarray(x) for p, x in zip(model.parameters, drawn, strict=True)}
+    rng = np.random.default_rng(seed)
+    while True:  # SDs and covariances have the prior of those that make covariance matrices
+        drawn = pm.draw([made[p.name] for p in model.parameters], random_seed=rng, mode=numpy_mode())
+        truth = {p.name: np.asarray(x) for p, x in zip(model.parameters, drawn, strict=True)}
+        if has_sound_matrices(model, {k: x[None] for k, x in truth.items()})[0]:
+            return truth
 
 
 def uniform(ranks: pd.DataFrame, bins: int = 10) -> pd.DataFrame:
-    """Chi-square p values of uniform ranks, one an entry; and of all ranks of an entry, mean and SD beside theirs."""
+    """Chi-square p values of uniform ranks, one an entry; and of all ranks of an entry, mean and SD beside theirs.
+
+    Of few replications there are fewer bins, so that at least four ranks are expected in each.
+    """
     rows = []
     for entry, own in ranks.groupby("entry")["rank"]:
+        bins = min(bins, max(len(own) // 4, 2))
         counts = np.histogram(own, bins=bins, range=(0, DRAWS + 1))[0]
         rows.append((entry, len(own), own.mean(), own.std(ddof=0), stats.chisquare(counts).pvalue))
     return pd.DataFrame(rows, columns=["entry", "n", "mean", "sd", "p"]).set_index("entry")
@@ -193,10 +218,10 @@ def main() -> None:
     """Run what is asked for, and print whether ranks are uniform."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("models", nargs="*", default=list(MODELS))
-    parser.add_argument("--replications", type=int, default=100)
+    parser.add_argument("--replications", type=int)
     given = parser.parse_args()
     for name in given.models or list(MODELS):
-        found = uniform(run(name, given.replications))
+        found = uniform(run(name, given.replications or MODELS[name].replications))
         print(f"\n{name}: smallest p {found['p'].min():.4f} of {len(found)} entries\n{found.round(3).to_string()}")
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from bayesmix.models import fma, lca, regression_mixture
+from bayesmix.models import count_mixture, fma, irt_3pl, lca, lta, regression_mixture
 
 import bayesmix as bm
 from bayesmix.parallel import SerialExecutor
@@ -45,6 +45,7 @@ def clusters(rng: np.random.Generator) -> pd.DataFrame:
     return pd.DataFrame({"x": rng.normal(size=500), "g": np.repeat(np.arange(100), 5)})
 
 
+COUNTS = {"class_logit": [0.4, 0.0], "item_intercept": [[0.2, 0.6, 0.4, 0.0], [1.8, 2.2, 2.0, 1.6]]}
 REGRESSION = {"class_logit": [0.4, 0.0], "intercept": [0.2, 1.8], "coefficient": [[0.5], [-0.3]]}
 CASES = {
     "zip_regression": (
@@ -88,6 +89,36 @@ CASES = {
          "intercept": [0.0, 1.0], "coefficient": [[0.5], [-0.3]], "residual_sd": [1.0, 1.2],
          "residual_covariance": [0.5]},
         {"df": clusters},
+    ),
+    "zinb_lca": (
+        lca(ITEMS, 2, family=bm.zero_inflated_negative_binomial()),
+        COUNTS | {"item_dispersion": [0.4, 0.6, 0.3, 0.5], "item_inflation": [[0.3, 0.2, 0.4, 0.3], [0.2] * 4]},
+        {"n": 500},
+    ),
+    "zinb_on_covariates": (
+        regression_mixture("y ~ x", family=bm.zero_inflated_negative_binomial(), inflation="x"),
+        {"intercept": 1.0, "coefficient": [0.4], "outcome_dispersion": 0.6, "outcome_inflation_logit": -0.8,
+         "outcome_inflation_slope": [0.7]},
+        {"df": columns(300)},
+    ),
+    "zip_on_covariates": (
+        count_mixture(ITEMS, 2, dispersion="none", inflation="x"),
+        COUNTS | {"item_inflation_logit": [[-1.0, -0.5, -0.8, -1.2], [-1.2, -0.6, -1.0, -1.5]],
+                  "item_inflation_slope": [[0.8], [0.5], [-0.6], [0.0]]},
+        {"df": columns(300)},
+    ),
+    "offset_lta": (
+        lta([ITEMS[:3], ["q", "r", "s"]], 2, family=bm.poisson(), offset="log(hours)"),
+        {"C1_logit": [0.3, 0.0], "C2_logit": [[1.0, 0.0], [-0.8, 0.0]],
+         "item_intercept": [[-2.0, -1.5, -1.8], [-0.5, -0.8, -0.4]]},
+        {"df": columns(200)},
+    ),
+    "mixed_test": (
+        irt_3pl([*ITEMS, "e", "f"], "common", family=dict.fromkeys("ef", bm.partial_credit())),
+        {"item_intercept_guessed": [0.5, -0.8, 0.2, -1.2], "loading_guessed": [1.2, 1.6, 1.0, 1.4],
+         "guessing_guessed": 0.2, "loading_partial_credit": [1.0, 0.8],
+         "item_threshold_partial_credit": [[-0.5, 0.6], [-0.2, 0.8]]},
+        {"n": 1500},
     ),
 }  # fmt: skip
 """The model, the truth, and the sizes of the data."""

@@ -39,6 +39,7 @@ def fma(
     correlated: bool = True,
     factor_covariates: Formula = None,
     item_covariates: Mapping[str, str] | None = None,
+    offset: blocks.Offset = None,
     cluster: str | None = None,
     effects: str | None = None,
     cluster_covariates: Formula = None,
@@ -76,6 +77,8 @@ def fma(
         Formula of covariates of individuals that predict the factors.
     item_covariates : mapping of item to formula, optional
         Covariates with a direct effect on an item, the same in all classes: differential item functioning.
+    offset : str or mapping of str to str, optional
+        As in :func:`bayesmix.models.lca`: the log of an exposure in the predictor of all items, or of each.
     effects : {"unrestricted", "factor", "none"}, optional
         Random parts of the class logits of clusters; unrestricted, in a two-level model, if left out.
     covariance, covariance_by_class
@@ -109,6 +112,7 @@ def fma(
     effects = effects or ("unrestricted" if cluster else "none")
     pattern = blocks.named_factors(items, factors, loadings)
     responses = blocks.items_on_factors(items, pattern, varying, loadings, family, variance, item_covariates)
+    responses = blocks.with_offset(responses, offset)
     if covariance in ("equal", "class"):
         raise ValueError(
             f"The covariance came as {covariance!r} beside factors: covariances of all pairs leave nothing to them. "

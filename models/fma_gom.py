@@ -36,6 +36,7 @@ def fma_gom(
     effects_on_factors: bool = False,
     factor_covariates: Formula = None,
     item_covariates: Mapping[str, str] | None = None,
+    offset: blocks.Offset = None,
     cluster: str | None = None,
     cluster_effects: str | None = None,
     cluster_covariates: Formula = None,
@@ -56,7 +57,7 @@ def fma_gom(
         As in :func:`bayesmix.models.gom`, but that items are ``bernoulli("probit")``, (38), if left out.
     classes : int
         Number of classes (extreme profiles) K, at least 2.
-    factors, loadings, correlated, factor_covariates, item_covariates, factor_clusters
+    factors, loadings, correlated, factor_covariates, item_covariates, offset, factor_clusters
         As in :func:`bayesmix.models.fma`.
     by_class : {"intercepts", "intercepts + loadings", "loadings"}
         What varies over the classes.
@@ -92,6 +93,7 @@ def fma_gom(
     one_of("effects", effects, ("unrestricted", "factor"))
     pattern = blocks.named_factors(items, factors, loadings)
     responses = blocks.items_on_factors(items, pattern, varying, loadings, family, variance, item_covariates)
+    responses = blocks.with_offset(responses, offset)
     of_clusters = bool(cluster) and factor_clusters
     eta = blocks.factor_effects(
         tuple(pattern), correlated=correlated, covariates=factor_covariates, cluster=of_clusters

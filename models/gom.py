@@ -24,11 +24,13 @@ from bayesmix.spec.blocks import (
     Formula,
     Items,
     Measurement,
+    Offset,
     class_logits,
     class_number,
     item_responses,
     over_groups,
     random_class_logits,
+    with_offset,
 )  # fmt: skip
 
 
@@ -42,6 +44,7 @@ def gom(
     *,
     effects: str = "unrestricted",
     item_covariates: Mapping[str, str] | None = None,
+    offset: Offset = None,
     cluster: str | None = None,
     cluster_effects: str | None = None,
     cluster_covariates: Formula = None,
@@ -64,6 +67,8 @@ def gom(
         Covariance matrix of the membership logits, or one factor (35); the same for K = 2.
     item_covariates : mapping of item to formula, optional
         Covariates with a direct effect on an item, the same in all classes, as below (33).
+    offset : str or mapping of str to str, optional
+        As in :func:`bayesmix.models.lca`: the log of an exposure in the predictor of all items, or of each.
     cluster_effects : {"unrestricted", "factor", "none"}, optional
         Random effects of clusters on the membership logits; one factor if left out.
     cluster_covariates : str, optional
@@ -91,7 +96,7 @@ def gom(
     classes = class_number(classes, 2, more)
     one_of("effects", effects, ("unrestricted", "factor"), more="; with none the responses would be independent")
     shared = cluster_effects or ("factor" if cluster else "none")
-    responses = item_responses(items, family, ("C",), variance, item_covariates)
+    responses = with_offset(item_responses(items, family, ("C",), variance, item_covariates), offset)
     logits = class_logits("C", "class", individual=covariates, cluster=cluster_covariates)
     z, memberships = random_class_logits("C", classes, "individual", effects)
     u, of_clusters = random_class_logits("C", classes, "cluster", shared, option="cluster_effects")

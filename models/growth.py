@@ -51,6 +51,7 @@ def growth(
     variance: str = "equal",
     freq: str | None = None,
     *,
+    inflation: str = "equal",
     times: Sequence[float] | None = None,
     degree: int = 1,
     free_times: Sequence[str] = (),
@@ -88,11 +89,13 @@ def growth(
     covariates : str, optional
         Formula of the class logits (3), of covariates of persons.
     family : Family, optional
-        Of the measure, `normal()` if left out: bernoulli, ordinal, poisson or negative_binomial.
+        Of the measure, `normal()` if left out: bernoulli, ordinal, poisson, negative_binomial or a zero-inflated one.
     variance : {"equal", "occasion", "class", "class and occasion"}
         What residual variances (dispersions of counts) differ by.
     freq : str, optional
         Column of frequency weights.
+    inflation : {"equal", "occasion", "class", "class and occasion"}
+        What the inflation of counts with more zeros differs by; in the long form equal or by class.
     times : sequence of float, optional
         The time of each occasion; 0, 1, 2, ... if left out.
     degree : int
@@ -183,11 +186,12 @@ def growth(
         )  # fmt: skip
         if id is None:
             raise ValueError("A formula came without id: give the column of persons, id='person'.")
+        one_of("The inflation of the long form", inflation, ("equal", "class"))
         rows = _Rows.of(Regression.parse(formula, family, "class" if "class" in variance else "equal"), id, time,
                         variance, random, factors)  # fmt: skip
         shared = {
             "by_class": by_class, "covariance": covariance, "factor_covariates": factor_covariates, "freq": freq,
-            "distal": distal, "groups": groups,
+            "distal": distal, "groups": groups, "inflation": inflation,
         }  # fmt: skip
         if cluster is None:
             declared = _long(rows, classes, covariates, **shared)
@@ -205,7 +209,7 @@ def growth(
     random_names = blocks.random_growth(random, names)
     parts = blocks.growth_parts(by_class, classes, random_names)
     differ = groups.parts(random_names, family, covariance, factor_covariates, time_covariates, distal)
-    measure = blocks.repeated_measures(items, family, loadings, variance, classes, differ)
+    measure = blocks.repeated_measures(items, family, loadings, variance, classes, differ, inflation)
     if family.gaussian:
         blocks.check_growth_variances(len(items), len(random_names), covariance, variance)
     measure, same = blocks.with_time_covariates(measure, time_covariates, time_effects, differ)
@@ -326,7 +330,7 @@ class _Rows:
 def _in_clusters(
     rows: _Rows, classes: int, covariates: Formula, *, by_class: str, covariance: str, factor_covariates: Formula,
     freq: str | None, distal: Mapping[str, Family | str] | Sequence[str] | None, groups: _Groups, cluster: str,
-    cluster_random: Formula, effects: str | None, cluster_covariates: Formula,
+    cluster_random: Formula, effects: str | None, cluster_covariates: Formula, inflation: str,
 ) -> Model:  # fmt: skip
     """Growth of persons in clusters: persons are the individuals, and their measurements stand in slots."""
     regression, names = rows.regression, rows.names
@@ -337,7 +341,9 @@ def _in_clusters(
     parts = blocks.growth_parts(by_class, classes, random)
     differ = groups.parts(random, family, covariance, factor_covariates, rows.others, distal)
     loadings = regression.growth_scores(names)
-    measure = blocks.repeated_measures((regression.outcome,), family, loadings, rows.variance, classes, differ)
+    measure = blocks.repeated_measures(
+        (regression.outcome,), family, loadings, rows.variance, classes, differ, inflation
+    )
     others = regression.of_rows(rows.others, "time_effects" in differ)
     measure = replace(measure, predictor=(*measure.predictor, *others))
     between = tuple(names[t] for t in rows.between(cluster_random))
@@ -351,7 +357,7 @@ def _in_clusters(
 
 def _long(
     rows: _Rows, classes: int, covariates: Formula, *, by_class: str, covariance: str, factor_covariates: Formula,
-    freq: str | None, distal: Mapping[str, Family | str] | Sequence[str] | None, groups: _Groups,
+    freq: str | None, distal: Mapping[str, Family | str] | Sequence[str] | None, groups: _Groups, inflation: str,
 ) -> Model:  # fmt: skip
     """Growth as a regression with coefficients of persons, whose class is D."""
     regression, growing, varies, others = rows.regression, rows.growing, rows.varies, rows.others
@@ -376,6 +382,10 @@ def _long(
     occasion = rows.time if "occasion" in rows.variance else None
     outcome = blocks.with_thresholds_from_zero(
         regression.response(eta, thresholds, 1, d_classes, "residuals" in differ, occasion)
+    )
+    inflated_by = ("D",) * (inflation == "class" and classes > 1)
+    (outcome,) = blocks.with_inflation(
+        (outcome,), None, inflated_by, asked=f"inflation={inflation!r}" * (inflation != "equal")
     )
     responses = (outcome, *blocks.distal_responses(distal, differ, ("D",) * (d_classes > 0), "cluster"))
     by_sizes, by_slopes = ((GROUP,) * (groups.group is not None and x) for x in (groups.sizes, groups.slopes))

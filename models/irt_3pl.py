@@ -6,7 +6,13 @@ For item p of individual i,
                 = g_p + (1 - g_p) F(a_p (eta_i - b_p)),        a_p = lambda_p, b_p = -tau_p / lambda_p,        (42)
 
 F logistic or normal, eta_i ~ N(0, 1), or Gamma x_i + N(0, 1) with covariates. The 2PL has g = 0, the 1PL one a for
-all items besides. With classes of individuals tau and lambda are those of the class: a mixture IRT model.
+all items besides. With classes of individuals tau and lambda are those of the class: a mixture IRT model. Of a mixed
+test, items with several ordered categories load on the same eta_i, by cumulative logits (the graded response model) or
+by those of neighbours (generalised partial credit),
+
+    P(y_pi >= k) = F(a_p (eta_i - b_pk)),        P(y_pi = k) / P(y_pi = k - 1) = exp(a_p (eta_i - b_pk)),
+
+b_pk = tau_pk / lambda_p. Such answers cannot be guessed: a 3PL is of right and wrong ones.
 
 The same as a restricted FMA-GoM of two classes of responses, known for sure and not,
 
@@ -21,7 +27,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from bayesmix import LatentClass, Model, constrain
+from bayesmix import Family, LatentClass, Model, constrain
 from bayesmix.spec import Equal, Fix, blocks
 from bayesmix.spec.blocks import Formula, Items, KnownColumn, Measurement
 
@@ -32,6 +38,7 @@ def irt_3pl(
     discrimination: str = "item",
     freq: str | None = None,
     *,
+    family: Mapping[str, Family] | None = None,
     link: str = "logit",
     classes: int = 1,
     covariates: Formula = None,
@@ -52,15 +59,18 @@ def irt_3pl(
     Parameters
     ----------
     items : sequence of str
-        Columns of binary items; the larger value is the right answer.
+        Columns of items, binary but for those with a `family`; the larger value is the right answer.
     guessing : {"item", "common", "none"}
         Guessing probabilities g: one for each item, one for all, or none (2PL, 1PL).
     discrimination : {"item", "common"}
-        Loadings a: one for each item, or one for all (1PL).
+        Loadings a: one for each item, or one for all (1PL), those in `family` too.
     freq, cluster : str, optional
         Columns of frequency weights; of cluster labels: the factor has a random part of clusters.
+    family : mapping of item to Family, optional
+        Of other items of a mixed test: `ordinal()` (graded), `partial_credit()`, or `bernoulli()` for a binary one that
+        cannot be guessed.
     link : {"logit", "probit"}
-        F.
+        F of the binary items that are not in `family`.
     classes : int
         Number of classes of individuals, each with its own a and b; the guessing is the same for all.
     covariates, factor_covariates : str, optional
@@ -82,23 +92,27 @@ def irt_3pl(
     Raises
     ------
     ValueError
-        Fewer than three items, unknown settings, covariates of classes where there is one.
+        Fewer than three items, unknown settings, covariates of classes where there is one, a family that is not of
+        tests.
 
     Examples
     --------
     >>> [p.name for p in bm.models.irt_3pl(["a", "b", "c"]).parameters]
     ['item_intercept', 'loading', 'guessing']
+    >>> mixed = bm.models.irt_3pl(["a", "b", "c", "essay"], family={"essay": bm.partial_credit()})
+    >>> [p.name for p in mixed.parameters][-2:]
+    ['loading_partial_credit', 'item_threshold_partial_credit']
     """
     classes = blocks.class_number(classes)
     by = blocks.item_response_classes(classes, covariates)
-    r = blocks.item_response(items, link, guessing, discrimination, by, item_covariates)
+    responses = blocks.item_responses_on_one_factor(items, link, guessing, discrimination, by, item_covariates, family)
     eta = blocks.factor_effects(("f",), covariates=factor_covariates, cluster=bool(cluster))
     c = (
         (LatentClass("C", classes, "individual", blocks.class_logits("C", "class", individual=covariates)),)
         if by
         else ()
     )
-    declared = Model("irt_3pl", (r,), c, eta, cluster, freq)
+    declared = Model("irt_3pl", responses, c, eta, cluster, freq)
     by_group = blocks.ByGroup(measurement_by_group, sizes_by_group, slopes_by_group, factors=factors_by_group)
     declared = blocks.known_pairs(blocks.over_groups(declared, group, by_group), known)
     return constrain(declared, fix=fix, equal=equal)
@@ -122,7 +136,7 @@ def guessing_as_membership(
     >>> bm.models.guessing_as_membership(["a", "b", "c"]).classes[0].level
     'item'
     """
-    r = blocks.item_response(items, link, "none", "item", ("C",), None)
+    (r,) = blocks.item_responses_on_one_factor(items, link, "none", "item", ("C",), None)
     tau, slope = (
         replace(t, parameter=replace(t.parameter, fixed=x)) for t, x in zip(r.predictor, blocks.CERTAIN, strict=True)
     )

@@ -8,7 +8,8 @@ For item p of individual i in cluster j,
     P(D_j = d) = exp(delta_d + kappa_d v_j) / sum_s exp(delta_s + kappa_s v_j),        delta_M = kappa_M = 0,
 
 with pi written by the family: category logits (nominal), an intercept (bernoulli), thresholds
-(ordinal), a mean and SD (normal), a log rate (poisson). Without a cluster column there are no j, D,
+(ordinal), a mean and SD (normal), a log rate (poisson), with an inflation of zeros whose logit is a_pc + b_p z_ij
+where it depends on covariates. Without a cluster column there are no j, D,
 w and z: P(C_i = c) has the logits alpha_c + beta_c x_i.
 
 Normal items may have residual covariances, a latent profile model whose items are dependent within classes:
@@ -41,6 +42,7 @@ from bayesmix.spec.blocks import (
     over_groups,
     random_class_logits,
     with_covariances,
+    with_inflation,
     with_offset,
 )  # fmt: skip
 
@@ -61,6 +63,8 @@ def lca(
     effects_by_cluster_class: bool = False,
     items_by_cluster_class: bool = False,
     offset: Offset = None,
+    inflation: Formula = None,
+    inflation_slopes_by_class: bool = False,
     covariance: Covariance = "none",
     covariance_by_class: bool = False,
     item_covariates: Mapping[str, str] | None = None,
@@ -102,6 +106,11 @@ def lca(
     offset : str or mapping of item to str, optional
         What is added to the predictor of all items, or of each, with the coefficient one: a column, such as the log of
         an exposure, or an expression of formulas, ``"log(hours)"``. New rows need it as they need covariates.
+    inflation : str, optional
+        Formula of the inflation w of zero-inflated items: logit w_pc = a_pc + b_p z, with slopes for each item. Left
+        out, w_pc is one number for each item and class.
+    inflation_slopes_by_class : bool
+        Whether the slopes b differ by class.
     covariance : {"none", "equal", "class"} or sequence of pairs
         Residual covariances sigma_pqc of normal items: none; of all pairs, the same in all classes, or others in each;
         or of these pairs of items alone. Covariances are held equal, not correlations.
@@ -155,7 +164,11 @@ def lca(
     responses = item_responses(
         items, family, by, variance, item_covariates, covariates_by=("C",) * item_covariates_by_class
     )
-    responses = with_covariances(with_offset(responses, offset), covariance, covariance_by_class, by)
+    responses = with_inflation(
+        with_offset(responses, offset), inflation, slopes_by=by * inflation_slopes_by_class,
+        asked="inflation_slopes_by_class=True" * inflation_slopes_by_class,
+    )  # fmt: skip
+    responses = with_covariances(responses, covariance, covariance_by_class, by)
     logits = class_logits("C", "class", by_d, individual=covariates, cluster=cluster_covariates)
     u, loadings = random_class_logits("C", classes, "cluster", effects, by_d * effects_by_cluster_class)
     needs_clusters(cluster, effects=effects, cluster_covariates=cluster_covariates, cluster_classes=cluster_classes)

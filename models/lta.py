@@ -76,6 +76,7 @@ def lta(
     initial_by_chain: bool = True,
     items_by_chain: bool = False,
     item_covariates: Mapping[str, str | Sequence[str]] | None = None,
+    offset: str | Sequence[str] | Mapping[str, str | Sequence[str]] | None = None,
     cluster: str | None = None,
     effects: str | None = None,
     regressions: str = "first-order",
@@ -126,6 +127,9 @@ def lta(
     item_covariates : mapping of item to formula or formulas, optional
         Covariates with a direct effect on an item, one formula or one for each occasion; equal in all classes, and over
         time where the item's parameters are.
+    offset : str, sequence of str, or mapping of item to these, optional
+        What is added to the predictor of all items, or of each, with the coefficient one, such as the log of an
+        exposure: one for all occasions, or one for each, ``["log(hours1)", "log(hours2)"]``.
     effects : {"factor", "unrestricted", "none"}, optional
         Random effects of clusters on the class logits: one an occasion, one for each class but the
         last (the same for two classes), or none. Left out: one, in a two-level model.
@@ -161,7 +165,7 @@ def lta(
     chain = occasions.chain_class(chain_classes, stayers, chain_covariates, items_by_chain=items_by_chain)
     f = occasions.random_intercept(random_intercept)
     by_items, by_first = chain.names * items_by_chain, chain.names * initial_by_chain
-    responses = occasions.responses(family, variance, by_items, item_covariates, random_intercept)  # (6), (11)
+    responses = occasions.responses(family, variance, by_items, item_covariates, random_intercept, offset)  # (6), (11)
     first = class_logits("C1", "C1", by_first, individual=covariates)  # (8), (12)
     later = [
         chain.of_movers(logits)

@@ -9,7 +9,8 @@ For individual i in cluster j, given the classes C_ij = c of the individual and 
     P(D_j = d) = exp(a_d + b_d w_j) / sum_s exp(a_s + b_s w_j),        a_L = b_L = 0,                        R(32)
 
 with all u_j jointly normal, Cov(u) = Theta_2, and theta common, by class, or kappa_0 + kappa x_ij, R(17). For
-binary, ordinal and count outcomes beta . x is the linear predictor of the family. Without a cluster column there
+binary, ordinal and count outcomes beta . x is the linear predictor of the family; the inflation of counts with more
+zeros has the logit a + b z, or is one number. Without a cluster column there
 are no j, w, u and D: R(1)-R(2). With classes=1 and no D this is the conventional two-level regression R(10)-R(16);
 with D alone, (19).
 
@@ -65,6 +66,8 @@ def regression_mixture(
     cluster_covariates_by_cluster_class: Terms = (),
     logits_by_cluster_class: bool = False,
     offset: Offset = None,
+    inflation: Formula = None,
+    inflation_by_class: bool = False,
     residual_covariance: Covariance | None = None,
     residual_covariance_by_class: bool = False,
     group: str | None = None,
@@ -95,7 +98,7 @@ def regression_mixture(
     variance : str or mapping of str to str
         Residual variance of a normal outcome: ``"equal"``, ``"class"`` (one for each class), or the formula of
         covariates on which it depends linearly R(17), of individuals or of groups. Of counts ``"class"`` is a
-        dispersion and an inflation for each class; inflations are told apart by covariates of the classes alone.
+        dispersion for each class.
     by_class, by_cluster_class : str or mapping of str to str, optional
         Coefficients that vary over the classes C, D, e.g. ``"1 + female"``; all of them if left out.
     random : str or mapping of str to str
@@ -121,6 +124,12 @@ def regression_mixture(
     offset : str or mapping of str to str, optional
         What is added to the linear predictor with the coefficient one: a column, such as the log of an exposure, or an
         expression of formulas, ``"log(hours)"``. New rows need it as they need covariates.
+    inflation : str, optional
+        Formula of the inflation w of zero-inflated outcomes: logit w = a + b z. Left out, w is one number.
+    inflation_by_class : bool
+        Whether the inflation (a and b, with covariates) differs by class; one for all if left out. The zeros of those
+        who never count look the same in all classes: inflations without covariates, of theirs or of the classes, are
+        not told apart.
     residual_covariance : {"none", "equal", "class"} or sequence of pairs, optional
         Residual covariances of normal outcomes: none; of all pairs, the same in all classes, or others in each; or of
         these pairs alone, ``[("y1", "y2")]``. Left out they are ``"equal"`` where two outcomes or more are normal, as
@@ -132,7 +141,7 @@ def regression_mixture(
     coefficients_by_group : str or mapping of str to str, optional
         Coefficients that differ by group, e.g. ``"1 + female"``; none if left out.
     variance_by_group : bool
-        Whether the residual variance (or thresholds, dispersion) does; thresholds go with the intercept ``"1"``.
+        Whether the residual variance (or dispersion, inflation) does; thresholds go with the intercept ``"1"``.
         Not beside residual covariances.
     fix, equal
         Entries that are fixed, held equal or related by equations: as in :func:`bayesmix.constrain`.
@@ -154,6 +163,9 @@ def regression_mixture(
     >>> model = bm.models.regression_mixture("y ~ x", 2, cluster="g")
     >>> [e.name for e in model.effects]
     ['u_intercept', 'f']
+    >>> zeros = bm.models.regression_mixture("y ~ x", 2, family=bm.zero_inflated_poisson(), inflation="x")
+    >>> [p.name for p in zeros.parameters][-2:]
+    ['outcome_inflation_logit', 'outcome_inflation_slope']
     >>> both = bm.models.regression_mixture(["y ~ x", "b ~ 1"], family={"b": bm.bernoulli()}, cluster="g")
     >>> [p.name for p in both.parameters if p.name.startswith("intercept")], [e.name for e in both.effects]
     (['intercept_normal', 'intercept_bernoulli'], ['u_y_intercept', 'u_b_intercept'])
@@ -191,6 +203,11 @@ def regression_mixture(
     responses = blocks.regression_responses(
         outcomes, slopes_by, classes, cluster_classes, residual_covariance, residual_covariance_by_class
     )
+    of_classes = (("C",) if classes > 1 else ("D",) if cluster_classes else ()) * inflation_by_class
+    responses = blocks.with_inflation(
+        responses, inflation, (*(GROUP,) * variance_by_group, *of_classes), of_classes,
+        "inflation_by_class=True" * inflation_by_class,
+    )  # fmt: skip
     parents = ("D",) * logits_by_cluster_class
     a = class_logits("C", "class", parents, individual=covariates, cluster=of_logits.get("class"))
     c = (LatentClass("C", classes, "individual", (*a, *loadings)),) if classes > 1 else ()

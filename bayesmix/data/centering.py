@@ -438,8 +438,7 @@ def _predictors(model: Model) -> Iterator[tuple[_Where, Predictor]]:
         yield _Where("effect", e.name), e.mean
     for r in model.responses:
         yield _Where("response", r.name), r.predictor
-        if "variance_slope" in r.family.auxiliary:
-            yield _Where("variance", r.name), r.auxiliary
+        yield from ((_Where("further", r.name), some) for some in r.further_predictors)
 
 
 def _uses(model: Model) -> dict[str, list[tuple[_Where, Term]]]:

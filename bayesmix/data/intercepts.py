@@ -141,8 +141,7 @@ def _predictors(model: Model) -> Iterator[tuple[Term, Predictor, float]]:
             predictors.append(r.predictor)
         if "threshold" in further:  # P(y <= k) = F(threshold - eta)
             yield further["threshold"], r.predictor, -1.0
-        if "variance" in further:
-            predictors.append(r.auxiliary)
+        predictors += r.further_predictors
     for predictor in predictors:
         for own in _own(predictor)[:1]:
             yield own, predictor, 1.0

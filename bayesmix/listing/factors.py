@@ -105,15 +105,15 @@ def _meaning(model: Model) -> str:
     links = {getattr(f, "link", None) for f in families}
     distribution = " or ".join(word for link, word in words.items() if link in links)
     ordinal = any(f.ordered and hasattr(f, "link") for f in families)
-    curve = "g + (1 - g) F(a (f - b))" if any("guessing" in f.auxiliary for f in families) else "F(a (f - b))"
-    b = "threshold / loading" if ordinal else "-intercept / loading"
-    above = "P(answer above its k-th category)" if ordinal else "P(y = 1)"
-    cumulative = f"{above} = {curve}, with f the factor and F the {distribution} distribution function;\n"
+    binary = any(f.difficulties and not f.ordered for f in families)
+    guessed = any("guessing" in f.auxiliary for f in families)
+    curves = [f"P(y = 1) = {'g + (1 - g) ' * guessed}F(a (f - b))"] * binary
+    curves += ["P(answer above its k-th category) = F(a (f - b))"] * ordinal
+    cumulative = f"{',\n'.join(curves)}, with f the factor and F the {distribution} distribution function;\n"
     steps = "P(category k + 1) / P(category k) = exp(a (f - b)), with f the factor and b that of step k;\n"
     several = any(f.name == "partial_credit" for f in families)
-    b = "threshold / loading, or -intercept / loading" if several and distribution and not ordinal else b
-    b = "threshold / loading" if several and not distribution else b
-    return f"{cumulative if distribution else ''}{steps if several else ''}a = loading, b = {b}."
+    b = " or ".join(["threshold / loading"] * (ordinal or several) + ["-intercept / loading"] * binary)
+    return f"{cumulative if curves else ''}{steps if several else ''}a = loading, b = {b}."
 
 
 # factors ------------------------------------------------------------------------------------------

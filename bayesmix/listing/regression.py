@@ -121,8 +121,8 @@ def _predicted(r: Response, t: Term) -> str:
     """Name what the covariates of `t`, a term of `r`, predict beside the outcome: a coefficient, or a variance."""
     if t.covariates is None or t.effects:
         return ""
-    if t in r.auxiliary:
-        return next((a.parameter.name.replace("_", " ") for a in r.auxiliary if a.covariates is None), "")
+    for some in (some for some in r.further_predictors if t in some):
+        return some[0].parameter.name.replace("_", " ")
     return t.covariates.times or ("intercept" if t.covariates.level == "cluster" else "")
 
 

@@ -81,6 +81,11 @@ def _auxiliary(
         yield Place("Variances", "", y, ((1.0, here(**at)),), scope, form=VARIANCE)
     elif role == "dispersion":
         yield Place("Dispersion", "", y, ((1.0, here(**at)),), scope)
+    elif role == "inflation_logit":
+        yield Place("Means", "", f"{y}#1", ((1.0, here(**at)),), scope)
+    elif role == "inflation_slope" and t.covariates:
+        for j, x in enumerate(columns(t)):
+            yield Place("ON", f"{y}#1", words.names[x], ((1.0, here(**at, **{t.covariates.name: j})),), scope)
     elif role == "inflation":
         yield Place("Means", "", f"{y}#1", ((1.0, here(**at)),), scope, form=INFLATION)
     elif role == "guessing":

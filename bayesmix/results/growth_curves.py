@@ -79,7 +79,7 @@ def trajectories(
         that they move with it.
     points : int
         Times between the first and the last, beside the occasions. Where times are free, or occasions have covariates
-        of their own, there are the occasions alone.
+        or an inflation of their own, there are the occasions alone.
     level : float, optional
         Of the intervals; 0.95 if left out.
 
@@ -180,7 +180,9 @@ def _wide_line(result: Fit | xr.DataTree, df: pd.DataFrame | None, r: Response, 
     )
     free = isinstance(result, Fit) and bool(result.free[loading.parameter.name].any())
     free = free or bool((of.values[loading.parameter.name].std("draw") > 0).any())
-    if free or more or not degree:
+    inflation = r.auxiliary_term("inflation")
+    apart = inflation is not None and r.item_dim in inflation.dims  # there is none between two occasions
+    if free or more or apart or not degree:
         times = np.arange(len(r.items), dtype=float) if free else measured
         eta = linear_predictor(r.predictor, values, means, effects)
         return _Line(eta.rename({r.item_dim: "time"}).drop_vars("time", errors="ignore"), times, list(r.items))
@@ -302,8 +304,10 @@ def _mean(eta: xr.DataArray, r: Response, of: _Points, estimates: Estimates) -> 
     further = {}
     for name, t in zip(r.family.auxiliary, r.auxiliary, strict=True):
         x = of.values[t.parameter.name]
+        if r.item_dim in x.dims and x.sizes[r.item_dim] == eta.sizes["time"]:  # the occasions alone, in their order
+            x = x.rename({r.item_dim: "time"})
         own = [r.item_dim, *([t.covariates.name] if t.covariates is not None and t.covariates.cells else [])]
-        x = x.mean([d for d in own if d in x.dims])  # a mean that depends on it is one of all occasions
+        x = x.mean([d for d in own if d in x.dims])  # of a grid of times: what the mean does not depend on
         x = x.expand_dims("draw") if "draw" not in x.dims else x
         further[name] = px.as_xtensor(x.values, dims=[str(d) for d in x.dims])
     answers = estimates.categories.get(str(r.items[0]), [])

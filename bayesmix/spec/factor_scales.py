@@ -110,12 +110,17 @@ def _turns_constraints(model: Model, e: Effect) -> bool:
 
 
 def _turning(model: Model, e: Effect) -> Iterator[tuple[Parameter, tuple[int, int] | None]]:
-    """Each parameter to be negated, and the axis and position of its part, or None for all of it."""
+    """Each parameter to be negated, and the axis and position of its part, or None for all of it.
+
+    Each once: twice negated, the loadings that several occasions share would stay as they are.
+    """
+    found: dict[tuple[str, tuple[int, int] | None], Parameter] = {}
     for t in _terms_with(model, e):
         dims = t.parameter.dims
         at = (dims.index(t.effect_dim) - len(dims), t.effects.index(e.name)) if t.effect_dim in dims else None
-        yield t.parameter, at
-    yield from ((t.parameter, None) for t in e.mean if t.parameter.domain.is_linear)
+        found[t.parameter.name, at] = t.parameter
+    found |= {(t.parameter.name, None): t.parameter for t in e.mean if t.parameter.domain.is_linear}
+    yield from ((p, at) for (_, at), p in found.items())
 
 
 def _times(x: Array, p: Parameter, at: tuple[int, int] | None, factor: Array) -> Array:
@@ -143,12 +148,13 @@ def rescale_factors_to_class(
     for e, means, by_class in _by_class(model, dims):
         m = np.take(out[means[0].parameter.name], last, axis=-1) if means else np.zeros(())
         s = np.take(out[e.sd.parameter.name], last, axis=-1) if by_class and e.sd else np.ones(())
+        before = dict(out)  # what several responses share is moved once
         for r, t in _loadings(model, e):
             if means:
-                out |= _shifted(out, r, _of_effect(out[t.parameter.name], t, e), t, m)
+                out |= _shifted(before, r, _of_effect(before[t.parameter.name], t, e), t, m)
             k = t.parameter.dims
             at = (k.index(t.effect_dim) - len(k), t.effects.index(e.name)) if t.effect_dim in k else None
-            out[t.parameter.name] = _times(out[t.parameter.name], t.parameter, at, s)
+            out[t.parameter.name] = _times(before[t.parameter.name], t.parameter, at, s)
         for t in means:
             out[t.parameter.name] = (out[t.parameter.name] - m[..., None]) / s[..., None]
         for t in (t for t in e.mean if t not in means and not on_residuals(e, t, factors)):

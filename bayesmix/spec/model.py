@@ -229,6 +229,12 @@ class Response:
         each = [(e, ones.get(k, {})) for k, e in enumerate(t.effects)]
         return [(e, at.get(self.item_dim, 0), at.get(column, 0 if at else k)) for k, (e, at) in enumerate(each)]
 
+    @property
+    def further_predictors(self) -> tuple[Predictor, ...]:
+        """The terms of further parameters that are parts of one predictor: of a variance, of a logit of inflation."""
+        by_name = dict(zip(self.family.auxiliary, self.auxiliary, strict=True))
+        return tuple(tuple(by_name[k] for k in names) for names in self.family.sums)
+
     def auxiliary_term(self, name: str) -> Term | None:
         """The term of the family's further parameter `name`, such as ``"guessing"``; None where it has none."""
         return dict(zip(self.family.auxiliary, self.auxiliary, strict=True)).get(name)
@@ -755,6 +761,13 @@ def _check(model: Model) -> None:
     for t in terms(model):
         if by_name.setdefault(t.parameter.name, t.parameter) != t.parameter:
             raise ValueError(f"Two different parameters are named '{t.parameter.name}': rename one of them.")
+    matrices: dict[str, Covariates] = {}
+    for c in (t.covariates for t in terms(model) if t.covariates):
+        if (same := matrices.setdefault(c.key, c)) != c:
+            raise ValueError(
+                f"Two different design matrices are named '{c.key}', of '{same.formula}' and of '{c.formula}': rename "
+                "one of them."
+            )
     for c in model.classes:
         if not isinstance(c.size, int) or isinstance(c.size, bool) or c.size < 1:
             raise ValueError(f"The number of classes came as {c.size!r}: give a whole number of at least 1.")

@@ -66,7 +66,10 @@ def test_the_command_line_finds_it():
 @pytest.mark.parametrize(
     ("declare", "words"),
     [
-        (lambda: count_mixture(["a"], 2, dispersion="free"), "dispersion came as 'free': give 'equal' or 'class'"),
+        (
+            lambda: count_mixture(["a"], 2, dispersion="free"),
+            "dispersion came as 'free': give 'equal', 'class', 'none'",
+        ),
         (lambda: count_mixture(["a"], 0), "number of classes came as 0"),
         (lambda: count_mixture([], 2), "no items"),
         (lambda: count_mixture(["a"], 2, effects="factor"), "came without clusters"),

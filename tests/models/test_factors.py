@@ -7,7 +7,7 @@ from itertools import permutations
 import numpy as np
 import pandas as pd
 import pytest
-from bayesmix.models import fma, fma_gom, gom, lca
+from bayesmix.models import fma, fma_gom, gom, lca, lta
 from bayesmix.models.irt_3pl import guessing_as_membership
 from numpy.testing import assert_allclose
 from scipy import special, stats
@@ -327,6 +327,9 @@ TURNED = {
         effects="factor",
     ),
     "gom": lambda: fma_gom(BINARY, 3, "x", effects="factor", effects_on_factors=True, factors=PAIR),
+    "one loading of two families": lambda: fma(
+        ["b1", "b2", "o3"], 3, family={**ORDINAL, "b2": bm.bernoulli()}, loadings="one", by_class="means + variances"
+    ),
 }  # fmt: skip
 
 
@@ -342,7 +345,7 @@ def test_the_order_of_classes_and_the_signs_of_factors_do_not_matter(name):
         back = labels.permute(model, moved, ("C",), np.argsort(order))
         for k, x in scales.fix_factor_signs(model, back, values).items():
             assert_allclose(x, values[k], rtol=1e-9, atol=1e-12)
-    for pivot in () if name == "one loading" else pivots(model, values):  # one loading is positive
+    for pivot in () if name.startswith("one loading") else pivots(model, values):  # one loading is positive
         turned = scales.fix_factor_signs(model, values, pivot)
         for k in (k for k in pivot if k.startswith("loading")):
             assert_allclose(turned[k], pivot[k])
@@ -372,6 +375,20 @@ def test_draws_are_turned_each_by_itself():
     ):
         for k, x in move(both).items():
             assert_allclose(x, np.stack([move(one)[k], move(two)[k]]), atol=1e-12)
+
+
+@pytest.mark.parametrize("waves", [2, 3])
+def test_loadings_that_occasions_share_are_turned_once(waves):
+    """A random intercept: negated for each of two occasions they would stay."""
+    model = lta([[f"{i}{t}" for i in "abc"] for t in range(waves)], 2, family=bm.bernoulli(), random_intercept="item")
+    held = {"loading": np.array([-1.0, -0.5, 0.2]), "item_intercept": np.zeros((2, 3))}
+    assert_allclose(scales.fix_factor_signs(model, held | _zeros(model, held))["loading"], [1.0, 0.5, -0.2])
+    (f,) = scales.reversible(model)
+    assert_allclose(scales.reverse(model, held, f)["loading"], [1.0, 0.5, -0.2])
+
+
+def _zeros(model, held):
+    return {p.name: np.zeros([2] * len(p.dims)) for p in model.parameters if p.name not in held}
 
 
 def test_factors_whose_signs_are_said_are_left():

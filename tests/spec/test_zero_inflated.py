@@ -65,7 +65,8 @@ def test_without_inflation_it_is_the_family_of_counts(df, dispersed):
 def test_the_gradient_is_that_of_differences(df, model, values, by_row):
     if by_row:
         family = model.responses[0].family
-        model = regression_mixture("a ~ x", 2, family=family, variance="class")
+        spread = "class" if family.counts.auxiliary else "equal"
+        model = regression_mixture("a ~ x", 2, family=family, variance=spread, inflation_by_class=True)
         values = {"class_logit": [0.3, 0.0], "intercept": [0.1, 2.0], "coefficient": [[0.2], [-0.1]]}
         values |= {"outcome_inflation": [0.0, 0.3]} | (
             {"outcome_dispersion": [0.6, 0.3]} if family.counts.auxiliary else {}

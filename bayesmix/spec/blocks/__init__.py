@@ -33,7 +33,13 @@ from bayesmix.spec.blocks.growth import (
     with_thresholds_from_zero,
     with_time_covariates,
 )
-from bayesmix.spec.blocks.item_response import CERTAIN, guessing_logit, item_response, item_response_classes
+from bayesmix.spec.blocks.inflation import with_inflation
+from bayesmix.spec.blocks.item_response import (
+    CERTAIN,
+    guessing_logit,
+    item_response_classes,
+    item_responses_on_one_factor,
+)
 from bayesmix.spec.blocks.measurement import (
     Families,
     Formula,
@@ -97,9 +103,9 @@ __all__ = [
     "growth_residuals",
     "guessing_logit",
     "has_variance",
-    "item_response",
     "item_response_classes",
     "item_responses",
+    "item_responses_on_one_factor",
     "items_on_factors",
     "known_pairs",
     "listed",
@@ -118,6 +124,7 @@ __all__ = [
     "regression_responses",
     "repeated_measures",
     "with_covariances",
+    "with_inflation",
     "with_offset",
     "with_thresholds_from_zero",
     "with_time_covariates",

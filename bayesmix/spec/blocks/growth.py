@@ -11,6 +11,7 @@ import numpy as np
 
 from bayesmix.checks import one_of, whole
 from bayesmix.spec.blocks.effects import random_coefficients, regression_on
+from bayesmix.spec.blocks.inflation import with_inflation
 from bayesmix.spec.blocks.measurement import item_responses
 from bayesmix.spec.blocks.priors import ITEM_LOADING
 from bayesmix.spec.families import FAMILIES, Family, check_family, normal
@@ -301,8 +302,8 @@ def growth_family(family: Family | None) -> Family:
     check_family(family := family or normal())
     if not family.is_outcome or "guessing" in family.auxiliary or "variance" in family.auxiliary:
         raise ValueError(
-            f"Growth came with the family {family}: give normal(), bernoulli(), ordinal(), poisson() or "
-            "negative_binomial()."
+            f"Growth came with the family {family}: give normal(), bernoulli(), ordinal(), poisson(), "
+            "negative_binomial() or one of the zero-inflated ones."
         )
     return family
 
@@ -314,6 +315,7 @@ def repeated_measures(
     variance: str,
     classes: int,
     by_group: Collection[str] = (),
+    inflation: str = "equal",
 ) -> Response:
     """The occasions of one measure: the growth factors on their loadings, and what the family has besides.
 
@@ -323,13 +325,19 @@ def repeated_measures(
     Raises
     ------
     ValueError
-        An unknown variance, or one for what has none.
+        An unknown variance or inflation, or one for what has none.
     """
     check_has_variance(family, variance)
-    spread = [*(["C"] if "class" in variance and classes > 1 else []), *(["item"] if "occasion" in variance else [])]
+    one_of("The inflation", inflation, VARIANCES)
+    spread, inflated = (
+        (*(["C"] if "class" in by and classes > 1 else []), *(["item"] if "occasion" in by else []))
+        for by in (variance, inflation)
+    )
     thresholds, residuals = ((GROUP,) * (part in by_group) for part in ("thresholds", "residuals"))
     auxiliary = family.outcome_auxiliary(thresholds, (*residuals, *spread))
-    return with_thresholds_from_zero(Response("growth", tuple(items), family, (loadings,), tuple(map(Term, auxiliary))))
+    r = Response("growth", tuple(items), family, (loadings,), tuple(map(Term, auxiliary)))
+    (r,) = with_inflation((r,), None, inflated, asked=f"inflation={inflation!r}" * (inflation != "equal"))
+    return with_thresholds_from_zero(r)
 
 
 def has_variance(family: Family) -> bool:

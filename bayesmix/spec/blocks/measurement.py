@@ -127,6 +127,8 @@ def _with_covariates(r: Response, covariates: Mapping[str, str], by: Sequence[st
     return replace(r, predictor=(*r.predictor, *terms))
 
 
+BETWEEN = "\x1f"
+"""Between the formulas of several occasions, while they are one: no text that a formula may have."""
 Offset = str | Mapping[str, str] | None
 """An offset of all items, a column or an expression such as ``"log(hours)"``; or of each by its name."""
 
@@ -156,7 +158,8 @@ def with_offset(responses: Iterable[Response], offset: Offset) -> tuple[Response
     for formula in formulas:
         if not isinstance(formula, str) or not formula.strip():
             raise ValueError(f"The offset came as {formula!r}: give a column, or an expression such as 'log(hours)'.")
-        parse_formula(formula)
+        for one in formula.split(BETWEEN):
+            parse_formula(one)
     out = []
     for r in responses:
         terms = []

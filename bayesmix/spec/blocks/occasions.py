@@ -12,15 +12,13 @@ import numpy as np
 from bayesmix.checks import is_whole, one_of, whole
 from bayesmix.spec.blocks.classes import COVARIANCES, class_logits
 from bayesmix.spec.blocks.effects import random_class_logits_at_occasion
-from bayesmix.spec.blocks.measurement import Families, item_responses, listed, loading_on
+from bayesmix.spec.blocks.measurement import BETWEEN, Families, item_responses, listed, loading_on, with_offset
 from bayesmix.spec.blocks.priors import CLASS_LOGIT
 from bayesmix.spec.model import Effect, LatentClass, Model, Predictor, Response, Term
 from bayesmix.spec.names import in_common
 from bayesmix.spec.parameters import Parameter, at
 
 REGRESSIONS = ("first-order", "all", "none")
-BETWEEN = "\x1f"
-"""Between the formulas of several occasions, while they are one: no text that a formula may have."""
 CHAIN = "G"
 """The class variable above the chain."""
 
@@ -114,6 +112,7 @@ class Occasions:
         by: Sequence[str] = (),
         covariates: Mapping[str, str | Sequence[str]] | None = None,
         random_intercept: str | None = None,
+        offset: Any = None,
     ) -> tuple[Response, ...]:
         """The items of each occasion, those that are free over time apart: (6), (11).
 
@@ -127,20 +126,24 @@ class Occasions:
             Direct effects on an item: one formula, or one for each occasion.
         random_intercept : {"item", "one"}, optional
             Loadings of the items, the same at all occasions, on a factor `f` of the individual.
+        offset : str, sequence of str or mapping of item to these, optional
+            Of all items, or of each: one for all occasions, or one for each.
 
         Raises
         ------
         ValueError
-            What :func:`item_responses` refuses; formulas for no item, or for another number of occasions; one loading
-            for all items of which some have several categories in no order.
+            What :func:`item_responses` and :func:`with_offset` refuse; formulas for no item, or for another number of
+            occasions; one loading for all items of which some have several categories in no order.
         """
         out, family = [], _by_name(family, self.items, self.waves)
         formulas = self._item_formulas(covariates)
+        offsets = self._item_formulas(self._offsets(offset), "offset")
         for free in (False, True):
             items = [i for i in self.items if (i in self.free) == free]
             own = {i: f for i, f in family.items() if i in items} if isinstance(family, Mapping) else family
-            effects = {i: _in_one(f) for i, f in formulas.items() if i in items}
+            effects, added = ({i: _in_one(f) for i, f in some.items() if i in items} for some in (formulas, offsets))
             declared = item_responses(items, own, (*by, "C"), variance, effects) if items else ()
+            declared = with_offset(declared, added or None)
             if random_intercept:
                 declared = tuple(loading_on(r, {"f": items}, (), random_intercept == "one") for r in declared)
             for r in map(_apart, declared) if free and len(items) < len(self.items) else declared:
@@ -149,23 +152,25 @@ class Occasions:
                     out.append(response_at_occasion(r, t, columns, {} if free else classes, classes if free else {}))
         return tuple(sorted(out, key=lambda r: int(r.name.rpartition("_")[2])))
 
-    def _item_formulas(self, covariates: Any) -> dict[str, list[str]]:
+    def _offsets(self, offset: Any) -> Any:
+        """The offset of each item, where one or one for each occasion came for all of them."""
+        return offset if offset is None or isinstance(offset, Mapping) else dict.fromkeys(self.items, offset)
+
+    def _item_formulas(self, covariates: Any, what: str = "item_covariates") -> dict[str, list[str]]:
         """A formula of each item for each occasion."""
         if covariates is not None and not isinstance(covariates, Mapping):
             raise ValueError(
-                f"item_covariates came as {covariates!r}: give a formula, or one for each occasion, by item, such as "
+                f"{what} came as {covariates!r}: give a formula, or one for each occasion, by item, such as "
                 "{'a': ['stress1', 'stress2']}."
             )
         out: dict[str, list[str]] = {}
         for item, given in (covariates or {}).items():
             if item not in self.items:
-                raise ValueError(
-                    f"item_covariates came for '{item}', which is not among the items: {', '.join(self.items)}."
-                )
-            each = [given] * len(self.waves) if isinstance(given, str) else list(given)
+                raise ValueError(f"{what} came for '{item}', which is not among the items: {', '.join(self.items)}.")
+            each = [given] * len(self.waves) if isinstance(given, str) or not isinstance(given, Iterable) else [*given]
             if len(each) != len(self.waves) or not all(isinstance(f, str) for f in each):
                 raise ValueError(
-                    f"item_covariates came with {given!r} for '{item}': give one formula, or one for each of the "
+                    f"{what} came with {given!r} for '{item}': give one formula, or one for each of the "
                     f"{len(self.waves)} occasions."
                 )
             out[item] = each
@@ -462,17 +467,17 @@ def _at_occasion(term: Term, t: int) -> Term:
 
 
 def _apart(r: Response) -> Response:
-    """Dims and parameters of free items beside invariant ones have names of their own; one loading is of all."""
+    """Dims, columns and parameters of free items beside invariant ones are named apart; one loading is of all."""
     dims = {d: f"{d}_free" for d in (r.item_dim, r.category_dim, r.threshold_dim)}
+    own = {t.covariates.name: f"{t.covariates.name}_free" for t in r.terms if t.covariates}
 
     def here(term: Term) -> Term:
-        p = term.parameter
+        p, c, names = term.parameter, term.covariates, dims | own
         if term.effects and r.item_dim not in p.dims:
             return term
-        fixed = tuple(at(f.value, **{dims.get(d, d): k for d, k in f.positions}) for f in p.fixed)
-        return replace(
-            term, parameter=replace(p, name=f"free_{p.name}", dims=tuple(dims.get(d, d) for d in p.dims), fixed=fixed)
-        )
+        fixed = tuple(at(f.value, **{names.get(d, d): k for d, k in f.positions}) for f in p.fixed)
+        p = replace(p, name=f"free_{p.name}", dims=tuple(names.get(d, d) for d in p.dims), fixed=fixed)
+        return replace(term, parameter=p, covariates=replace(c, name=own[c.name]) if c else None)
 
     predictor, auxiliary = (tuple(map(here, some)) for some in (r.predictor, r.auxiliary))
     item, category, threshold = dims.values()

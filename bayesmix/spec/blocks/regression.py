@@ -10,7 +10,7 @@ from typing import Any
 from bayesmix.checks import one_of
 from bayesmix.spec.blocks.classes import COVARIANCES
 from bayesmix.spec.blocks.effects import random_class_logits_at_occasion
-from bayesmix.spec.families import Family, check_family, normal
+from bayesmix.spec.families import Family, ZeroInflated, check_family, normal
 from bayesmix.spec.formulas import parse_formula, parse_regression, parse_terms
 from bayesmix.spec.model import GROUP, Covariates, Effect, Predictor, Response, Term
 from bayesmix.spec.parameters import Fixed, Parameter, Prior, at
@@ -100,7 +100,8 @@ class Regression:
                 "A nominal outcome came: a regression takes normal, bernoulli, ordinal or poisson outcomes."
             )
         if not may_have(family, variance):
-            raise ValueError(f"variance={variance!r} came for an outcome that is not normal: leave it out.")
+            more = ", or give inflation_by_class=True" if isinstance(family, ZeroInflated) else ""
+            raise ValueError(f"variance={variance!r} came for an outcome that is not normal: leave it out{more}.")
         if variance not in ("equal", "class") and not family.gaussian:
             raise ValueError(
                 f"variance={variance!r} came for a {family.name.replace('_', ' ')} outcome: a variance that depends on "
@@ -312,8 +313,7 @@ class Regression:
 
 def may_have(family: Family, variance: str) -> bool:
     """Whether outcomes of a family have a residual variance, or a dispersion, such as `variance` says."""
-    counts = variance == "class" and family.kind == "count" and family.auxiliary
-    return variance == "equal" or family.kind == "real" or bool(counts)
+    return variance == "equal" or family.kind == "real" or (variance == "class" and "dispersion" in family.auxiliary)
 
 
 def random_names(terms: Sequence[str], outcome: str = "") -> tuple[str, ...]:

@@ -90,9 +90,10 @@ def embedded(values: Mapping[str, xr.DataArray], small: Model, large: Model, gro
         mean, sd = group_mean(e), group_sd(e)
         mean = None if mean is None or group_mean(own[e.name]) is not None else values[mean.name]
         sd = None if sd is None or group_sd(own[e.name]) is not None else values[sd.name]
+        before = dict(out)  # what several responses share takes them over once
         for r in small.responses:
             for t in (t for t in r.predictor if e.name in t.effects):
-                out |= _taken_over(out, r, t, e.name, mean, sd)
+                out |= _taken_over(before, r, t, e.name, mean, sd)
     made = {}
     for p in large.parameters:
         x = out.get(p.name, xr.DataArray(1.0 if p.domain.is_effect_sd else 0.0))

@@ -15,7 +15,14 @@ from bayesmix.spec.families.numerics import TINY, Array, Link, Tensor, log_softm
 from bayesmix.spec.families.ordinal import Ordinal
 from bayesmix.spec.families.partial_credit import PartialCredit
 from bayesmix.spec.families.poisson import Poisson
-from bayesmix.spec.families.zero_inflated import ZeroInflatedNegativeBinomial, ZeroInflatedPoisson
+from bayesmix.spec.families.zero_inflated import (
+    ZeroInflated,
+    ZeroInflatedNegativeBinomial,
+    ZeroInflatedNegativeBinomialOn,
+    ZeroInflatedPoisson,
+    ZeroInflatedPoissonOn,
+    inflated_on_covariates,
+)
 
 __all__ = [
     "FAMILIES",
@@ -37,13 +44,17 @@ __all__ = [
     "Place",
     "Poisson",
     "Tensor",
+    "ZeroInflated",
     "ZeroInflatedNegativeBinomial",
+    "ZeroInflatedNegativeBinomialOn",
     "ZeroInflatedPoisson",
+    "ZeroInflatedPoissonOn",
     "bernoulli",
     "binomial",
     "censored_normal",
     "check_family",
     "covariance_matrices",
+    "inflated_on_covariates",
     "log_softmax",
     "logsumexp",
     "negative_binomial",

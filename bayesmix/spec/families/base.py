@@ -114,6 +114,11 @@ class Family:
         return ()
 
     @property
+    def sums(self) -> tuple[tuple[str, ...], ...]:
+        """Names of further parameters that are the parts of one predictor, its intercept first."""
+        return ()
+
+    @property
     def name(self) -> str:
         """The family in words of the command line: ``negative_binomial``."""
         return re.sub(r"(?<!^)(?=[A-Z])", "_", type(self).__name__).lower()

@@ -48,6 +48,11 @@ class Normal(Family):
         """Names of the further parameters."""
         return ("variance", "variance_slope") if self.linear_variance else ("sigma",)
 
+    @property
+    def sums(self) -> tuple[tuple[str, ...], ...]:
+        """The parts of the variance, where it depends on covariates."""
+        return (self.auxiliary,) if self.linear_variance else ()
+
     def features(self, y: Array, n_categories: int) -> Array:
         """(1, y, y^2) of the standardised response; zeros where it is missing."""
         return powers(y, np.where(np.isnan(y), np.nan, y**2))

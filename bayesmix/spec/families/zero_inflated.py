@@ -9,10 +9,11 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 from pytensor import xtensor as px
+from scipy import special
 
 from bayesmix.spec.families.base import Constants, Family, Place
 from bayesmix.spec.families.negative_binomial import NegativeBinomial
-from bayesmix.spec.families.numerics import TINY, Array, Tensor
+from bayesmix.spec.families.numerics import TINY, Array, Tensor, logaddexp
 from bayesmix.spec.families.poisson import Poisson
 from bayesmix.spec.parameters import Parameter, Prior
 
@@ -49,23 +50,34 @@ class ZeroInflated:
 
     def table(self, eta: Tensor, constants: Mapping[str, Tensor], **auxiliary: Tensor) -> Tensor:
         """The coefficients over the dim `feature`."""
-        w = auxiliary.pop("inflation")
-        given = self.counts.table(eta, constants, **auxiliary)
-        zero, counts = _of_zero(given.isel(feature=0), w), _log_rest(w)
-        rest = given + 0.0 * w
+        given = self.counts.table(eta, constants, **self._of_counts(auxiliary))
+        zero, counts = self._of_zero(given.isel(feature=0), auxiliary), self._log_rest(auxiliary)
+        rest = given + 0.0 * counts
         first = rest.isel(feature=slice(0, 1)) + counts
         parts = [(zero + 0.0 * first.isel(feature=0)).expand_dims("feature"), first, rest.isel(feature=slice(1, None))]
         return px.concat([p.transpose("feature", ...) for p in parts], dim="feature")
 
     def density(self, features: Tensor, eta: Tensor, constants: Mapping[str, Tensor], **auxiliary: Tensor) -> Tensor:
         """log p of each response; what does not vary between individuals is computed once a count."""
-        w = auxiliary.pop("inflation")
-        above = features.isel(feature=slice(1, None))
-        zero = _of_zero(self.counts.log_zero(eta, **auxiliary), w)
-        rest = self.counts.density(above, eta, constants, **auxiliary) + _log_rest(w) * above.isel(feature=0)
+        above, own = features.isel(feature=slice(1, None)), self._of_counts(auxiliary)
+        zero = self._of_zero(self.counts.log_zero(eta, **own), auxiliary)
+        rest = self.counts.density(above, eta, constants, **own) + self._log_rest(auxiliary) * above.isel(feature=0)
         return zero * features.isel(feature=0) + rest
 
-    def expected(self, eta: Tensor, **auxiliary: Tensor) -> Tensor:
+    def _of_counts(self, auxiliary: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Those of the further parameters that `counts` has."""
+        return {k: auxiliary[k] for k in self.counts.auxiliary}
+
+    def _of_zero(self, log_zero: Tensor, auxiliary: Mapping[str, Tensor]) -> Tensor:
+        """log(w + (1 - w) p_0) from log p_0; its slope in w is exact at w = 0."""
+        w = auxiliary["inflation"]
+        return px.math.log(px.math.maximum(px.math.exp(log_zero) - w * px.math.expm1(log_zero), TINY))
+
+    def _log_rest(self, auxiliary: Mapping[str, Tensor]) -> Tensor:
+        """log(1 - w), finite at w = 1."""
+        return px.math.log(px.math.maximum(1.0 - auxiliary["inflation"], TINY))
+
+    def expected(self, eta: Tensor, **auxiliary: Tensor) -> Tensor | None:
         """The mean (1 - w) mu."""
         return (1.0 - auxiliary["inflation"]) * px.math.exp(eta)
 
@@ -113,12 +125,8 @@ class ZeroInflated:
         return (*self.counts.item_auxiliary(place), inflation)
 
     def outcome_auxiliary(self, by: tuple[str, ...], spread_by: tuple[str, ...]) -> tuple[Parameter, ...]:
-        """Those of `counts`; the inflation of an outcome.
-
-        It is common to the classes unless more is asked for: the zeros of those who never count look the same in all
-        of them, so that one outcome tells their share, and nothing of its parts, where no covariates tell classes.
-        """
-        inflation = Parameter("outcome_inflation", spread_by, "probability", INFLATION)
+        """Those of `counts`; the inflation of an outcome, common to the classes."""
+        inflation = Parameter("outcome_inflation", (), "probability", INFLATION)
         return (*self.counts.outcome_auxiliary(by, spread_by), inflation)
 
 
@@ -151,14 +159,64 @@ class ZeroInflatedNegativeBinomial(ZeroInflated, Family):
     counts: ClassVar[Family] = NegativeBinomial()
 
 
-def _of_zero(log_zero: Tensor, w: Tensor) -> Tensor:
-    """log(w + (1 - w) p_0) from log p_0; its slope in w is exact at w = 0."""
-    return px.math.log(px.math.maximum(px.math.exp(log_zero) - w * px.math.expm1(log_zero), TINY))
+class InflatedOn(ZeroInflated):
+    """A mixin before a family of inflated counts: logit w is the sum of `inflation_logit` and `inflation_slope`."""
+
+    @property
+    def name(self) -> str:
+        """The family in words of the command line: that with one inflation for all."""
+        return f"zero_inflated_{self.counts.name}"
+
+    def __str__(self) -> str:
+        return f"{type(self).__name__.removesuffix('On')}(inflation on covariates=True)"
+
+    @property
+    def auxiliary(self) -> tuple[str, ...]:
+        """Names of the further parameters: those of `counts`, then the parts of the logit."""
+        return (*self.counts.auxiliary, *self.sums[0])
+
+    @property
+    def sums(self) -> tuple[tuple[str, ...], ...]:
+        """The parts of the logit of w."""
+        return (("inflation_logit", "inflation_slope"),)
+
+    def _of_zero(self, log_zero: Tensor, auxiliary: Mapping[str, Tensor]) -> Tensor:
+        """log(w + (1 - w) p_0) from log p_0."""
+        return logaddexp(_logit(auxiliary), log_zero) + self._log_rest(auxiliary)
+
+    def _log_rest(self, auxiliary: Mapping[str, Tensor]) -> Tensor:
+        """log(1 - w)."""
+        return -px.math.softplus(_logit(auxiliary))
+
+    def expected(self, eta: Tensor, **auxiliary: Tensor) -> Tensor | None:
+        """Nothing: the mean is another one for each individual."""
+        return None
+
+    def auxiliary_baseline(self, name: str, y: Array, weights: Array) -> float | None:
+        """The logit of the inflation that zeros beyond those of a Poisson distribution speak for."""
+        if name == "inflation_logit":
+            return float(special.logit(_excess(y, weights)))
+        return None if name == "inflation_slope" else super().auxiliary_baseline(name, y, weights)
 
 
-def _log_rest(w: Tensor) -> Tensor:
-    """log(1 - w), finite at w = 1."""
-    return px.math.log(px.math.maximum(1.0 - w, TINY))
+@dataclass(frozen=True)
+class ZeroInflatedPoissonOn(InflatedOn, ZeroInflatedPoisson):
+    """A :class:`ZeroInflatedPoisson` family whose inflation depends on covariates."""
+
+
+@dataclass(frozen=True)
+class ZeroInflatedNegativeBinomialOn(InflatedOn, ZeroInflatedNegativeBinomial):
+    """A :class:`ZeroInflatedNegativeBinomial` family whose inflation depends on covariates."""
+
+
+def inflated_on_covariates(family: ZeroInflated) -> Family:
+    """The same family of counts, whose inflation depends on covariates."""
+    return ZeroInflatedPoissonOn() if isinstance(family, ZeroInflatedPoisson) else ZeroInflatedNegativeBinomialOn()
+
+
+def _logit(auxiliary: Mapping[str, Tensor]) -> Tensor:
+    """logit w."""
+    return auxiliary["inflation_logit"] + auxiliary["inflation_slope"]
 
 
 def _excess(y: Array, weights: Array) -> float:
