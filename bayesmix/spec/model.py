@@ -493,7 +493,8 @@ class Model:
     def is_regression_of_clusters(self) -> bool:
         """Whether rows are repeated measures of clusters, as far as the model says: these alone have classes."""
         rows = any(c.level == "individual" for c in self.covariates)
-        return self.is_regression and self.two_level and rows and not self.classes_at("individual")
+        one = len([r for r in self.responses if r.level == "individual"]) == len(self.responses[0].items) == 1
+        return self.is_regression and self.two_level and one and rows and not self.classes_at("individual")
 
     def class_dims(self, dims: Iterable[Hashable]) -> tuple[str, ...]:
         """Those of `dims` that run over groups and latent classes: no items, categories, covariates or effects."""
