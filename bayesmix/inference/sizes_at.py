@@ -18,7 +18,18 @@ from bayesmix.data.design import columns_of
 from bayesmix.graph import LogLikelihood, Problem, with_population_nodes
 from bayesmix.inference.contrasts import contrast
 from bayesmix.results import Estimates, Fit
-from bayesmix.spec import GROUP, LatentClass, Model, Survey, from_text, interval_level, level_words, takes_level
+from bayesmix.spec import (
+    GROUP,
+    LatentClass,
+    Model,
+    Survey,
+    from_text,
+    interval_level,
+    level_words,
+    takes_level,
+)
+from bayesmix.spec.parameters import Parameter
+from bayesmix.typing import Array
 
 Effects = Literal["average", "zero"]
 VALUES = ["value", "se", "lower", "upper"]
@@ -119,7 +130,7 @@ def class_sizes(
     graph = LogLikelihood(problem)
 
     def values(x: Mapping[str, xr.DataArray]) -> xr.DataArray:
-        theta = problem.pack({p.name: x[p.name].transpose(*p.dims).values for p in model.parameters})
+        theta = problem.pack({p.name: _inside(p, x[p.name].transpose(*p.dims).values) for p in model.parameters})
         made = graph.factors(theta)
         factors = {k: xr.DataArray(v.values, dims=v.dims) for k, v in made.items()}
         return xr.DataArray(np.concatenate([t.of(factors).ravel() for t in tables]), dims="entry")
@@ -133,6 +144,11 @@ def class_sizes(
     if (table["from"] == "").all():
         table = table.drop(columns="from")
     return ClassSizes(table, tuple(map(str, rows.columns)), effects if model.effects else "none", interval_level())
+
+
+def _inside(p: Parameter, x: Array) -> Array:
+    """Values of a parameter back in its support: the step of a derivative from a boundary, such as an SD of zero."""
+    return p.domain.reachable(np.clip(x, *p.domain.bounds))
 
 
 def _coding(result: Fit | xr.DataTree, estimates: Estimates) -> Coding:

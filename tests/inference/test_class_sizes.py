@@ -136,3 +136,18 @@ def test_direct_effects_on_items_of_a_latent_class_model(df):
     assert more.loglik >= f.loglik - 1e-6
     with pytest.raises(ValueError, match="came without item_covariates"):
         bm.models.lca(ITEMS, 2, item_covariates_by_class=True)
+
+
+def test_beside_a_variance_of_zero_there_are_errors_still():
+    rng = np.random.default_rng(2)
+    first = rng.random(300) < 0.4
+    df = pd.DataFrame({f"y{t}": np.where(first, 2 + t, 5.0) + rng.normal(size=300) for t in range(4)})
+    df["x"] = rng.normal(size=300) + first
+    fit = bm.fit(bm.models.growth([f"y{t}" for t in range(4)], 2, "x"), df, starts=3, rounds=1, progress=False)
+    assert [k for k in fit.quality["boundary"] if k.endswith("_sd")], "a variance of zero is what this test is about"
+    found = bm.class_sizes(fit, {"x": [0.0]}).table
+    logit = float(fit.params["class_logit"][0])
+    assert found["value"].iloc[0] == pytest.approx(1 / (1 + np.exp(-logit)))
+    assert found["se"].iloc[0] == pytest.approx(
+        fit.se["class_logit"].values[0] * found["value"].iloc[0] * found["value"].iloc[1], rel=1e-4
+    )
