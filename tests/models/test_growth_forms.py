@@ -171,6 +171,7 @@ def _saved(fit: bm.Fit):
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:The best log-likelihood")
 @pytest.mark.parametrize("form", ["wide", "long"])
 def test_free_groups_are_separate_fits_and_equal_ones_the_pooled_fit(form):
     df = persons(240)
@@ -208,6 +209,7 @@ def test_trajectories_of_groups_are_those_of_their_means():
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:The best log-likelihood")
 @pytest.mark.parametrize("structure", [("equal", "equal"), ("class", "class"), ("class", [("y1", "y2")])])
 def test_profiles_with_covariances_by_group(structure):
     df, more_starts = persons(400, missing=0.05), QUICK | {"starts": 30, "finals": 6}
