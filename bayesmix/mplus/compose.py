@@ -147,7 +147,7 @@ def _check_design(model: Model) -> None:
     """Refuse designs of a survey that Mplus cannot be told, or would read otherwise."""
     held = model.survey
     if held.replicate_weights:
-        raise refusal("replicate weights", "its REPWEIGHTS are of TYPE = COMPLEX, without classes")
+        raise refusal("replicate weights", "whether its REPWEIGHTS go with classes is not known")
     if held.fpc and model.two_level:
         raise refusal("a finite population correction beside clusters", "FINITE is of TYPE = COMPLEX")
     if held.lonely != "refuse":

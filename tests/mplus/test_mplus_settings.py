@@ -556,7 +556,7 @@ def test_a_finite_population_correction_is_written(written, df):
     assert said.option("VARIABLE", "FINITE") == "SHARE (SFRACTION)"
     said, _ = written(drawn, df.assign(share=400.0))
     assert said.option("VARIABLE", "FINITE") == "SHARE (POPULATION)"
-    with pytest.raises(ValueError, match="replicate weights: its REPWEIGHTS are of TYPE = COMPLEX"):
+    with pytest.raises(ValueError, match="replicate weights: whether its REPWEIGHTS go with classes"):
         written(
             bm.survey(lca()(), weights="hours", replicate_weights=["x1", "x2"], method="BRR"), df.assign(x1=1.0, x2=2.0)
         )
