@@ -118,7 +118,7 @@ class Dataset:
         coded = of_clusters(model, df, used, coded_items(model, df, used, coding))
         rows = known_rows(model, df, used, None if coding is None else coding.known)
         answered = np.concatenate([~np.isnan(c.y) for c in coded.values()], axis=1).any(axis=1) & (raw > 0)
-        normal = normal_columns(model, df, used, coding is not None)
+        normal = normal_columns(model, df, freq * raw, coding is not None)
         seen = answered | _in_known_class(model, rows) | _in_normal_covariate(model, df, normal)
         if unanswered:
             seen = seen | (_complete(model, df) & used)

@@ -49,15 +49,15 @@ class NormalColumn:
         return np.where(self.there, self.values, self.fill)
 
 
-def normal_columns(model: Model, df: pd.DataFrame, used: Rows, follows: bool) -> dict[str, NormalColumn]:
-    """Read the covariates that are variables of the model, by their columns.
+def normal_columns(model: Model, df: pd.DataFrame, weight: Array, follows: bool) -> dict[str, NormalColumn]:
+    """Read the covariates that are variables of the model, by their columns; rows stand for `weight` each.
 
     Raises
     ------
     ValueError
         No such column, text, infinite values; but for rows that are coded as others were, no values, or all equal.
     """
-    return {e.column: _read(e.column, df, used, follows) for e in model.normal_covariates if e.column}
+    return {e.column: _read(e.column, df, weight, follows) for e in model.normal_covariates if e.column}
 
 
 def with_gaps_normal(model: Model, df: pd.DataFrame) -> Model:
@@ -82,7 +82,7 @@ def _misses(values: pd.Series, answered: Rows) -> bool:
     return bool((read(f"Covariate '{values.name}'", values, answered).codes[answered] < 0).any())
 
 
-def _read(column: str, df: pd.DataFrame, used: Rows, follows: bool) -> NormalColumn:
+def _read(column: str, df: pd.DataFrame, weight: Array, follows: bool) -> NormalColumn:
     if column not in df.columns:
         raise ValueError(f"A normal covariate names a missing column. {missing_column(column, df)}")
     what = f"Normal covariate '{column}'"
@@ -92,17 +92,24 @@ def _read(column: str, df: pd.DataFrame, used: Rows, follows: bool) -> NormalCol
             f"{what} came with categories (text): these are not normal. Impute it several times and pool the fits by "
             "bm.pool, make missing a category of its own, or drop the rows that miss it."
         )
-    x = numbers(what, values, used)
+    x = numbers(what, values, weight > 0)
     there = ~np.isnan(x)
     if np.isinf(x).any():
         raise ValueError(f"{what} has infinite values: correct them or drop the rows.")
     if follows:
-        return NormalColumn(x, float(x[there].mean()) if there.any() else 0.0)
+        return NormalColumn(x, _mean(x, weight) if there.any() else 0.0)
     if not there.any():
         raise ValueError(f"{what} has no value in any row: all are missing. Leave the covariate out.")
     if np.ptp(x[there]) <= CONSTANT * np.abs(x[there]).max():
         raise ValueError(f"{what} is constant (every row has {x[there][0]:g}): leave the covariate out.")
-    return NormalColumn(x, float(x[there].mean()))
+    return NormalColumn(x, _mean(x, weight))
+
+
+def _mean(x: Array, weight: Array) -> float:
+    """The mean of what is there, of rows that count if there are some: whole weights are repeated rows."""
+    there = ~np.isnan(x)
+    w = weight[there]
+    return float(np.average(x[there], weights=w if w.any() else None))
 
 
 def linear_design(

@@ -31,7 +31,7 @@ def df():
     out["known"] = np.where(rng.random(n) < 0.3, rng.integers(1, 3, n), np.nan)
     out.loc[::7, ["a", "y"]] = np.nan
     out.loc[3::11, ["b", "z"]] = np.nan
-    return out.assign(times=rng.integers(1, 4, n))
+    return out.assign(times=rng.integers(1, 4, n), q=out["x"].where(out.index % 5 > 0))
 
 
 MODELS: dict[str, Any] = {
@@ -40,6 +40,11 @@ MODELS: dict[str, Any] = {
     "item covariates": lambda **k: lca(list("abc"), 2, None, BINARY, item_covariates={"a": "x"}, **k),
     "offset": lambda **k: lca(list("kl"), 2, None, bm.poisson(), offset="log(hours)", **k),
     "inflated": lambda **k: lca(list("kl"), 2, None, bm.zero_inflated_negative_binomial(), **k),
+    "inflated by covariates": lambda **k: count_mixture(["k", "l"], 2, inflation="x", **k),
+    "normal covariates": lambda **k: bm.with_covariates(lca(list("abc"), 2, "q + v", BINARY, **k), "q"),
+    "normal covariates of outcomes": lambda **k: bm.with_covariates(
+        regression_mixture("y + z ~ q", 2, "v", **k), "q"
+    ),
     "binomial": lambda **k: lca(["m"], 2, None, bm.binomial("n"), **k),
     "censored": lambda **k: lca(["y", "z"], 2, None, bm.censored_normal(lower=-3.5), variance="class", **k),
     "ordinal": lambda **k: lca(["o", "a"], 2, None, bm.ordinal(), **k),

@@ -106,6 +106,18 @@ def test_both_forms_have_one_likelihood_in_clusters(name):
 
 
 @pytest.mark.slow
+def test_both_forms_have_one_likelihood_where_covariates_of_persons_have_gaps():
+    df = persons().assign(x=lambda d: d["x"].where(d.index % 4 > 0))
+    own = {"cluster": "g", "cluster_random": "0", "effects": "none"}
+    wide = bm.with_covariates(growth(ITEMS, 2, "x", times=TIMES, **own), "x")
+    rows = bm.with_covariates(growth("y ~ t", 2, "x", id="id", **own), "x")
+    v = random_values(wide, df)
+    values = {p.name: (v | {"time_score": np.eye(2)})[p.name] for p in rows.parameters}
+    found = bm.log_likelihood(rows, visits(df), values)
+    assert found == pytest.approx(bm.log_likelihood(wide, df, v), abs=1e-8)
+
+
+@pytest.mark.slow
 def test_both_forms_in_clusters_are_fitted_alike():
     df = persons(200)
     more = {"cluster": "g", "cluster_random": "1", "effects": "none", "variance": "occasion", "distal": DISTAL}
