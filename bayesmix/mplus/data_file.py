@@ -42,7 +42,7 @@ def aside(model: Model) -> list[str]:
 def factors(model: Model) -> list[str]:
     """List the effects that an input names: those of individuals, and one factor of several class logits."""
     hidden = {*residuals(model, "individual"), *residuals(model, "cluster")}
-    own = [e.name for e in model.effects if e.level == "individual" and e.name not in hidden]
+    own = [e.name for e in model.effects if e.level == "individual" and e.column is None and e.name not in hidden]
     terms = [t for c in model.classes if c.size > 2 for t in c.terms if len(t.effects) == 1]
     own += [t.effects[0] for t in terms if t.effects[0] not in own]
     return own + [between_name(e.name) for e in model.sums if model.two_level]
