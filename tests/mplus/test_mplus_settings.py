@@ -71,6 +71,11 @@ SETTINGS = {
         "family partial credit": (lca(*ITEMS, family=bm.partial_credit()), ""),
         "family trials": (lca("k", family=bm.binomial(20)), "it has no trials"),
         "family inflated": (lca("k", "b1", family={"k": bm.zero_inflated_poisson()}), ""),
+        "inflation": (lca("k", "b1", family={"k": bm.zero_inflated_poisson()}, inflation="x"), ""),
+        "inflation_slopes_by_class": (
+            lca("k", "b1", family={"k": bm.zero_inflated_poisson()}, inflation="x", inflation_slopes_by_class=True),
+            "",
+        ),
         "family censored": (lca("t", "b1", family={"t": bm.censored_normal(0.0)}), ""),
         "variance": (lca(*Y, family=N, variance="class"), ""),
         "freq": (lca(freq="n"), ""),
@@ -134,6 +139,16 @@ SETTINGS = {
             lta(stayers=True, order=2, additive=True, items_by_chain=True),
             "main effects of several classes",
         ),
+        "offset": (
+            lambda: bm.models.lta(
+                [["k", "b1"], ["n", "b2"]],
+                2,
+                family={"u": bm.poisson(), "v": B},
+                names=["u", "v"],
+                offset={"u": ["log(hours)", "log(hours)"]},
+            ),
+            "",
+        ),
         "item_covariates": (lta(item_covariates={"a": ["x1", "x2", "x3"]}), ""),
         "cluster effects": (lta(cluster="g"), ""),
         "cluster of three classes": (
@@ -182,6 +197,13 @@ SETTINGS = {
         "factors": (lambda: bm.models.growth("y1 ~ time", 2, id="g", factors="1", random="0"), ""),
         "fix": (growth(fix={"I_mean[1]": 0.0}), ""),
         "equal": (growth(equal=[["S_mean[1]", "S_mean[2]"]]), ""),
+        "inflation": (growth("k", "n", family=bm.zero_inflated_poisson(), inflation="class"), ""),
+        "group": (growth(group="area"), ""),
+        "by_group": (growth(group="area", by_group="means + residuals"), ""),
+        "sizes_by_group": (growth(group="area", by_group="means", sizes_by_group=False), ""),
+        "slopes_by_group": (growth(group="area", covariates="x", slopes_by_group=False), ""),
+        "known": (growth(known="sure"), ""),
+        "time": (lambda: bm.models.growth("y1 ~ time", 2, id="g", time="time"), "random slopes"),
         "equal covariances": (growth(equal="u_S_on_u_I = 0.5"), "a constraint of 'u_S"),
     },
     "fma": {
@@ -202,6 +224,10 @@ SETTINGS = {
             "correlations that are equal where SDs",
         ),
         "factor_covariates": (fma(factor_covariates="x"), ""),
+        "offset": (
+            fma("k", "n", "b1", family={"k": bm.poisson(), "n": bm.poisson(), "b1": B}, offset={"k": "log(hours)"}),
+            "",
+        ),
         "item_covariates": (fma(item_covariates={"b1": "x"}), ""),
         "covariance": (fma(*Y, family=N, covariance=[("y1", "y2")]), ""),
         "covariance_by_class": (fma(*Y, family=N, covariance=[("y1", "y2")], covariance_by_class=True), ""),

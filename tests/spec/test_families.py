@@ -184,7 +184,7 @@ def test_what_is_no_family_is_refused_with_words(family, declare):
     make = {
         "items": lambda: bm.models.lca(["a", "b"], 2, family=family),
         "factors": lambda: bm.models.fma(["a", "b", "c"], 2, family=family),
-        "regression": lambda: bm.models.regression_mixture("y ~ x", family=family),
+        "regression": lambda: bm.models.regression_mixture("a ~ x", family=family),
         "by hand": lambda: bm.Model("mine", (bm.Response("r", ("a",), family, ()),)),
     }
     with pytest.raises(
