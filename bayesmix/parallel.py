@@ -288,7 +288,9 @@ def progress_bar(wanted: bool):
         yield advance
 
 
-def finished(results: Iterable[Any], total: int, what: str, progress: bool) -> list[Any]:
+def finished(
+    results: Iterable[Any], total: int, what: str, progress: bool, good: Callable[[Any], bool] = lambda _: True
+) -> list[Any]:
     """All of `results`, behind a bar; interrupted, those that are finished, with a warning.
 
     Parameters
@@ -299,11 +301,13 @@ def finished(results: Iterable[Any], total: int, what: str, progress: bool) -> l
     what : str
         What each of them is, in the plural.
     progress : bool
+    good : callable
+        Whether a result is one, and no failure.
 
     Raises
     ------
     KeyboardInterrupt
-        Interrupted before two were finished.
+        Interrupted before there were two good ones.
     """
     done: list[Any] = []
     try:
@@ -313,7 +317,7 @@ def finished(results: Iterable[Any], total: int, what: str, progress: bool) -> l
                 done.append(result)
                 tick()
     except KeyboardInterrupt:
-        if len(done) < 2:
+        if sum(map(good, done)) < 2:
             raise
         warnings.warn(f"Interrupted: {len(done)} of {total} {what} are kept.", stacklevel=3)
     return done

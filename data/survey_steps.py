@@ -19,13 +19,13 @@ error and the coverage of 95% intervals.
 from __future__ import annotations
 
 import sys
-import warnings
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from numpy.polynomial.hermite_e import hermegauss
 from scipy import optimize, special
+from survey_weights import replicated
 
 import bayesmix as bm
 
@@ -83,15 +83,7 @@ def steps(seed: int) -> pd.DataFrame:
 
 def table(replications: int, first: int = 0) -> pd.DataFrame:
     """Bias, spread and coverage over the replications."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        each = pd.concat([steps(first + k) for k in range(replications)])
-    each["covered"] = (each["estimate"] - each["truth"]).abs() < 1.959964 * each["se"]
-    by = each.groupby(["method", "way", "quantity"], sort=False)
-    out = by.agg(truth=("truth", "first"), mean=("estimate", "mean"), sd=("estimate", "std"), se=("se", "mean"),
-                 coverage=("covered", "mean"))  # fmt: skip
-    out.insert(1, "bias", out["mean"] - out["truth"])
-    return out.assign(replications=replications).reset_index()
+    return replicated(steps, ["method", "way", "quantity"], range(first, first + replications))
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import sys
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -76,15 +77,21 @@ def fits(seed: int) -> pd.DataFrame:
 
 def table(replications: int, first: int = 0) -> pd.DataFrame:
     """Bias, spread and coverage over the replications."""
+    return replicated(fits, ["design", "way", "parameter"], range(first, first + replications))
+
+
+def replicated(one: Callable[[int], pd.DataFrame], by: list[str], seeds: range) -> pd.DataFrame:
+    """Bias, spread and coverage of what `one` estimates from each seed, by its columns `by`."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        each = pd.concat([fits(first + k) for k in range(replications)])
+        each = pd.concat([one(seed) for seed in seeds])
     each["covered"] = (each["estimate"] - each["truth"]).abs() < 1.959964 * each["se"]
-    by = each.groupby(["design", "way", "parameter"], sort=False)
-    out = by.agg(truth=("truth", "first"), mean=("estimate", "mean"), sd=("estimate", "std"), se=("se", "mean"),
-                 coverage=("covered", "mean"))  # fmt: skip
+    out = each.groupby(by, sort=False).agg(
+        truth=("truth", "first"), mean=("estimate", "mean"), sd=("estimate", "std"), se=("se", "mean"),
+        coverage=("covered", "mean"),
+    )  # fmt: skip
     out.insert(2, "bias", out["mean"] - out["truth"])
-    return out.assign(replications=replications).reset_index()
+    return out.assign(replications=len(seeds)).reset_index()
 
 
 if __name__ == "__main__":

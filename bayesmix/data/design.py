@@ -17,6 +17,8 @@ from bayesmix.spec import Covariates, roles
 from bayesmix.typing import Array
 
 Rows = NDArray[np.bool_]
+KEEP = "; or keep these rows: missing_covariates='normal' of bm.fit makes it a variable of the model."
+"""What else may be done about a covariate that rows miss."""
 MOST_LEVELS = 20
 """Levels of a categorical covariate that nobody declared: more are likely an ID or numbers that were read as text."""
 CONSTANT = 1e-12
@@ -123,26 +125,38 @@ def _cells(
     x = numbers(f"The column '{column}'", df[column], seen)
     _check_present("Column", column, df.index, np.isnan(x), needed)
     values, counts = np.unique(x[needed & ~np.isnan(x)], return_counts=True)
-    if coding is not None:
-        known = np.array(coding["levels"])
-        if (new := values[~np.isin(values, known)]).size:
-            raise ValueError(
-                f"The column '{column}' came with {new[0]:g}, which is none of the values of the fit "
-                f"({', '.join(f'{v:g}' for v in known)}), each of which has a parameter of its own: drop these rows."
-            )
-        values = known
-    elif check and len(values) > MOST_LEVELS:
-        raise ValueError(
-            f"The column '{column}' has {len(values)} different values, expected {MOST_LEVELS} at most, common to "
-            "persons, where each is to have a parameter of its own: round it to occasions, or let nothing differ by it."
-        )
-    elif check and (counts < 2).any():
+    if coding is not None or check:
+        values = few_values(f"The column '{column}'", values, None if coding is None else coding["levels"])
+    if coding is None and check and (counts < 2).any():
         raise ValueError(
             f"The column '{column}' has the value {values[counts < 2][0]:g} in one row alone, where it is to have a "
             "parameter of its own: round it to occasions that are common to persons, or let nothing differ by it."
         )
     names = [f"{v:g}" for v in values]
     return Design(names, (x[:, None] == values).astype(float), {"formula": column, "levels": values.tolist()})
+
+
+def few_values(what: str, values: Array, known: Sequence[float] | None) -> Array:
+    """The values of a column, each of which has a parameter of its own: those of the fit, where it is `known`.
+
+    Raises
+    ------
+    ValueError
+        A value that is none of those of the fit; too many of them.
+    """
+    if known is not None:
+        if (new := np.setdiff1d(values, known)).size:
+            raise ValueError(
+                f"{what} came with {new[0]:g}, which is none of the values of the fit "
+                f"({', '.join(f'{v:g}' for v in known)}), each of which has a parameter of its own: drop these rows."
+            )
+        return np.array(known, dtype=float)
+    if len(values) > MOST_LEVELS:
+        raise ValueError(
+            f"{what} has {len(values)} different values, expected {MOST_LEVELS} at most, common to persons, where each "
+            "is to have a parameter of its own: round it to occasions, or let nothing differ by it."
+        )
+    return values
 
 
 def _check_same_formula(c: Covariates, coding: Mapping[str, Any] | None) -> None:
@@ -258,11 +272,7 @@ def _check_present(kind: str, column: str, index: pd.Index, missing: Rows, neede
         raise ValueError(
             f"{kind} '{column}' has {n} missing values (first in row {index[missing & needed][0]}): responses may "
             f"be missing, {kind.lower()}s may not. Impute, or drop the rows: df.dropna(subset=['{column}'])"
-            + (
-                "."
-                if kind == "Offset"
-                else "; or keep these rows: missing_covariates='normal' of bm.fit makes it a variable of the model."
-            )
+            + (KEEP if kind == "Covariate" else ".")
         )
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from bayesmix.data.coding import Coding
 from bayesmix.data.columns import check_scalars, native
-from bayesmix.data.design import MOST_LEVELS, columns_of, missing_column
+from bayesmix.data.design import columns_of, few_values, missing_column
 from bayesmix.spec import Model, Repeated, Response
 from bayesmix.typing import Array
 
@@ -150,17 +150,7 @@ def _slots(
         place = np.arange(len(order))
         slot[order] = place - np.maximum.accumulate(np.where(begins, place, 0))
         return slot, [str(k + 1) for k in range(int(slot.max()) + 1)]
-    values = np.array(told) if told else np.unique(times[there])
-    if (new := np.setdiff1d(times[there], values)).size:
-        raise ValueError(
-            f"The time '{model.time}' came with {new[0]:g}, which is none of the occasions of the fit "
-            f"({', '.join(f'{v:g}' for v in values)}), each of which has a parameter of its own: drop these rows."
-        )
-    if len(values) > MOST_LEVELS:
-        raise ValueError(
-            f"The time '{model.time}' has {len(values)} different values, expected {MOST_LEVELS} at most, common to "
-            "persons, where each is to have a parameter of its own: round it to occasions, or let nothing differ by it."
-        )
+    values = few_values(f"The time '{model.time}'", np.unique(times[there]), told or None)
     slot[there] = np.searchsorted(values, times[there])
     return slot, [f"{v:g}" for v in values]
 

@@ -91,7 +91,7 @@ def enumerate_classes(
     [4, 9]
     """
     asked, rows, name, models = _plan(
-        model, df, classes, name, settings, n=n, vuong=vuong, bootstrap=bootstrap, sample=sample
+        model, df, classes, name, n=n, vuong=vuong, bootstrap=bootstrap, sample=sample, **settings
     )
     fits: dict[int, Fit] = {}
     encoded: dict[int, Dataset] = {}
@@ -115,33 +115,24 @@ def enumerate_classes(
 
 
 def check_enumeration(
-    model: Model | Callable[[int], Model],
-    df: pd.DataFrame,
-    classes: Sequence[int],
-    *,
-    name: str | None = None,
-    n: SampleSize = "individuals",
-    vuong: bool = False,
-    bootstrap: int = 0,
-    sample: Mapping[str, Any] | bool = False,
-    **settings,
+    model: Model | Callable[[int], Model], df: pd.DataFrame, classes: Sequence[int], **settings
 ) -> None:
-    """Refuse what :func:`enumerate_classes` would refuse, and fit nothing."""
+    """Refuse what :func:`enumerate_classes` would refuse of the same arguments, and fit nothing."""
     with quietly():
-        _plan(model, df, classes, name, settings, n=n, vuong=vuong, bootstrap=bootstrap, sample=sample)
+        _plan(model, df, classes, **settings)
 
 
 def _plan(
     model: Model | Callable[[int], Model],
     df: pd.DataFrame,
     classes: Sequence[int],
-    name: str | None,
-    settings: Mapping[str, Any],
+    name: str | None = None,
     *,
-    n: SampleSize,
-    vuong: bool,
-    bootstrap: int,
-    sample: Mapping[str, Any] | bool,
+    n: SampleSize = "individuals",
+    vuong: bool = False,
+    bootstrap: int = 0,
+    sample: Mapping[str, Any] | bool = False,
+    **settings,
 ) -> tuple[Settings, Dataset, str, dict[int, Model]]:
     """The settings, the rows under the largest model, the class variable and the models, all of them checked."""
     if not callable(model):

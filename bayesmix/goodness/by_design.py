@@ -24,7 +24,7 @@ from functools import cached_property
 import numpy as np
 from scipy import special
 
-from bayesmix.goodness.judged import Judged
+from bayesmix.goodness.judged import Judged, share_scale
 from bayesmix.graph import Problem, adapt_nodes
 from bayesmix.ml import Target, curvature
 from bayesmix.ml.newton import Curvature, inverse_information
@@ -93,12 +93,6 @@ class ByDesign:
         by_unit, data = self._curvature.scores @ inverse_information(self._curvature)[0], self.judged.data
         return by_unit if data.clusters is not None else by_unit[data.pattern_of[data.rows.seen]]
 
-    @cached_property
-    def scale(self) -> float:
-        """By which weights become those that sum to the number of individuals."""
-        rows = self.judged.data.rows
-        return float(rows.freq[rows.seen].sum() / rows.shares[rows.seen].sum())
-
     def slopes(self, expected: Callable[[Judged], Array]) -> Array:
         """How expected numbers move with the parameters, (theta, ...).
 
@@ -130,7 +124,7 @@ class ByDesign:
         assert sampling is not None
         assert units is not None
         seen = np.flatnonzero(rows.seen)
-        own = self.scale * each[data.pattern_of[seen]]
+        own = share_scale(rows) * each[data.pattern_of[seen]]
         if data.clusters is not None:
             total = np.zeros((len(data.clusters), each.shape[1]))
             np.add.at(total, np.asarray(rows.cluster_of_row)[seen], own * rows.shares[seen, None])

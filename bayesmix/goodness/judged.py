@@ -111,8 +111,12 @@ def check_sound(fit: object) -> None:
 def _weighted(data: Problem) -> Array:
     """The weights of the individuals of each pattern, of both levels, which sum to the number of individuals."""
     seen, rows = data.rows.seen, data.rows
-    out = np.bincount(data.pattern_of[seen], rows.shares[seen], len(data.counts))
-    return out * (rows.freq[seen].sum() / out.sum())
+    return np.bincount(data.pattern_of[seen], rows.shares[seen], len(data.counts)) * share_scale(rows)
+
+
+def share_scale(rows: Dataset) -> float:
+    """By which the weights of rows become those that sum to the number of individuals."""
+    return float(rows.freq[rows.seen].sum() / rows.shares[rows.seen].sum())
 
 
 @dataclass(frozen=True)

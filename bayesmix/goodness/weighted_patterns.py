@@ -61,12 +61,11 @@ class WeightedTable:
 
 
 def _residuals(judged: Judged, y: Array, some: NDArray[np.bool_]) -> Array:
-    """Of each of `some` patterns whether it is a row of answers, less the probability of that: (pattern, row)."""
-    at, answers = judged.answers.columns.categorical, judged.answers.categorical
-    same = np.all(answers.y[:, None, :] == y[None, :, at], axis=2) if len(y) * answers.y.size < MOST_ENTRIES else None
-    if same is None:
-        same = np.stack([np.all(answers.y == row[at], axis=1) for row in y], axis=1)
-    return (same - Cells(judged).of_patterns(y)) * some[:, None]
+    """Of each of `some` patterns whether it has the answers of a row, less the probability of that: (pattern, row)."""
+    each = [
+        np.all(judged.answers.y[:, there] == row[there], axis=1) for row, there in zip(y, ~np.isnan(y), strict=True)
+    ]
+    return (np.stack(each, axis=1) - Cells(judged).of_patterns(y)) * some[:, None]
 
 
 def standardised(judged: Judged, table: PatternTable, rows: NDArray[np.int64]) -> Array:
@@ -92,12 +91,7 @@ def standardised(judged: Judged, table: PatternTable, rows: NDArray[np.int64]) -
             some = np.all(np.isnan(answers.y) == kind, axis=1) & (answers.counts > 0)
             y = np.full((int(here.sum()), one.answers.y.shape[1]), np.nan)
             y[:, at] = table.y[rows[here]]
-            seen = ~np.isnan(y)
-            same = np.stack(
-                [np.all(one.answers.y[:, s] == row[s], axis=1) for row, s in zip(y, seen, strict=True)], axis=1
-            )
-            each = (same - Cells(one).of_patterns(y)) * some[:, None]
-            counts = np.where(some, answers.counts, 0.0)
+            each, counts = _residuals(one, y, some), np.where(some, answers.counts, 0.0)
             slopes = design.slopes(lambda at_, y=y, counts=counts: Cells(at_).expected(y, counts))
             e, n = table.expected[rows[here]], table.n[rows[here]]
             v = np.diag(design.covariance(each, slopes))

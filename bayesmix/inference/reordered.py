@@ -15,7 +15,6 @@ from bayesmix.results import Estimates, Fit, Uncertainty, entries
 from bayesmix.spec import Model
 from bayesmix.spec import class_labels as labels
 from bayesmix.spec.factor_scales import rescaled
-from bayesmix.typing import Array
 
 CLEAR = 0.5
 """The cost of the best order, as a share of that of the next, up to which it is clear which class is which."""
@@ -145,7 +144,7 @@ def _clear(first: Fit, other: Fit, dims: tuple[str, ...]) -> bool:
     )
     assert a is not None
     assert b is not None
-    cost = _costs(a, b)
+    (cost,) = labels.costs(b[None], a)
     rows, columns = linear_sum_assignment(cost)
     best, rest = float(cost[rows, columns].sum()), []
     for k, m in zip(rows, columns, strict=True):
@@ -154,9 +153,3 @@ def _clear(first: Fit, other: Fit, dims: tuple[str, ...]) -> bool:
         at = linear_sum_assignment(barred)
         rest.append(float(barred[at].sum()))
     return best <= CLEAR * min(rest)
-
-
-def _costs(first: Array, other: Array) -> Array:
-    """Squared distances between the classes of two fits, feature by feature in units of what is between classes."""
-    scale = np.sqrt((first.std(axis=0) ** 2).mean()) + 1e-6
-    return (((first[:, None, :] - other[None, :, :]) / scale) ** 2).sum(-1)

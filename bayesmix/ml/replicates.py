@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
@@ -15,7 +14,7 @@ from numpy.typing import NDArray
 from bayesmix.graph import adapt_nodes, is_adaptive
 from bayesmix.ml.newton import newton
 from bayesmix.ml.objective import Target
-from bayesmix.parallel import progress_bar, run_all
+from bayesmix.parallel import finished, run_all
 from bayesmix.spec import class_labels as labels
 from bayesmix.typing import Array
 
@@ -76,17 +75,8 @@ def replicate(target: Target, theta: Array, executor: Executor | None = None, pr
     assert sampling is not None
     values = target.natural(theta)
     run = partial(_refit, target=target, values=values)
-    tasks, done = [*range(len(sampling.replicates))], []
-    try:
-        with progress_bar(progress) as advance:
-            tick = advance("replicate weights", len(tasks))
-            for found in run_all(run, tasks, executor):
-                done.append(found)
-                tick()
-    except KeyboardInterrupt:
-        if sum(x is not None for _, x in done) < 2:
-            raise
-        warnings.warn(f"Interrupted: {len(done)} of {len(tasks)} replicates are kept.", stacklevel=2)
+    tasks = [*range(len(sampling.replicates))]
+    done = finished(run_all(run, tasks, executor), len(tasks), "replicates", progress, lambda x: x[1] is not None)
     good = sorted(((k, x) for k, x in done if x is not None), key=lambda pair: pair[0])
     if len(good) < 2:
         raise ValueError(

@@ -8,11 +8,10 @@ from dataclasses import replace
 from typing import Any
 
 from bayesmix.mplus.language import Input
-from bayesmix.mplus.statements import Said, taken_apart
+from bayesmix.mplus.statements import RELATION, Said, taken_apart
 from bayesmix.mplus.with_statements import refused
 
 Statements = Mapping[tuple[str, str], tuple[str, ...]]
-RELATION = re.compile(r"^(.+?)\s+(ON|BY|WITH)\s+(.+)$")
 
 
 class _Model:

@@ -314,12 +314,17 @@ def match(draws: Array, pivot: Array, alike: NDArray[np.int64] | None = None) ->
     array of int (draw, class)
         ``draws[s][result[s]]`` has the pivot's labels.
     """
-    between = np.sqrt((pivot.std(axis=0) ** 2).mean())  # one draw: features that hardly differ decide nothing
-    scale = np.maximum(draws.std(axis=(0, 1)), between) + 1e-6
-    cost = (((draws[:, None, :, :] - pivot[None, :, None, :]) / scale) ** 2).sum(-1)
+    cost = costs(draws, pivot)
     if alike is not None and (alike != alike[0]).any():
         cost = np.where(alike[:, None] == alike, cost, 1e6 * (1 + np.abs(cost).max(initial=0.0)))
     return np.stack([linear_sum_assignment(c)[1] for c in cost])
+
+
+def costs(draws: Array, pivot: Array) -> Array:
+    """Squared distances of the classes of each draw from those of the pivot: (draw, class of the pivot, class)."""
+    between = np.sqrt((pivot.std(axis=0) ** 2).mean())  # one draw: features that hardly differ decide nothing
+    scale = np.maximum(draws.std(axis=(0, 1)), between) + 1e-6
+    return (((draws[:, None, :, :] - pivot[None, :, None, :]) / scale) ** 2).sum(-1)
 
 
 def relabel(

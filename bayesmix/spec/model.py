@@ -167,6 +167,8 @@ class Response:
         The dim of the pairs.
     level : {"individual", "cluster"}
         Whose answers they are: each row has its own, or all rows of a cluster have one, which counts once.
+    of_outcomes : bool
+        Whether its items are several outcomes of regressions, whose parameters are coefficients by outcome.
 
     Examples
     --------
@@ -186,6 +188,7 @@ class Response:
     pairs: tuple[tuple[str, str], ...] = field(default=(), metadata=DATA)
     pair_dim: str = "item_pair"
     level: Level = field(default="individual", metadata=LATER)
+    of_outcomes: bool = field(default=False, metadata=LATER)
 
     @property
     def pair_labels(self) -> list[str]:
@@ -206,12 +209,7 @@ class Response:
     @property
     def suffix(self) -> str:
         """What the names of its own parameters end with, where there are several responses."""
-        return self.item_dim.removeprefix("item").removeprefix("outcome")
-
-    @property
-    def of_outcomes(self) -> bool:
-        """Whether its items are several outcomes of regressions, whose parameters are coefficients by outcome."""
-        return self.item_dim.startswith("outcome")
+        return self.item_dim.removeprefix("outcome" if self.of_outcomes else "item")
 
     def has(self, t: Term, k: int) -> bool:
         """Whether the item at place `k` has something of a term: of outcomes, a coefficient of its own."""

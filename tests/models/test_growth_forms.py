@@ -363,3 +363,11 @@ def test_the_command_line_takes_what_is_new(tmp_path):
     done = run("fit", "growth", str(tmp_path / "rows.csv"), *groups, *quick, "--out", str(tmp_path / "b"))
     assert done.exit_code == 0, done.output
     assert pd.read_csv(tmp_path / "b" / "trajectories.csv").columns[:3].tolist() == ["group", "class", "time"]
+
+
+def test_a_time_that_misses_is_not_said_to_be_a_covariate():
+    df = visits(persons())
+    model = growth("y ~ x", 2, id="id", time="t", variance="occasion", random="0", factors="1")
+    with pytest.raises(ValueError, match="Column 't' has 1 missing values") as caught:
+        bm.prepare(model, df.assign(t=df["t"].where(df.index > 0)))
+    assert "missing_covariates" not in str(caught.value)

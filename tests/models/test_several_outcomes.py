@@ -594,3 +594,10 @@ def test_one_outcome_is_declared_as_ever():
     ]  # fmt: skip
     assert model.responses[0].name == "outcome"
     assert model.responses[0].item_dim == "item"
+
+
+def test_a_response_of_ones_own_is_no_regression_of_outcomes_by_the_name_of_its_dim():
+    location, spread = bm.Parameter("location", ("outcome_x",)), bm.Parameter("spread", ("outcome_x",), "positive")
+    own = bm.Response("r", ("y1", "y2"), bm.normal(), (bm.Term(location),), (bm.Term(spread),), "outcome_x")
+    assert not own.of_outcomes
+    assert not bm.Model("mine", (own,)).is_regression

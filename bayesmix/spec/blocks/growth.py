@@ -325,9 +325,8 @@ def repeated_measures(
     Raises
     ------
     ValueError
-        An unknown variance or inflation, or one for what has none.
+        An unknown inflation, or one for what has none.
     """
-    check_has_variance(family, variance)
     one_of("The inflation", inflation, VARIANCES)
     spread, inflated = (
         (*(["C"] if "class" in by and classes > 1 else []), *(["item"] if "occasion" in by else []))

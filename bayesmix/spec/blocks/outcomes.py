@@ -355,7 +355,7 @@ def _together(
     auxiliary = first.auxiliary_terms([whole.placed(p, dims) for p in declared], suffix)
     return Response(
         name or DIM, tuple(o.name for o in outcomes), first.family, tuple(eta), auxiliary, item, dims["category"],
-        dims["threshold"],
+        dims["threshold"], of_outcomes=True,
     )  # fmt: skip
 
 
