@@ -73,7 +73,8 @@ def trajectories(
         classes are those of persons. Intervals of a fit are by the delta method, on the logit scale of probabilities
         and the log scale of counts; those of a posterior are equal-tailed.
     df : pandas.DataFrame, optional
-        The data: covariates are at their means then, else at zero. The long form needs them.
+        The data: covariates are at their means then, those of persons over persons, else at zero. The long form needs
+        them.
     time : str, optional
         In the long form, the column of time; that of the model if left out. Write powers of it as ``I(time**2)``, so
         that they move with it.
@@ -213,12 +214,12 @@ def _long_line(result: Fit | xr.DataTree, df: pd.DataFrame | None, time: str | N
 
 def _columns_at(model: Model, df: pd.DataFrame, time: str, times: Array, result: Fit | xr.DataTree) -> Values:
     """Design columns at the times, other covariates at their means or most frequent levels."""
+    rows = _centres(model, df)
     first = _of_one_spread(model.responses[0])
     if model.repeated is not None:
         first = _of_rows(first, model.repeated.outcome)
     model = replace(model, responses=(first,), constraints=Constraints(), repeated=None)
     used = dict.fromkeys(c for k in model.covariates for c in _columns_of(k))
-    rows = {c: df[c].mean() if pd.api.types.is_numeric_dtype(df[c]) else df[c].mode().iloc[0] for c in used}
     grid = pd.DataFrame({**{c: [x] * len(times) for c, x in rows.items()}, time: times})
     for c in (c for c in used if isinstance(df[c].dtype, pd.CategoricalDtype)):
         grid[c] = pd.Categorical(grid[c], dtype=cast(pd.CategoricalDtype, df[c].dtype))
@@ -239,6 +240,26 @@ def _columns_at(model: Model, df: pd.DataFrame, time: str, times: Array, result:
         x = data.user_columns[c.name]
         over = ("time", c.name) if x.dims[0] == "individual" else (c.name,)
         out[c.name] = xr.DataArray(x.values if x.dims[0] == "individual" else x.values[0], dims=over)
+    return out
+
+
+def _centres(model: Model, df: pd.DataFrame) -> dict[str, Any]:
+    """The mean or the most frequent level of each covariate over rows with an answer; of those of persons over these.
+
+    Who was measured more often counts once there, as in rows of persons.
+    """
+    person, outcome = str(model.cluster), model.items[0]
+    if model.repeated is not None:
+        person, outcome = model.repeated.person, model.repeated.outcome
+    answered = df[df[outcome].notna()]
+    each = answered.groupby(person, sort=False).first() if person in df else answered
+    out: dict[str, Any] = {}
+    for k in model.covariates:
+        of_rows = k.level == "individual" and (k.rows or model.repeated is None)
+        varying = parse_formula(k.times or k.formula) if of_rows else ()
+        for c in _columns_of(k):
+            x = answered[c] if c in varying or c not in each else each[c]
+            out[c] = x.mean() if pd.api.types.is_numeric_dtype(x) else x.mode().iloc[0]
     return out
 
 

@@ -255,7 +255,7 @@ def test_both_forms_of_the_data_are_one_model(more):
     df = df[df[ITEMS].notna().any(axis=1)]
     wide = bm.fit(growth(ITEMS, 2, "x", times=TIMES, **more), df, **QUICK)
     further = {**more, "random": {None: None, "0": "0"}[more.get("random")]}
-    rows = bm.fit(growth("y ~ t", 2, "x", id="id", **further), long(df), **QUICK)
+    rows = bm.fit(growth("y ~ t", 2, "x", id="id", **further), long(df), **QUICK | {"starts": 16, "finals": 4})
     assert rows.loglik == pytest.approx(wide.loglik, abs=1e-5)
     assert rows.n_parameters == wide.n_parameters
     assert_allclose(rows.params["residual_sd"], wide.params["residual_sd"], rtol=1e-3)
@@ -457,7 +457,7 @@ def test_nuts_agrees_with_maximum_likelihood():
     df = frame(250, seed=10, missing=0.05)
     model = growth(ITEMS, 2, times=TIMES)
     fit = bm.fit(model, df, **QUICK)
-    post = bm.sample(fit, df, draws=150, tune=200, chains=2, seed=1, progress=False)
+    post = bm.sample(fit, df, draws=400, tune=300, chains=2, seed=1, progress=False)
     drawn = post["posterior"].to_dataset()
     for name in ("I_mean", "S_mean", "residual_sd"):
         away = np.abs(drawn[name].mean(("chain", "draw")).values - fit.params[name].values)

@@ -371,3 +371,17 @@ def test_a_time_that_misses_is_not_said_to_be_a_covariate():
     with pytest.raises(ValueError, match="Column 't' has 1 missing values") as caught:
         bm.prepare(model, df.assign(t=df["t"].where(df.index > 0)))
     assert "missing_covariates" not in str(caught.value)
+
+
+def test_covariates_of_persons_are_at_their_mean_over_persons_however_often_these_were_measured():
+    df = persons(60)
+    rows = visits(df)
+    rows = rows[(rows["x"] > 1) | (rows["t"] < 2)]  # persons with small values are measured less often
+    df = df[df.index.isin(rows["id"] - 100)]
+    assert abs(rows["x"].mean() - df["x"].mean()) > 0.05, "who was measured more often is what this test is about"
+    fit = bm.fit(growth("y ~ t", 1, id="id", factor_covariates="x", random="1"), rows, **QUICK)
+    found = bm.trajectories(fit, rows, points=2)["expected"].to_numpy()
+    p, x = fit.params, df["x"].mean()
+    level = float(p["intercept"]) + float(p["intercept_on"][0]) * x
+    slope = float(p["coefficient"][0]) + float(p["t_on"][0]) * x
+    assert_allclose(found, [level, level + slope * rows["t"].max()], rtol=1e-8)
